@@ -1,0 +1,251 @@
+"""What a run is: one frozen, typed description, read from one YAML file.
+
+Each section belongs to one part of the chain. Unknown keys are refused. Loading, overriding and
+saving live in `smoecast.configfile`.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from smoecast import names
+
+Hours = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, no key but the declared ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if names.parse_channel(value) is None:
+            raise ValueError(
+                f"'{value}' is no channel: use a variable and, on pressure levels, its level in hPa "
+                "(z500, t850, t2m)"
+            )
+    if len(set(values)) != len(values):
+        raise ValueError("a channel is named twice")
+    return values
+
+
+class Split(Section):
+    """Which times train, choose and judge. All three as fractions in order of time, or as dates."""
+
+    train: Fraction | tuple[date, date] = Field(
+        0.7, description="share of the series, or [first day, last day]"
+    )
+    validation: Fraction | tuple[date, date] = Field(0.1, description="chooses; never trains")
+    test: Fraction | tuple[date, date] = Field(0.2, description="touched by the final score alone")
+
+    @model_validator(mode="after")
+    def _one_kind_and_apart(self) -> "Split":
+        parts = (self.train, self.validation, self.test)
+        fractions = [p for p in parts if isinstance(p, float)]
+        periods = sorted(p for p in parts if isinstance(p, tuple))
+        if fractions and periods:
+            raise ValueError("train, validation and test are either all fractions or all dates")
+        if fractions and sum(fractions) > 1.0 + 1e-9:
+            raise ValueError(f"the fractions add up to {sum(fractions):g}, more than 1")
+        if any(first > last for first, last in periods):
+            raise ValueError("a period ends before it begins")
+        if any(a[1] >= b[0] for a, b in zip(periods, periods[1:], strict=False)):
+            raise ValueError("train, validation and test overlap")
+        return self
+
+
+class Planet(Section):
+    """The simulated planet: weather that anyone can make in a minute; never real weather."""
+
+    years: Annotated[float, Field(gt=0)] = Field(3.0, description="length of the series")
+    start: date = Field(date(2001, 1, 1), description="first day")
+    seed: int = Field(0, description="same seed, same weather")
+    ensemble_years: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="years of ensemble forecasts, two starts a week; 0 for none"
+    )
+    members: Positive = Field(10, description="ensemble members")
+
+
+class Data(Section):
+    """Where the analyses come from and what of them is kept."""
+
+    source: Literal["planet", "files"] = Field("planet", description="where raw data comes from")
+    files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
+    channels: tuple[str, ...] = Field(
+        ("z500", "t850", "t2m"), description="fields in the store, in this order"
+    )
+    constants: tuple[str, ...] = Field((), description="fields without time: orography, lsm, slt")
+    step_hours: Positive = Field(6, description="spacing of the store in time")
+    split: Split = Field(Split(), description="by date or by fraction")
+    planet: Planet = Field(Planet(), description="for source planet")
+    _check = field_validator("channels", "constants")(_channels)
+
+
+class Sample(Section):
+    """What one training sample is."""
+
+    history_hours: tuple[Hours, ...] = Field((0,), description="hours before the start, 0 first")
+    lead_hours: tuple[Positive, ...] = Field((6,), description="hours ahead, all predicted at once")
+    targets: tuple[str, ...] = Field((), description="predicted channels; none given: all channels")
+    clock: bool = Field(True, description="hour of day and season as inputs")
+    _check = field_validator("targets")(_channels)
+
+    @field_validator("history_hours", "lead_hours")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)) or not value:
+            raise ValueError("hours must be given, ascending and without repeats")
+        return value
+
+    @field_validator("history_hours")
+    @classmethod
+    def _from_now(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value[0] != 0:
+            raise ValueError("the first entry must be 0, the start itself")
+        return value
+
+
+class Smoe(Section):
+    """Where and how convolutions become Spatial Mixture-of-Experts layers (arXiv 2211.13491)."""
+
+    layers: Literal["none", "first", "last", "ends", "all"] = Field(
+        "last", description="which convolutions become SMoE layers; ends: first and last"
+    )
+    expansion: Annotated[float, Field(ge=1)] = Field(
+        2.0, description="experts per selected expert: E = expansion x K"
+    )
+    gate: Literal["tensor", "conv", "coordconv", "local", "linear"] = Field(
+        "tensor", description="what scores the experts at each point"
+    )
+    start: Literal["random", "plain"] = Field(
+        "plain", description="random scores (the paper), or begin as a plain convolution"
+    )
+    order: Literal["score", "expert"] = Field(
+        "expert", description="order of the selected channels: by score (the paper) or by expert"
+    )
+    error_quantile: Fraction = Field(0.95, description="outputs above this quantile are incorrect")
+    damping: Fraction = Field(1.0, description="factor on the gradient of incorrect outputs")
+    routing_loss_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="weight of the routing classification loss"
+    )
+
+
+class Network(Section):
+    """The network between normalised inputs and normalised targets."""
+
+    kind: Literal["resnet"] = Field("resnet", description="backbone")
+    width: Positive = Field(48, description="channels inside")
+    blocks: Positive = Field(5, description="residual blocks of two convolutions")
+    kernel_size: Literal[3, 5, 7] = Field(3, description="of every convolution")
+    dropout: Fraction = Field(0.0, description="share of channels dropped in training")
+    position_channels: int = Field(0, ge=0, description="learned input fields, one value a point")
+    smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
+
+
+class Training(Section):
+    """How the network learns."""
+
+    epochs: Positive = Field(20, description="at most")
+    batch_size: Positive = Field(32, description="samples per step")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
+    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="of routing scores")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="decoupled (AdamW)")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau", description="when the learning rate falls"
+    )
+    plateau_patience: Positive = Field(2, description="epochs without gain before the rate falls")
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="by this factor")
+    minimum_rate: Annotated[float, Field(ge=0)] = Field(1e-6, description="never below this rate")
+    patience: Positive = Field(5, description="epochs without gain before training stops")
+    clip: Annotated[float, Field(ge=0)] = Field(1.0, description="gradient norm; 0 for none")
+    channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
+
+
+class Forecast(Section):
+    """What `forecast` writes."""
+
+    init_times: tuple[str, ...] = Field(
+        ("test",), description="ISO times, a split (test), or first/last pairs as A/B"
+    )
+    every_hours: Positive = Field(24, description="spacing of starts inside a split or range")
+    lead_hours: tuple[Positive, ...] = Field(
+        (), description="written lead times; past the model's own it rolls out; none: the model's"
+    )
+    title: str = Field("smoecast forecast", description="global attribute")
+    institution: str = Field("not stated", description="global attribute: who ran it")
+    license: str = Field("not stated", description="global attribute: terms of use")
+
+
+class Postprocess(Section):
+    """Ensemble in, calibrated ensemble out."""
+
+    source: Literal["planet", "files"] = Field("planet", description="where ensembles come from")
+    files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
+    truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
+    channels: tuple[str, ...] = Field(("z500", "t850", "t2m"), description="predictors")
+    targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
+    lead_hours: tuple[Positive, ...] = Field((48,), description="lead times to calibrate")
+    split: Split = Field(Split(), description="by start of forecast")
+    method: Literal["emos", "smoe"] = Field("emos", description="EMOS or a small SMoE network")
+    width: Positive = Field(16, description="channels inside the network")
+    smoe: Smoe = Field(Smoe(layers="all"), description="the network's SMoE layers")
+    training: Training = Field(Training(), description="how the calibration is fitted")
+    members: int = Field(0, ge=0, description="members written; 0: as many as came in")
+    _check = field_validator("channels", "targets")(_channels)
+
+
+class Evaluate(Section):
+    """What `evaluate` compares with."""
+
+    baselines: tuple[Literal["persistence", "climatology"], ...] = Field(
+        ("persistence", "climatology"), description="scored beside the forecast"
+    )
+
+
+class Config(Section):
+    """A whole run."""
+
+    name: str = Field("planet", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run")
+    folder: Path = Field(Path("runs"), description="results go to folder/name")
+    seed: int = Field(0, description="of everything random but the planet")
+    data: Data = Field(Data(), description="the analyses")
+    sample: Sample = Field(Sample(), description="one training sample")
+    network: Network = Field(Network(), description="the forecast network")
+    training: Training = Field(Training(), description="how it learns")
+    forecast: Forecast = Field(Forecast(), description="what forecast writes")
+    postprocess: Postprocess = Field(Postprocess(), description="ensemble calibration")
+    evaluate: Evaluate = Field(Evaluate(), description="what evaluate compares with")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Predicted channels: `sample.targets`, or every channel of the store."""
+        return self.sample.targets or self.data.channels
+
+    @property
+    def place(self) -> Path:
+        """The folder of this run."""
+        return self.folder / self.name
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> "Config":
+        missing = set(self.targets) - set(self.data.channels)
+        if missing:
+            raise ValueError(f"sample.targets names {sorted(missing)}, not in data.channels")
+        if self.data.source == "files" and not self.data.files:
+            raise ValueError("data.source is files, but data.files names none")
+        step = self.data.step_hours
+        odd = [h for h in (*self.sample.history_hours, *self.sample.lead_hours) if h % step]
+        if odd:
+            raise ValueError(f"hours {odd} are no multiples of data.step_hours = {step}")
+        strange = set(self.training.channel_weights) - set(self.targets)
+        if strange:
+            raise ValueError(f"training.channel_weights names {sorted(strange)}, no targets")
+        return self
