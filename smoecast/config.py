@@ -5,6 +5,7 @@ saving live in `smoecast.configfile`.
 """
 
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,8 +28,8 @@ def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if names.parse_channel(value) is None:
             raise ValueError(
-                f"'{value}' is no channel: use a variable and, on pressure levels, its level in hPa "
-                "(z500, t850, t2m)"
+                f"'{value}' is no channel: use a variable and, on pressure levels, its level "
+                "in hPa (z500, t850, t2m)"
             )
     if len(set(values)) != len(values):
         raise ValueError("a channel is named twice")
@@ -55,7 +56,7 @@ class Split(Section):
             raise ValueError(f"the fractions add up to {sum(fractions):g}, more than 1")
         if any(first > last for first, last in periods):
             raise ValueError("a period ends before it begins")
-        if any(a[1] >= b[0] for a, b in zip(periods, periods[1:], strict=False)):
+        if any(a[1] >= b[0] for a, b in pairwise(periods)):
             raise ValueError("train, validation and test overlap")
         return self
 
@@ -195,8 +196,7 @@ class Postprocess(Section):
     lead_hours: tuple[Positive, ...] = Field((48,), description="lead times to calibrate")
     split: Split = Field(Split(), description="by start of forecast")
     method: Literal["emos", "smoe"] = Field("emos", description="EMOS or a small SMoE network")
-    width: Positive = Field(16, description="channels inside the network")
-    smoe: Smoe = Field(Smoe(layers="all"), description="the network's SMoE layers")
+    network: Network = Field(Network(), description="for method smoe")
     training: Training = Field(Training(), description="how the calibration is fitted")
     members: int = Field(0, ge=0, description="members written; 0: as many as came in")
     _check = field_validator("channels", "targets")(_channels)
@@ -233,6 +233,31 @@ class Config(Section):
     def place(self) -> Path:
         """The folder of this run."""
         return self.folder / self.name
+
+    @property
+    def raw(self) -> Path:
+        """Where `download` puts raw files."""
+        return self.place / "raw"
+
+    @property
+    def store(self) -> Path:
+        """The analyses that `preprocess` made."""
+        return self.place / "store.zarr"
+
+    @property
+    def ensemble_store(self) -> Path:
+        """The ensemble forecasts that `preprocess` made."""
+        return self.place / "ensemble.zarr"
+
+    @property
+    def model(self) -> Path:
+        """The run folder that `train` fills."""
+        return self.place / "model"
+
+    @property
+    def calibration(self) -> Path:
+        """The run folder that `postprocess` fills."""
+        return self.place / "calibration"
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "Config":

@@ -1,0 +1,111 @@
+"""What a person sees: results on stdout, progress and logs on stderr.
+
+Bars appear only on a terminal; elsewhere (cron, a pipe, a batch job) plain lines with an ETA.
+`NO_COLOR` and ``--quiet`` are honoured.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+_LINE_SECONDS = 15.0
+"""Plain progress lines come at most this often."""
+
+_state = {"quiet": False}
+
+
+def configure(*, quiet: bool) -> None:
+    """Silence everything on stderr but errors when `quiet`."""
+    _state["quiet"] = quiet
+
+
+def say(text: str) -> None:
+    """Print one line of progress or log to stderr, unless quiet."""
+    if not _state["quiet"]:
+        print(text, file=sys.stderr, flush=True)
+
+
+def result(text: str) -> None:
+    """Print a result to stdout."""
+    print(text, flush=True)
+
+
+def fail(text: str) -> None:
+    """Print an error to stderr, quiet or not."""
+    print(f"smoecast: {text}", file=sys.stderr, flush=True)
+
+
+class Progress(Protocol):
+    """What a task calls as it goes on."""
+
+    def __call__(self, done: float, note: str = "") -> None:
+        """Say that `done` of the total is done, with a short note such as the last loss."""
+
+
+class _Lines:
+    """Plain lines with an ETA, at most one every `_LINE_SECONDS`."""
+
+    def __init__(self, what: str, total: float) -> None:
+        self.what, self.total = what, total
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, done: float, note: str = "") -> None:
+        now = time.monotonic()
+        if now - self.last < _LINE_SECONDS or done <= 0:
+            return
+        self.last = now
+        left = (now - self.start) * (self.total / done - 1)
+        say(f"{self.what}: {done:g} of {self.total:g}, {clock(left)} left{note and ', ' + note}")
+
+
+@contextmanager
+def progress(what: str, total: float) -> Iterator[Progress]:
+    """Show progress of `what` towards `total`; yields a function to call with what is done."""
+    if _state["quiet"] or not sys.stderr.isatty():
+        yield _Lines(what, total)
+        return
+    # rich is imported only where a terminal shows its bar
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total, note="")
+        yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as a person says it: ``42 s``, ``3 min 5 s``, ``1 h 20 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return rows as a plain table: the first column left, the others right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = []
+    for row in [header, ["-" * w for w in widths], *rows]:
+        cells = [
+            row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i])
+            for i in range(len(widths))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

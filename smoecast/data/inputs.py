@@ -1,0 +1,107 @@
+"""What a network sees at a start of forecast: history, constants and the clock.
+
+Training and forecasting both assemble their inputs here, so that they cannot differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoecast.fields.grid import Grid
+
+CLOCK = ("cos_local_hour", "sin_local_hour", "cos_season", "sin_season")
+LATITUDE = "sin_latitude"
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The recipe for a network's input channels.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        Fields of the store, C of them.
+    history : tuple of int
+        Hours before the start, newest (0) first, S of them.
+    clock : bool
+        Whether hour of day and season are inputs.
+    constants : dict of str to (H, W) float32
+        Fields without time, N of them, in SI units.
+    grid : Grid
+        Where the fields hold.
+    """
+
+    channels: tuple[str, ...]
+    history: tuple[int, ...]
+    clock: bool
+    constants: dict[str, NDArray[np.float32]]
+    grid: Grid
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """Names of the inputs that are no history: constants, latitude, clock."""
+        return (*self.constants, LATITUDE, *(CLOCK if self.clock else ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of every input channel, in order."""
+        history = (f"{c}@-{h}h" if h else c for h in self.history for c in self.channels)
+        return (*history, *self.extra_names)
+
+    def extra(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
+        """Return constants, sine of latitude and clock: (B, X, H, W) for B start times."""
+        height, width = self.grid.shape
+        planes = [*self.constants.values(), _rows(np.sin(np.deg2rad(self.grid.latitude)), width)]
+        fixed = np.stack(planes).astype(np.float32)  # (N + 1, H, W)
+        fixed = np.broadcast_to(fixed, (len(times), *fixed.shape))
+        if not self.clock:
+            return fixed
+        local, season = _angles(times, self.grid.longitude)
+        moving = np.stack([np.cos(local), np.sin(local), np.cos(season), np.sin(season)], axis=1)
+        moving = np.broadcast_to(moving[:, :, None, :], (len(times), 4, height, width))
+        return np.concatenate([fixed, moving.astype(np.float32)], axis=1)
+
+    def assemble(
+        self, history: NDArray[np.float32], times: NDArray[np.datetime64]
+    ) -> NDArray[np.float32]:
+        """Return network inputs (B, S * C + X, H, W) from history (B, S, C, H, W)."""
+        batch, steps, channels, height, width = history.shape
+        # (B, S, C, H, W) -> (B, S * C, H, W)
+        flat = history.reshape(batch, steps * channels, height, width)
+        return np.concatenate([flat, self.extra(times)], axis=1)
+
+    def statistics(
+        self, mean: NDArray[np.float64], std: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and spread of every input channel from those of the store's channels."""
+        repeat = len(self.history)
+        fields = [np.asarray(f, np.float64) for f in self.constants.values()]
+        spreads = [f.std() if f.std() > 0 else 1.0 for f in fields]
+        rest = 1 + (len(CLOCK) if self.clock else 0)
+        return (
+            np.concatenate([np.tile(mean, repeat), [f.mean() for f in fields], np.zeros(rest)]),
+            np.concatenate([np.tile(std, repeat), spreads, np.ones(rest)]),
+        )
+
+    def base(self, targets: Sequence[str], leads: int) -> list[int]:
+        """Return, for each output (lead by lead), the input channel of the same field at start."""
+        return [self.channels.index(target) for _ in range(leads) for target in targets]
+
+
+def _rows(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    return np.repeat(values[:, None], width, axis=1)
+
+
+def _angles(
+    times: NDArray[np.datetime64], longitude: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return local solar time (B, W) and season (B, W), both in radians."""
+    days = times.astype("datetime64[D]")
+    seconds = (times - days) / np.timedelta64(1, "s")
+    local = 2 * np.pi * seconds[:, None] / 86400.0 + np.deg2rad(longitude)[None, :]
+    start = times.astype("datetime64[Y]")
+    year = ((times - start) / np.timedelta64(1, "D")) / 365.25
+    season = np.broadcast_to(2 * np.pi * year[:, None], local.shape)
+    return local, season

@@ -1,0 +1,46 @@
+"""Which times train, choose and judge."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoecast.config import Split
+from smoecast.errors import InputError
+
+PARTS = ("train", "validation", "test")
+
+
+def split_times(times: NDArray[np.datetime64], split: Split) -> dict[str, NDArray[np.bool_]]:
+    """Return a mask over `times` for each part.
+
+    Parameters
+    ----------
+    times : (T,) datetime64
+        Ascending.
+    split : Split
+        Fractions in order of time, or first and last days.
+
+    Raises
+    ------
+    InputError
+        A part that was asked for holds no time.
+    """
+    masks: dict[str, NDArray[np.bool_]] = {}
+    position = np.arange(len(times))
+    begin = 0.0
+    for part in PARTS:
+        value = getattr(split, part)
+        if isinstance(value, tuple):
+            first, last = (np.datetime64(day, "D") for day in value)
+            masks[part] = (times >= first) & (times < last + 1)
+        else:
+            # round() keeps 0.7 + 0.1 of 10 at 8 whatever the binary fractions say
+            low, high = round(begin * len(times)), round((begin + value) * len(times))
+            masks[part] = (position >= low) & (position < high)
+            begin += value
+        if value != 0.0 and not masks[part].any():
+            span = f"{times[0]} to {times[-1]}" if len(times) else "nothing"
+            raise InputError(
+                f"the {part} split {value} holds none of the {len(times)} times ({span}); "
+                "change data.split or bring more data"
+            )
+    return masks
