@@ -1,0 +1,211 @@
+"""How an ensemble stands to the truth: mean, variance, spread and skill, ranks, PIT.
+
+Numpy arrays in and out, float64 inside. A member that is NaN is missing; what is left of the
+ensemble at that point is used wherever that has a meaning.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, ndtr
+
+from smoecast.errors import InputError
+from smoecast.scores.pointwise import Values, member_errors, standardised_error
+
+Counts = NDArray[np.int64]
+"""Ranks and numbers of members or cases."""
+
+
+def ensemble_mean(members: ArrayLike, axis: int) -> Values:
+    """Mean over the members that are present.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble.
+    axis : int
+        The members' axis, which the result lacks.
+
+    Returns
+    -------
+    ndarray of float64
+        NaN where every member is missing.
+    """
+    return _moments(members, axis)[0]
+
+
+def ensemble_variance(members: ArrayLike, axis: int) -> Values:
+    """Variance over the members that are present, with n - 1 in the denominator.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble.
+    axis : int
+        The members' axis, which the result lacks.
+
+    Returns
+    -------
+    ndarray of float64
+        Unit of the members squared; NaN where fewer than two members are present.
+    """
+    return _moments(members, axis)[1]
+
+
+def spread_skill(observation: ArrayLike, members: ArrayLike, axis: int) -> tuple[Values, Values]:
+    """Per point, what the spread and the error of the ensemble mean are made of.
+
+    Parameters
+    ----------
+    observation : array_like
+        Truth; its shape broadcasts to that of `members` without `axis`.
+    members : array_like
+        Ensemble in the same unit.
+    axis : int
+        The members' axis.
+
+    Returns
+    -------
+    tuple of two ndarrays of float64
+        Variance x (n + 1) / n, and squared error of the ensemble mean. In a calibrated ensemble
+        their means are equal, whatever the number of members n; both are NaN where fewer than
+        two members or no observation is present.
+
+    Notes
+    -----
+    Fortin, Abaza, Anctil and Turcotte (2014), doi:10.1175/JHM-D-14-0008.1, equation 15.
+    """
+    mean, variance, count = _moments(members, axis)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inflated = variance * (count + 1.0) / count
+    squared = np.square(mean - np.asarray(observation, np.float64))
+    missing = np.isnan(inflated) | np.isnan(squared)
+    return np.where(missing, np.nan, inflated), np.where(missing, np.nan, squared)
+
+
+def spread_skill_ratio(mean_variance: ArrayLike, mean_squared_error: ArrayLike) -> Values:
+    """Spread over RMSE, from the means of the two parts of `spread_skill`.
+
+    Parameters
+    ----------
+    mean_variance, mean_squared_error : array_like
+        Weighted means over the cases of interest, one unit.
+
+    Returns
+    -------
+    ndarray of float64
+        1 for a calibrated ensemble, below 1 for one that is too sure. Without an error it is
+        infinite, without error and spread NaN.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt(np.divide(mean_variance, mean_squared_error, dtype=np.float64))
+
+
+def ranks(
+    observation: ArrayLike, members: ArrayLike, axis: int, rng: np.random.Generator
+) -> Counts:
+    """Rank of the observation among the members, ties broken by the generator.
+
+    Parameters
+    ----------
+    observation : array_like
+        Truth; broadcasts with the shape of `members` without `axis`.
+    members : array_like
+        Ensemble of M members in the same unit.
+    axis : int
+        The members' axis.
+    rng : numpy.random.Generator
+        An observation equal to k members takes one of the k + 1 ranks with equal chance.
+
+    Returns
+    -------
+    ndarray of int64
+        0 (below all members) to M (above all); -1 where the observation or any member is
+        missing, since ranks among different numbers of members cannot be counted together.
+    """
+    distance = member_errors(observation, members, axis)
+    below = np.count_nonzero(distance < 0, axis=0)
+    tied = np.count_nonzero(distance == 0, axis=0)
+    rank = below + rng.integers(0, tied, endpoint=True)
+    return np.where(np.isnan(distance).any(axis=0), -1, rank)
+
+
+def rank_histogram(
+    observation: ArrayLike, members: ArrayLike, axis: int, rng: np.random.Generator
+) -> Counts:
+    """How often the observation takes each rank; flat for a calibrated ensemble.
+
+    Parameters
+    ----------
+    observation, members, axis, rng
+        As in `ranks`.
+
+    Returns
+    -------
+    ndarray of int64, shape (M + 1,)
+        Cases per rank, from below all members to above all. Cases that lack the observation or
+        a member are left out. Histograms of parts of the data add up.
+    """
+    rank = ranks(observation, members, axis, rng)
+    return np.bincount(rank[rank >= 0], minlength=np.shape(members)[axis] + 1)
+
+
+def rank_flatness(counts: ArrayLike) -> tuple[float, float]:
+    """Pearson's test that all ranks are equally likely.
+
+    Parameters
+    ----------
+    counts : array_like, shape (M + 1,)
+        A rank histogram.
+
+    Returns
+    -------
+    tuple of two floats
+        Chi-squared statistic, M degrees of freedom, and its p value. The p value holds for
+        independent cases; neighbouring points and successive dates are not, so over fields it
+        is a lower bound and the statistic serves to compare ensembles on the same cases.
+
+    Raises
+    ------
+    InputError
+        If the histogram is empty, because no case had an observation and all members.
+    """
+    seen = np.asarray(counts, np.float64)
+    expected = seen.sum() / seen.size if seen.size else 0.0
+    if expected == 0:
+        raise InputError("the rank histogram is empty; give cases with truth and all members")
+    statistic = float(np.square(seen - expected).sum() / expected)
+    return statistic, float(chdtrc(seen.size - 1, statistic))
+
+
+def pit_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Values:
+    """Probability integral transform: what chance the forecast gave to values below the truth.
+
+    Parameters
+    ----------
+    observation, mean, std : array_like
+        Truth, and mean and standard deviation of a normal forecast: one unit, shapes that
+        broadcast.
+
+    Returns
+    -------
+    ndarray of float64
+        In [0, 1], uniform for a calibrated forecast; 0, 0.5 or 1 where `std` is 0.
+
+    Raises
+    ------
+    InputError
+        If a standard deviation is negative.
+    """
+    return np.asarray(ndtr(standardised_error(observation, mean, std)))
+
+
+def _moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Values]:
+    """Return mean, variance (n - 1) and number n of the members present; NaN where undefined."""
+    ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
+    missing = np.isnan(ensemble)
+    count = ensemble.shape[0] - missing.sum(axis=0, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(missing, 0.0, ensemble).sum(axis=0) / count
+        departure = np.where(missing, 0.0, ensemble - mean)
+        variance = np.square(departure).sum(axis=0) / (count - 1.0)
+    return mean, np.where(count > 1, variance, np.nan), count

@@ -1,0 +1,208 @@
+"""Extreme Forecast Index and the CRPS weighted by it (EECRPS).
+
+The EFI asks how far the whole ensemble stands from the model's own climate: -1 when every member
+is below it, +1 when every member is above it, 0 on average over the climate itself.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smoecast.errors import InputError
+from smoecast.scores.pointwise import Values
+
+
+def efi(
+    members: ArrayLike,
+    climate: ArrayLike,
+    axis: int,
+    probabilities: ArrayLike | None = None,
+    between: str = "linear",
+) -> Values:
+    """ECMWF's Extreme Forecast Index, 2/pi x integral of (p - F(p)) / sqrt(p (1 - p)) dp.
+
+    F(p) is the share of members at or below the climate's p-quantile.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble; a member that is NaN is missing and the others are the ensemble there.
+    climate : array_like
+        Q quantiles of the climate on the same `axis`, ascending with it; the other axes
+        broadcast with those of `members`.
+    axis : int
+        The members' axis, and the quantiles'. The result lacks it.
+    probabilities : array_like, shape (Q,), optional
+        Probabilities of the quantiles, ascending from 0 to 1; evenly spaced if not given.
+    between : {"linear", "steps"}
+        What F does between two climate quantiles: ``"linear"`` joins its values there by
+        straight lines, as ECMWF's software does; ``"steps"`` makes the step of each member
+        where it stands between the two quantiles, which is the integral of the ensemble's own
+        step function against a climate that is linear between its quantiles.
+
+    Returns
+    -------
+    ndarray of float64
+        In [-1, 1]; NaN where every member or any climate quantile is missing.
+
+    Raises
+    ------
+    InputError
+        If the probabilities do not fit the quantiles, or `between` is neither word.
+
+    Notes
+    -----
+    Lalaurette (2003), doi:10.1256/qj.02.152; Zsoter (2006), ECMWF Newsletter 107. Integrated by
+    members: a member whose value the climate exceeds with probability 1 - p adds
+    (4/pi asin sqrt(p) - 1) / M, and in the linear form the mean of that over the interval of p
+    in which it stands. Nothing is approximated, and no singular end is left out.
+    """
+    ensemble, quantiles = _aligned(members, climate, axis)
+    levels = _levels(probabilities, quantiles.shape[0])
+    below = _quantiles_below(ensemble, quantiles)
+    if between == "linear":
+        share = _interval_means(levels)[below]
+    elif between == "steps":
+        share = _contribution(_climate_probability(ensemble, quantiles, levels, below))
+    else:
+        raise InputError(f"efi knows no way '{between}' between quantiles; say linear or steps")
+    missing = np.isnan(ensemble) | np.isnan(quantiles).any(axis=0)
+    total = np.where(missing, 0.0, share).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / (~missing).sum(axis=0))
+
+
+def efi_ens10(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
+    """EFI as the authors of the ENS-10 dataset calculate it; only for tables beside theirs.
+
+    The ensemble too is reduced to 21 quantiles (0, 5, ..., 100 %), and the integral to the sum
+    over the 19 inner ones: it ends at -0.791 and +0.791. Their climate moreover includes the
+    year that is forecast; that is the caller's affair.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble; members that are NaN are left out of its quantiles.
+    climate : array_like
+        The 21 quantiles of the climate on the same `axis`; other axes broadcast.
+    axis : int
+        The members' axis, and the quantiles'. The result lacks it.
+
+    Returns
+    -------
+    ndarray of float64
+        In [-0.791, 0.791]; NaN where every member or any climate quantile is missing.
+
+    Raises
+    ------
+    InputError
+        If the climate has not 21 quantiles.
+
+    Notes
+    -----
+    Ashkboos et al. (2022), arXiv 2206.14786, and the authors' released script.
+    """
+    ensemble, quantiles = _aligned(members, climate, axis)
+    levels = _levels(None, 21)
+    if quantiles.shape[0] != levels.size:
+        raise InputError(
+            f"efi_ens10 needs the climate's 21 quantiles, not {quantiles.shape[0]}; use efi"
+        )
+    reduced = _member_quantiles(ensemble, levels[:-1])
+    total = np.zeros(np.broadcast_shapes(ensemble.shape[1:], quantiles.shape[1:]))
+    for p, quantile in zip(levels[1:-1], quantiles[1:-1], strict=True):
+        below = np.count_nonzero(reduced < quantile, axis=0) / (levels.size - 1)
+        total += (p - below) / np.sqrt(p * (1.0 - p))
+    missing = np.isnan(ensemble).all(axis=0) | np.isnan(quantiles).any(axis=0)
+    return np.where(missing, np.nan, total * 2.0 / np.pi / (levels.size - 1))
+
+
+def eecrps(index: ArrayLike, crps: ArrayLike) -> Values:
+    """CRPS weighted by how extreme the raw forecast is: abs(EFI) x CRPS.
+
+    Parameters
+    ----------
+    index : array_like
+        EFI of the raw ensemble, by `efi` or `efi_ens10`; say which beside every number.
+    crps : array_like
+        Score at the same points, shapes that broadcast.
+
+    Returns
+    -------
+    ndarray of float64
+        Unit of the CRPS.
+
+    Notes
+    -----
+    Ashkboos et al. (2022), arXiv 2206.14786, section 4. It is no proper score.
+    """
+    return np.asarray(np.abs(np.asarray(index, np.float64)) * np.asarray(crps, np.float64))
+
+
+def _aligned(members: ArrayLike, climate: ArrayLike, axis: int) -> tuple[Values, Values]:
+    """Return both in float64 with `axis` in front and as many axes as each other."""
+    ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
+    quantiles = np.moveaxis(np.asarray(climate, np.float64), axis, 0)
+    if ensemble.ndim != quantiles.ndim:
+        raise InputError(
+            f"members of shape {np.shape(members)} and a climate of shape {np.shape(climate)} "
+            "differ in their number of axes; add axes of length 1"
+        )
+    return ensemble, quantiles
+
+
+def _levels(probabilities: ArrayLike | None, count: int) -> Values:
+    """Return the probabilities of the climate's quantiles, checked."""
+    if probabilities is None:
+        return np.linspace(0.0, 1.0, count)
+    levels = np.asarray(probabilities, np.float64)
+    whole = levels.shape == (count,) and levels[0] == 0 and levels[-1] == 1
+    if not whole or np.any(np.diff(levels) <= 0):
+        raise InputError(f"give {count} probabilities, ascending from 0 to 1, one a quantile")
+    return levels
+
+
+def _quantiles_below(ensemble: Values, quantiles: Values) -> NDArray[np.int16]:
+    """Return how many climate quantiles lie below each member, 0 ... Q, shape (M, ...)."""
+    found = np.zeros(np.broadcast_shapes(ensemble.shape, (1, *quantiles.shape[1:])), np.int16)
+    for quantile in quantiles:
+        found += ensemble > quantile
+    return found
+
+
+def _contribution(probability: Values) -> Values:
+    """Return what a member adds to the EFI of a one-member ensemble at this climate probability."""
+    return np.asarray(4.0 / np.pi * np.arcsin(np.sqrt(probability)) - 1.0)
+
+
+def _interval_means(levels: Values) -> Values:
+    """Return the mean contribution below, in each interval between, and above Q quantiles."""
+    # the integral of asin sqrt(p) is (p - 1/2) asin sqrt(p) + sqrt(p (1 - p)) / 2
+    whole = (levels - 0.5) * np.arcsin(np.sqrt(levels)) + 0.5 * np.sqrt(levels * (1.0 - levels))
+    means = 4.0 / np.pi * np.diff(whole) / np.diff(levels) - 1.0
+    return np.concatenate([[-1.0], means, [1.0]])
+
+
+def _climate_probability(
+    ensemble: Values, quantiles: Values, levels: Values, below: NDArray[np.int16]
+) -> Values:
+    """Return the climate's probability of staying below each member, linear between quantiles."""
+    upper = np.clip(below, 1, levels.size - 1)
+    known = np.broadcast_to(quantiles, (levels.size, *below.shape[1:]))
+    start = np.take_along_axis(known, upper - 1, axis=0)
+    width = np.take_along_axis(known, upper, axis=0) - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(width > 0, (ensemble - start) / width, 0.0)
+    inside = levels[upper - 1] + np.clip(part, 0.0, 1.0) * (levels[upper] - levels[upper - 1])
+    ends = np.where(below == 0, 0.0, 1.0)
+    return np.where((below == 0) | (below == levels.size), ends, inside)
+
+
+def _member_quantiles(ensemble: Values, levels: Values) -> Values:
+    """Return quantiles, linear between members, of those present: numpy's nanquantile, fast."""
+    ascending = np.sort(ensemble, axis=0)
+    last = np.maximum((~np.isnan(ensemble)).sum(axis=0) - 1, 0)
+    place = levels.reshape(-1, *[1] * last.ndim) * last  # (levels, ...)
+    lower = np.floor(place).astype(np.intp)
+    start = np.take_along_axis(ascending, lower, axis=0)
+    end = np.take_along_axis(ascending, np.minimum(lower + 1, last), axis=0)
+    return np.asarray(start + (place - lower) * (end - start))
