@@ -130,6 +130,17 @@ class Smoe(Section):
     order: Literal["score", "expert"] = Field(
         "expert", description="order of the selected channels: by score (the paper) or by expert"
     )
+    routing: Literal["global", "grouped"] = Field(
+        "global",
+        description="global: the K best of all experts (the paper); grouped: one expert of a group "
+        "of `expansion` for each channel, so that a channel keeps its meaning",
+    )
+    expert_start: Literal["own", "copies"] = Field(
+        "own",
+        description="experts that a plain start leaves unselected: own random filters, or copies "
+        "of the selected ones",
+    )
+    bias: bool = Field(False, description="one learned number per expert (the paper has none)")
     error_quantile: Fraction = Field(0.95, description="outputs above this quantile are incorrect")
     damping: Fraction = Field(1.0, description="factor on the gradient of incorrect outputs")
     routing_loss_weight: Annotated[float, Field(ge=0)] = Field(
@@ -144,7 +155,10 @@ class Network(Section):
     width: Positive = Field(48, description="channels inside")
     blocks: Positive = Field(5, description="residual blocks of two convolutions")
     kernel_size: Literal[3, 5, 7] = Field(3, description="of every convolution")
-    dropout: Fraction = Field(0.0, description="share of channels dropped in training")
+    normalization: Literal["batch", "group", "none"] = Field(
+        "batch", description="after each activation: over the batch, over groups of channels, none"
+    )
+    dropout: Fraction = Field(0.0, description="share of values dropped in training")
     position_channels: int = Field(0, ge=0, description="learned input fields, one value a point")
     smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
 
@@ -165,6 +179,9 @@ class Training(Section):
     minimum_rate: Annotated[float, Field(ge=0)] = Field(1e-6, description="never below this rate")
     patience: Positive = Field(5, description="epochs without gain before training stops")
     clip: Annotated[float, Field(ge=0)] = Field(1.0, description="gradient norm; 0 for none")
+    save_minutes: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
+    )
     channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
@@ -195,7 +212,12 @@ class Postprocess(Section):
     targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
     lead_hours: tuple[Positive, ...] = Field((48,), description="lead times to calibrate")
     split: Split = Field(Split(), description="by start of forecast")
-    method: Literal["emos", "smoe"] = Field("emos", description="EMOS or a small SMoE network")
+    method: Literal["raw", "emos", "smoe"] = Field(
+        "emos", description="no correction, Gaussian EMOS, or a small SMoE network"
+    )
+    where: Literal["pooled", "local"] = Field(
+        "local", description="EMOS coefficients: one set for all points, or one a point"
+    )
     network: Network = Field(Network(), description="for method smoe")
     training: Training = Field(Training(), description="how the calibration is fitted")
     members: int = Field(0, ge=0, description="members written; 0: as many as came in")

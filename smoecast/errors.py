@@ -8,18 +8,19 @@
     ├── NotPublishedError         4   the data does not exist yet: try later
     ├── OutputError               5   a result is incomplete or failed its verification
     ├── ModelError                6   a model refuses: wrong input, damaged weights, older schema
-    └── LockedError              75   another run holds the lock
+    ├── LockedError              75   another run holds the lock
+    └── Interrupted           128 + n   signal n asked for an end; the same command goes on
 
 Each message is one sentence that names the file, the thing and the mend.
 """
 
-from typing import ClassVar
+import signal
 
 
 class SmoecastError(Exception):
     """Root of the tree; the command line prints the message and exits with `exit_code`."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(SmoecastError):
@@ -56,3 +57,20 @@ class LockedError(SmoecastError):
     """Another run holds the lock on the same output."""
 
     exit_code = 75
+
+
+class Interrupted(SmoecastError):  # noqa: N818  # like KeyboardInterrupt: a wish, no error
+    """A signal asked for an end, and what was done so far is saved.
+
+    Parameters
+    ----------
+    signum : int
+        The signal; the exit code is 128 + signum, as shells report it.
+    done : str
+        What was saved, for the message.
+    """
+
+    def __init__(self, signum: int, done: str) -> None:
+        name = signal.Signals(signum).name
+        super().__init__(f"stopped by {name}: {done}; the same command goes on from there")
+        self.exit_code = 128 + signum

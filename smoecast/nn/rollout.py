@@ -1,0 +1,54 @@
+"""Longer forecasts from shorter ones: the output becomes the next input."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from smoecast.errors import ModelError
+
+
+def rollout(
+    model: Callable[[Tensor], Tensor],
+    history: Sequence[Tensor],
+    extra: Callable[[int], Tensor],
+    steps: int,
+) -> Iterator[Tensor]:
+    """Forecast step by step, each time from the states that are then the newest.
+
+    The model sees the states, newest first, then the fields that come from elsewhere: forcings,
+    constants, the clock. Each output is one step of the history ahead of the newest state. The
+    caller decides on gradients and on evaluation mode.
+
+    Parameters
+    ----------
+    model : callable
+        (B, C, H, W) -> (B, S, H, W), physical units, with C = len(history) x S + F.
+    history : sequence of Tensor
+        States (B, S, H, W), newest first, one model step apart.
+    extra : callable
+        Step 0, 1, ... -> (B, F, H, W), the other inputs valid for that step's start.
+    steps : int
+        How many states to forecast.
+
+    Yields
+    ------
+    Tensor
+        (B, S, H, W): the state after 1, 2, ... steps.
+
+    Raises
+    ------
+    ModelError
+        The model's output is no full state, so that no next step can start from it.
+    """
+    states = list(history)
+    for step in range(steps):
+        output = model(torch.cat([*states, extra(step)], dim=1))
+        if output.shape != states[0].shape:
+            raise ModelError(
+                f"a forecast cannot go on from its own output: the model gives {output.shape[1]} "
+                f"fields of the {states[0].shape[1]} that it starts from; train one that predicts "
+                "them all"
+            )
+        yield output
+        states = [output, *states[:-1]]

@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from smoecast.config import Network, Smoe
+from smoecast.errors import ModelError
+from smoecast.nn.network import (
+    build,
+    forecaster,
+    gate_parameters,
+    restore,
+    routing_loss,
+    smoe_layers,
+)
+from smoecast.nn.normalize import Statistics
+
+GRID = (6, 8)
+STATISTICS = Statistics(
+    input_mean=torch.tensor([280.0, 0.0, 0.0]),
+    input_std=torch.tensor([10.0, 1.0, 1.0]),
+    target_scale=torch.tensor([2.0, 3.0]),
+    base=torch.tensor([0, 1]),
+    target_mean=torch.zeros(2),
+)
+
+
+def network(**smoe):
+    return Network(width=8, blocks=2, position_channels=1, smoe=Smoe(**smoe))
+
+
+@pytest.mark.parametrize(
+    ("layers", "count"), [("none", 0), ("first", 1), ("last", 1), ("ends", 2), ("all", 6)]
+)
+def test_smoe_layers_stand_where_the_config_says(layers, count):
+    model = build(network(layers=layers), 3, 2, GRID, periodic=True)
+    assert len(smoe_layers(model)) == count
+    assert len(gate_parameters(model)) == count
+    assert model(torch.randn(2, 3, *GRID)).shape == (2, 2, *GRID)
+
+
+@pytest.mark.parametrize(
+    ("expansion", "routing", "experts"),
+    [(2.0, "global", 4), (1.3, "global", 3), (1.3, "grouped", 4)],
+)
+def test_number_of_experts(expansion, routing, experts):
+    model = build(network(layers="last", expansion=expansion, routing=routing), 3, 2, GRID, False)
+    assert smoe_layers(model)[0].gate.num_experts == experts
+
+
+@pytest.mark.parametrize("layers", ["none", "last", "all"])
+@pytest.mark.parametrize("gate", ["tensor", "conv"])
+def test_everything_learns_and_the_gates_report(layers, gate):
+    model = forecaster(network(layers=layers, gate=gate, bias=True), STATISTICS, GRID, True)
+    model(torch.randn(4, 3, *GRID)).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+    assert (routing_loss(model) > 0) == (layers != "none")
+
+
+def test_no_routing_loss_before_the_first_step():
+    assert routing_loss(build(network(), 3, 2, GRID, False)) == 0.0
+
+
+@pytest.mark.parametrize("layers", ["none", "last", "all"])
+def test_the_first_forecast_is_near_persistence(layers):
+    torch.manual_seed(0)
+    fields = torch.randn(16, 3, *GRID) * 10 + 280
+    model = forecaster(network(layers=layers), STATISTICS, GRID, False)
+    change = (model(fields) - fields[:, :2]) / STATISTICS.target_scale.view(-1, 1, 1)
+    assert 0 < change.std().item() < 0.3
+
+
+def test_periodic_in_longitude_only_on_a_globe():
+    inputs = torch.randn(1, 3, *GRID)
+    plain = Network(width=8, blocks=1, smoe=Smoe(layers="none"))
+    for periodic in (True, False):
+        model = build(plain, 3, 2, GRID, periodic).eval()
+        turned = torch.allclose(model(inputs.roll(3, -1)), model(inputs).roll(3, -1), atol=1e-5)
+        assert turned == periodic
+
+
+@pytest.mark.parametrize("layers", ["none", "all"])
+def test_restore_gives_the_same_forecast(layers):
+    config = network(layers=layers)
+    model = forecaster(config, STATISTICS, GRID, True)
+    fields = torch.randn(4, 3, *GRID)
+    model(fields)  # moves the running statistics away from their start
+    again = restore(config, model.state_dict(), GRID, True)
+    assert not again.training
+    assert torch.equal(again(fields), model.eval()(fields))
+
+
+def test_restore_refuses_other_weights():
+    model = forecaster(network(), STATISTICS, GRID, True)
+    tensors = model.state_dict()
+    with pytest.raises(ModelError, match="do not fit the network"):
+        restore(Network(width=9, blocks=2, position_channels=1), tensors, GRID, True)
+    del tensors["normalizer.base"]
+    with pytest.raises(ModelError, match=r"normalizer\.base"):
+        restore(network(), tensors, GRID, True)
