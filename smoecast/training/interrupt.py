@@ -1,0 +1,51 @@
+"""Signals during training: noted, answered at the next step boundary, never in between."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+WATCHED = (signal.SIGTERM, signal.SIGINT)
+
+
+class Watch:
+    """Remembers the first signal that arrived.
+
+    Attributes
+    ----------
+    signum : int
+        Its number; 0 while none came.
+    """
+
+    def __init__(self) -> None:
+        self.signum = 0
+
+    def note(self, signum: int, _frame: FrameType | None) -> None:
+        """Remember the signal; let a second one end the process at once."""
+        self.signum = signum
+        for watched in WATCHED:
+            signal.signal(watched, signal.SIG_DFL)
+
+
+@contextmanager
+def watch() -> Iterator[Watch]:
+    """Note SIGTERM and SIGINT instead of dying of them, until the block ends.
+
+    Outside the main thread Python delivers no signals, and nothing is watched.
+
+    Yields
+    ------
+    Watch
+        To be asked at every boundary at which stopping is safe.
+    """
+    noted = Watch()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {signum: signal.signal(signum, noted.note) for signum in WATCHED}
+    try:
+        yield noted
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

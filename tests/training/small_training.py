@@ -1,0 +1,43 @@
+"""A small learning task, quick enough to train many times."""
+
+import numpy as np
+import torch
+
+from smoecast.config import Network, Smoe, Training
+from smoecast.nn.losses import weighted_mse
+from smoecast.nn.network import forecaster
+from smoecast.nn.normalize import Statistics
+
+GRID = (5, 6)
+
+
+class Fields:
+    """Random fields; the target is the first one, smoothed along longitude."""
+
+    def __init__(self, count, seed=0):
+        drawn = np.random.default_rng(seed).normal(size=(count, 2, *GRID)).astype(np.float32)
+        self.inputs = torch.from_numpy(drawn)
+        self.targets = 0.5 * (self.inputs[:, :1] + self.inputs[:, :1].roll(1, -1))
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def batch(self, indices):
+        return self.inputs[indices], self.targets[indices]
+
+
+def small_model(seed=0, layers="all"):
+    torch.manual_seed(seed)
+    one = torch.ones(1)
+    statistics = Statistics(torch.zeros(2), torch.ones(2), one, torch.tensor([0]), torch.zeros(1))
+    config = Network(width=4, blocks=1, dropout=0.2, position_channels=1, smoe=Smoe(layers=layers))
+    return forecaster(config, statistics, GRID, True)
+
+
+def small_settings(**changes):
+    settings = {"epochs": 3, "batch_size": 4, "device": "cpu", "patience": 5, "threads": 1}
+    return Training(**settings | changes)
+
+
+def small_loss(output, target):
+    return weighted_mse(output, target, torch.linspace(0.5, 1.0, GRID[0]), torch.ones(1))
