@@ -115,7 +115,7 @@ _P, _S, _C = "pressure", "surface", "constant"
 # fmt: off
 _TABLE = (
     Variable("z", "geopotential", "m2 s-2", "geopotential",
-             "geopotential", 129, _P, ("phi",)),
+             "geopotential", 129, _P, ("phi", "hgt", "gh", "zg")),
     Variable("t", "temperature", "K", "air_temperature",
              "temperature", 130, _P, ("air", "ta")),
     Variable("u", "eastward wind", "m s-1", "eastward_wind",
@@ -171,7 +171,7 @@ _TABLE = (
     Variable("orography", "surface geopotential", "m2 s-2", "surface_geopotential",
              "geopotential_at_surface", 0, _C, ("oro", "orog")),
     Variable("lsm", "land-sea mask", "1", "land_area_fraction",
-             "land_sea_mask", 172, _C, ("land",)),
+             "land_sea_mask", 172, _C, ("land", "land_binary_mask")),
     Variable("slt", "soil type", "1", "soil_type",
              "soil_type", 43, _C),
 )

@@ -1,0 +1,189 @@
+"""Time axes of foreign files: an analysis has `time`, a forecast `init_time` and `lead_time`.
+
+Files say the same thing in many ways: cfgrib and WeatherBench 2 call the start of a forecast
+`time`; Iris writes scalar coordinates; others give a start and the times for which fields hold.
+"""
+
+import numpy as np
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.fields.times import as_hours, as_lead, as_ns, check_axis
+from smoecast.names import VARIABLES
+
+_HOURS = ("h", "hr", "hrs", "hour", "hours")
+
+
+def clocked(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Return `dataset` with `time`, or with `init_time` and `lead_time`, as dimensions.
+
+    Fields that are constant by nature have neither.
+
+    Raises
+    ------
+    InputError
+        If the times cannot be read as one of the two, are in another calendar, or do not ascend.
+    """
+    dataset = _decoded(dataset, source)
+    moving = [name for name in dataset.data_vars if not _constant(str(name))]
+    if not moving:
+        return _still(dataset, source)
+    if "lead_time" in dataset.sizes or "init_time" in dataset.sizes:
+        dataset = _by_start(dataset, source)
+    else:
+        dataset = _by_valid_time(dataset, source)
+    for name in ("time", "init_time"):
+        if name in dataset.sizes:
+            check_axis(dataset[name].values, source)
+    if "lead_time" in dataset.sizes and (np.diff(as_hours(dataset["lead_time"].values)) <= 0).any():
+        raise InputError(f"{source}: the lead times do not ascend: sort the file by lead time")
+    return _still(dataset, source)
+
+
+def _constant(name: str) -> bool:
+    return name in VARIABLES and VARIABLES[name].vertical == "constant"
+
+
+def _decoded(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Return `dataset` with its times in nanoseconds."""
+    for name in ("time", "init_time"):
+        if name not in dataset.coords:
+            if name in dataset.sizes:
+                raise InputError(f"{source}: the dimension {name} has no values, so no dates")
+            continue
+        times = dataset[name]
+        if not np.issubdtype(times.dtype, np.datetime64):
+            calendar = times.encoding.get("calendar", times.attrs.get("calendar"))
+            what = f"in the calendar {calendar}" if calendar else f"no dates but {times.dtype}"
+            raise InputError(f"{source}: {name} is {what}: the standard calendar is needed")
+        years = times.values.astype("datetime64[Y]")
+        if (years < np.datetime64("1678")).any() or (years > np.datetime64("2261")).any():
+            raise InputError(f"{source}: {name} reaches outside the years 1678 to 2261")
+        dataset = dataset.assign_coords({name: (times.dims, as_ns(times.values))})
+    if "lead_time" in dataset.coords:
+        lead = dataset["lead_time"]
+        dataset = dataset.assign_coords(lead_time=(lead.dims, _lead(lead, source)))
+    elif "lead_time" in dataset.sizes:
+        raise InputError(f"{source}: the dimension lead_time has no values, so no hours")
+    return dataset
+
+
+def _lead(lead: xr.DataArray, source: str) -> np.ndarray:
+    if np.issubdtype(lead.dtype, np.timedelta64):
+        if np.isnat(lead.values).any():
+            raise InputError(f"{source}: a lead time is missing")
+        return as_lead(as_hours(lead.values))
+    unit = str(lead.attrs.get("units", "")).lower()
+    if unit not in _HOURS or not np.issubdtype(lead.dtype, np.number):
+        raise InputError(f"{source}: the lead time has the unit {unit!r}: hours are expected")
+    return as_lead(lead.values)
+
+
+def _by_start(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Bring to (init_time, lead_time) a file where at least one of them is a dimension."""
+    if "init_time" not in dataset.coords:
+        if "time" not in dataset.coords:
+            raise InputError(f"{source}: the file does not say when its forecasts start")
+        if dataset["time"].dims == ("lead_time",):
+            starts = np.unique(dataset["time"].values - dataset["lead_time"].values)
+            if len(starts) > 1:
+                raise InputError(f"{source}: times and lead times belong to several starts")
+            dataset = dataset.drop_vars("time").assign_coords(init_time=starts[0])
+        else:
+            dataset = dataset.rename(time="init_time")
+    elif "lead_time" not in dataset.coords:
+        if "time" in dataset.coords and dataset["time"].dims == ("init_time",):
+            leads = np.unique(dataset["time"].values - dataset["init_time"].values)
+            if len(leads) > 1:
+                raise InputError(f"{source}: every start has another lead time")
+            dataset = dataset.assign_coords(lead_time=leads[0])
+        else:
+            dataset = dataset.assign_coords(lead_time=as_lead(0))
+    dataset = dataset.drop_vars("time", errors="ignore")
+    lead = dataset["lead_time"]
+    if lead.ndim == 0 and not as_hours(lead.values) and "number" not in dataset.sizes:
+        return dataset.drop_vars("lead_time").rename(init_time="time")  # analyses, as cfgrib says
+    return _expanded(dataset, ("init_time", "lead_time"))
+
+
+def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Bring a file with `time`, and perhaps a start or a lead time beside it, to our axes."""
+    if "time" not in dataset.coords:
+        if "init_time" not in dataset.coords:
+            raise InputError(f"{source}: the file does not say when its fields hold")
+        lead = dataset["lead_time"].values if "lead_time" in dataset.coords else as_lead(0)
+        dataset = dataset.assign_coords(time=dataset["init_time"].values + lead)
+    if dataset["time"].ndim == 0:
+        dataset = _expanded(dataset, ("time",))
+    times = dataset["time"].values
+    if "init_time" in dataset.coords:
+        leads = times - np.broadcast_to(dataset["init_time"].values, times.shape)
+    elif "lead_time" in dataset.coords:
+        leads = np.broadcast_to(dataset["lead_time"].values, times.shape)
+    else:
+        leads = np.zeros(times.shape, dtype="timedelta64[ns]")
+    dataset = dataset.drop_vars(["init_time", "lead_time"], errors="ignore")
+    if not as_hours(leads).any() and "number" not in dataset.sizes:
+        return dataset
+    starts = times - leads
+    if len(np.unique(leads)) == 1:
+        dataset = dataset.rename(time="init_time").assign_coords(
+            init_time=starts, lead_time=leads[0]
+        )
+    elif len(np.unique(starts)) == 1:
+        dataset = dataset.rename(time="lead_time").assign_coords(
+            lead_time=leads, init_time=starts[0]
+        )
+    else:
+        raise InputError(f"{source}: times of several starts and lead times along one dimension")
+    return _expanded(dataset, ("init_time", "lead_time"))
+
+
+def _expanded(dataset: xr.Dataset, dimensions: tuple[str, ...]) -> xr.Dataset:
+    """Give every field that changes with time the `dimensions` that are scalars so far."""
+    scalars = [name for name in dimensions if dataset[name].ndim == 0]
+    values = {name: dataset[name].values[np.newaxis] for name in scalars}
+    fields = {
+        name: array.drop_vars(scalars, errors="ignore")
+        if _constant(str(name))
+        else array.drop_vars(scalars, errors="ignore").expand_dims(values)
+        for name, array in dataset.data_vars.items()
+    }
+    return dataset.drop_vars(scalars).assign_coords(values).assign(fields)
+
+
+def _still(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Take the first of the fields that are constant by nature, if the last one is the same.
+
+    Two fields are read for this; everything else stays on disk.
+    """
+    still = {
+        name: _first_field(array, f"{source}: {name}")
+        for name, array in dataset.data_vars.items()
+        if _constant(str(name))
+    }
+    dataset = dataset.assign(still)
+    used = {dimension for array in dataset.data_vars.values() for dimension in array.dims}
+    unused = [name for name in dataset.sizes if name not in used]
+    return dataset.drop_dims(unused)
+
+
+def _first_field(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return a constant without times and members."""
+    for dimension in ("time", "init_time", "lead_time", "number"):
+        if dimension in array.dims:
+            first = array.isel({dimension: 0}, drop=True)
+            _same(first, array.isel({dimension: -1}, drop=True), what)
+            return _first_field(first, what)
+    scalars = ("time", "init_time", "lead_time", "number")
+    return array.drop_vars(scalars, errors="ignore")
+
+
+def _same(first: xr.DataArray, last: xr.DataArray, what: str) -> None:
+    """Refuse a constant that changes by more than the step of a 16-bit packed file."""
+    one, other = np.asarray(first.values), np.asarray(last.values)
+    if not np.allclose(one, other, rtol=0, atol=1e-3 * np.nanmax(np.abs(one), initial=1.0)):
+        raise InputError(
+            f"{what} is constant by nature, but changes from the first field to the last: "
+            "it is another quantity, or its level is not stated"
+        )

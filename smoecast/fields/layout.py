@@ -1,0 +1,133 @@
+"""Between channels (`z500`, `t2m`) and the variables of a dataset (`z` on `level`)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, VARIABLES, Channel, parse_channel
+
+LEVEL_PREFIX = "level_"
+"""Name of the scalar pressure of a channel that stands alone: ``level_500``."""
+
+
+def attributes_of(name: str) -> dict[str, str]:
+    """Return the CF attributes of a variable (`z`) or of a channel that stands alone (`z500`).
+
+    Raises
+    ------
+    InputError
+        If `name` is neither.
+    """
+    variable = VARIABLES.get(name) or _channel(name).variable
+    attributes = {"long_name": variable.long_name, "units": variable.units}
+    if variable.standard_name:
+        attributes["standard_name"] = variable.standard_name
+    return attributes
+
+
+def level_coordinate(level: int) -> xr.DataArray:
+    """Return the scalar pressure coordinate of a channel that stands alone."""
+    attributes = {k: v for k, v in COORDINATE_ATTRIBUTES["level"].items() if k != "axis"}
+    return xr.DataArray(np.int32(level), name=f"{LEVEL_PREFIX}{level}", attrs=attributes)
+
+
+def layout(fields: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Lay channels out as the variables of a dataset.
+
+    Where every pressure variable has the same levels they are stacked along `level`; otherwise
+    each channel stays a variable of its own with its pressure beside it, since a dataset has one
+    `level` only.
+
+    Parameters
+    ----------
+    fields : mapping of str to xarray.DataArray
+        Channel name to field without level, all with the same other dimensions.
+
+    Returns
+    -------
+    xarray.Dataset
+        With the attributes that CF asks for; `field_of` finds each channel in it again.
+
+    Raises
+    ------
+    InputError
+        If a name is no channel.
+    """
+    channels = {name: _channel(name) for name in fields}
+    levels: dict[str, list[int]] = {}
+    for channel in channels.values():
+        if channel.level is not None:
+            levels.setdefault(channel.variable.name, []).append(channel.level)
+    stacked = len({tuple(sorted(found)) for found in levels.values()}) == 1
+    laid: dict[str, xr.DataArray] = {}
+    for name, channel in channels.items():
+        if channel.level is None:
+            laid[name] = _bare(fields[name])
+        elif not stacked:
+            scalar = level_coordinate(channel.level)
+            laid[name] = _bare(fields[name]).assign_coords({str(scalar.name): scalar})
+        elif channel.variable.name not in laid:
+            of_variable = sorted(levels[channel.variable.name])
+            parts = [_bare(fields[f"{channel.variable.name}{level}"]) for level in of_variable]
+            laid[channel.variable.name] = _stacked(parts, of_variable)
+    for name, array in laid.items():
+        array.attrs = attributes_of(name)
+    return xr.Dataset(laid)
+
+
+def field_of(dataset: xr.Dataset, channel_name: str) -> xr.DataArray:
+    """Return the field of a channel, without level, however the dataset lays it out.
+
+    Raises
+    ------
+    InputError
+        If the name is no channel or the dataset does not have it; the message says what is there.
+    """
+    channel = _channel(channel_name)
+    if channel_name in dataset.data_vars:
+        return _bare(dataset[channel_name])
+    name = channel.variable.name
+    if channel.level is not None and name in dataset.data_vars and "level" in dataset[name].dims:
+        levels = dataset["level"].values.tolist()
+        if channel.level in levels:
+            return dataset[name].isel(level=levels.index(channel.level), drop=True)
+    raise InputError(
+        f"the channel {channel_name} is not in the data, which has {' '.join(channels_of(dataset))}"
+    )
+
+
+def channels_of(dataset: xr.Dataset) -> list[str]:
+    """Return the names of all channels in a canonical dataset, sorted."""
+    found = []
+    for name, array in dataset.data_vars.items():
+        if "level" in array.dims:
+            found += [f"{name}{level}" for level in dataset["level"].values.tolist()]
+        else:
+            found.append(str(name))
+    return sorted(found)
+
+
+def _channel(name: str) -> Channel:
+    channel = parse_channel(name)
+    if channel is None:
+        raise InputError(f"{name!r} is no channel: write a short name, with its level in hPa: z500")
+    return channel
+
+
+def _bare(array: xr.DataArray) -> xr.DataArray:
+    """Return `array` without scalar pressures, under which fields could not be compared."""
+    scalars = [n for n in array.coords if n == "level" or str(n).startswith(LEVEL_PREFIX)]
+    return array.drop_vars(scalars)
+
+
+def _stacked(parts: list[xr.DataArray], levels: list[int]) -> xr.DataArray:
+    """Join fields along a new dimension `level`, in its place among the others."""
+    joined = xr.concat(parts, dim="level", coords="minimal", compat="override", join="exact")
+    attributes = COORDINATE_ATTRIBUTES["level"]
+    joined = joined.assign_coords(
+        level=xr.DataArray(np.asarray(levels, dtype=np.int32), dims="level", attrs=attributes)
+    )
+    order = [name for name in DIMENSIONS if name in joined.dims]
+    return joined.transpose(*order, ...)

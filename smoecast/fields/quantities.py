@@ -1,0 +1,144 @@
+"""Which quantity a variable of a foreign file is."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.names import VARIABLES, Variable, parse_channel, variable_of, variable_of_param
+
+_SIGMA = re.compile(r"sigma level 0?\.?995|0\.9950? sigma", re.IGNORECASE)
+_TWO_METRES = re.compile(r"\b2 ?m\b|\b2 met(er|re)", re.IGNORECASE)
+_NEAR_GROUND = {"t": "t2m", "u": "u10", "v": "v10"}
+_HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
+_STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a variable of a file turned out to be.
+
+    Attributes
+    ----------
+    name : str
+        Under which it goes on: a short name, or a channel name with its own level (``z500``).
+    variable : Variable
+        The quantity.
+    """
+
+    name: str
+    variable: Variable
+
+
+def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Found | None:
+    """Return what `array` is, or None when smoecast has no use for it.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the file.
+    array : xarray.DataArray
+        With its dimensions under our names.
+    dataset : xarray.Dataset
+        The whole file, for its global attributes.
+    source : str
+        File name for messages.
+
+    Raises
+    ------
+    InputError
+        If it is a quantity on pressure levels and the file does not say on which.
+    """
+    channel = parse_channel(name)
+    if channel is not None and channel.level is not None:
+        # u100 is also the wind at 100 metres: only a stated pressure makes it a channel.
+        stated = array.coords.get(f"level_{channel.level}")
+        return Found(name, channel.variable) if stated is not None else None
+    variable = _variable(name, array)
+    if variable is None:
+        return None
+    if variable.name == "t" and _mentions(_SIGMA, array, dataset):
+        return _found("tsig995")
+    height = _height(array)
+    if variable.vertical != "pressure":
+        fits = "level" not in array.dims and _fits(variable.name, height)
+        return _found(variable.name) if fits else None
+    if "level" in array.dims or "level" in array.coords:
+        return _found(variable.name)
+    return _near_ground(variable, array, height, f"{source}: {name}")
+
+
+def _found(name: str) -> Found:
+    return Found(name, VARIABLES[name])
+
+
+def _near_ground(
+    variable: Variable, array: xr.DataArray, height: float | None, what: str
+) -> Found | None:
+    """Return what a quantity of the pressure levels is where there is no pressure."""
+    if variable.name == "z":
+        # ERA5 single levels: without a level the geopotential is that of the ground.
+        return _found("orography")
+    if height is None and variable.name == "t" and _mentions(_TWO_METRES, array, None):
+        return _found("t2m")
+    if height is None:
+        raise InputError(
+            f"{what} is {variable.long_name} without a level: "
+            "the file must say its pressure in a coordinate named level"
+        )
+    name = _NEAR_GROUND.get(variable.name)
+    return _found(name) if name and _fits(name, height) else None
+
+
+def _variable(name: str, array: xr.DataArray) -> Variable | None:
+    """Look a variable up by name, GRIB parameter, short name, then CF standard name."""
+    attributes = array.attrs
+    for known in (name, attributes.get("GRIB_shortName"), attributes.get("short_name")):
+        found = variable_of(str(known)) if known else None
+        if found is not None:
+            return found
+    parameter = attributes.get("GRIB_paramId")
+    if parameter is not None and (found := variable_of_param(int(parameter))) is not None:
+        return found
+    return _by_standard_name(str(attributes.get("standard_name", "")), array)
+
+
+def _by_standard_name(standard_name: str, array: xr.DataArray) -> Variable | None:
+    """Return the only variable of that name: with levels if `array` has them, else without."""
+    if standard_name in _STANDARD_NAMES:
+        return VARIABLES[_STANDARD_NAMES[standard_name]]
+    named = [v for v in VARIABLES.values() if v.standard_name == standard_name and standard_name]
+    levels = "level" in array.coords
+    fitting = [v for v in named if (v.vertical == "pressure") == levels]
+    height = _height(array)
+    if len(fitting) > 1:
+        fitting = [v for v in fitting if height is not None and v.name in _HEIGHTS]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _height(array: xr.DataArray) -> float | None:
+    """Return the height above ground in metres that the file states, or None."""
+    for name, coordinate in array.coords.items():
+        standard = coordinate.attrs.get("standard_name")
+        metres = coordinate.attrs.get("units") in ("m", "metre", "metres", "meter", "meters")
+        if coordinate.size == 1 and (
+            standard == "height" or (metres and str(name).startswith("height"))
+        ):
+            return float(np.asarray(coordinate.values).item())
+    return None
+
+
+def _fits(name: str, height: float | None) -> bool:
+    """Whether a stated height is the one of the variable; screens stand at 1.25 to 2 m."""
+    wanted = _HEIGHTS.get(name)
+    return height is None or wanted is None or abs(height - wanted) <= 1.0
+
+
+def _mentions(pattern: re.Pattern[str], array: xr.DataArray, dataset: xr.Dataset | None) -> bool:
+    """Whether the words of a variable, or the title of its file, match `pattern`."""
+    words = [str(array.attrs.get(key, "")) for key in ("long_name", "var_desc", "level_desc")]
+    if dataset is not None:
+        words += [str(dataset.attrs.get(key, "")) for key in ("title", "description")]
+    return any(pattern.search(text) for text in words)

@@ -1,0 +1,216 @@
+"""Times: how they are written, which axes are refused, and what holds when.
+
+Every time in memory is ``datetime64[ns]`` in UTC, every lead time ``timedelta64[ns]``.
+"""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from smoecast.errors import ConfigError, InputError
+
+HOUR = np.timedelta64(1, "h")
+_ISO = re.compile(
+    r"^(?P<date>\d{4}-\d{2}-\d{2})([T ](?P<hour>\d{2})(:(?P<minute>\d{2})(:00)?)?Z?)?$"
+)
+
+
+def as_ns(times: npt.ArrayLike) -> np.ndarray:
+    """Return times as ``datetime64[ns]``, rounded to the second.
+
+    Float time axes ("days since ...") miss whole seconds by nanoseconds, and newer versions of
+    pandas and xarray keep other resolutions; both end here.
+    """
+    array = np.asarray(times)
+    if array.dtype == np.dtype("datetime64[ns]"):
+        array = array + np.timedelta64(500_000_000, "ns")
+    return array.astype("datetime64[s]").astype("datetime64[ns]")
+
+
+def as_hours(lead_times: npt.ArrayLike) -> np.ndarray:
+    """Return ``timedelta64`` lead times as float64 hours."""
+    return np.asarray(np.asarray(lead_times).astype("timedelta64[s]") / np.timedelta64(3600, "s"))
+
+
+def as_lead(hours: npt.ArrayLike) -> np.ndarray:
+    """Return hours as ``timedelta64[ns]``."""
+    seconds = np.round(np.asarray(hours, dtype=np.float64) * 3600).astype("timedelta64[s]")
+    return np.asarray(seconds.astype("timedelta64[ns]"))
+
+
+def iso(time: np.datetime64) -> str:
+    """Return a time to the minute: ``2013-01-01T06:00``."""
+    return str(time.astype("datetime64[m]"))
+
+
+def check_axis(times: np.ndarray, name: str) -> None:
+    """Refuse a time axis that repeats itself or runs backwards.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        (T,) datetime64.
+    name : str
+        File or thing to name in the message.
+
+    Raises
+    ------
+    InputError
+        Naming the first time that is repeated or stands before its predecessor, or is no time.
+    """
+    if np.isnat(times).any():
+        raise InputError(
+            f"{name}: a time is missing from the time axis, so the fields have no date"
+        )
+    if len(times) < 2:
+        return
+    steps = np.diff(times) / np.timedelta64(1, "s")
+    if (steps > 0).all():
+        return
+    first = int(np.argmax(steps <= 0)) + 1
+    what = "is there twice" if times[first] in times[:first] else "stands after a later one"
+    raise InputError(
+        f"{name}: the time {iso(times[first])} {what}: times must ascend without repeats"
+    )
+
+
+def check_step(times: np.ndarray, step_hours: int, name: str) -> None:
+    """Refuse a time axis with a gap, or one whose spacing is not `step_hours`.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        (T,) datetime64, ascending (see `check_axis`).
+    step_hours : int
+        Hours between one time and the next.
+    name : str
+        File or thing to name in the message.
+
+    Raises
+    ------
+    InputError
+        Naming the first time that is missing, or the one that is too many.
+    """
+    step = np.timedelta64(step_hours * 3600, "s")
+    wrong = np.flatnonzero(np.diff(times) != step)
+    if not len(wrong):
+        return
+    before, after = times[wrong[0]], times[wrong[0] + 1]
+    if after - before > step:
+        raise InputError(
+            f"{name}: the time {iso(before + step)} is missing between {iso(before)} and "
+            f"{iso(after)}: every {step_hours} hours are needed"
+        )
+    raise InputError(
+        f"{name}: the time {iso(after)} follows {iso(before)} after less than {step_hours} hours: "
+        "give step_hours as the files have it or thin them"
+    )
+
+
+def parse_time(text: str) -> np.datetime64:
+    """Read one ISO time in UTC: ``2013-01-01``, ``2013-01-01T06``, ``2013-01-01T06:00Z``.
+
+    Raises
+    ------
+    ConfigError
+        If `text` is no such time, or names a day that does not exist.
+    """
+    match = _ISO.match(text.strip())
+    try:
+        if match is None:
+            raise ValueError(text)
+        written = f"{match['date']}T{match['hour'] or '00'}:{match['minute'] or '00'}"
+        return np.datetime64(written, "ns")
+    except ValueError:
+        raise ConfigError(f"{text!r} is no time: write it as 2013-01-01T06, in UTC") from None
+
+
+def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
+    """Read times and ranges of times.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Each one time, or a range ``A/B`` with both ends included; a `B` without an hour means
+        the whole of that day.
+    every_hours : int
+        Spacing inside a range.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) datetime64[ns], ascending, without repeats.
+
+    Raises
+    ------
+    ConfigError
+        If a text is no time, or a range ends before it begins.
+    """
+    found: list[np.ndarray] = []
+    for text in texts:
+        first, slash, last = text.partition("/")
+        begin = parse_time(first)
+        end = parse_time(last) if slash else begin
+        if slash and "T" not in last and " " not in last.strip():
+            end = end + np.timedelta64(24 * 60 - 1, "m")
+        if end < begin:
+            raise ConfigError(f"{text!r} ends before it begins: write first/last")
+        found.append(np.arange(begin, end + np.timedelta64(1, "ns"), every_hours * HOUR))
+    return np.unique(np.concatenate(found)) if found else np.array([], dtype="datetime64[ns]")
+
+
+def valid_times(init_time: np.ndarray, lead_time: np.ndarray) -> np.ndarray:
+    """Return the times at which forecasts hold, (init_time, lead_time) datetime64[ns]."""
+    return np.asarray(init_time[:, np.newaxis] + lead_time[np.newaxis, :])
+
+
+def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Look the truth up at the times for which forecasts hold.
+
+    Parameters
+    ----------
+    forecast : xarray.Dataset
+        With dimensions `init_time` and `lead_time`.
+    truth : xarray.Dataset
+        Analyses with dimension `time`.
+
+    Returns
+    -------
+    tuple of xarray.Dataset
+        The forecasts whose truth is known at every lead time, and that truth with dimensions
+        (init_time, lead_time, ...) in place of `time`. Both stay lazy.
+
+    Raises
+    ------
+    InputError
+        If no forecast has all its truth.
+    """
+    valid = valid_times(forecast["init_time"].values, forecast["lead_time"].values)
+    where = truth.indexes["time"].get_indexer(valid.ravel()).reshape(valid.shape)  # (init, lead)
+    kept = np.flatnonzero((where >= 0).all(axis=1))
+    if not len(kept):
+        raise InputError(
+            f"no forecast has its truth at every lead time: forecasts hold from {iso(valid.min())} "
+            f"to {iso(valid.max())}, the truth from {iso(truth['time'].values[0])} to "
+            f"{iso(truth['time'].values[-1])}"
+        )
+    chosen = forecast.isel(init_time=kept)
+    timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
+    # One take per lead time keeps dask chunks along init_time; a 2-D indexer would not.
+    columns = [
+        truth[timed].isel(time=where[kept, column]).drop_vars("time").rename(time="init_time")
+        for column in range(valid.shape[1])
+    ]
+    looked_up = xr.concat(
+        columns, dim="lead_time", data_vars="all", coords="minimal", compat="override", join="exact"
+    ).transpose("init_time", "lead_time", ...)
+    looked_up = looked_up.assign_coords(
+        init_time=chosen["init_time"],
+        lead_time=chosen["lead_time"],
+        valid_time=(("init_time", "lead_time"), valid[kept]),
+    )
+    constants = {name: truth[name] for name in truth.data_vars if name not in timed}
+    return chosen, looked_up.assign(constants)
