@@ -5,7 +5,27 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from smoecast.fields.layout import field_of, layout
+from smoecast.errors import InputError
+from smoecast.fields.layout import channels_of, field_of, layout
+
+
+def field(dataset: xr.Dataset, channel: str, source: str) -> xr.DataArray:
+    """Return one channel of a canonical dataset; `source` names the file in messages.
+
+    Raises
+    ------
+    InputError
+        The channel is not there.
+    """
+    try:
+        return field_of(dataset, channel)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def has_field(dataset: xr.Dataset, channel: str) -> bool:
+    """Tell whether a dataset holds a channel."""
+    return channel in channels_of(dataset)
 
 
 def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataArray:
@@ -30,7 +50,7 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
     InputError
         A channel is not there.
     """
-    parts = [field_of(dataset, channel, source).astype("float32") for channel in channels]
+    parts = [field(dataset, channel, source).astype("float32") for channel in channels]
     bare = [part.drop_vars([n for n in part.coords if n not in part.dims]) for part in parts]
     stacked = xr.concat(bare, dim="channel", join="exact", coords="minimal", compat="override")
     stacked = stacked.assign_coords(channel=list(channels)).transpose(

@@ -1,0 +1,40 @@
+"""The command line: parse, call one task, print, exit code."""
+
+from typing import Annotated
+
+import typer
+
+from smoecast import __version__
+from smoecast.cli import config, models, verbs
+from smoecast.cli.run import EXIT_CODES
+
+app = typer.Typer(
+    name="smoecast",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+app.add_typer(config.app, name="config", rich_help_panel="Around them")
+app.add_typer(models.app, name="models", rich_help_panel="Around them")
+verbs.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"smoecast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Weather forecasts and calibrated ensembles with Spatial Mixture-of-Experts networks.
+
+    The chain is download, preprocess, train, forecast, evaluate; ensembles go through postprocess.
+    `smoecast demo` runs all of it on a simulated planet.
+    """

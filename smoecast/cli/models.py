@@ -1,0 +1,65 @@
+"""`smoecast models`: the zoo and run folders."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smoecast import console
+from smoecast.cli import options
+from smoecast.cli.run import EXIT_CODES, run
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, show and verify models of the zoo.", epilog=EXIT_CODES
+)
+Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.", metavar="MODEL")]
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_(as_json: options.Json = False) -> None:
+    """List the models of the zoo."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.models import list_models
+
+        return list_models()
+
+    def show(summary: dict[str, Any]) -> str:
+        rows = [[m["name"], m["weights"], m["title"]] for m in summary["models"]]
+        return console.table(["model", "weights", "what it is"], rows)
+
+    run(task, show, as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def show(model: Name, as_json: options.Json = False) -> None:
+    """Show a model's card: what it forecasts, how it was trained, how good it is."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.models import show_model
+
+        return show_model(_locate(model))
+
+    run(task, lambda summary: str(summary["card"]).rstrip(), as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(model: Name, as_json: options.Json = False) -> None:
+    """Check a model's files against their checksums, and that the network loads."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.models import verify_model
+
+        return verify_model(_locate(model))
+
+    run(
+        task,
+        lambda s: f"{s['model']}: whole and right, {s['parameters']:,} parameters",
+        as_json=as_json,
+    )
+
+
+def _locate(model: str) -> Path:
+    from smoecast import zoo
+
+    return zoo.locate(model)

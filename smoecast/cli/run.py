@@ -1,0 +1,50 @@
+"""Around every verb: read the config, call one task, print, end with the right exit code."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from smoecast import console
+from smoecast.errors import SmoecastError
+
+if TYPE_CHECKING:
+    from smoecast.config import Config
+
+EXIT_CODES = """[bold]Exit codes[/bold], the same for every verb: 0 done or nothing to do ·
+1 unexpected error · 2 usage or config · 3 input missing or invalid ·
+4 input not published yet, try later · 5 output incomplete or failed verification ·
+6 model refused · 75 another run holds the lock · 128+n ended by signal n"""
+
+
+def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
+    """Load a config from a file or from the zoo, with overrides."""
+    from smoecast import configfile, zoo
+
+    return configfile.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
+
+
+def run(
+    task: Callable[[], dict[str, Any]],
+    show: Callable[[dict[str, Any]], str],
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Call a task, print its summary for a person or a machine, and exit."""
+    console.configure(quiet=quiet)
+    try:
+        summary = task()
+    except SmoecastError as error:
+        console.fail(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        console.fail("interrupted; the same command goes on where it can")
+        raise typer.Exit(130) from None
+    try:
+        console.result(json.dumps(summary, default=str) if as_json else show(summary))
+    except BrokenPipeError:
+        # the reader (head, less) has seen enough; keep Python from failing again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

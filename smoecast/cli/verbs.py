@@ -1,0 +1,202 @@
+"""The verbs: each parses its options, calls its task and says what came out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smoecast import console
+from smoecast.cli import options
+from smoecast.cli.run import EXIT_CODES, read_config, run
+
+
+def register(app: typer.Typer) -> None:
+    """Add every verb to the application."""
+    for verb in (download, preprocess, train, forecast, postprocess, evaluate):
+        app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
+    app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(demo)
+
+
+def download(
+    config: options.Config,
+    set_: options.Set = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch raw data from the config's source; what is there and right is skipped."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.download import download as work
+
+        return work(read_config(config, set_))
+
+    def show(s: dict[str, Any]) -> str:
+        size = sum(f["bytes"] for f in s["files"]) / 1e6
+        return f"{len(s['files'])} raw files, {size:.1f} MB, in {s['folder']}"
+
+    run(task, show, as_json=as_json, quiet=quiet)
+
+
+def preprocess(
+    config: options.Config,
+    set_: options.Set = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn raw files into one canonical store with statistics of the training times."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.preprocess import preprocess as work
+
+        return work(read_config(config, set_))
+
+    def show(s: dict[str, Any]) -> str:
+        return "\n".join(_store_line(name, part) for name, part in s.items())
+
+    run(task, show, as_json=as_json, quiet=quiet)
+
+
+def _store_line(name: str, part: dict[str, Any]) -> str:
+    shape = " x ".join(f"{size} {dim}" for dim, size in part["shape"].items())
+    counts = ", ".join(f"{count} {which}" for which, count in part["split"].items())
+    state = "written" if part["written"] else "nothing to do"
+    return f"{name}: {part['store']} ({state})\n  {shape}\n  {part['first']} to {part['last']}: {counts}"
+
+
+def train(
+    config: options.Config,
+    set_: options.Set = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw an earlier run away instead of resuming it.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train the network; the same command resumes where an earlier one ended."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.train import train as work
+
+        return work(read_config(config, set_), fresh=fresh)
+
+    def show(s: dict[str, Any]) -> str:
+        return (
+            f"{s['model']}: {s['parameters']:,} parameters, best validation loss "
+            f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
+        )
+
+    run(task, show, as_json=as_json, quiet=quiet)
+
+
+def forecast(
+    config: options.Config,
+    set_: options.Set = None,
+    model: options.Model = None,
+    input_: options.Input = None,
+    init_time: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--init-time",
+            "-t",
+            help="Start of forecast: ISO time, A/B for a range, latest, or a split such as test; "
+            "may be given again.",
+            metavar="TIME",
+        ),
+    ] = None,
+    output: options.Output = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast from a store or from analysis files (--input) to CF NetCDF."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.forecast import forecast as work
+
+        return work(
+            read_config(config, set_),
+            model=_folder(model),
+            inputs=input_ or (),
+            init_times=init_time or (),
+            output=Path(output) if output else None,
+        )
+
+    run(task, _output_line, as_json=as_json, quiet=quiet)
+
+
+def postprocess(
+    config: options.Config,
+    set_: options.Set = None,
+    model: options.Model = None,
+    input_: options.Input = None,
+    output: options.Output = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Calibrate an ensemble: fit where nothing is fitted yet, then apply.
+
+    Without --input the test part of the ensemble store is calibrated.
+    """
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.postprocess import postprocess as work
+
+        return work(
+            read_config(config, set_),
+            model=_folder(model),
+            inputs=input_ or (),
+            output=Path(output) if output else None,
+        )
+
+    run(task, _output_line, as_json=as_json, quiet=quiet)
+
+
+def _folder(model: str | None) -> Path | None:
+    from smoecast import zoo
+
+    return zoo.locate(model) if model else None
+
+
+def _output_line(s: dict[str, Any]) -> str:
+    if not s["written"]:
+        return f"{s['output']}: already made by the same run, nothing to do"
+    return f"{s['output']}: {s['starts']} starts, {s['first']} to {s['last']}, {s['what']}"
+
+
+def evaluate(
+    config: options.Config,
+    set_: options.Set = None,
+    input_: options.Input = None,
+    output: options.Output = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Score forecasts and calibrated ensembles against truth, beside their baselines."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.evaluate import evaluate as work
+
+        return work(
+            read_config(config, set_), inputs=input_ or (), output=Path(output) if output else None
+        )
+
+    def show(s: dict[str, Any]) -> str:
+        from smoecast.tasks.evaluate import tables
+
+        return tables(s)
+
+    run(task, show, as_json=as_json, quiet=quiet)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demo writes.")] = Path("demo"),
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run the whole chain on the simulated planet in a few minutes."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.demo import demo as work
+
+        return work(folder)
+
+    run(task, lambda s: str(s["report"]), as_json=as_json, quiet=quiet)

@@ -1,0 +1,28 @@
+"""Where a run's raw files are."""
+
+from pathlib import Path
+from typing import Literal
+
+from smoecast.config import Config
+from smoecast.data.files import expand
+from smoecast.errors import ConfigError
+
+
+def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Path]:
+    """Return the raw files of a run: its analyses or its ensembles.
+
+    Raises
+    ------
+    InputError
+        They are not there yet, or not any more.
+    ConfigError
+        The run has none of this kind.
+    """
+    wanted = config.data if kind == "analyses" else config.postprocess
+    if wanted.source == "files":
+        if not wanted.files:
+            raise ConfigError("postprocess.source is files, but postprocess.files names none")
+        key = "data.files" if kind == "analyses" else "postprocess.files"
+        return expand(wanted.files, key)
+    prefix = "planet_ens_" if kind == "ensembles" else "planet_[0-9]"
+    return expand([str(config.raw / f"{prefix}*.nc")], "the planet (run `smoecast download`)")

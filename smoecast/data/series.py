@@ -1,0 +1,59 @@
+"""Even spacing in time: what a store and a history need of a series of fields."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.errors import InputError
+from smoecast.fields.times import check_step
+
+HOUR = np.timedelta64(1, "h")
+
+
+def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
+    """Keep the times at multiples of `step_hours` from midnight UTC.
+
+    Raises
+    ------
+    InputError
+        The dataset is no series of analyses, no time falls on the step, or one is missing.
+    """
+    if "time" not in dataset.dims:
+        raise InputError(
+            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
+        )
+    times = dataset["time"].values.astype("datetime64[ns]")
+    chosen = (times - times.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR
+    if not chosen.any():
+        raise InputError(f"{source}: no time falls on a multiple of {step_hours} h from midnight")
+    check_step(times[chosen], step_hours, source)
+    return dataset.isel(time=chosen)
+
+
+def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dataset:
+    """Keep the given lead times of a set of forecasts.
+
+    Raises
+    ------
+    InputError
+        The dataset holds no forecasts, or a lead time is not there.
+    """
+    if "lead_time" not in dataset.dims:
+        raise InputError(
+            f"{source}: these are analyses (time), but forecasts (init_time, lead_time) are needed"
+        )
+    there = hours_of(dataset["lead_time"].values)
+    missing = sorted(set(lead_hours) - set(there.tolist()))
+    if missing:
+        raise InputError(
+            f"{source}: lead time {missing[0]} h is not there, only "
+            f"{', '.join(map(str, there.tolist()))} h; correct the lead_hours asked for"
+        )
+    return dataset.isel(lead_time=[int(np.flatnonzero(there == h)[0]) for h in lead_hours])
+
+
+def hours_of(lead_times: NDArray[np.timedelta64]) -> NDArray[np.int64]:
+    """Return lead times in whole hours."""
+    return (lead_times / HOUR).round().astype(np.int64)

@@ -1,0 +1,216 @@
+"""`smoecast forecast`: model and initial conditions to CF NetCDF."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask import delayed
+from numpy.typing import NDArray
+
+from smoecast import console
+from smoecast.config import Config
+from smoecast.data import channels, checks, files, series, splits
+from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
+from smoecast.fields import store, times
+from smoecast.fields.grid import grid_of
+from smoecast.fields.netcdf import write_netcdf
+from smoecast.fields.reader import open_files
+from smoecast.tasks.assembly import Model, open_model
+from smoecast.tasks.results import attributes, is_there, save_config
+from smoecast.tasks.stepping import Plan, plan_steps, predict
+from smoecast.training.state import lock
+
+BATCH = 16
+"""Starts that go through the network together."""
+
+LATEST = "latest"
+
+
+def forecast(
+    config: Config,
+    *,
+    model: Path | None = None,
+    inputs: Sequence[str] = (),
+    init_times: Sequence[str] = (),
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Forecast from one or many starts.
+
+    Parameters
+    ----------
+    config : Config
+        Its `forecast` section says what is written.
+    model : Path, optional
+        A model's folder; default: the run's own.
+    inputs : sequence of str
+        Analysis files, folders or globs; none: the run's store.
+    init_times : sequence of str
+        Override `forecast.init_times`.
+    output : Path, optional
+        Default: ``forecast.nc`` in the run's folder.
+
+    Returns
+    -------
+    dict
+        ``output``, ``written``, ``starts``, ``first``, ``last``, ``what``.
+
+    Raises
+    ------
+    InputError
+        Initial conditions are missing or damaged.
+    NotPublishedError
+        A start is later than the newest analysis.
+    ModelError
+        The model does not fit the input, or cannot reach a lead time.
+    OutputError
+        The file could not be written whole.
+    """
+    loaded = open_model(model or config.model)
+    path = output or config.place / "forecast.nc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fields, manifest = _initial_conditions(config, loaded, inputs)
+    plan = plan_steps(loaded, config.forecast.lead_hours)
+    starts = _starts(config, init_times or config.forecast.init_times, fields, loaded, plan)
+    made_from = {"starts": starts.astype(str).tolist(), "leads": plan.lead_hours}
+    sha256 = loaded.state["sha256"]["model.safetensors"]
+    described = attributes(config, "forecast", sha256, manifest, made_from)
+    summary = _summary(path, starts, plan, loaded)
+    with lock(path.parent):
+        if is_there(path, described):
+            return {**summary, "written": False}
+        with console.progress("forecasting", len(starts)) as step:
+            dataset = _lazy(loaded, plan, fields, starts, step)
+            write_netcdf(dataset.assign_attrs(described), path)
+        save_config(config, path)
+    return {**summary, "written": True}
+
+
+def _initial_conditions(
+    config: Config, model: Model, inputs: Sequence[str]
+) -> tuple[xr.DataArray, Any]:
+    """Return the analyses (time, channel, latitude, longitude), lazy, and their manifest."""
+    if not inputs:
+        dataset = store.open_store(config.store)
+        fields, manifest = dataset["fields"], store.details_of(dataset)["manifest"]
+        missing = sorted(set(model.inputs.channels) - set(fields["channel"].values))
+        if missing:
+            raise ModelError(f"{config.store}: the model needs {missing[0]}, the store has none")
+        fields = fields.sel(channel=list(model.inputs.channels))
+        source = str(config.store)
+    else:
+        paths = files.expand(inputs, "--input")
+        manifest, source = files.manifest(paths), checks.named(paths)
+        opened = series.evenly(open_files(paths), model.config.data.step_hours, source)
+        fields = channels.pack(opened, model.inputs.channels, source)
+        checks.check_finite(fields, paths)
+    grid = grid_of(fields)
+    if not grid.matches(model.inputs.grid):
+        raise ModelError(
+            f"{source}: the fields are on {grid.describe()}, the model wants "
+            f"{model.inputs.grid.describe()}; bring fields on the model's grid"
+        )
+    return fields, manifest
+
+
+def _starts(
+    config: Config, asked: Sequence[str], fields: xr.DataArray, model: Model, plan: Plan
+) -> NDArray[np.datetime64]:
+    """Return the starts asked for, once each has its history."""
+    there = fields["time"].values
+    wanted: list[NDArray[np.datetime64]] = []
+    for text in asked:
+        if text == LATEST:
+            wanted.append(there[-1:])
+        elif text in splits.PARTS:
+            wanted.append(_part(config, text, plan))
+        else:
+            wanted.append(times.parse_times([text], config.forecast.every_hours))
+    starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
+    if starts[-1] > there[-1]:
+        raise NotPublishedError(
+            f"the analyses end at {times.iso(there[-1])}, a forecast from {times.iso(starts[-1])} "
+            "has to wait: run the same command when they have arrived"
+        )
+    for hours in model.inputs.history:
+        needed = starts - hours * series.HOUR
+        missing = needed[~np.isin(needed, there)]
+        if len(missing):
+            raise InputError(
+                f"the analysis of {times.iso(missing[0])} is missing (and {len(missing) - 1} "
+                f"more), needed {hours} h before the start; bring it or choose another start"
+            )
+    return starts
+
+
+def _part(config: Config, part: str, plan: Plan) -> NDArray[np.datetime64]:
+    """Return the starts in a part of the split whose every lead time holds in it as well."""
+    with store.open_store(config.store) as dataset:
+        inside = dataset["time"].values[dataset[part].values]
+    first = inside.astype("datetime64[D]")
+    on_step = (inside - first) % (config.forecast.every_hours * series.HOUR) == 0 * series.HOUR
+    starts = inside[on_step & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])]
+    if not len(starts):
+        raise ConfigError(
+            f"the {part} split holds no start with a truth {plan.lead_hours[-1]} h later; "
+            "give --init-time or a smaller forecast.every_hours"
+        )
+    return starts
+
+
+def _lazy(
+    model: Model,
+    plan: Plan,
+    fields: xr.DataArray,
+    starts: NDArray[np.datetime64],
+    step: console.Progress,
+) -> xr.Dataset:
+    """Return the forecasts as a dataset whose blocks run the network when they are written."""
+    height, width = model.inputs.grid.shape
+    targets = model.config.targets
+    blocks = []
+    for begin in range(0, len(starts), BATCH):
+        some = starts[begin : begin + BATCH]
+        shape = (len(some), len(plan.lead_hours), len(targets), height, width)
+        run = delayed(_block)(model, plan, fields, some, step, begin + len(some))
+        blocks.append(da.from_delayed(run, shape, dtype=np.float32))
+    stacked = xr.DataArray(
+        da.concatenate(blocks),
+        dims=("init_time", "lead_time", "channel", "latitude", "longitude"),
+        coords={
+            "init_time": starts,
+            "lead_time": times.as_lead(plan.lead_hours),
+            "channel": list(targets),
+            "latitude": model.inputs.grid.latitude,
+            "longitude": model.inputs.grid.longitude,
+        },
+    )
+    return channels.unpack(stacked)
+
+
+def _block(
+    model: Model,
+    plan: Plan,
+    fields: xr.DataArray,
+    starts: NDArray[np.datetime64],
+    step: console.Progress,
+    done: int,
+) -> NDArray[np.float32]:
+    result = predict(model, plan, fields, starts)
+    step(done)
+    return result
+
+
+def _summary(
+    path: Path, starts: NDArray[np.datetime64], plan: Plan, model: Model
+) -> dict[str, Any]:
+    leads = ", ".join(f"{h} h" for h in plan.lead_hours)
+    return {
+        "output": str(path),
+        "starts": len(starts),
+        "first": times.iso(starts[0]),
+        "last": times.iso(starts[-1]),
+        "what": f"{', '.join(model.config.targets)} at {leads}",
+    }

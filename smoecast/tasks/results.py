@@ -1,0 +1,66 @@
+"""What every result file says of itself, and whether it is there already."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from smoecast import __version__, configfile, console
+from smoecast.config import Config
+from smoecast.fields.netcdf import read_attributes
+from smoecast.training.state import write_atomic
+
+REFERENCES = (
+    "Dryden and Hoefler (2022), Spatial Mixture-of-Experts, NeurIPS, "
+    "https://doi.org/10.48550/arXiv.2211.13491"
+)
+IDENTITY = "smoecast_identity"
+
+
+def attributes(
+    config: Config, verb: str, model_sha256: str, inputs: Any, made_from: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the global attributes of a result.
+
+    Parameters
+    ----------
+    config : Config
+        Resolved; its `forecast` section names the institution and the licence.
+    verb : str
+        The command that makes the result.
+    model_sha256 : str
+        Of the model's tensors, or a word where there is no model.
+    inputs : JSON value
+        Manifest of the inputs: file, bytes, sha256.
+    made_from : dict
+        Everything that decides the content; its sha256 is the identity of the result.
+    """
+    text = json.dumps({**made_from, "inputs": inputs, "model": model_sha256}, sort_keys=True)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "title": config.forecast.title,
+        "institution": config.forecast.institution,
+        "source": f"smoecast {__version__}, Spatial Mixture-of-Experts, run {config.name}",
+        "history": f"{now} smoecast {verb}",
+        "references": REFERENCES,
+        "license": config.forecast.license,
+        "model_sha256": model_sha256,
+        "config_sha256": hashlib.sha256(configfile.dump(config).encode()).hexdigest(),
+        "inputs_manifest": json.dumps(inputs),
+        "seed": config.seed,
+        IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def is_there(path: Path, wanted: dict[str, Any]) -> bool:
+    """Tell whether a result of the same identity is there, and say so."""
+    if not path.exists() or read_attributes(path).get(IDENTITY) != wanted[IDENTITY]:
+        return False
+    console.say(f"{path}: already made from the same model, config and inputs, nothing to do")
+    return True
+
+
+def save_config(config: Config, result: Path) -> None:
+    """Put the resolved config beside a result: ``forecast.nc`` has ``forecast.config.yaml``."""
+    write_atomic(result.with_suffix(".config.yaml"), configfile.dump(config).encode())

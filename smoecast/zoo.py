@@ -1,0 +1,62 @@
+"""The model zoo: one folder per published model, in the repository and in the wheel.
+
+A model's folder is a run folder (``config.yaml model.safetensors state.json``) with a card and
+scores beside it: ``card.md scores.json``.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smoecast.errors import ConfigError, ModelError
+
+CONFIG, CARD, SCORES = "config.yaml", "card.md", "scores.json"
+
+
+def folder() -> Path:
+    """Return where the zoo is: inside an installed wheel, or beside the package in a clone."""
+    package = Path(__file__).parent
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def names() -> list[str]:
+    """Return the names of the models, sorted."""
+    return sorted(p.parent.name for p in folder().glob(f"*/{CONFIG}"))
+
+
+def locate(name_or_path: str, file: str = "") -> Path:
+    """Return a model's folder, or a file in it, from a zoo name or a path.
+
+    Raises
+    ------
+    ConfigError
+        It is neither a name in the zoo nor a path that exists.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return path
+    if name_or_path in names():
+        return folder() / name_or_path / file
+    raise ConfigError(
+        f"{name_or_path}: there is no such file and no such model in the zoo; "
+        "`smoecast models list` names those there are"
+    )
+
+
+def scores(name: str) -> dict[str, Any]:
+    """Return a model's published scores; empty when it has none.
+
+    Raises
+    ------
+    ModelError
+        The file of scores is damaged.
+    """
+    path = folder() / name / SCORES
+    if not path.exists():
+        return {}
+    try:
+        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: the scores are damaged ({error}); fetch them anew") from None
+    return read

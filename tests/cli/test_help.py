@@ -1,0 +1,79 @@
+"""The command line answers fast, names its exit codes, and fails with the right one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from smoecast.cli.main import app
+
+VERBS = ("download", "preprocess", "train", "forecast", "postprocess", "evaluate", "demo")
+run = CliRunner().invoke
+
+
+def test_help_names_every_verb_and_exit_code() -> None:
+    text = run(app, ["--help"]).output
+    for word in (*VERBS, "models", "config", "Exit codes", "75"):
+        assert word in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_with_exit_codes(verb: str) -> None:
+    result = run(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Exit codes" in result.output
+
+
+def test_version() -> None:
+    assert run(app, ["--version"]).output.startswith("smoecast 0.")
+
+
+def test_help_and_import_load_nothing_heavy() -> None:
+    code = (
+        "import sys, smoecast, smoecast.cli.main\n"
+        "heavy = {'torch', 'xarray', 'numpy', 'pydantic', 'yaml', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_config_round_trip_through_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    assert run(app, ["config", "init", str(path)]).exit_code == 0
+    assert run(app, ["config", "check", "-c", str(path)]).output.endswith("good\n")
+    shown = run(app, ["config", "show", "-c", str(path), "-s", "training.epochs=7"])
+    assert "epochs: 7" in shown.output
+    assert (
+        '"epochs": 7'
+        in run(app, ["config", "show", "-c", str(path), "-s", "training.epochs=7", "--json"]).output
+    )
+    assert '"title": "Config"' in run(app, ["config", "schema"]).output
+
+
+def test_config_init_keeps_a_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("mine")
+    result = run(app, ["config", "init", str(path)])
+    assert result.exit_code == 2
+    assert path.read_text() == "mine"
+    assert run(app, ["config", "init", str(path), "--force"]).exit_code == 0
+
+
+def test_config_init_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert run(app, ["config", "init", str(tmp_path / "no" / "run.yaml")]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["config", "check", "-c", "nowhere.yaml"], 2),
+        (["train"], 2),
+        (["trian"], 2),
+        (["models", "show", "nothing"], 2),
+    ],
+)
+def test_usage_errors_end_in_2(arguments: list[str], code: int) -> None:
+    assert run(app, arguments).exit_code == code

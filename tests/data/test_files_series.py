@@ -1,0 +1,104 @@
+"""Files are found and hashed; series are evenly spaced; stores hold no gaps in content."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from smoecast.config import Config
+from smoecast.data.checks import check_finite, named
+from smoecast.data.files import expand, manifest
+from smoecast.data.raw import raw_files
+from smoecast.data.series import evenly, leads
+from smoecast.errors import ConfigError, InputError
+
+
+def test_paths_folders_and_globs_are_expanded_once_each(tmp_path: Path) -> None:
+    for name in ("b.nc", "a.grib", "notes.txt"):
+        (tmp_path / name).write_text(name)
+    found = expand([str(tmp_path), str(tmp_path / "*.nc"), str(tmp_path / "a.grib")], "data.files")
+    assert [p.name for p in found] == ["a.grib", "b.nc"]
+
+
+def test_a_relative_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.nc").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    assert expand(["*.nc"], "--input") == [Path("a.nc")]
+
+
+@pytest.mark.parametrize("pattern", ["none.nc", "*.none", "empty"])
+def test_a_pattern_without_files_is_named(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"there is no such file; correct data\.files"):
+        expand([str(tmp_path / pattern)], "data.files")
+
+
+def test_the_manifest_holds_size_and_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    path.write_bytes(b"abc")
+    digest = hashlib.sha256(b"abc").hexdigest()
+    assert manifest([path]) == [{"file": "a.nc", "bytes": 3, "sha256": digest}]
+
+
+def test_raw_files_of_a_run_without_ensembles() -> None:
+    config = Config.model_validate({"postprocess": {"source": "files"}})
+    with pytest.raises(ConfigError, match=r"postprocess\.files names none"):
+        raw_files(config, "ensembles")
+
+
+def test_raw_files_that_were_never_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run `smoecast download`"):
+        raw_files(Config(folder=tmp_path), "analyses")
+
+
+def _analyses(times: np.ndarray) -> xr.Dataset:
+    return xr.Dataset({"t2m": ("time", np.arange(len(times)))}, {"time": times})
+
+
+def test_hours_off_the_step_are_left_out() -> None:
+    hourly = np.arange("2001-01-01", "2001-01-03", np.timedelta64(1, "h"), dtype="datetime64[ns]")
+    assert evenly(_analyses(hourly), 6, "f")["t2m"].values.tolist() == list(range(0, 48, 6))
+
+
+def test_a_gap_in_time_is_named() -> None:
+    six = np.arange("2001-01-01", "2001-01-03", np.timedelta64(6, "h"), dtype="datetime64[ns]")
+    with pytest.raises(InputError, match="2001-01-01T12"):
+        evenly(_analyses(np.delete(six, 2)), 6, "file.nc")
+
+
+def test_a_series_off_the_step_or_of_another_kind_is_refused() -> None:
+    odd = np.array(["2001-01-01T01", "2001-01-01T07"], "datetime64[ns]")
+    with pytest.raises(InputError, match="no time falls on a multiple of 6 h"):
+        evenly(_analyses(odd), 6, "f")
+    with pytest.raises(InputError, match="these are forecasts"):
+        evenly(xr.Dataset({"t2m": ("lead_time", [1])}), 6, "f")
+
+
+def test_lead_times_are_chosen_or_named() -> None:
+    hours = np.array([0, 24, 48]) * np.timedelta64(3_600_000_000_000, "ns")
+    forecasts = xr.Dataset({"t2m": ("lead_time", [1, 2, 3])}, {"lead_time": hours})
+    assert leads(forecasts, (48, 0), "f")["t2m"].values.tolist() == [3, 1]
+    with pytest.raises(InputError, match="lead time 12 h is not there, only 0, 24, 48 h"):
+        leads(forecasts, (12,), "f")
+    with pytest.raises(InputError, match="these are analyses"):
+        leads(_analyses(np.array(["2001-01-01"], "datetime64[ns]")), (24,), "f")
+
+
+def test_the_first_missing_value_is_named() -> None:
+    times = np.array(["2001-01-01T00", "2001-01-01T06"], "datetime64[ns]")
+    values = np.zeros((2, 2, 3, 4), np.float32)
+    fields = xr.DataArray(
+        values,
+        dims=("time", "channel", "latitude", "longitude"),
+        coords={"time": times, "channel": ["z500", "t2m"]},
+    )
+    check_finite(fields, [Path("a.nc")])
+    values[1, 1, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"a\.nc: t2m has 1 missing values at 2001-01-01T06"):
+        check_finite(fields, [Path("a.nc")])
+
+
+def test_many_files_are_named_by_their_ends() -> None:
+    assert named([Path("x/a.nc"), Path("x/b.nc"), Path("x/c.nc")]) == "x/a.nc ... c.nc (3 files)"

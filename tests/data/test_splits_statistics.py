@@ -1,0 +1,59 @@
+"""Splits by fraction and by date; statistics of the training times only."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from smoecast.config import Split
+from smoecast.data.splits import split_times
+from smoecast.data.statistics import RELATIVE_FLOOR, floored, mean_and_std
+from smoecast.errors import InputError
+
+TIMES = np.arange("2001-01-01", "2001-01-11", dtype="datetime64[D]").astype("datetime64[ns]")
+
+
+def test_fractions_follow_the_order_of_time() -> None:
+    masks = split_times(TIMES, Split())
+    assert [int(masks[p].sum()) for p in ("train", "validation", "test")] == [7, 1, 2]
+    assert np.flatnonzero(masks["test"]).tolist() == [8, 9]
+
+
+def test_dates_include_the_last_day_whole() -> None:
+    days = [(date(2001, 1, 1), date(2001, 1, 3)), (date(2001, 1, 4), date(2001, 1, 4))]
+    split = Split(train=days[0], validation=days[1], test=(date(2001, 1, 8), date(2001, 1, 9)))
+    hourly = np.arange("2001-01-01", "2001-01-11", np.timedelta64(6, "h"), dtype="datetime64[ns]")
+    masks = split_times(hourly, split)
+    assert [int(masks[p].sum()) for p in ("train", "validation", "test")] == [12, 4, 8]
+
+
+def test_a_part_without_times_is_refused() -> None:
+    period = (date(1990, 1, 1), date(1990, 12, 31))
+    years = [(date(2001, 1, 1), date(2001, 1, 5)), (date(2001, 1, 6), date(2001, 1, 9))]
+    split = Split(train=years[0], validation=years[1], test=period)
+    with pytest.raises(InputError, match="test split .* holds none of the 10 times"):
+        split_times(TIMES, split)
+
+
+def test_statistics_equal_numpy_and_ignore_the_other_times() -> None:
+    rng = np.random.default_rng(0)
+    fields = (rng.normal(size=(600, 2, 3, 4)) + [[[[5e4]], [[280.0]]]]).astype(np.float32)
+    chosen = np.arange(600) < 500
+    fields[550:] = 1e9
+    mean, std = mean_and_std(fields, chosen)
+    expected = fields[:500].astype(np.float64)
+    np.testing.assert_allclose(mean, expected.mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, expected.std(axis=(0, 2, 3)), rtol=1e-9)
+
+
+def test_statistics_of_an_ensemble_store() -> None:
+    fields = np.random.default_rng(1).normal(size=(5, 2, 3, 2, 4, 4)).astype(np.float32)
+    mean, std = mean_and_std(fields, np.ones(5, bool))
+    axes = (0, 1, 2, 4, 5)
+    np.testing.assert_allclose(mean, fields.mean(axis=axes, dtype=np.float64), atol=1e-12)
+    np.testing.assert_allclose(std, fields.astype(float).std(axis=axes), rtol=1e-9)
+
+
+def test_a_field_that_never_varies_divides_by_no_zero() -> None:
+    std = floored(np.array([0.0, 0.0, 2.0]), np.array([100.0, 0.0, 1.0]))
+    np.testing.assert_allclose(std, [100.0 * RELATIVE_FLOOR, 1.0, 2.0])

@@ -1,0 +1,122 @@
+"""A config is read, overridden, explained and written back."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smoecast import configfile
+from smoecast.config import Config
+from smoecast.errors import ConfigError
+
+
+def test_template_and_dump_give_back_the_defaults() -> None:
+    expected = Config(name="mine")
+    assert configfile.parse(configfile.template("mine"), "t") == expected
+    assert configfile.parse(configfile.dump(expected), "t") == expected
+
+
+def test_template_explains_every_key() -> None:
+    lines = configfile.template("mine").splitlines()[1:]
+    assert all("  # " in line for line in lines if line.strip())
+
+
+def test_load_applies_overrides_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("training: {epochs: 3}\n")
+    config = configfile.load(path, ["training.epochs=5", "training.epochs=7", "name=other"])
+    assert (config.training.epochs, config.name) == (7, "other")
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert configfile.parse("", "t") == Config()
+
+
+def test_exponents_without_a_dot_are_numbers() -> None:
+    # YAML 1.1 reads 1e-3 as text
+    assert configfile.parse("training: {learning_rate: 1e-3}", "t").training.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("traning: {}", "did you mean 'training'"),
+        ("training: {epoch: 3}", "training.epoch: there is no such key; did you mean 'epochs'"),
+        ("network: {smoe: {damp: 1}}", "did you mean 'damping'"),
+        ("training: {zzz: 3}", "known here: epochs"),
+        ("training: {epochs: 0}", "training.epochs: input should be greater"),
+        ("data: {channels: [z5x]}", "'z5x' is no channel"),
+        ("data: {channels: [t2m, t2m]}", "named twice"),
+        ("data: {split: {train: 0.9}}", "add up to 1.2"),
+        ("data: {split: {train: [2001-01-01, 2002-01-01]}}", "all fractions or all dates"),
+        ("sample: {history_hours: [0, 5]}", "no multiples of data.step_hours"),
+        ("sample: {history_hours: [6]}", "first entry must be 0"),
+        ("sample: {lead_hours: [12, 6]}", "ascending"),
+        ("sample: {targets: [t850], }\ndata: {channels: [t2m]}", "not in data.channels"),
+        ("training: {channel_weights: {q500: 2.0}}", "no targets"),
+        ("data: {source: files}", "names none"),
+        ("a: 1\na: 2", "given twice"),
+        ("- 3", "a set of sections"),
+        ("data: [", "not valid YAML"),
+        ("network: {smoe: {layers: some}}", "'none', 'first', 'last'"),
+        ("name: a/b", "name: string should match"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_file_key_and_mend(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=r"run\.yaml") as caught:
+        configfile.parse(text, "run.yaml")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("periods", "words"),
+    [
+        (["[2001-01-01, 2000-01-01]", "[2002-01-01, 2002-12-31]"], "ends before it begins"),
+        (["[2001-01-01, 2002-06-01]", "[2002-01-01, 2002-12-31]"], "overlap"),
+    ],
+)
+def test_periods_that_cannot_be(periods: list[str], words: str) -> None:
+    text = f"data: {{split: {{train: {periods[0]}, validation: {periods[1]}, "
+    text += "test: [2003-01-01, 2003-12-31]}}"
+    with pytest.raises(ConfigError, match=words):
+        configfile.parse(text, "run.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epochs", "section.key=value"),
+        ("=3", "section.key=value"),
+        ("training.epochs=x", "valid integer"),
+        ("training.epochs=[", "not valid YAML"),
+        ("name.x=3", "'name' is a value"),
+    ],
+)
+def test_a_wrong_override_is_explained(override: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words.replace("[", r"\[")):
+        configfile.parse("name: x", "run.yaml", [override])
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such config"):
+        configfile.load(tmp_path / "none.yaml")
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        configfile.load(binary)
+
+
+def test_config_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().name = "other"  # type: ignore[misc]
+
+
+def test_schema_is_json_and_names_every_section() -> None:
+    properties = json.loads(configfile.schema())["properties"]
+    assert set(properties) == set(Config.model_fields)
+
+
+def test_dump_is_plain_yaml() -> None:
+    assert yaml.safe_load(configfile.dump(Config()))["data"]["split"]["train"] == 0.7

@@ -1,0 +1,61 @@
+"""stdout carries results, stderr the rest, and nothing draws bars off a terminal."""
+
+import pytest
+
+from smoecast import console
+
+
+@pytest.fixture(autouse=True)
+def _loud() -> None:
+    console.configure(quiet=False)
+
+
+def test_results_and_logs_take_their_own_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result("42")
+    console.say("working")
+    console.fail("broken")
+    out, err = capsys.readouterr()
+    assert out == "42\n"
+    assert err == "working\nsmoecast: broken\n"
+
+
+def test_quiet_keeps_results_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure(quiet=True)
+    console.say("working")
+    console.result("42")
+    console.fail("broken")
+    console.configure(quiet=False)
+    assert capsys.readouterr() == ("42\n", "smoecast: broken\n")
+
+
+def test_progress_off_a_terminal_is_plain_lines_with_an_eta(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 1.0, 20.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with console.progress("counting", 10) as step:
+        step(1)  # too soon for a line
+        step(4, "loss 0.5")
+    assert capsys.readouterr().err == "counting: 4 of 10, 30 s left, loss 0.5\n"
+
+
+def test_progress_on_a_terminal_is_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with console.progress("counting", 10) as step:
+        step(5, "half")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(41.6, "42 s"), (185, "3 min 5 s"), (4800, "1 h 20 min")]
+)
+def test_clock(seconds: float, words: str) -> None:
+    assert console.clock(seconds) == words
+
+
+def test_table_lines_up() -> None:
+    lines = console.table(["a", "score"], [["long name", "1.5"], ["b", "10.25"]]).splitlines()
+    assert lines[0] == "a          score"
+    assert lines[3] == "b          10.25"
