@@ -210,7 +210,7 @@ class Postprocess(Section):
     truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
     channels: tuple[str, ...] = Field(("z500", "t850", "t2m"), description="predictors")
     targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
-    lead_hours: tuple[Positive, ...] = Field((48,), description="lead times to calibrate")
+    lead_hours: tuple[Hours, ...] = Field((48,), description="lead times to calibrate")
     split: Split = Field(Split(), description="by start of forecast")
     method: Literal["raw", "emos", "smoe"] = Field(
         "emos", description="no correction, Gaussian EMOS, or a small SMoE network"
@@ -292,6 +292,11 @@ class Config(Section):
         odd = [h for h in (*self.sample.history_hours, *self.sample.lead_hours) if h % step]
         if odd:
             raise ValueError(f"hours {odd} are no multiples of data.step_hours = {step}")
+        missing = set(self.postprocess.targets) - set(self.postprocess.channels)
+        if missing:
+            raise ValueError(
+                f"postprocess.targets names {sorted(missing)}, not in postprocess.channels"
+            )
         strange = set(self.training.channel_weights) - set(self.targets)
         if strange:
             raise ValueError(f"training.channel_weights names {sorted(strange)}, no targets")

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options
 from smoecast.cli.run import EXIT_CODES, read_config, run
 
@@ -60,7 +59,8 @@ def _store_line(name: str, part: dict[str, Any]) -> str:
     shape = " x ".join(f"{size} {dim}" for dim, size in part["shape"].items())
     counts = ", ".join(f"{count} {which}" for which, count in part["split"].items())
     state = "written" if part["written"] else "nothing to do"
-    return f"{name}: {part['store']} ({state})\n  {shape}\n  {part['first']} to {part['last']}: {counts}"
+    span = f"{part['first']} to {part['last']}"
+    return f"{name}: {part['store']} ({state})\n  {shape}\n  {span}: {counts}"
 
 
 def train(

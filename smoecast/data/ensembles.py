@@ -10,9 +10,8 @@ from smoecast.data.inputs import Inputs
 from smoecast.data.series import HOUR
 from smoecast.errors import InputError
 
-LEAD = "lead_time"
 LEAD_UNIT_HOURS = 100.0
-"""The lead time enters as hours over this, as in the continuous model of Rasp and Thuerey (2021)."""
+"""The lead time enters as hours over this, as in Rasp and Thuerey's (2021) continuous model."""
 
 
 def moments(members: NDArray[np.float32]) -> NDArray[np.float32]:

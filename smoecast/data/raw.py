@@ -1,11 +1,17 @@
-"""Where a run's raw files are."""
+"""Where a run's raw files and its truth are."""
 
 from pathlib import Path
 from typing import Literal
 
+import xarray as xr
+
 from smoecast.config import Config
+from smoecast.data.channels import pack
+from smoecast.data.checks import named
 from smoecast.data.files import expand
 from smoecast.errors import ConfigError
+from smoecast.fields.reader import open_files
+from smoecast.fields.store import open_store
 
 
 def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Path]:
@@ -26,3 +32,17 @@ def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Pa
         return expand(wanted.files, key)
     prefix = "planet_ens_" if kind == "ensembles" else "planet_[0-9]"
     return expand([str(config.raw / f"{prefix}*.nc")], "the planet (run `smoecast download`)")
+
+
+def truth_of(config: Config) -> xr.DataArray:
+    """Return the analyses that ensembles are fitted to and scored against.
+
+    Returns
+    -------
+    xr.DataArray
+        ``(time, channel, latitude, longitude)``: `postprocess.truth`, or the run's store.
+    """
+    if not config.postprocess.truth:
+        return open_store(config.store)["fields"]
+    paths = expand(config.postprocess.truth, "postprocess.truth")
+    return pack(open_files(paths), config.postprocess.targets, named(paths))

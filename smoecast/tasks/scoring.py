@@ -8,11 +8,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config import Config
-from smoecast.data import channels, checks, files
+from smoecast.data import channels, raw
 from smoecast.errors import InputError
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
-from smoecast.fields.reader import open_files
 from smoecast.scores import aggregate, crps, ensemble, pointwise
 from smoecast.scores.aggregate import Partial, by_lead_time
 
@@ -92,17 +91,17 @@ def score_ensemble(config: Config, result: xr.Dataset, source: str) -> list[Reco
     ensemble, where the run's store holds it.
     """
     targets = _present(config.postprocess.targets, result, source)
-    truth = _ensemble_truth(config)
+    truth = raw.truth_of(config)
     result = _with_truth(result, truth, source)
-    raw = _raw(config, result)
+    uncorrected = _raw(config, result)
     sums: dict[tuple[str, str], dict[str, Partial]] = {}
     for block in _blocks(result):
         valid = times.valid_times(block["init_time"].values, block["lead_time"].values)
         rows = grid_of(block).weights()
         for target in targets:
             true = _at(truth, target, valid)
-            if raw is not None:
-                same = raw.sel(init_time=block["init_time"], lead_time=block["lead_time"])
+            if uncorrected is not None:
+                same = uncorrected.sel(init_time=block["init_time"], lead_time=block["lead_time"])
                 _add(sums, (target, "raw"), _spread(same.sel(channel=target).values, true, rows))
             members = channels.field(block, target, source).values
             _add(sums, (target, "calibrated"), _spread(members, true, rows))
@@ -211,17 +210,9 @@ def _normal(climate: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) 
     return fields
 
 
-def _ensemble_truth(config: Config) -> xr.DataArray:
-    if not config.postprocess.truth:
-        return store.open_store(config.store)["fields"]
-    paths = files.expand(config.postprocess.truth, "postprocess.truth")
-    opened = open_files(paths)
-    return channels.pack(opened, config.postprocess.targets, checks.named(paths))
-
-
 def _raw(config: Config, result: xr.Dataset) -> xr.DataArray | None:
     if not config.ensemble_store.exists():
         return None
-    raw = store.open_store(config.ensemble_store)["fields"]
-    there = np.isin(result["init_time"].values, raw["init_time"].values).all()
-    return raw if there else None
+    fields = store.open_store(config.ensemble_store)["fields"]
+    there = np.isin(result["init_time"].values, fields["init_time"].values).all()
+    return fields if there else None

@@ -14,7 +14,7 @@ from smoecast.nn.losses import weighted_mse
 from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
 from smoecast.training.course import Loss, device_of
 from smoecast.training.loop import train as learn
-from smoecast.training.state import lock, save_model, write_atomic
+from smoecast.training.state import STATE, lock, save_model, write_atomic
 
 
 def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
@@ -38,6 +38,8 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     """
     config.model.mkdir(parents=True, exist_ok=True)
     with lock(config.model), store.open_store(config.store) as dataset:
+        if fresh:
+            (config.model / STATE).unlink(missing_ok=True)
         inputs = inputs_of(config, dataset)
         samples = samples_of(config, dataset, inputs)
         network = new_network(config, dataset, samples["train"])
@@ -57,8 +59,8 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
                 _reporter(step),
                 fresh=fresh,
             )
-        if outcome["trained"]:
-            save_model(config.model, network, {**state, "training": dict(outcome)})
+        if outcome["trained"] or not (config.model / STATE).exists():
+            save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
         else:
             console.say(f"{config.model}: this run is finished, nothing to do")
     parameters = sum(p.numel() for p in network.parameters())

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from smoecast.errors import LockedError, ModelError
 
@@ -45,23 +45,23 @@ def portable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
-def save_model(folder: Path, model: nn.Module, state: Mapping[str, Any]) -> None:
+def save_model(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Write ``model.safetensors``, then ``state.json``, each atomically.
 
     Parameters
     ----------
     folder : Path
         Made when missing.
-    model : nn.Module
-        Its state dict is written: weights, running statistics, normalisation.
+    tensors : mapping of str to Tensor
+        A state dict: weights, running statistics, normalisation.
     state : mapping
         What else a reader must know; JSON values. ``schema`` and ``sha256`` are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = save(portable(model.state_dict()))
-    digest = {TENSORS: hashlib.sha256(tensors).hexdigest()}
+    content = save(portable(tensors))
+    digest = {TENSORS: hashlib.sha256(content).hexdigest()}
     described = {"schema": SCHEMA, **state, "sha256": digest}
-    write_atomic(folder / TENSORS, tensors)
+    write_atomic(folder / TENSORS, content)
     text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
     write_atomic(folder / STATE, text.encode())
 

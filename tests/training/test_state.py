@@ -21,7 +21,7 @@ from smoecast.training.state import (
 @pytest.fixture
 def saved(tmp_path):
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
-    save_model(tmp_path / "run", model, {"channels": ["t2m"], "seed": 7})
+    save_model(tmp_path / "run", model.state_dict(), {"channels": ["t2m"], "seed": 7})
     return model, tmp_path / "run"
 
 
@@ -38,13 +38,13 @@ def test_round_trip(saved):
 def test_shared_tensors_are_saved_whole(tmp_path):
     first, second = nn.Linear(2, 2), nn.Linear(2, 2)
     second.weight = first.weight
-    save_model(tmp_path, nn.Sequential(first, second), {})
+    save_model(tmp_path, nn.Sequential(first, second).state_dict(), {})
     assert torch.equal(load_tensors(tmp_path)["1.weight"], first.weight)
 
 
 def test_same_model_same_bytes(saved, tmp_path):
     model, folder = saved
-    save_model(tmp_path / "again", model, {"channels": ["t2m"], "seed": 7})
+    save_model(tmp_path / "again", model.state_dict(), {"channels": ["t2m"], "seed": 7})
     for name in ("model.safetensors", "state.json"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 

@@ -1,0 +1,187 @@
+"""Fit the calibration of a run to its ensembles and their truth."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast import __version__, console
+from smoecast.calibration import emos
+from smoecast.calibration.network import crps_loss
+from smoecast.config import Config
+from smoecast.configfile import dump
+from smoecast.data import raw
+from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples, moments
+from smoecast.data.inputs import Inputs
+from smoecast.data.statistics import mean_and_std
+from smoecast.errors import InputError
+from smoecast.fields import store
+from smoecast.fields.grid import grid_of
+from smoecast.fields.times import as_hours, valid_times
+from smoecast.nn.normalize import Statistics
+from smoecast.tasks.calibrations import CONSTANTS, fitted_part, moment_names, new_correction
+from smoecast.training.course import device_of
+from smoecast.training.loop import train as learn
+from smoecast.training.state import STATE, load_state, lock, save_model, write_atomic
+
+Members = NDArray[np.float32]
+
+
+def fit(config: Config) -> bool:
+    """Fit the run's calibration unless the same one is there; return whether it was fitted.
+
+    Raises
+    ------
+    InputError
+        The ensemble store or the truth is missing, or they share no time.
+    ConfigError
+        The folder holds a calibration of another config.
+    LockedError
+        Another process is fitting in the same folder.
+    Interrupted
+        A signal came; the state is saved and the same command goes on from there.
+    """
+    folder = config.calibration
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder), store.open_store(config.ensemble_store) as ensembles:
+        state = _describe(config, ensembles)
+        if _is_fitted(config, state):
+            return False
+        truth = raw.truth_of(config)
+        write_atomic(folder / "config.yaml", dump(config).encode())
+        if config.postprocess.method == "emos":
+            tensors, extra = _fit_emos(config, ensembles, truth), {}
+        else:
+            tensors, extra = _fit_network(config, ensembles, truth, state)
+        save_model(folder, tensors, {**state, **extra})
+    return True
+
+
+def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
+    details = store.details_of(ensembles)
+    settings = config.model_dump(mode="json", include={"seed", "postprocess"})
+    return {
+        "kind": config.postprocess.method,
+        "smoecast": __version__,
+        "config": config.model_dump(mode="json"),
+        "fitted": settings,
+        "grid": grid_of(ensembles).to_dict(),
+        "data": {"identity": details["identity"], "manifest": details["manifest"]},
+        "seed": config.seed,
+    }
+
+
+def _is_fitted(config: Config, state: dict[str, Any]) -> bool:
+    if not (config.calibration / STATE).exists():
+        return False
+    there = load_state(config.calibration)
+    same = all(there.get(key) == state[key] for key in ("fitted", "data", "grid"))
+    if same:
+        console.say(f"{config.calibration}: this calibration is fitted, nothing to do")
+    return same
+
+
+def _fit_emos(
+    config: Config, ensembles: xr.Dataset, truth: xr.DataArray
+) -> dict[str, torch.Tensor]:
+    settings = config.postprocess
+    fields, true = _cases(config, ensembles, truth, "train")
+    rows = grid_of(ensembles).weights()[:, None]
+    tensors: dict[str, torch.Tensor] = {}
+    for index, hours in enumerate(settings.lead_hours):
+        for target, channel in enumerate(settings.targets):
+            members = fields[:, index, :, settings.channels.index(channel)]
+            fitted = emos.fit(members, true[:, index, target], where=settings.where, weights=rows)
+            for name, values in fitted.to_tensors().items():
+                tensors[f"{channel}.{hours}h.{name}"] = torch.from_numpy(np.asarray(values))
+    return tensors
+
+
+def _cases(
+    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str
+) -> tuple[Members, Members]:
+    """Return members (N, L, M, C, H, W) and truth (N, L, D, H, W) of one part."""
+    fields, positions = fitted_part(ensembles, truth, part)
+    if not len(positions):
+        raise InputError(
+            f"{config.ensemble_store}: no start of the {part} split has its truth; the truth is "
+            f"from {truth['time'].values[0]} to {truth['time'].values[-1]}: bring more of it"
+        )
+    valid = valid_times(fields["init_time"].values, fields["lead_time"].values)
+    wanted = truth.sel(channel=list(config.postprocess.targets), time=valid.ravel()).values
+    # (N L, D, H, W) -> (N, L, D, H, W)
+    return fields.values, wanted.reshape(*valid.shape, *wanted.shape[1:])
+
+
+def _samples(
+    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, inputs: Inputs, part: str
+) -> EnsembleSamples:
+    members, true = _cases(config, ensembles, truth, part)
+    starts = fitted_part(ensembles, truth, part)[0]["init_time"].values
+    hours = as_hours(ensembles["lead_time"].values)
+    return EnsembleSamples(moments(members), true, starts, hours, inputs)
+
+
+def _constants(config: Config) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of the run's store, where there is one."""
+    if not config.store.exists():
+        return {}
+    with store.open_store(config.store) as dataset:
+        return {
+            str(name).removeprefix("constant_"): array.values
+            for name, array in dataset.data_vars.items()
+            if str(name).startswith("constant_")
+        }
+
+
+def _statistics(samples: EnsembleSamples, config: Config) -> tuple[Statistics, torch.Tensor]:
+    """Return statistics of the training part, and where each target's spread stands."""
+    settings = config.postprocess
+    everything = np.ones(len(samples.fields), bool)
+    mean, std = samples.inputs.statistics(*mean_and_std(samples.fields, everything))
+    hours = samples.lead_hours / LEAD_UNIT_HOURS
+    mean, std = np.append(mean, hours.mean()), np.append(std, hours.std() or 1.0)
+    base = [settings.channels.index(t) for t in settings.targets]
+    error = samples.truth - samples.fields[:, :, base]
+    scale = np.sqrt((error.astype(np.float64) ** 2).mean(axis=(0, 1, 3, 4)))
+    statistics = Statistics(
+        input_mean=torch.from_numpy(mean),
+        input_std=torch.from_numpy(std),
+        target_scale=torch.from_numpy(scale),
+        base=torch.tensor(base),
+        target_mean=torch.zeros(len(base)),
+    )
+    return statistics, torch.tensor(base) + len(settings.channels)
+
+
+def _fit_network(
+    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, state: dict[str, Any]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    settings, grid = config.postprocess, grid_of(ensembles)
+    constants = _constants(config)
+    inputs = Inputs(moment_names(settings.channels), (0,), True, constants, grid)
+    samples = _samples(config, ensembles, truth, inputs, "train")
+    validation = _samples(config, ensembles, truth, inputs, "validation")
+    statistics, spread = _statistics(samples, config)
+    torch.manual_seed(config.seed)
+    network = new_correction(config, inputs, statistics, spread)
+    device = device_of(settings.training.device)
+    rows = torch.from_numpy(grid.weights()).float().to(device)
+    loss = crps_loss(rows, statistics.target_scale.float().to(device))
+    with console.progress("fitting the calibration", settings.training.epochs) as step:
+        outcome = learn(
+            network,
+            samples,
+            validation,
+            loss,
+            settings.training,
+            config.calibration,
+            config.seed,
+            {"fitted": state["fitted"], "data": state["data"]},
+            lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
+        )
+    fields = np.array(list(constants.values()), np.float32).reshape(-1, *grid.shape)
+    tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}
+    return tensors, {"constants": tuple(constants), "training": dict(outcome)}
