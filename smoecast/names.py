@@ -52,7 +52,6 @@ COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
         "standard_name": "realization",
         "long_name": "ensemble member",
         "units": "1",
-        "axis": "E",
     },
     "level": {
         "standard_name": "air_pressure",
@@ -164,7 +163,7 @@ _TABLE = (
              "surface_solar_radiation_downwards", 169, _S),
     Variable("strd", "surface thermal radiation downwards", "J m-2", "integral_wrt_time_of_surface_downwelling_longwave_flux_in_air",
              "surface_thermal_radiation_downwards", 175, _S),
-    Variable("tisr", "top of atmosphere incident solar radiation", "J m-2", "integral_wrt_time_of_toa_incoming_shortwave_flux",
+    Variable("tisr", "top of atmosphere incident solar radiation", "J m-2", "",
              "toa_incident_solar_radiation", 212, _S),
     Variable("siconc", "sea ice area fraction", "1", "sea_ice_area_fraction",
              "sea_ice_cover", 31, _S, ("ci",)),

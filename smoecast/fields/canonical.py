@@ -26,7 +26,8 @@ LEFT_OUT = "smoecast_left_out"
 """Global attribute: the variables of the file that smoecast has no use for."""
 
 _KEPT_ATTRIBUTES = ("title", "institution", "source", "references", "license", "comment")
-_HUGE = 1e15  # beyond every quantity of the table; undeclared fill values lie above
+HUGE = 1e15
+"""Beyond every quantity of the table; fill values that a file does not declare lie above."""
 _FILLS = (-9999.0, -32767.0, -32768.0)
 
 
@@ -116,7 +117,7 @@ def _field(array: xr.DataArray, found: Found, source: str) -> xr.DataArray:
 def _si(values: np.ndarray, factor: float, offset: float) -> np.ndarray:
     """Return values in SI units as float32, undeclared fill values as NaN."""
     if np.issubdtype(values.dtype, np.floating):
-        filled = (np.abs(values) > _HUGE) | np.isin(values, _FILLS)
+        filled = (np.abs(values) > HUGE) | np.isin(values, _FILLS)
         if filled.any():
             values = np.where(filled, np.nan, values)
     if (factor, offset) != (1.0, 0.0):
@@ -169,7 +170,7 @@ def check_values(array: xr.DataArray | np.ndarray, source: str | Path, name: str
         Naming the file, the variable, how many values are missing and the first time affected.
     """
     values = np.asarray(array)
-    missing = ~(np.abs(values) <= _HUGE)  # NaN compares false
+    missing = ~(np.abs(values) <= HUGE)  # NaN compares false
     count = int(missing.sum())
     if not count:
         return

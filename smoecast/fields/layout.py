@@ -24,6 +24,8 @@ def attributes_of(name: str) -> dict[str, str]:
     attributes = {"long_name": variable.long_name, "units": variable.units}
     if variable.standard_name:
         attributes["standard_name"] = variable.standard_name
+    if variable.units == "K":
+        attributes["units_metadata"] = "temperature: on_scale"  # CF-1.11, section 3.1.2
     return attributes
 
 
@@ -33,7 +35,7 @@ def level_coordinate(level: int) -> xr.DataArray:
     return xr.DataArray(np.int32(level), name=f"{LEVEL_PREFIX}{level}", attrs=attributes)
 
 
-def layout(fields: Mapping[str, xr.DataArray]) -> xr.Dataset:
+def layout(fields: Mapping[str, xr.DataArray], stack: bool = True) -> xr.Dataset:
     """Lay channels out as the variables of a dataset.
 
     Where every pressure variable has the same levels they are stacked along `level`; otherwise
@@ -44,6 +46,9 @@ def layout(fields: Mapping[str, xr.DataArray]) -> xr.Dataset:
     ----------
     fields : mapping of str to xarray.DataArray
         Channel name to field without level, all with the same other dimensions.
+    stack : bool
+        False keeps every channel a variable of its own in any case. A deterministic forecast then
+        has four dimensions, which is the most that CDO reads.
 
     Returns
     -------
@@ -60,7 +65,7 @@ def layout(fields: Mapping[str, xr.DataArray]) -> xr.Dataset:
     for channel in channels.values():
         if channel.level is not None:
             levels.setdefault(channel.variable.name, []).append(channel.level)
-    stacked = len({tuple(sorted(found)) for found in levels.values()}) == 1
+    stacked = stack and len({tuple(sorted(found)) for found in levels.values()}) == 1
     laid: dict[str, xr.DataArray] = {}
     for name, channel in channels.items():
         if channel.level is None:

@@ -1,17 +1,28 @@
-"""Reading NetCDF: any file of fields in canonical form, lazily.
+"""NetCDF: any file of fields read in canonical form, lazily; results written whole or not at all.
 
 netCDF-C is not safe under threads. xarray guards its own reads with a lock, so dask may read with
-threads; whoever also writes (`write_netcdf`) must compute with the synchronous scheduler, as the
-writer here does.
+threads; the writer here goes around that lock, therefore it computes every block in its own thread
+(dask's synchronous scheduler), and nothing else may read NetCDF while it works.
 """
 
-from collections.abc import Hashable
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import dask
+import netCDF4
+import numpy as np
 import xarray as xr
 
-from smoecast.errors import InputError
-from smoecast.fields.canonical import canonical
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import classic
+from smoecast.fields.canonical import HUGE, canonical
+from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
 
 BLOCK_BYTES = 32 * 2**20
 """Bytes of one block of a lazily read variable, at most, unless one field is larger."""
@@ -36,10 +47,13 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         raise InputError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty: fetch it again")
+    with path.open("rb") as file:
+        if file.read(4) in classic.MAGIC:
+            classic.check_whole(path)
     try:
         dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
     except (OSError, RuntimeError, ValueError, KeyError) as problem:
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no reason"
+        reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())
         raise InputError(
             f"{path}: it cannot be read as NetCDF ({reason}): fetch the file again"
         ) from problem
@@ -60,3 +74,159 @@ def _blocked(array: xr.DataArray) -> xr.DataArray:
     # Whole stored chunks only: a block that cuts one would decompress it twice.
     rows = max(stored, BLOCK_BYTES // max(row, 1) // stored * stored)
     return array.chunk(dict.fromkeys(array.dims, -1) | {first: min(rows, array.sizes[first])})
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    """Write a canonical dataset to `path`: whole and verified, or not at all.
+
+    Fields may be lazy: they are computed and written one block of dask chunks after the other,
+    all variables of a block together, so memory holds one block. The file grows under a temporary
+    name in the same folder, is synced, opened again and verified (dimensions, coordinates, every
+    value), then renamed, so that a reader never sees half a file.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Canonical; its attributes become global attributes.
+    path : pathlib.Path
+        The file, replaced if it is there; its folder is made if it is not.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written (a full disk, say) or fails its verification.
+    """
+    dataset = prepared(dataset)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _clean(path)
+        _fill(dataset, part, path)
+        with _storing(path):
+            _sync(part)
+            _verify(dataset, part, path)
+            part.replace(path)
+            _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turn what the file system and netCDF-C complain of into an OutputError for `path`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as problem:
+        there = next(folder for folder in path.absolute().parents if folder.is_dir())
+        free = shutil.disk_usage(there).free / 2**20
+        raise OutputError(
+            f"{path}: it cannot be written ({problem}; {free:.0f} MiB are free there): "
+            "make room or choose another folder, then run again"
+        ) from problem
+
+
+def _clean(path: Path) -> None:
+    """Remove what killed writers of the same file left behind."""
+    ours = re.compile(re.escape(f".{path.name}.") + r"(\d+)\.part")
+    for left in path.parent.glob(".*.part"):
+        match = ours.fullmatch(left.name)
+        if match and not _alive(int(match[1])):
+            left.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # an earlier write of this process that failed
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold `path`, a file or a folder's entries, before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:
+    """Write all of `dataset` to `part`, block by block."""
+    with _storing(path):
+        file = netCDF4.Dataset(part, "w", format="NETCDF4")
+    try:
+        with _storing(path):
+            define(file, dataset)
+        for place in _blocks(dataset):
+            block = _computed(dataset, place)  # what goes wrong in here is not the disk's fault
+            with _storing(path):
+                for name, array in block.data_vars.items():
+                    where = tuple(place.get(d, slice(None)) for d in array.dims)
+                    file[str(name)][where] = array.values
+        with _storing(path):
+            file.close()
+    finally:
+        with suppress(RuntimeError):
+            file.close()
+
+
+def _blocks(dataset: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
+    """Walk the dask chunks of `dataset` along all dimensions but those of one field."""
+    chunks = dataset.unify_chunks().chunks
+    sides = []
+    for dimension, size in dataset.sizes.items():
+        if dimension not in PLACE:
+            ends = list(itertools.accumulate(chunks.get(dimension, (size,))))
+            sides.append([(dimension, slice(a, b)) for a, b in itertools.pairwise([0, *ends])])
+    return (dict(place) for place in itertools.product(*sides))
+
+
+def _computed(dataset: xr.Dataset, place: dict[Hashable, slice]) -> xr.Dataset:
+    """Return one block in memory, with those variables that have not been written before."""
+    wanted = [
+        name
+        for name, array in dataset.data_vars.items()
+        if all(d in array.dims or part.start == 0 for d, part in place.items())
+    ]
+    with dask.config.set(scheduler="synchronous"):
+        return dataset[wanted].isel(place, missing_dims="ignore").compute()
+
+
+def _verify(dataset: xr.Dataset, part: Path, path: Path) -> None:
+    """Open what was written and compare it with what should be there."""
+    with netCDF4.Dataset(part) as file:
+        file.set_auto_maskandscale(False)
+        for name, coordinate in dataset.coords.items():
+            stored, attributes = stored_coordinate(str(name), coordinate)
+            found = file[str(name)]
+            if not np.array_equal(found[...], stored) or (
+                found.ncattrs() and found.getncattr("units") != attributes.get("units")
+            ):
+                raise OutputError(f"{path}: the coordinate {name} was not stored right: run again")
+        for name, array in dataset.data_vars.items():
+            found = file[str(name)]
+            if found.dimensions != array.dims or found.shape != array.shape:
+                raise OutputError(f"{path}: {name} was stored as {found.shape}: run again")
+            _verify_values(found, path)
+
+
+def _verify_values(stored: "netCDF4.Variable[Any]", path: Path) -> None:
+    """Refuse a stored variable with missing values, reading one field at a time."""
+    leading = [
+        size
+        for name, size in zip(stored.dimensions, stored.shape, strict=True)
+        if name not in PLACE
+    ]
+    missing = sum(int((~(np.abs(stored[index]) < HUGE)).sum()) for index in np.ndindex(*leading))
+    if missing:
+        raise OutputError(
+            f"{path}: {missing} of {stored.size} values of {stored.name} are missing or infinite, "
+            "so the file was not kept: look at the input and at the model"
+        )

@@ -12,7 +12,7 @@ from smoecast.names import VARIABLES, Variable, parse_channel, variable_of, vari
 _SIGMA = re.compile(r"sigma level 0?\.?995|0\.9950? sigma", re.IGNORECASE)
 _TWO_METRES = re.compile(r"\b2 ?m\b|\b2 met(er|re)", re.IGNORECASE)
 _NEAR_GROUND = {"t": "t2m", "u": "u10", "v": "v10"}
-_HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
+HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
 _STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm"}
 
 
@@ -54,8 +54,8 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     channel = parse_channel(name)
     if channel is not None and channel.level is not None:
         # u100 is also the wind at 100 metres: only a stated pressure makes it a channel.
-        stated = array.coords.get(f"level_{channel.level}")
-        return Found(name, channel.variable) if stated is not None else None
+        stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()
+        return Found(name, channel.variable) if stated else None
     variable = _variable(name, array)
     if variable is None:
         return None
@@ -114,25 +114,33 @@ def _by_standard_name(standard_name: str, array: xr.DataArray) -> Variable | Non
     fitting = [v for v in named if (v.vertical == "pressure") == levels]
     height = _height(array)
     if len(fitting) > 1:
-        fitting = [v for v in fitting if height is not None and v.name in _HEIGHTS]
+        fitting = [v for v in fitting if height is not None and v.name in HEIGHTS]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def _height(array: xr.DataArray) -> float | None:
     """Return the height above ground in metres that the file states, or None."""
-    for name, coordinate in array.coords.items():
-        standard = coordinate.attrs.get("standard_name")
-        metres = coordinate.attrs.get("units") in ("m", "metre", "metres", "meter", "meters")
-        if coordinate.size == 1 and (
-            standard == "height" or (metres and str(name).startswith("height"))
-        ):
-            return float(np.asarray(coordinate.values).item())
-    return None
+    beside = str(array.encoding.get("coordinates", "")).split()
+    heights = {
+        str(name): float(np.asarray(coordinate.values).item())
+        for name, coordinate in array.coords.items()
+        if coordinate.size == 1 and _is_height(str(name), coordinate)
+    }
+    # xarray shows every scalar of the file beside every variable; the file says whose it is.
+    stated = {heights[name] for name in heights if name in beside} or set(heights.values())
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _is_height(name: str, coordinate: xr.DataArray) -> bool:
+    metres = coordinate.attrs.get("units") in ("m", "metre", "metres", "meter", "meters")
+    return coordinate.attrs.get("standard_name") == "height" or (
+        metres and name.startswith("height")
+    )
 
 
 def _fits(name: str, height: float | None) -> bool:
     """Whether a stated height is the one of the variable; screens stand at 1.25 to 2 m."""
-    wanted = _HEIGHTS.get(name)
+    wanted = HEIGHTS.get(name)
     return height is None or wanted is None or abs(height - wanted) <= 1.0
 
 
