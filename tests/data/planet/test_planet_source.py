@@ -55,7 +55,7 @@ def test_values_are_those_of_a_plausible_atmosphere(made):
             ("z500", 30e3, 65e3),
             ("t850", 210, 310),
             ("t2m", 190, 325),
-            ("u250", -100, 140),
+            ("u250", -150, 150),
             ("lsm", 0, 1),
             ("orography", -1000, 32e3),
         ):
