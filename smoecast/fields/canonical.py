@@ -89,7 +89,7 @@ def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str
             f"{source}: no variable that smoecast knows among {' '.join(left_out) or 'none'}"
         )
     attributes = {key: dataset.attrs[key] for key in _KEPT_ATTRIBUTES if key in dataset.attrs}
-    attributes[LEFT_OUT] = " ".join(left_out)
+    attributes[LEFT_OUT] = ", ".join(left_out)
     return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
 
 

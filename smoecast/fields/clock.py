@@ -158,7 +158,7 @@ def _still(dataset: xr.Dataset, source: str) -> xr.Dataset:
     Two fields are read for this; everything else stays on disk.
     """
     still = {
-        name: _first_field(array, f"{source}: {name}")
+        name: first_field(array, f"{source}: {name}")
         for name, array in dataset.data_vars.items()
         if _constant(str(name))
     }
@@ -168,22 +168,28 @@ def _still(dataset: xr.Dataset, source: str) -> xr.Dataset:
     return dataset.drop_dims(unused)
 
 
-def _first_field(array: xr.DataArray, what: str) -> xr.DataArray:
-    """Return a constant without times and members."""
+def first_field(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return a field that is constant by nature without its times and members.
+
+    Raises
+    ------
+    InputError
+        If its last field is not its first; `what` names file and variable.
+    """
     for dimension in ("time", "init_time", "lead_time", "number"):
         if dimension in array.dims:
             first = array.isel({dimension: 0}, drop=True)
-            _same(first, array.isel({dimension: -1}, drop=True), what)
-            return _first_field(first, what)
+            if not same_constant(first, array.isel({dimension: -1}, drop=True)):
+                raise InputError(
+                    f"{what} is constant by nature, but changes from the first field to the last: "
+                    "it is another quantity, or its level is not stated"
+                )
+            return first_field(first, what)
     scalars = ("time", "init_time", "lead_time", "number")
     return array.drop_vars(scalars, errors="ignore")
 
 
-def _same(first: xr.DataArray, last: xr.DataArray, what: str) -> None:
-    """Refuse a constant that changes by more than the step of a 16-bit packed file."""
-    one, other = np.asarray(first.values), np.asarray(last.values)
-    if not np.allclose(one, other, rtol=0, atol=1e-3 * np.nanmax(np.abs(one), initial=1.0)):
-        raise InputError(
-            f"{what} is constant by nature, but changes from the first field to the last: "
-            "it is another quantity, or its level is not stated"
-        )
+def same_constant(first: xr.DataArray, other: xr.DataArray) -> bool:
+    """Whether two constant fields differ by no more than the step of a 16-bit packed file."""
+    one, two = np.asarray(first.values), np.asarray(other.values)
+    return np.allclose(one, two, rtol=0, atol=1e-3 * np.nanmax(np.abs(one), initial=1.0))
