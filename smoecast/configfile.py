@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from smoecast.config import Config, Section
@@ -161,9 +161,7 @@ def _described(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
         for name, inner in type(value).model_fields.items():
             lines += _described(name, inner, getattr(value, name), depth + 1)
         return lines
-    plain = Section.model_construct(value=value).model_dump(mode="json").get("value", value)
-    plain = list(value) if isinstance(value, tuple) else plain
-    plain = str(plain) if isinstance(value, Path) or hasattr(value, "isoformat") else plain
+    plain = TypeAdapter(type(value)).dump_python(value, mode="json")
     text = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()
     choices = get_args(field.annotation)
     words = [c for c in choices if isinstance(c, str)]

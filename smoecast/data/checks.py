@@ -28,7 +28,7 @@ def check_finite(fields: xr.DataArray, paths: Sequence[Path]) -> None:
     size = max(1, int(6.4e7) // int(np.prod(fields.shape[1:])))
     for begin in range(0, fields.sizes[along], size):
         block = fields.isel({along: slice(begin, begin + size)}).load()
-        bad = ~np.isfinite(block)
+        bad = block.copy(data=~np.isfinite(block.values))
         if bool(bad.any()):
             first = bad.any([d for d in bad.dims if d != along]).values.argmax()
             here = bad.isel({along: int(first)})

@@ -78,7 +78,7 @@ class EnsembleSamples:
 
     def __len__(self) -> int:
         """Return the number of samples, N * L."""
-        return self.fields.shape[0] * self.fields.shape[1]
+        return len(self.fields) * len(self.lead_hours)
 
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, 2 C + X + 1, H, W) and targets (B, D, H, W), SI units."""

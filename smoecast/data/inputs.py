@@ -53,8 +53,9 @@ class Inputs:
     def extra(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
         """Return constants, sine of latitude and clock: (B, X, H, W) for B start times."""
         height, width = self.grid.shape
-        planes = [*self.constants.values(), _rows(np.sin(np.deg2rad(self.grid.latitude)), width)]
-        fixed = np.stack(planes).astype(np.float32)  # (N + 1, H, W)
+        fields = [field.astype(np.float32) for field in self.constants.values()]
+        sine = np.sin(np.deg2rad(self.grid.latitude)).astype(np.float32)
+        fixed = np.stack([*fields, np.repeat(sine[:, None], width, axis=1)])  # (N + 1, H, W)
         fixed = np.broadcast_to(fixed, (len(times), *fixed.shape))
         if not self.clock:
             return fixed
@@ -88,10 +89,6 @@ class Inputs:
     def base(self, targets: Sequence[str], leads: int) -> list[int]:
         """Return, for each output (lead by lead), the input channel of the same field at start."""
         return [self.channels.index(target) for _ in range(leads) for target in targets]
-
-
-def _rows(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    return np.repeat(values[:, None], width, axis=1)
 
 
 def _angles(

@@ -54,7 +54,8 @@ class Samples:
         truth = self.fields[ahead[:, :, None], self.targets[None, None, :]]
         batch, leads, channels, height, width = truth.shape
         # (B, L, D, H, W) -> (B, L * D, H, W)
-        return truth.reshape(batch, leads * channels, height, width)
+        flat: NDArray[np.float32] = truth.reshape(batch, leads * channels, height, width)
+        return flat
 
     def change_scale(self) -> NDArray[np.float64]:
         """Return the spread of (target at lead time) - (target at start) over the samples.

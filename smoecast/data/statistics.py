@@ -1,6 +1,7 @@
 """Statistics of the training times only."""
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 RELATIVE_FLOOR = 1e-6
@@ -10,14 +11,14 @@ _BLOCK = 256
 
 
 def mean_and_std(
-    fields: NDArray[np.float32], chosen: NDArray[np.bool_]
+    fields: NDArray[np.float32] | xr.DataArray, chosen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation by channel over the chosen times, in one pass.
 
     Parameters
     ----------
     fields : (T, ..., C, H, W) float32
-        Anything that slices like a numpy array, so a lazy one is read block by block.
+        A lazy one is read block by block.
     chosen : (T,) bool
         The training times.
 

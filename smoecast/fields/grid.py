@@ -83,8 +83,8 @@ class Grid:
         return f"{self.shape[0]} x {self.shape[1]} points, {north} to {south} N, {west} to {east} E"
 
 
-def grid_of(dataset: xr.Dataset) -> Grid:
-    """Return the grid of a canonical dataset.
+def grid_of(dataset: xr.Dataset | xr.DataArray) -> Grid:
+    """Return the grid of a canonical dataset or of one of its fields.
 
     Raises
     ------

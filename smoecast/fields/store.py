@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import xarray as xr
 import zarr.errors
@@ -18,6 +19,7 @@ import zarr.errors
 from smoecast.errors import InputError, OutputError
 
 SCHEMA = 1
+CHUNK_BYTES = 4_000_000
 _DETAILS = "smoecast"
 
 
@@ -49,15 +51,19 @@ def write_store(
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(part, ignore_errors=True)
-    described = dataset.assign_attrs({_DETAILS: json.dumps({"schema": SCHEMA, **details})})
+    described = _chunked(dataset).assign_attrs(
+        {_DETAILS: json.dumps({"schema": SCHEMA, **details})}
+    )
     try:
-        # one process, one thread: the chunks come from netCDF-C, which crashes under threads
-        described.to_zarr(
-            part, mode="w", consolidated=True, zarr_format=2, compute=True, encoding=_plain(dataset)
-        )
+        # one thread: the blocks come from netCDF-C, which crashes under threads
+        with dask.config.set(scheduler="synchronous"):
+            described.to_zarr(
+                part, mode="w", consolidated=True, zarr_format=2, encoding=_encoding(described)
+            )
         with xr.open_zarr(part, chunks=None, decode_timedelta=True) as written:
             _verify(written, dataset, path)
-            summary = xr.Dataset(summarise(written))
+            # appending replaces the group's attributes, so they go along
+            summary = xr.Dataset(summarise(written), attrs=described.attrs)
         summary.to_zarr(part, mode="a", consolidated=True, zarr_format=2)
         _swap(part, path)
     except OSError as error:
@@ -69,19 +75,18 @@ def write_store(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _plain(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Chunk `fields` along its first dimension by about 4 MB, everything else whole."""
+def _chunked(dataset: xr.Dataset) -> xr.Dataset:
+    """Chunk `fields` along its first dimension by about 4 MB; drop what files said of chunks."""
     fields = dataset["fields"]
-    bytes_each = 4 * int(np.prod(fields.shape[1:]))
-    count = max(1, min(fields.shape[0], 4_000_000 // bytes_each))
-    times = {
-        name: {"dtype": "int64", "units": "hours since 1970-01-01"} for name in _times(dataset)
-    }
-    return {**times, "fields": {"chunks": (count, *fields.shape[1:]), "dtype": "float32"}}
+    each = 4 * int(np.prod(fields.shape[1:]))
+    sizes = dict.fromkeys(fields.dims, -1) | {fields.dims[0]: max(1, CHUNK_BYTES // each)}
+    return dataset.assign(fields=fields.chunk(sizes)).drop_encoding()
 
 
-def _times(dataset: xr.Dataset) -> list[str]:
-    return [str(n) for n, c in dataset.coords.items() if np.issubdtype(c.dtype, np.datetime64)]
+def _encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
+    hours = {"dtype": "int64", "units": "hours since 1970-01-01"}
+    times = [n for n, c in dataset.coords.items() if np.issubdtype(c.dtype, np.datetime64)]
+    return {**{str(name): hours for name in times}, "fields": {"dtype": "float32"}}
 
 
 def _verify(written: xr.Dataset, dataset: xr.Dataset, path: Path) -> None:
@@ -110,7 +115,7 @@ def open_store(path: Path) -> xr.Dataset:
     if not path.is_dir():
         raise InputError(f"{path}: there is no store; run `smoecast preprocess` first")
     try:
-        dataset = xr.open_zarr(path, chunks=None, decode_timedelta=True)
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None, decode_timedelta=True)
     except (zarr.errors.BaseZarrError, FileNotFoundError, KeyError, ValueError) as error:
         raise InputError(
             f"{path}: this is no readable store ({type(error).__name__}); "

@@ -3,24 +3,24 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from smoecast import console, names
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.files import manifest
 from smoecast.errors import InputError
-from smoecast.fields.netcdf import open_result
+from smoecast.fields.reader import open_file
 from smoecast.tasks.scoring import score_ensemble, score_forecast
 from smoecast.training.state import write_atomic
 
 Record = dict[str, Any]
 
 FORECAST_COLUMNS = ("rmse", "mae", "bias", "acc")
+PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio")
 ENSEMBLE_COLUMNS = ("crps", "rmse", "bias", "spread", "spread_skill_ratio", "crpss")
 
 
@@ -57,9 +57,9 @@ def evaluate(
         )
     records: list[Record] = []
     for path in paths:
-        with open_result(path) as result:
-            score = score_ensemble if "number" in result.dims else score_forecast
-            records += score(config, result, str(path))
+        result = open_file(path)
+        score = score_ensemble if "number" in result.dims else score_forecast
+        records += score(config, result, str(path))
     place = output or config.place / "scores.json"
     summary = {
         "output": str(place),
@@ -97,14 +97,14 @@ def tables(summary: dict[str, Any]) -> str:
 def _row(record: Record, columns: Sequence[str]) -> list[str]:
     channel = names.parse_channel(record["channel"])
     unit = f" [{channel.variable.units}]" if channel else ""
-    values = [_number(record.get(column), column) for column in columns]
+    digits = max(0, 3 - math.floor(math.log10(record["rmse"] or 1.0)))
+    values = [_number(record.get(column), column, digits) for column in columns]
     lead = f"{record['lead_hours']} h"
     return [record["channel"] + unit, lead, record["forecast"], *values, str(record["starts"])]
 
 
-def _number(value: float | None, column: str) -> str:
-    if value is None or not np.isfinite(value):
+def _number(value: float | None, column: str, digits: int) -> str:
+    """Write a score to as many decimals as four digits of the RMSE beside it."""
+    if value is None:
         return "-"
-    if column in ("acc", "crpss", "spread_skill_ratio"):
-        return f"{value:.3f}"
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.3f}" if column in PURE_NUMBERS else f"{value:.{digits}f}"

@@ -52,10 +52,10 @@ def fit(config: Config) -> bool:
         truth = raw.truth_of(config)
         write_atomic(folder / "config.yaml", dump(config).encode())
         if config.postprocess.method == "emos":
-            tensors, extra = _fit_emos(config, ensembles, truth), {}
+            save_model(folder, _fit_emos(config, ensembles, truth), state)
         else:
             tensors, extra = _fit_network(config, ensembles, truth, state)
-        save_model(folder, tensors, {**state, **extra})
+            save_model(folder, tensors, {**state, **extra})
     return True
 
 
@@ -177,10 +177,10 @@ def _fit_network(
             validation,
             loss,
             settings.training,
-            config.calibration,
-            config.seed,
-            {"fitted": state["fitted"], "data": state["data"]},
-            lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
+            folder=config.calibration,
+            seed=config.seed,
+            identity={"fitted": state["fitted"], "data": state["data"]},
+            report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
         )
     fields = np.array(list(constants.values()), np.float32).reshape(-1, *grid.shape)
     tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}

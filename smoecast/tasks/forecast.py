@@ -7,7 +7,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask import delayed
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console
@@ -151,7 +151,9 @@ def _part(config: Config, part: str, plan: Plan) -> NDArray[np.datetime64]:
         inside = dataset["time"].values[dataset[part].values]
     first = inside.astype("datetime64[D]")
     on_step = (inside - first) % (config.forecast.every_hours * series.HOUR) == 0 * series.HOUR
-    starts = inside[on_step & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])]
+    starts: NDArray[np.datetime64] = inside[
+        on_step & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])
+    ]
     if not len(starts):
         raise ConfigError(
             f"the {part} split holds no start with a truth {plan.lead_hours[-1]} h later; "

@@ -7,7 +7,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask import delayed
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console

@@ -8,7 +8,7 @@ from typing import Any
 
 from smoecast import __version__, configfile, console
 from smoecast.config import Config
-from smoecast.fields.netcdf import read_attributes
+from smoecast.fields.results import read_attributes
 from smoecast.training.state import write_atomic
 
 REFERENCES = (

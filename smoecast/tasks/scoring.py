@@ -1,6 +1,6 @@
 """Scores of one result file, block by block of starts, beside its baselines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def _forecast_records(
 
 
 def _records(
-    key: tuple[str, str], scores: dict[str, Fields], leads: Fields, count: int
+    key: tuple[str, str], scores: Mapping[str, Fields], leads: Fields, count: int
 ) -> list[Record]:
     channel, name = key
     return [

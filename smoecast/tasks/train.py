@@ -53,10 +53,10 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
                 samples["validation"],
                 _loss(config, samples["train"]),
                 config.training,
-                config.model,
-                config.seed,
-                identity,
-                _reporter(step),
+                folder=config.model,
+                seed=config.seed,
+                identity=identity,
+                report=_reporter(step),
                 fresh=fresh,
             )
         if outcome["trained"] or not (config.model / STATE).exists():
