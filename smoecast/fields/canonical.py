@@ -16,7 +16,7 @@ from smoecast.errors import InputError
 from smoecast.fields.axes import PROJECTION, levelled, membered, named, without_expver
 from smoecast.fields.clock import clocked
 from smoecast.fields.layout import LEVEL_PREFIX, attributes_of
-from smoecast.fields.place import placed
+from smoecast.fields.place import check_regular, placed
 from smoecast.fields.quantities import Found, identify
 from smoecast.fields.times import iso
 from smoecast.fields.units import conversion
@@ -56,8 +56,9 @@ def canonical(dataset: xr.Dataset, source: str, any_grid: bool = False) -> xr.Da
     """
     dataset = without_expver(named(dataset, source), source)
     dataset = membered(levelled(_squeezed(dataset), source), source)
+    check_regular(dataset, source, any_grid)
     chosen, attributes = _chosen(dataset, source)
-    return _dressed(placed(clocked(chosen, source), source, any_grid), attributes)
+    return _dressed(placed(clocked(chosen, source), source), attributes)
 
 
 def _squeezed(dataset: xr.Dataset) -> xr.Dataset:

@@ -8,8 +8,8 @@ from smoecast.fields.axes import PROJECTION
 from smoecast.fields.grid import TOLERANCE
 
 
-def placed(dataset: xr.Dataset, source: str, any_grid: bool) -> xr.Dataset:
-    """Return `dataset` with latitude descending and longitude ascending.
+def check_regular(dataset: xr.Dataset, source: str, any_grid: bool) -> None:
+    """Refuse data without one latitude per row and one longitude per column.
 
     Parameters
     ----------
@@ -18,24 +18,35 @@ def placed(dataset: xr.Dataset, source: str, any_grid: bool) -> xr.Dataset:
     source : str
         File name for messages.
     any_grid : bool
-        Whether a projection grid may pass, as it is.
+        Whether a map projection may pass.
 
     Raises
     ------
     InputError
-        If there is no regular latitude-longitude grid, or a coordinate is damaged.
+        If there is no regular latitude-longitude grid, nor a projection that may pass.
     """
-    regular = all(
-        name in dataset.coords and dataset[name].dims == (name,)
-        for name in ("latitude", "longitude")
+    if _regular(dataset) or (any_grid and all(name in dataset.indexes for name in PROJECTION)):
+        return
+    raise InputError(
+        f"{source}: no regular latitude-longitude grid, but the dimensions "
+        f"{' '.join(map(str, dataset.sizes)) or 'of a single point'}: regrid it first"
     )
-    if not regular:
-        if any_grid and all(name in dataset.indexes for name in PROJECTION):
-            return dataset
-        raise InputError(
-            f"{source}: no regular latitude-longitude grid, but the dimensions "
-            f"{' '.join(map(str, dataset.sizes))}: regrid it first"
-        )
+
+
+def _regular(dataset: xr.Dataset) -> bool:
+    return all(name in dataset.indexes for name in ("latitude", "longitude"))
+
+
+def placed(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Return `dataset` with latitude descending and longitude ascending; projections as they are.
+
+    Raises
+    ------
+    InputError
+        If a coordinate is damaged.
+    """
+    if not _regular(dataset):
+        return dataset
     return _north_to_south(_west_to_east(dataset, source), source)
 
 

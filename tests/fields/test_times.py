@@ -1,0 +1,165 @@
+"""Times: reading, refusing, and looking truth up."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields.times import (
+    align,
+    as_hours,
+    as_lead,
+    as_ns,
+    check_axis,
+    check_step,
+    iso,
+    parse_time,
+    parse_times,
+    valid_times,
+)
+
+
+def hourly(start: str, count: int, step: int = 6) -> np.ndarray:
+    return np.datetime64(start, "ns") + np.arange(count) * np.timedelta64(step, "h")
+
+
+def test_as_ns_rounds_to_the_second_before_and_after_1970():
+    times = np.array(["1959-01-01T00:00:00", "2013-01-01T06:00:00"], "datetime64[ns]")
+    for noise in (-3, 0, 3):
+        found = as_ns(times + np.timedelta64(noise, "ns"))
+        assert found.dtype == np.dtype("datetime64[ns]")
+        np.testing.assert_array_equal(found, times)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "h", "D"])
+def test_as_ns_takes_every_resolution(unit):
+    assert as_ns(np.array(["2013-01-01"], f"datetime64[{unit}]"))[0] == np.datetime64("2013-01-01")
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1))
+def test_hours_and_leads_are_inverse(hours):
+    np.testing.assert_array_equal(as_hours(as_lead(hours)), hours)
+    assert as_lead(hours).dtype == np.dtype("timedelta64[ns]")
+
+
+def test_iso():
+    assert iso(np.datetime64("2013-01-01T06", "ns")) == "2013-01-01T06:00"
+
+
+def test_check_axis_passes_what_ascends():
+    check_axis(hourly("2013-01-01", 5), "a.nc")
+    check_axis(hourly("2013-01-01", 1), "a.nc")
+    check_axis(hourly("2013-01-01", 0), "a.nc")
+
+
+def test_check_axis_refuses_a_repeated_time():
+    times = hourly("2013-01-01", 4)[[0, 1, 1, 2]]
+    with pytest.raises(InputError, match=r"a\.nc: the time 2013-01-01T06:00 is there twice"):
+        check_axis(times, "a.nc")
+
+
+def test_check_axis_refuses_a_descending_time():
+    times = hourly("2013-01-01", 4)[[0, 2, 1, 3]]
+    with pytest.raises(InputError, match=r"a\.nc: the time 2013-01-01T06:00 stands after a later"):
+        check_axis(times, "a.nc")
+
+
+def test_check_axis_refuses_no_time():
+    times = hourly("2013-01-01", 4)
+    times[2] = np.datetime64("NaT")
+    with pytest.raises(InputError, match=r"a\.nc: a time is missing"):
+        check_axis(times, "a.nc")
+
+
+def test_check_step_names_the_missing_time():
+    check_step(hourly("2013-01-01", 4), 6, "a.nc")
+    with pytest.raises(InputError, match=r"a\.nc: the time 2013-01-01T12:00 is missing"):
+        check_step(hourly("2013-01-01", 6)[[0, 1, 3, 5]], 6, "a.nc")
+
+
+def test_check_step_refuses_a_finer_axis():
+    with pytest.raises(InputError, match=r"2013-01-01T01:00 follows .* less than 6 hours"):
+        check_step(hourly("2013-01-01", 4, step=1), 6, "a.nc")
+
+
+@pytest.mark.parametrize(
+    "text", ["2013-01-01T06", "2013-01-01T06:00", "2013-01-01 06:00:00", "2013-01-01T06:00Z"]
+)
+def test_parse_time(text):
+    assert parse_time(text) == np.datetime64("2013-01-01T06", "ns")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2013-02-30", "2013-01-01T25", "2013-01-01+01"])
+def test_parse_time_refuses(text):
+    with pytest.raises(ConfigError, match="write it as 2013-01-01T06"):
+        parse_time(text)
+
+
+def test_parse_times_sorts_and_drops_repeats():
+    found = parse_times(["2013-01-03", "2013-01-01T06", "2013-01-03T00"], 24)
+    np.testing.assert_array_equal(found, parse_times(["2013-01-01T06", "2013-01-03"], 6))
+    assert found.dtype == np.dtype("datetime64[ns]")
+
+
+def test_parse_times_ranges_hold_both_ends():
+    assert len(parse_times(["2013-01-01/2013-01-02"], 6)) == 8  # the whole of the last day
+    assert len(parse_times(["2013-01-01T00/2013-01-02T00"], 6)) == 5
+    assert len(parse_times(["2013-01-01/2013-01-03"], 24)) == 3
+    assert len(parse_times([], 24)) == 0
+
+
+def test_parse_times_refuses_a_backward_range():
+    with pytest.raises(ConfigError, match="ends before it begins"):
+        parse_times(["2013-01-03/2013-01-01"], 24)
+
+
+@pytest.fixture
+def truth() -> xr.Dataset:
+    times = hourly("2020-01-01", 12)
+    return xr.Dataset(
+        {
+            "t2m": (("time", "latitude"), np.arange(24.0).reshape(12, 2)),
+            "lsm": ("latitude", [0.0, 1.0]),
+        },
+        {"time": times, "latitude": [10.0, 0.0]},
+    )
+
+
+def forecast_of(truth: xr.Dataset, starts: np.ndarray, hours: list[int]) -> xr.Dataset:
+    """A forecast that is right wherever the truth is known."""
+    valid = valid_times(starts, as_lead(hours))
+    lead_time = as_lead(hours)
+    values = truth["t2m"].reindex(time=valid.ravel()).values.reshape(*valid.shape, 2)
+    return xr.Dataset(
+        {"t2m": (("init_time", "lead_time", "latitude"), values)},
+        {"init_time": starts, "lead_time": lead_time, "latitude": truth["latitude"]},
+    )
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_align_finds_the_truth_of_a_perfect_forecast(truth, lazy):
+    forecast = forecast_of(truth, hourly("2020-01-01", 4, step=12), [6, 18])
+    chosen, found = align(forecast, truth.chunk(time=3) if lazy else truth)
+    assert found["t2m"].dims == ("init_time", "lead_time", "latitude")
+    np.testing.assert_array_equal(found["t2m"].values, chosen["t2m"].values)
+    np.testing.assert_array_equal(
+        found["valid_time"].values, valid_times(found["init_time"].values, as_lead([6, 18]))
+    )
+    assert (found["t2m"].chunks is not None) is lazy
+    assert found["lsm"].dims == ("latitude",)
+
+
+def test_align_keeps_starts_with_all_their_truth(truth):
+    forecast = forecast_of(truth, hourly("2019-12-31", 7, step=12), [6, 24])
+    chosen, found = align(forecast, truth)
+    assert not np.isnan(chosen["t2m"]).any()
+    assert chosen.sizes["init_time"] == found.sizes["init_time"] == 4
+    assert chosen["init_time"].values[0] == np.datetime64("2020-01-01")
+
+
+def test_align_refuses_when_nothing_is_left(truth):
+    forecast = forecast_of(truth, hourly("2021-01-01", 2), [6])
+    with pytest.raises(InputError, match=r"hold from 2021-01-01T06:00 .* truth from 2020-01-01"):
+        align(forecast, truth)
