@@ -206,9 +206,8 @@ def _verify(dataset: xr.Dataset, part: Path, path: Path) -> None:
         for name, coordinate in dataset.coords.items():
             stored, attributes = stored_coordinate(str(name), coordinate)
             found = file[str(name)]
-            if not np.array_equal(found[...], stored) or (
-                found.ncattrs() and found.getncattr("units") != attributes.get("units")
-            ):
+            same_unit = getattr(found, "units", None) == attributes.get("units")
+            if not np.array_equal(found[...], stored) or not same_unit:
                 raise OutputError(f"{path}: the coordinate {name} was not stored right: run again")
         for name, array in dataset.data_vars.items():
             found = file[str(name)]

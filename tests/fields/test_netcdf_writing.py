@@ -1,0 +1,338 @@
+"""Results: written whole or not at all, as CF-1.11 has it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import dask
+import dask.array as da
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import encoding, netcdf
+from smoecast.fields.layout import field_of, layout
+from smoecast.fields.netcdf import open_netcdf, write_netcdf
+from smoecast.fields.times import as_lead
+
+STARTS = np.datetime64("2020-01-01", "ns") + np.arange(3) * np.timedelta64(24, "h")
+GLOBAL = {
+    "title": "a forecast",
+    "institution": "a house",
+    "source": "a model",
+    "history": "made",
+    "references": "none",
+    "license": "free",
+}
+
+
+def forecast(
+    *names: str, members: int = 0, hours: tuple[float, ...] = (6, 12), stack: bool = True
+) -> xr.Dataset:
+    rng = np.random.default_rng(1)
+    coords = {"init_time": STARTS, "lead_time": as_lead(hours)}
+    if members:
+        coords["number"] = np.arange(members, dtype="i4")
+    coords |= {"latitude": np.linspace(80, -80, 9), "longitude": np.arange(16) * 22.5}
+    shape = tuple(len(values) for values in coords.values())
+    fields = {
+        name: xr.DataArray(rng.normal(size=shape).astype("f4"), coords, dims=tuple(coords))
+        for name in names
+    }
+    return layout(fields, stack=stack).assign_attrs(GLOBAL)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---- what is in the file
+
+
+@pytest.mark.parametrize(
+    "names", [("z500", "z850", "t500", "t850", "t2m"), ("z500", "t850", "u10")]
+)
+@pytest.mark.parametrize("members", [0, 4])
+def test_round_trip(tmp_path, names, members):
+    given = forecast(*names, members=members)
+    path = tmp_path / "deep" / "er" / "out.nc"
+    write_netcdf(given, path)
+    found = open_netcdf(path)
+    assert leftovers(path.parent) == ["out.nc"]
+    for name in names:
+        np.testing.assert_array_equal(field_of(found, name).values, field_of(given, name).values)
+        assert field_of(found, name).dims == field_of(given, name).dims
+    for name in ("init_time", "lead_time", "latitude", "longitude"):
+        np.testing.assert_array_equal(found[name].values, given[name].values)
+    assert found.attrs["title"] == "a forecast"
+
+
+def test_analyses_and_constants_round_trip(tmp_path):
+    given = forecast("t2m", "lsm").isel(lead_time=0, drop=True).rename(init_time="time")
+    given["lsm"] = given["lsm"].isel(time=0, drop=True)
+    write_netcdf(given.chunk(time=1), tmp_path / "out.nc")
+    found = open_netcdf(tmp_path / "out.nc")
+    np.testing.assert_array_equal(found["t2m"].values, given["t2m"].values)
+    np.testing.assert_array_equal(found["lsm"].values, given["lsm"].values)
+
+
+def test_a_projection_keeps_its_mapping(tmp_path):
+    given = forecast("t2m").rename(
+        latitude="projection_y_coordinate", longitude="projection_x_coordinate"
+    )
+    for name in ("projection_y_coordinate", "projection_x_coordinate"):
+        given[name].attrs = {"standard_name": name, "units": "m"}
+    given["lambert"] = xr.DataArray(
+        np.int32(0), attrs={"grid_mapping_name": "lambert_azimuthal_equal_area"}
+    )
+    given = given.set_coords("lambert")
+    given["t2m"].attrs["grid_mapping"] = "lambert"
+    write_netcdf(given, tmp_path / "out.nc")
+    found = open_netcdf(tmp_path / "out.nc", any_grid=True)
+    assert found["t2m"].attrs["grid_mapping"] == "lambert"
+    assert found["lambert"].attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
+    np.testing.assert_array_equal(found["t2m"].values, given["t2m"].values)
+
+
+def test_storage(tmp_path):
+    write_netcdf(forecast("z500", "z850", "t2m", members=4), tmp_path / "out.nc")
+    with netCDF4.Dataset(tmp_path / "out.nc") as file:
+        assert file.Conventions == "CF-1.11"
+        assert file["z"].chunking() == [1, 1, 1, 1, 9, 16]
+        assert file["z"].filters()["zlib"] and file["z"].filters()["complevel"] == 4
+        assert file["z"].filters()["shuffle"]
+        assert file["z"].dtype == np.float32
+        assert file["init_time"].dtype == np.int64
+        assert file["init_time"].units == "hours since 1970-01-01"
+        assert file["lead_time"].units == "hours"
+        assert file["lead_time"][...].tolist() == [6, 12]
+        assert file["valid_time"][0, 1] - file["init_time"][0] == 12
+        assert file["number"].dtype == file["level"].dtype == np.int32
+        assert file["height_2m"][...] == 2.0
+        assert file["t2m"].coordinates == "height_2m"
+        for variable in file.variables.values():
+            assert variable.long_name and variable.units
+
+
+def test_half_hours_are_stored_in_minutes(tmp_path):
+    write_netcdf(forecast("t2m", hours=(0.5, 1)), tmp_path / "out.nc")
+    with netCDF4.Dataset(tmp_path / "out.nc") as file:
+        assert file["lead_time"].units == "minutes"
+        assert file["lead_time"][...].tolist() == [30, 60]
+    found = open_netcdf(tmp_path / "out.nc")
+    assert found["lead_time"].values.tolist() == as_lead([0.5, 1]).tolist()
+
+
+def test_attributes_without_value_are_left_out(tmp_path):
+    write_netcdf(forecast("t2m").assign_attrs(comment=None), tmp_path / "out.nc")
+    with netCDF4.Dataset(tmp_path / "out.nc") as file:
+        assert "comment" not in file.ncattrs()
+
+
+# ---- other readers
+
+
+@pytest.mark.parametrize("names", [("z500", "z850", "t500", "t850", "t2m", "tp"), ("z500", "t850")])
+def test_compliance_checker(tmp_path, names):
+    checker = Path(sys.executable).with_name("compliance-checker")
+    if not checker.exists():
+        pytest.skip("compliance-checker is not installed beside this Python")
+    path = tmp_path / "out.nc"
+    write_netcdf(forecast(*names, members=2), path)
+    done = subprocess.run(
+        [checker, "--test=cf:1.11", path], capture_output=True, text=True, check=False
+    )
+    assert "Errors" not in done.stdout, done.stdout
+    assert "out.nc has" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="ncdump is not installed")
+def test_ncdump(tmp_path):
+    write_netcdf(forecast("z500", "t850"), tmp_path / "out.nc")
+    done = subprocess.run(
+        ["ncdump", "-h", tmp_path / "out.nc"], capture_output=True, text=True, check=True
+    )
+    assert "float z500(init_time, lead_time, latitude, longitude)" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("cdo") is None, reason="cdo is not installed")
+@pytest.mark.parametrize(("members", "seen"), [(0, True), (2, False)])
+def test_cdo(tmp_path, members, seen):
+    """CDO knows four dimensions: it opens every file, and shows the fields without members."""
+    write_netcdf(forecast("z500", "z850", members=members, stack=False), tmp_path / "out.nc")
+    done = subprocess.run(
+        ["cdo", "infon", tmp_path / "out.nc"], capture_output=True, text=True, check=True
+    )
+    assert ("z500" in done.stdout) is seen
+
+
+# ---- block by block
+
+
+def test_lazy_blocks_are_made_once_and_one_at_a_time(tmp_path):
+    made: list[int] = []
+    held: list[str] = []
+
+    @dask.delayed(pure=False)
+    def both(start: int) -> np.ndarray:
+        made.append(start)
+        held.append(dask.config.get("scheduler"))
+        return np.full((2, 1, 2, 9, 16), start, "f4")  # (variable, start, lead, ...)
+
+    blocks = [
+        da.from_delayed(both(start), (2, 1, 2, 9, 16), dtype="f4", meta=np.empty(0, "f4"))
+        for start in range(3)
+    ]
+    stacked = da.concatenate(blocks, axis=1)
+    given = forecast("t2m", "msl")
+    for position, name in enumerate(("t2m", "msl")):
+        given[name] = given[name].copy(data=stacked[position])
+    write_netcdf(given, tmp_path / "out.nc")
+    assert made == [0, 1, 2]
+    assert set(held) == {"synchronous"}
+    assert open_netcdf(tmp_path / "out.nc")["msl"].values[:, 0, 0, 0].tolist() == [0.0, 1.0, 2.0]
+
+
+def broken(given: xr.Dataset, error: Exception) -> xr.Dataset:
+    def fail(block: np.ndarray) -> np.ndarray:
+        raise error
+
+    lazy = given["t2m"].chunk(init_time=1).data
+    lazy = lazy.map_blocks(fail, dtype="f4", meta=np.empty((0,) * lazy.ndim, "f4"))
+    return given.assign(t2m=given["t2m"].copy(data=lazy))
+
+
+@pytest.mark.parametrize("error", [InputError("no"), RuntimeError("CUDA"), KeyboardInterrupt()])
+def test_what_fails_in_a_block_comes_out_as_it_is(tmp_path, error):
+    with pytest.raises(type(error)):
+        write_netcdf(broken(forecast("t2m"), error), tmp_path / "out.nc")
+    assert leftovers(tmp_path) == []
+
+
+# ---- whole or not at all
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
+def test_missing_values_are_not_kept(tmp_path, value):
+    given = forecast("t2m", "msl")
+    given["msl"][1, 1, 3, 3] = value
+    (tmp_path / "out.nc").write_text("the result of yesterday")
+    with pytest.raises(OutputError, match=r"out\.nc: 1 of 864 values of msl are missing"):
+        write_netcdf(given, tmp_path / "out.nc")
+    assert (tmp_path / "out.nc").read_text() == "the result of yesterday"
+    assert leftovers(tmp_path) == ["out.nc"]
+
+
+def test_replaces_an_older_file(tmp_path):
+    for value in (1.0, 2.0):
+        write_netcdf(forecast("t2m") * 0 + value, tmp_path / "out.nc")
+        assert open_netcdf(tmp_path / "out.nc")["t2m"].values.max() == value
+    assert leftovers(tmp_path) == ["out.nc"]
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "folder").touch()
+    with pytest.raises(OutputError, match=r"out\.nc: it cannot be written .* MiB are free"):
+        write_netcdf(forecast("t2m"), tmp_path / "folder" / "out.nc")
+
+
+def test_damage_between_writing_and_verifying(tmp_path, monkeypatch):
+    def damage(path: Path) -> None:
+        if path.suffix == ".part":
+            with netCDF4.Dataset(path, "a") as file:
+                file["latitude"][0] = 12.0
+
+    monkeypatch.setattr(netcdf, "_sync", damage)
+    with pytest.raises(OutputError, match="the coordinate latitude was not stored right"):
+        write_netcdf(forecast("t2m"), tmp_path / "out.nc")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_field_of_another_shape(tmp_path, monkeypatch):
+    given = forecast("t2m")
+
+    def damage(path: Path) -> None:
+        if path.suffix == ".part":
+            path.unlink()
+            with netCDF4.Dataset(path, "w") as file:
+                encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
+
+    monkeypatch.setattr(netcdf, "_sync", damage)
+    with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
+        write_netcdf(given, tmp_path / "out.nc")
+
+
+def test_a_block_that_was_never_written(tmp_path, monkeypatch):
+    blocks = netcdf._blocks
+    monkeypatch.setattr(netcdf, "_blocks", lambda dataset: list(blocks(dataset))[:-1])
+    with pytest.raises(OutputError, match=r"288 of 864 values of t2m are missing"):
+        write_netcdf(forecast("t2m").chunk(init_time=1), tmp_path / "out.nc")
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    import numpy as np, xarray as xr
+    from smoecast.errors import OutputError
+    from smoecast.fields.netcdf import write_netcdf
+    PRELUDE
+    def block(values):
+        BLOCK
+        return np.random.default_rng(0).normal(size=values.shape).astype("f4")
+    times = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(6, "h")
+    coords = {"time": times, "latitude": np.linspace(80, -80, 32), "longitude": np.arange(64) * 5.0}
+    array = xr.DataArray(np.zeros((40, 32, 64), "f4"), coords, dims=tuple(coords)).chunk(time=1)
+    array = array.copy(data=array.data.map_blocks(block, dtype="f4", meta=np.empty((0,) * 3, "f4")))
+    try:
+        write_netcdf(xr.Dataset({"t2m": array}), Path(sys.argv[1]))
+    except OutputError as problem:
+        print(problem)
+        sys.exit(problem.exit_code)
+    """
+)
+
+
+def program(prelude: str = "pass", block: str = "pass") -> list[str]:
+    return [sys.executable, "-c", PROGRAM.replace("PRELUDE", prelude).replace("BLOCK", block)]
+
+
+def test_killed_in_the_middle(tmp_path):
+    path = tmp_path / "out.nc"
+    slow = program(block="print('block', flush=True); time.sleep(0.05)")
+    with subprocess.Popen([*slow, path], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert leftovers(tmp_path) == [f".out.nc.{process.pid}.part"]
+    alive = tmp_path / f".out.nc.{os.getppid()}.part"  # of a writer that still runs
+    alive.touch()
+    write_netcdf(forecast("t2m"), path)
+    assert leftovers(tmp_path) == [alive.name, "out.nc"]
+
+
+def test_full_disk(tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
+    done = subprocess.run(
+        [*program(prelude=limit), tmp_path / "out.nc"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == OutputError.exit_code, done.stderr
+    assert "out.nc: it cannot be written" in done.stdout
+    assert leftovers(tmp_path) == []
+
+
+def test_writer_of_another_user_is_alive(monkeypatch):
+    def forbidden(process: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert netcdf._alive(1)
+    assert not netcdf._alive(os.getpid())
