@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from smoecast.nn.kernels.route import RouteMemory
 from smoecast.nn.local import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
 
@@ -34,6 +35,8 @@ class Gate(nn.Module):
     ----------
     depends_on_input : bool
         True when `forward` returns (B, E, H, W), False when it returns (E, H, W).
+    memory : RouteMemory
+        The last routes, shared by all layers that share the gate.
     """
 
     depends_on_input = True
@@ -43,6 +46,7 @@ class Gate(nn.Module):
         self.num_experts = num_experts
         self.grid = (int(grid[0]), int(grid[1]))
         self.offset: nn.Parameter | None = None
+        self.memory = RouteMemory()
 
     def forward(self, x: Tensor) -> Tensor:
         """Score the experts for input (B, C, H, W)."""

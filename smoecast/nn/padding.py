@@ -52,6 +52,12 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
     return functional.pad(x, (half, half, 0, 0), mode="circular"), (half, 0)
 
 
+def pad_same(x: Tensor, kernel_size: int, padding: str) -> Tensor:
+    """Surround (B, C, H, W) by all that lies beyond: (B, C, H + k - 1, W + k - 1)."""
+    wrapped, (rows, columns) = wrap(x, kernel_size, padding)
+    return functional.pad(wrapped, (columns, columns, rows, rows))
+
+
 def conv2d_same(x: Tensor, weight: Tensor, bias: Tensor | None, padding: str) -> Tensor:
     """Convolve (B, C, H, W) with weights (D, C, k, k) into (B, D, H, W)."""
     wrapped, zeros = wrap(x, weight.shape[-1], padding)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from smoecast.nn.kernels.order import best_experts, neighbours_in_order
+
 LABEL_MARGIN = 1e-5
 """An output is incorrect for the labels when its error exceeds the quantile by this much."""
 DAMPING_MARGIN = 1e-3
@@ -51,6 +53,51 @@ class Selection:
         selected = 1 if self.grouped else self.num_selected
         return self.group_size - selected
 
+    def first_experts(self) -> Tensor:
+        """Experts that a plain start selects: the first of each group, or the first K."""
+        step = self.group_size if self.grouped else 1
+        return torch.arange(self.num_selected) * step
+
+
+def make_selection(
+    out_channels: int, num_experts: int, num_filters: int, order: str, routing: str
+) -> Selection:
+    """Check the counts and choices of a layer and put them together.
+
+    Raises
+    ------
+    ValueError
+        If a choice is unknown, or the counts do not fit: K = `out_channels` / `num_filters` experts
+        out of `num_experts`, in groups of equal size.
+    """
+    check_choice("order", order, ("score", "expert"))
+    check_choice("routing", routing, ("global", "grouped"))
+    if num_filters < 1 or out_channels < 1 or out_channels % num_filters:
+        raise ValueError(
+            f"out_channels must be a multiple of filters_per_expert, not {out_channels} of "
+            f"{num_filters}"
+        )
+    selected = out_channels // num_filters
+    if selected > num_experts:
+        raise ValueError(f"cannot select {selected} of {num_experts} experts: add experts")
+    if routing == "grouped" and num_experts % selected:
+        raise ValueError(
+            f"grouped routing needs num_experts to be a multiple of {selected}, not {num_experts}"
+        )
+    return Selection(num_experts, selected, order, routing == "grouped")
+
+
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is none of the allowed ones.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and what it may be.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not '{value}'")
+
 
 def select(scores: Tensor, how: Selection) -> Tensor:
     """Return the indices of the selected experts.
@@ -69,14 +116,11 @@ def select(scores: Tensor, how: Selection) -> Tensor:
     """
     scores = scores.detach()
     if how.grouped:
-        groups = torch.unflatten(
-            scores, -3, (how.num_selected, how.group_size)
-        )  # (.., K, E/K, H, W)
-        best: Tensor = groups.argmax(dim=-3)
+        groups = torch.unflatten(scores, -3, (how.num_selected, how.group_size))
+        best = groups.max(dim=-3).indices  # (.., K, E / K, H, W) -> (.., K, H, W)
         first = torch.arange(0, how.num_experts, how.group_size, device=scores.device)
         return best + first[:, None, None]
-    index = scores.topk(how.num_selected, dim=-3).indices
-    return index.sort(dim=-3).values if how.order == "expert" else index
+    return best_experts(scores, how.num_selected, by_score=how.order == "score")
 
 
 def error_quantile(error: Tensor, quantile: float) -> Tensor:
@@ -96,67 +140,32 @@ def error_quantile(error: Tensor, quantile: float) -> Tensor:
     """
     flat = error.flatten(1)  # (B, N)
     rank = quantile * (flat.shape[1] - 1)
-    below = int(rank)
-    low = flat.kthvalue(below + 1, dim=1).values
-    if rank == below:
-        return low
-    # The next larger value: itself where it occurs once more, else the smallest above it.
-    more = (flat <= low[:, None]).sum(dim=1) > below + 1
-    above = flat.masked_fill(flat <= low[:, None], torch.inf).amin(dim=1)
-    high = torch.where(more, low, above)
+    below = min(int(rank), flat.shape[1] - 2)
+    if below < 0:
+        return flat[:, 0]  # A single value is its own quantile.
+    low, high = neighbours_in_order(flat, below)
     return torch.lerp(low, high, rank - below)
 
 
-def signal_error(grad: Tensor, num_filters: int, scale: float | Tensor = 1.0) -> Tensor:
-    """Error of each selected expert at each point, from the gradient that reaches its output.
-
-    For a mean squared error loss on this very output it is abs(output - target).
-
-    Parameters
-    ----------
-    grad : Tensor
-        dL/dy, (B, K F, H, W).
-    num_filters : int
-        F; the filters of one expert are averaged (ours; the paper has one).
-    scale : float or Tensor
-        Factor by which the loss was scaled before the backward pass.
-
-    Returns
-    -------
-    Tensor
-        (B, K, H, W), at least float32.
-    """
-    wide = grad if grad.dtype in (torch.float32, torch.float64) else grad.float()
-    error = wide.abs() * (grad.numel() / 2 / scale)
-    if num_filters == 1:
-        return error
-    return torch.unflatten(error, 1, (-1, num_filters)).mean(dim=2)
-
-
-def rc_labels(incorrect: Tensor, index: Tensor, how: Selection, dtype: torch.dtype) -> Tensor:
+def rc_labels(wrong: Tensor, index: Tensor, how: Selection) -> Tensor:
     """Labels of the routing classification loss.
 
     Parameters
     ----------
-    incorrect : Tensor
-        Which selected experts were wrong, (B, K, H, W) bool.
+    wrong : Tensor
+        How often each selected expert was incorrect, 0 to 1, (K, H, W) or (B, K, H, W).
     index : Tensor
-        Selected experts, (K, H, W) or (B, K, H, W).
+        Selected experts, in the same shape.
     how : Selection
         Says who shares the blame.
-    dtype : torch.dtype
-        Of the labels.
 
     Returns
     -------
     Tensor
-        (E, H, W) averaged over the batch when `index` is shared by it, else (B, E, H, W).
-        Selected and correct 1, selected and incorrect 0, unselected: the number of incorrect
-        selected experts (in the group) over the number of unselected ones (in the group).
+        (E, H, W) or (B, E, H, W). Selected and correct 1, selected and incorrect 0, unselected: the
+        number of incorrect selected experts (in the group) over the number of unselected ones (in
+        the group). Labels are linear in `wrong`, so its mean over samples gives the mean label.
     """
-    wrong = incorrect.to(dtype)
-    if index.dim() == 3:
-        wrong = wrong.mean(dim=0)  # (K, H, W)
     if how.rivals == 0:
         blame = torch.zeros_like(wrong)
     elif how.grouped:
@@ -221,24 +230,3 @@ def agreement_loss(scores: Tensor) -> Tensor:
 
 def _squared_variation(values: Tensor) -> Tensor:
     return (values.std() / values.mean()) ** 2
-
-
-class LossScale:
-    """The factor by which the loss is scaled: 1, or what a GradScaler applies.
-
-    A shared holder: copies of a layer follow the same scaler.
-    """
-
-    def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
-        self.scaler = scaler
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "LossScale":
-        """Stay one and the same for all copies of a layer."""
-        return self
-
-    def __call__(self, like: Tensor) -> Tensor | float:
-        """Return the factor, on the device of `like`, without waiting for the device."""
-        if self.scaler is None or not self.scaler.is_enabled():
-            return 1.0
-        scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
-        return scale

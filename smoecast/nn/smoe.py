@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.gates import Gate, build_gate, start_plain
-from smoecast.nn.kernels.route import Feedback, attach_loss, pick, pick_weighted
-from smoecast.nn.padding import check_padding, conv2d_same
+from smoecast.nn.kernels.route import Route, make_route, pick, weigh
+from smoecast.nn.kernels.signal import Feedback, LossScale, attach_loss, train_routing
+from smoecast.nn.kernels.stencil import MOST_PRODUCTS, stencil
+from smoecast.nn.padding import check_padding, conv2d_same, pad_same
 from smoecast.nn.routing import (
-    LossScale,
-    Selection,
     agreement_loss,
+    check_choice,
     importance_loss,
     load_loss,
+    make_selection,
     select,
 )
 
@@ -81,6 +83,8 @@ class SpatialMoE2d(nn.Module):
         (E F, C, k, k).
     gate : Gate
         Scores the experts.
+    feedback : Feedback
+        Its `error_quantile`, `damping` and `weight` may be changed between steps.
 
     Raises
     ------
@@ -115,9 +119,9 @@ class SpatialMoE2d(nn.Module):
     ) -> None:
         super().__init__()
         check_padding(padding, kernel_size)
-        _check_choice("start", start, ("random", "plain"))
-        _check_choice("expert_start", expert_start, ("own", "copies"))
-        how = _selection(out_channels, num_experts, filters_per_expert, order, routing)
+        check_choice("start", start, ("random", "plain"))
+        check_choice("expert_start", expert_start, ("own", "copies"))
+        how = make_selection(out_channels, num_experts, filters_per_expert, order, routing)
         self.grid = (int(grid[0]), int(grid[1]))
         self.padding, self.weighted, self.gate_noise = padding, weighted, gate_noise
         self.auxiliary = (importance_weight, load_weight, agreement_weight)
@@ -129,7 +133,7 @@ class SpatialMoE2d(nn.Module):
         self.weight = nn.Parameter(torch.empty(filters, in_channels, kernel_size, kernel_size))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
-        first = _first_experts(how)
+        first = how.first_experts()
         self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start, first)
         self._check_gate()
         if expert_start == "copies":
@@ -159,13 +163,12 @@ class SpatialMoE2d(nn.Module):
         clean = scores = self.gate(x)
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
-        index = select(scores, self.feedback.how)
-        values = conv2d_same(x, self.weight, self.bias, self.padding)
-        out: Tensor
+        route = self._route(scores)
+        out = self._values(x, route)
         if self.weighted:
-            out = pick_weighted(values, scores, index, self.feedback.num_filters)
-        else:
-            out = pick(values, scores, index, self.feedback)
+            out = weigh(out, scores, route, self.feedback.num_filters)
+        elif torch.is_grad_enabled():
+            out = train_routing(out, scores, route.index, self.feedback)
         if self.training and any(self.auxiliary):
             out = attach_loss(out, self._auxiliary_loss(clean, scores), self.feedback.scale)
         return out
@@ -178,6 +181,28 @@ class SpatialMoE2d(nn.Module):
             f"num_experts={how.num_experts}, grid={self.grid}, "
             f"kernel_size={self.weight.shape[-1]}, padding={self.padding}"
         )
+
+    def _route(self, scores: Tensor) -> Route:
+        """Select experts; scores that stay the same between calls are sorted once (CPU)."""
+        f = self.feedback
+        lasting = scores.dim() == 3 and not (self.training and self.gate_noise)
+        if lasting and scores.device.type == "cpu" and not torch.compiler.is_compiling():
+            return self.gate.memory.route(scores, f.how, f.num_filters)
+        return make_route(scores, f.how, f.num_filters)
+
+    def _values(self, x: Tensor, route: Route) -> Tensor:
+        """Values of the selected experts, (B, D, H, W), by whichever kernel is faster."""
+        if self._is_small(x, route):
+            size = self.weight.shape[-1]
+            out = stencil(pad_same(x, size, self.padding), self.weight, route.channels)
+            return out if self.bias is None else out + self.bias[route.channels]
+        return pick(conv2d_same(x, self.weight, self.bias, self.padding), route)
+
+    def _is_small(self, x: Tensor, route: Route) -> bool:
+        products = self.weight.shape[1] * self.feedback.how.num_selected * self.feedback.num_filters
+        here = x.device.type == "cpu" and x.dtype == self.weight.dtype
+        plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+        return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
 
     def _auxiliary_loss(self, clean: Tensor, noisy: Tensor) -> Tensor:
         importance, load, agreement = self.auxiliary
@@ -260,35 +285,3 @@ def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> No
     for module in network.modules():
         if isinstance(module, SpatialMoE2d):
             module.feedback.scale = LossScale(scaler)
-
-
-def _selection(
-    out_channels: int, num_experts: int, num_filters: int, order: str, routing: str
-) -> Selection:
-    """Check the counts and choices of a layer and put them together."""
-    _check_choice("order", order, ("score", "expert"))
-    _check_choice("routing", routing, ("global", "grouped"))
-    if num_filters < 1 or out_channels < 1 or out_channels % num_filters:
-        raise ValueError(
-            f"out_channels must be a multiple of filters_per_expert, not {out_channels} of "
-            f"{num_filters}"
-        )
-    selected = out_channels // num_filters
-    if selected > num_experts:
-        raise ValueError(f"cannot select {selected} of {num_experts} experts: add experts")
-    if routing == "grouped" and num_experts % selected:
-        raise ValueError(
-            f"grouped routing needs num_experts to be a multiple of {selected}, not {num_experts}"
-        )
-    return Selection(num_experts, selected, order, routing == "grouped")
-
-
-def _first_experts(how: Selection) -> Tensor:
-    """Experts that a plain start selects: the first of each group, or the first K."""
-    step = how.group_size if how.grouped else 1
-    return torch.arange(how.num_selected) * step
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not '{value}'")

@@ -1,0 +1,215 @@
+"""The layer's training signal: what its backward makes of the gradient that reaches it.
+
+Expert error damping and the routing classification loss of Dryden & Hoefler 2022 (arXiv 2211.13491,
+section 2) both depend on nothing but the error signal dL/dy, which passes here anyway, and the
+gradient of the loss on the scores is closed form. So one ordinary ``loss.backward()`` trains any
+number of layers, and no graph is kept.
+
+On the CPU it works through the batch in pieces that fit the processor's cache.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from smoecast.nn import routing
+
+PIECE = 2**17
+"""On the CPU about so many values are handled at a time."""
+
+
+class LossScale:
+    """The factor by which the loss is scaled: 1, or what a GradScaler applies.
+
+    A shared holder: copies of a layer follow the same scaler.
+    """
+
+    def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
+        self.scaler = scaler
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "LossScale":
+        """Stay one and the same for all copies of a layer."""
+        return self
+
+    def __call__(self, like: Tensor) -> Tensor | float:
+        """Return the factor, on the device of `like`, without waiting for the device."""
+        if self.scaler is None or not self.scaler.is_enabled():
+            return 1.0
+        scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
+        return scale
+
+
+@dataclass
+class Feedback:
+    """What a layer's backward needs to know, and what it leaves for the log.
+
+    Attributes
+    ----------
+    how : routing.Selection
+        Which experts compete.
+    num_filters : int
+        F, filters per expert.
+    error_quantile, damping, weight : float
+        q, damping factor, factor on the routing classification loss.
+    scale : LossScale
+        The factor by which the loss was scaled.
+    loss : Tensor or None
+        Left by the last backward pass.
+    """
+
+    how: routing.Selection
+    num_filters: int
+    error_quantile: float
+    damping: float
+    weight: float
+    scale: LossScale
+    loss: Tensor | None = None
+
+
+class _Signal(torch.autograd.Function):
+    """The identity; backward damps the gradient and gives the scores that of their own loss."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback
+    ) -> Tensor:
+        ctx.feedback = feedback
+        ctx.save_for_backward(scores, index)
+        return field.view_as(field)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        scores, index = ctx.saved_tensors
+        feedback: Feedback = ctx.feedback
+        trains_gate = ctx.needs_input_grad[1] and feedback.weight > 0
+        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
+        if not trains_gate and feedback.damping == 1.0:
+            return grad, grad_scores, None, None
+        scale = feedback.scale(grad)
+        damped, wrong = _judge(grad, index, feedback, scale)
+        if trains_gate:
+            grad_scores = _gate_gradient(scores, wrong, index, feedback, scale)
+        return damped, grad_scores, None, None
+
+
+class _AttachLoss(torch.autograd.Function):
+    """The identity; backward adds an auxiliary loss to whatever loss was derived from the field."""
+
+    @staticmethod
+    def forward(ctx: Any, field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
+        ctx.scale = scale
+        ctx.save_for_backward(loss)
+        return field.view_as(field)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (loss,) = ctx.saved_tensors
+        return grad, torch.ones_like(loss) * ctx.scale(grad), None
+
+
+# The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
+_eager: Callable[[Any], Any] = torch.compiler.disable
+_signal: Callable[[Tensor, Tensor, Tensor, Feedback], Tensor] = _eager(_Signal.apply)
+_attach: Callable[[Tensor, Tensor, LossScale], Tensor] = _eager(_AttachLoss.apply)
+
+
+def train_routing(field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback) -> Tensor:
+    """Return the layer's output unchanged, with the training signal in its backward.
+
+    Parameters
+    ----------
+    field : Tensor
+        Selected values, (B, K F, H, W).
+    scores : Tensor
+        (E, H, W) or (B, E, H, W); they receive the gradient of the routing classification loss.
+    index : Tensor
+        Selected experts, (K, H, W) or (B, K, H, W).
+    feedback : Feedback
+        The layer's settings; receives the value of the loss.
+
+    Raises
+    ------
+    ValueError
+        In the backward pass, if the gradient is not finite and no GradScaler is there to skip the
+        step.
+    """
+    return _signal(field, scores, index, feedback)
+
+
+def attach_loss(field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
+    """Return a field unchanged; whatever loss is later derived from it is joined by `loss`."""
+    return _attach(field, loss, scale)
+
+
+def _judge(
+    grad: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Return the damped gradient and how often each selected expert was incorrect.
+
+    The paper's error is abs(dL/dy) numel / 2. Quantiles are taken of abs(dL/dy) as it comes, and
+    the margins turned into its units.
+    """
+    shared = index.dim() == 3
+    unit = scale * (2.0 / grad.numel())
+    points, filters = index.shape[-2] * index.shape[-1], feedback.num_filters
+    dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
+    wrong = torch.zeros(index.shape[:-2].numel(), points, dtype=dtype, device=grad.device)
+    wrong = wrong.view(1 if shared else len(grad), -1)  # (1 or B, K H W)
+    flat = grad.reshape(len(grad), -1, filters, points)  # (B, K, F, H W)
+    damped = flat if feedback.damping == 1.0 else torch.empty_like(flat)
+    for rows in _pieces(flat):
+        error = _error(flat[rows], dtype)  # (b, K H W)
+        _refuse_non_finite(error, feedback)
+        limit = routing.error_quantile(error, feedback.error_quantile)[:, None]
+        bad = _exceeds(error, limit + routing.LABEL_MARGIN * unit)
+        if shared:
+            wrong += bad.sum(dim=0)
+        else:
+            wrong[rows] = bad
+        if feedback.damping != 1.0:
+            bad = _exceeds(error, limit + routing.DAMPING_MARGIN * unit)
+            factor = bad.mul_(feedback.damping - 1.0).add_(1.0).view(len(bad), -1, 1, points)
+            torch.mul(flat[rows], factor.to(grad.dtype), out=damped[rows])
+    share = wrong.div_(len(grad) if shared else 1).view(index.shape)
+    return damped.view(grad.shape), share
+
+
+def _error(grad: Tensor, dtype: torch.dtype) -> Tensor:
+    """Error of each selected expert from (b, K, F, H W): its filters' mean (ours), (b, K H W)."""
+    error = grad.abs().to(dtype)
+    return (error.mean(dim=2) if grad.shape[2] > 1 else error).flatten(1)
+
+
+def _exceeds(error: Tensor, limit: Tensor) -> Tensor:
+    """Return 1 where an error is above the limit, else 0, as floats: faster than booleans."""
+    return (error - limit).sign_().clamp_(min=0.0)
+
+
+def _gate_gradient(
+    scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
+) -> Tensor:
+    """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
+    labels = routing.rc_labels(wrong, index, feedback.how)
+    feedback.loss, gradient = routing.rc_loss_and_gradient(scores.to(labels.dtype), labels)
+    return (gradient * (feedback.weight * scale)).to(scores.dtype)
+
+
+def _pieces(flat: Tensor) -> Iterator[slice]:
+    """Cut a batch into pieces of samples; other devices than the CPU take it whole."""
+    size = max(1, PIECE // flat[0].numel()) if flat.device.type == "cpu" else len(flat)
+    return (slice(i, i + size) for i in range(0, len(flat), size))
+
+
+def _refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
+    """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step."""
+    if feedback.scale.scaler is None and not bool(torch.isfinite(error.sum())):
+        raise ValueError(
+            "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
+            "under a GradScaler call smoecast.nn.smoe.follow_scaler(network, scaler) once"
+        )
