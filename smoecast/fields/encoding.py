@@ -10,13 +10,21 @@ from smoecast.fields.axes import PROJECTION
 from smoecast.fields.layout import LEVEL_PREFIX, attributes_of
 from smoecast.fields.quantities import HEIGHTS
 from smoecast.fields.times import valid_times
-from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS
+from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, parse_channel
 
 PLACE = ("latitude", "longitude", *PROJECTION)
 """Dimensions that make up one field."""
 
+KEPT = ("long_name", "cell_methods", "grid_mapping")
+"""Attributes that a field may bring; the others follow from its name."""
+
 _INTEGERS = {"number": "i4", "level": "i4"}
 _EPOCH = np.datetime64("1970-01-01", "ns")
+
+
+def channel_name(name: str) -> str:
+    """Return the variable or channel of which ``t2m_mean`` or ``z500_std`` is a moment."""
+    return name.removesuffix("_mean").removesuffix("_std")
 
 
 def prepared(dataset: xr.Dataset) -> xr.Dataset:
@@ -62,7 +70,8 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset) -> None:
         )
         variable.setncatts(attributes)
         variable[...] = values
-    for height in sorted({HEIGHTS[str(name)] for name in dataset.data_vars if name in HEIGHTS}):
+    named = {channel_name(str(name)) for name in dataset.data_vars}
+    for height in sorted({HEIGHTS[name] for name in named if name in HEIGHTS}):
         variable = file.createVariable(f"height_{height:g}m", "f8", fill_value=False)
         variable.setncatts(
             {"standard_name": "height", "long_name": "height above ground", "units": "m"}
@@ -85,12 +94,14 @@ def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray) -> None
     variable = file.createVariable(
         name, "f4", dimensions, zlib=True, complevel=4, shuffle=True, chunksizes=chunk
     )
-    attributes = attributes_of(name)
-    beside = [str(n) for n in array.coords if str(n).startswith(LEVEL_PREFIX)]
-    if name in HEIGHTS:
-        beside.append(f"height_{HEIGHTS[name]:g}m")
+    attributes = attributes_of(channel_name(name))
+    attributes |= {key: array.attrs[key] for key in KEPT if key in array.attrs}
+    channel = parse_channel(channel_name(name))
+    beside = []
+    if channel is not None and channel.level is not None:
+        beside.append(f"{LEVEL_PREFIX}{channel.level}")
+    if channel_name(name) in HEIGHTS:
+        beside.append(f"height_{HEIGHTS[channel_name(name)]:g}m")
     if beside:
         attributes["coordinates"] = " ".join(sorted(beside))
-    if "grid_mapping" in array.attrs:
-        attributes["grid_mapping"] = str(array.attrs["grid_mapping"])
     variable.setncatts(attributes)
