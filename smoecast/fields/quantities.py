@@ -13,6 +13,8 @@ _SIGMA = re.compile(r"sigma level 0?\.?995|0\.9950? sigma", re.IGNORECASE)
 _TWO_METRES = re.compile(r"\b2 ?m\b|\b2 met(er|re)", re.IGNORECASE)
 _NEAR_GROUND = {"t": "t2m", "u": "u10", "v": "v10"}
 HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
+_WINDS_ALOFT = {"u100", "v100", "u200", "v200"}
+"""Names that elsewhere mean winds so many metres above ground."""
 _STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm"}
 
 
@@ -51,11 +53,14 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     InputError
         If it is a quantity on pressure levels and the file does not say on which.
     """
+    if "realization:" in str(array.attrs.get("cell_methods", "")):
+        return None  # a moment over members, beside the members themselves
     channel = parse_channel(name)
     if channel is not None and channel.level is not None:
-        # u100 is also the wind at 100 metres: only a stated pressure makes it a channel.
+        # ERA5's u100 is the wind at 100 metres: only a stated pressure makes it a channel.
         stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()
-        return Found(name, channel.variable) if stated else None
+        plain = name not in _WINDS_ALOFT and "level" not in array.coords
+        return Found(name, channel.variable) if stated or plain else None
     variable = _variable(name, array)
     if variable is None:
         return None

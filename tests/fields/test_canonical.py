@@ -554,3 +554,21 @@ def test_read_checked_names_the_damaged_file():
     )
     with pytest.raises(InputError, match=r"a\.nc: t2m cannot be read \(NetCDF: HDF error\)"):
         read_checked(lazy, "a.nc", "t2m")
+
+
+def test_a_moment_over_members_is_no_second_field() -> None:
+    coordinates = {"time": TIMES, "latitude": [10.0, 0.0], "longitude": [0.0, 10.0]}
+    field = (("time", "latitude", "longitude"), np.zeros((len(TIMES), 2, 2), np.float32))
+    mean = (*field, {"units": "K", "cell_methods": "realization: mean"})
+    raw = xr.Dataset({"t2m": (*field, {"units": "K"}), "t2m_mean": mean}, coordinates)
+    assert list(canonical(raw, "f.nc").data_vars) == ["t2m"]
+
+
+@pytest.mark.parametrize(("name", "kept"), [("z500", True), ("u500", True), ("u100", False)])
+def test_a_channel_without_a_stated_level(name: str, kept: bool) -> None:
+    coordinates = {"time": TIMES, "latitude": [10.0, 0.0], "longitude": [0.0, 10.0]}
+    units = "m2 s-2" if name == "z500" else "m s-1"
+    field = (("time", "latitude", "longitude"), np.zeros((len(TIMES), 2, 2)), {"units": units})
+    temperature = (*field[:2], {"units": "K"})
+    read = canonical(xr.Dataset({name: field, "t2m": temperature}, coordinates), "f.nc")
+    assert (name in read) == kept
