@@ -218,6 +218,8 @@ def _values(message: bytes, path: Path, place: Place) -> np.ndarray:
         raise InputError(
             f"{path}: a message cannot be decoded ({problem}): fetch it again"
         ) from None
+    if len(flat) != place.shape[0] * place.shape[1]:
+        raise InputError(f"{path}: a message has {len(flat)} values for {place.describe()}")
     if masked:
         flat = np.where(flat == _MISSING, np.nan, flat)
     if place.columns_first:

@@ -17,7 +17,7 @@ from smoecast.fields.gribkeys import Keys
 from smoecast.names import VARIABLES, Variable, variable_of, variable_of_param
 
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
-_STEP_HOURS = {"m": 1 / 60, "h": 1, "D": 24, "3h": 3, "6h": 6, "12h": 12, "s": 1 / 3600}
+_STEP_UNITS = (0, 1, 2, 10, 11, 12)  # minutes, 1, 24, 3, 6 and 12 hours; months differ in length
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
 
 
@@ -103,6 +103,8 @@ def index(path: Path) -> tuple[list[Message], list[str]]:
                 end = offset + length
                 _check_single(path, offset, length, what)
                 found = _message(keys, number, offset, length, what)
+            except eccodes.CodesInternalError as problem:
+                raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
             finally:
                 eccodes.codes_release(handle)
             if isinstance(found, Message):
@@ -211,13 +213,11 @@ def _init_time(keys: Keys, what: str) -> np.datetime64:
 
 def _lead_time(keys: Keys, what: str) -> np.timedelta64:
     """Return the end of the step; an accumulation is known by when it ends."""
-    hours = _STEP_HOURS.get(keys.text("stepUnits"))
-    if hours is None:
-        raise InputError(
-            f"{what} counts its step in {keys.text('stepUnits') or 'no unit'}: hours are expected"
-        )
-    seconds = round(keys.whole("endStep") * hours * 3600)
-    return np.timedelta64(seconds * 10**9, "ns")
+    unit = keys.whole("indicatorOfUnitOfTimeRange")
+    if unit not in _STEP_UNITS:
+        raise InputError(f"{what} counts its step in the unit {unit} of GRIB: hours are expected")
+    eccodes.codes_set(keys.handle, "stepUnits", "m")  # of this handle only: what ecCodes answers in
+    return np.timedelta64(keys.whole("endStep") * 60 * 10**9, "ns")
 
 
 def _check_kinds(used: list[Message], left_out: dict[str, int], path: Path) -> None:
