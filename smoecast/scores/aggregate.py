@@ -15,7 +15,7 @@ from smoecast.errors import InputError
 from smoecast.scores.pointwise import Values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partial:
     """A weighted sum and the sum of its weights, for one score or an array of scores.
 

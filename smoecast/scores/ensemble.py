@@ -30,7 +30,7 @@ def ensemble_mean(members: ArrayLike, axis: int) -> Values:
     ndarray of float64
         NaN where every member is missing.
     """
-    return _moments(members, axis)[0]
+    return ensemble_moments(members, axis)[0]
 
 
 def ensemble_variance(members: ArrayLike, axis: int) -> Values:
@@ -48,7 +48,32 @@ def ensemble_variance(members: ArrayLike, axis: int) -> Values:
     ndarray of float64
         Unit of the members squared; NaN where fewer than two members are present.
     """
-    return _moments(members, axis)[1]
+    return ensemble_moments(members, axis)[1]
+
+
+def ensemble_moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Values]:
+    """Mean, variance and number of the members that are present, in one pass.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble.
+    axis : int
+        The members' axis, which the results lack.
+
+    Returns
+    -------
+    tuple of three ndarrays of float64
+        Mean, NaN where n = 0; variance with n - 1 in the denominator, NaN where n < 2; n.
+    """
+    ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
+    missing = np.isnan(ensemble)
+    count = ensemble.shape[0] - missing.sum(axis=0, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(missing, 0.0, ensemble).sum(axis=0) / count
+        departure = np.where(missing, 0.0, ensemble - mean)
+        variance = np.square(departure).sum(axis=0) / (count - 1.0)
+    return mean, np.where(count > 1, variance, np.nan), count
 
 
 def spread_skill(observation: ArrayLike, members: ArrayLike, axis: int) -> tuple[Values, Values]:
@@ -74,7 +99,7 @@ def spread_skill(observation: ArrayLike, members: ArrayLike, axis: int) -> tuple
     -----
     Fortin, Abaza, Anctil and Turcotte (2014), doi:10.1175/JHM-D-14-0008.1, equation 15.
     """
-    mean, variance, count = _moments(members, axis)
+    mean, variance, count = ensemble_moments(members, axis)
     with np.errstate(divide="ignore", invalid="ignore"):
         inflated = variance * (count + 1.0) / count
     squared = np.square(mean - np.asarray(observation, np.float64))
@@ -197,15 +222,3 @@ def pit_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Val
         If a standard deviation is negative.
     """
     return np.asarray(ndtr(standardised_error(observation, mean, std)))
-
-
-def _moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Values]:
-    """Return mean, variance (n - 1) and number n of the members present; NaN where undefined."""
-    ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
-    missing = np.isnan(ensemble)
-    count = ensemble.shape[0] - missing.sum(axis=0, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(missing, 0.0, ensemble).sum(axis=0) / count
-        departure = np.where(missing, 0.0, ensemble - mean)
-        variance = np.square(departure).sum(axis=0) / (count - 1.0)
-    return mean, np.where(count > 1, variance, np.nan), count
