@@ -76,7 +76,9 @@ class Planet(Section):
 class Data(Section):
     """Where the analyses come from and what of them is kept."""
 
-    source: Literal["planet", "files"] = Field("planet", description="where raw data comes from")
+    source: Literal["planet", "files", "none"] = Field(
+        "planet", description="where analyses come from; none: ensembles alone"
+    )
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
     channels: tuple[str, ...] = Field(
         ("z500", "t850", "t2m"), description="fields in the store, in this order"

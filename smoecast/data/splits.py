@@ -5,11 +5,14 @@ from numpy.typing import NDArray
 
 from smoecast.config import Split
 from smoecast.errors import InputError
+from smoecast.fields.times import iso
 
 PARTS = ("train", "validation", "test")
 
 
-def split_times(times: NDArray[np.datetime64], split: Split) -> dict[str, NDArray[np.bool_]]:
+def split_times(
+    times: NDArray[np.datetime64], split: Split, source: str
+) -> dict[str, NDArray[np.bool_]]:
     """Return a mask over `times` for each part.
 
     Parameters
@@ -18,6 +21,8 @@ def split_times(times: NDArray[np.datetime64], split: Split) -> dict[str, NDArra
         Ascending.
     split : Split
         Fractions in order of time, or first and last days.
+    source : str
+        Names the files in messages.
 
     Raises
     ------
@@ -38,9 +43,9 @@ def split_times(times: NDArray[np.datetime64], split: Split) -> dict[str, NDArra
             masks[part] = (position >= low) & (position < high)
             begin += value
         if value != 0.0 and not masks[part].any():
-            span = f"{times[0]} to {times[-1]}" if len(times) else "nothing"
+            shown = value if isinstance(value, float) else f"{value[0]} to {value[1]}"
             raise InputError(
-                f"the {part} split {value} holds none of the {len(times)} times ({span}); "
-                "change data.split or bring more data"
+                f"{source}: the {part} split ({shown}) holds none of the {len(times)} times from "
+                f"{iso(times[0])} to {iso(times[-1])}; change the split or bring more data"
             )
     return masks

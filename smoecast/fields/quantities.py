@@ -53,17 +53,22 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     InputError
         If it is a quantity on pressure levels and the file does not say on which.
     """
+    channel = parse_channel(name)
     if "realization:" in str(array.attrs.get("cell_methods", "")):
         return None  # a moment over members, beside the members themselves
-    channel = parse_channel(name)
     if channel is not None and channel.level is not None:
         # ERA5's u100 is the wind at 100 metres: only a stated pressure makes it a channel.
         stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()
         plain = name not in _WINDS_ALOFT and "level" not in array.coords
         return Found(name, channel.variable) if stated or plain else None
     variable = _variable(name, array)
-    if variable is None:
-        return None
+    return _placed(variable, array, dataset, f"{source}: {name}") if variable else None
+
+
+def _placed(
+    variable: Variable, array: xr.DataArray, dataset: xr.Dataset, what: str
+) -> Found | None:
+    """Return what a quantity is once its height or level is known, or None where it has no use."""
     if variable.name == "t" and _mentions(_SIGMA, array, dataset):
         return _found("tsig995")
     height = _height(array)
@@ -72,7 +77,7 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
         return _found(variable.name) if fits else None
     if "level" in array.dims or "level" in array.coords:
         return _found(variable.name)
-    return _near_ground(variable, array, height, f"{source}: {name}")
+    return _near_ground(variable, array, height, what)
 
 
 def _found(name: str) -> Found:

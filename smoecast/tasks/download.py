@@ -25,9 +25,10 @@ def download(config: Config) -> dict[str, Any]:
     InputError
         A file of source `files` is not there.
     """
-    if config.data.source == "files":
+    if config.data.source != "planet":
         paths = files.expand(config.data.files, "data.files")
-        console.say(f"source files: {len(paths)} files are in place, nothing to fetch")
+        paths += files.expand(config.postprocess.files, "postprocess.files")
+        console.say(f"{len(paths)} source files are in place, nothing to fetch")
         return _summary(config, paths, paths[0].parent)
     config.raw.mkdir(parents=True, exist_ok=True)
     settings = config.data.planet

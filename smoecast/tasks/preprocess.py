@@ -30,7 +30,7 @@ def preprocess(config: Config) -> dict[str, Any]:
     OutputError
         The store could not be written.
     """
-    summary = {"analyses": _analyses(config)}
+    summary = {} if config.data.source == "none" else {"analyses": _analyses(config)}
     ensembles = config.postprocess
     simulated = config.data.source == "planet" and config.data.planet.ensemble_years > 0
     if (ensembles.source == "planet" and simulated) or ensembles.files:
@@ -79,7 +79,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write fields, the mask of each part and the statistics of the training part."""
     along = str(content["fields"].dims[0])
-    masks = splits.split_times(content[along].values, split)
+    masks = splits.split_times(content[along].values, split, checks.named(paths))
     for part, mask in masks.items():
         content[part] = xr.DataArray(mask, dims=along)
 

@@ -243,7 +243,7 @@ def test_a_model_that_cannot_roll_out_says_why(
 def test_another_grid_is_refused(done: Config, world: Path, tmp_path: Path) -> None:
     with xr.open_dataset(world / "analyses_b.nc") as dataset:
         dataset.isel(latitude=slice(4)).to_netcdf(tmp_path / "north.nc")
-    with pytest.raises(ModelError, match="4 x 16 points.*the model wants 8 x 16"):
+    with pytest.raises(ModelError, match=r"4 x 16 points.*the model wants 8 x 16"):
         forecast(done, inputs=[str(tmp_path / "north.nc")], init_times=["latest"])
     with xr.open_dataset(world / "ensembles.nc", decode_timedelta=True) as dataset:
         dataset.isel(latitude=slice(4)).to_netcdf(tmp_path / "north_ens.nc")
@@ -257,7 +257,7 @@ def test_fields_in_other_units_are_refused_by_their_size(
     with xr.open_dataset(world / "analyses_b.nc") as dataset:
         dataset["z500"] = (dataset["z500"] / 9.80665).assign_attrs(dataset["z500"].attrs)
         dataset.load().to_netcdf(tmp_path / "metres.nc")
-    with pytest.raises(ModelError, match="z500 has a mean of .* check the units"):
+    with pytest.raises(ModelError, match=r"z500 has a mean of .* check the units"):
         forecast(
             done,
             inputs=[str(tmp_path / "metres.nc")],
@@ -328,7 +328,7 @@ def test_an_ensemble_without_members_is_refused(done: Config, tmp_path: Path) ->
 
 
 def test_nothing_to_score(world: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no forecast.nc and no calibrated.nc"):
+    with pytest.raises(InputError, match=r"no forecast\.nc and no calibrated\.nc"):
         evaluate(small_run(world, tmp_path))
 
 
