@@ -55,7 +55,7 @@ class Gate(nn.Module):
 
     def score(self, x: Tensor) -> Tensor:
         """Scores before the offset; each kind of gate defines it."""
-        raise NotImplementedError
+        raise NotImplementedError("a kind of gate defines its own score(x)")
 
     def extra_repr(self) -> str:
         """Show experts and grid in ``print(gate)``."""

@@ -1,0 +1,118 @@
+"""The layer under torch.compile, DistributedDataParallel and on a GPU."""
+
+import copy
+import shutil
+import warnings
+from datetime import timedelta
+
+import pytest
+import torch
+from torch import distributed, multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from smoecast.nn.gates import TensorGate
+from smoecast.nn.smoe import SpatialMoE2d
+
+GRID = (6, 8)
+
+
+def network(**options):
+    torch.manual_seed(0)
+    first = SpatialMoE2d(3, 4, 8, grid=GRID, **options)
+    second = SpatialMoE2d(4, 4, 8, grid=GRID, padding="periodic", **options)
+    return nn.Sequential(first, nn.ReLU(), second)
+
+
+def step(run, net, x):
+    x = x.clone().requires_grad_()
+    out = run(x)
+    out.square().mean().backward()
+    return [out.detach(), x.grad, *(p.grad for p in net.parameters())]
+
+
+def check_compiled(backend, **options):
+    net = network(**options)
+    plain, x = copy.deepcopy(net), torch.randn(2, 3, *GRID)
+    torch.compiler.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, while it traces.
+        results = step(torch.compile(net, backend=backend), net, x)
+        with torch.no_grad():
+            whole = torch.compile(net.eval(), backend=backend, fullgraph=True)(x)
+    for ours, theirs in zip(results, step(plain, plain, x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(whole, results[0])
+    torch.testing.assert_close(net[0].routing_loss, plain[0].routing_loss)
+
+
+@pytest.mark.parametrize("gate", ["tensor", "conv"])
+def test_traced(gate):
+    check_compiled("aot_eager", gate=gate)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler here")
+@pytest.mark.parametrize("options", [{}, {"gate": "conv"}, {"routing": "grouped"}])
+def test_compiled(options):
+    check_compiled("inductor", **options)
+
+
+def shared_gate_network():
+    torch.manual_seed(0)
+    gate = TensorGate(8, GRID, num_selected=3)
+    return nn.Sequential(
+        SpatialMoE2d(3, 3, 8, grid=GRID, gate=gate, damping=1.0),
+        nn.ReLU(),
+        SpatialMoE2d(3, 3, 8, grid=GRID, gate=gate, damping=1.0),
+    )
+
+
+def half_of_the_batch(rank, store, x, queue):
+    torch.set_num_threads(1)
+    file = distributed.FileStore(store, 2)
+    distributed.init_process_group(
+        "gloo", store=file, rank=rank, world_size=2, timeout=timedelta(seconds=60)
+    )
+    net = DistributedDataParallel(shared_gate_network())
+    net(x[rank]).square().mean().backward()
+    queue.put((rank, [p.grad.numpy() for p in net.parameters()]))
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not distributed.is_available(), reason="this PyTorch has no distributed")
+def test_two_processes_average_all_gradients(tmp_path):
+    x = torch.randn(2, 4, 3, *GRID)
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    workers = [
+        context.Process(target=half_of_the_batch, args=(rank, str(tmp_path / "store"), x, queue))
+        for rank in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    grads = dict(queue.get(timeout=100) for _ in workers)
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    alone = []
+    for half in x:
+        net = shared_gate_network()
+        net(half).square().mean().backward()
+        alone.append([p.grad for p in net.parameters()])
+    for first, second, expected in zip(
+        grads[0], grads[1], [(a + b) / 2 for a, b in zip(*alone, strict=True)], strict=True
+    ):
+        torch.testing.assert_close(torch.from_numpy(first), expected)
+        torch.testing.assert_close(first, second)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("gate", ["tensor", "conv"])
+def test_cuda_equals_cpu(gate):
+    net = network(gate=gate).double()
+    x = torch.randn(2, 3, *GRID, dtype=torch.float64)
+    on_gpu = copy.deepcopy(net).cuda()
+    for ours, theirs in zip(step(on_gpu, on_gpu, x.cuda()), step(net, net, x), strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs)
