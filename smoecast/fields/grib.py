@@ -92,7 +92,8 @@ def _check_alike(messages: Sequence[Message], path: Path) -> None:
 
 def _fields(messages: Sequence[Message], path: Path) -> dict[str, xr.DataArray]:
     """Return every channel as a lazy array."""
-    moving = [m for m in messages if m.variable.vertical != "constant"]
+    moving = [message for message in messages if message.variable.vertical != "constant"]
+    labels = _labels(moving) if moving else {}
     of_channel: dict[str, list[Message]] = {}
     of_variable: dict[str, list[Message]] = {}
     for message in messages:
@@ -103,7 +104,6 @@ def _fields(messages: Sequence[Message], path: Path) -> dict[str, xr.DataArray]:
         if found[0].variable.vertical == "constant":
             fields[name] = first_field(_field(found, _labels(found), path), f"{path}: {name}")
             continue
-        labels = _labels(moving)
         own = _labels(of_variable[found[0].variable.name])
         array = _field(found, labels | {k: v for k, v in own.items() if k == "lead_time"}, path)
         fields[name] = array.reindex(lead_time=labels["lead_time"]) if "lead_time" in own else array

@@ -91,27 +91,23 @@ def index(path: Path) -> tuple[list[Message], list[str]]:
     """
     used: list[Message] = []
     left_out: dict[str, int] = {}
-    with path.open("rb") as file:
+    with path.open("rb") as file, path.open("rb") as raw:
         end = number = 0
         while (handle := _next(file, f"{path}: message {number + 1}")) is not None:
             number += 1
-            what = f"{path}: message {number}"
             try:
                 keys = Keys(handle)
                 offset, length = keys.whole("offset"), keys.whole("totalLength")
-                _check_gap(path, end, offset, f"before message {number}")
+                _check_gap(raw, end, offset, f"before message {number}")
                 end = offset + length
-                _check_single(path, offset, length, what)
-                found = _message(keys, number, offset, length, what)
-            except eccodes.CodesInternalError as problem:
-                raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
+                found = _message(keys, number, raw, f"{path}: message {number}")
             finally:
                 eccodes.codes_release(handle)
             if isinstance(found, Message):
                 used.append(found)
             else:
                 left_out.setdefault(found, number)
-    _check_gap(path, end, path.stat().st_size, f"after message {number}")
+        _check_gap(raw, end, path.stat().st_size, f"after message {number}")
     _check_kinds(used, left_out, path)
     return used, list(left_out)
 
@@ -124,35 +120,42 @@ def _next(file: BinaryIO, what: str) -> int | None:
     return handle
 
 
-def _check_gap(path: Path, begin: int, end: int, where: str) -> None:
+def _check_gap(file: BinaryIO, begin: int, end: int, where: str) -> None:
     """Refuse bytes between messages, except the zeros with which MARS fills up its blocks."""
-    with path.open("rb") as file:
-        file.seek(begin)
-        between = file.read(max(end - begin, 0))
+    file.seek(begin)
+    between = file.read(max(end - begin, 0))
     if between.strip(b"\0"):
         raise InputError(
-            f"{path}: {len(between)} bytes {where} belong to no GRIB message: fetch the file again"
+            f"{file.name}: {len(between)} bytes {where} belong to no GRIB message: "
+            "fetch the file again"
         )
 
 
-def _check_single(path: Path, offset: int, length: int, what: str) -> None:
+def _check_single(file: BinaryIO, offset: int, length: int, what: str) -> None:
     """Refuse a GRIB 2 message with several fields, of which ecCodes shows the first only."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        if file.read(8)[7] != 2:
-            return
-        place, fields = offset + 16, 0
-        while place < offset + length - 4:
-            file.seek(place)
-            size = int.from_bytes(file.read(4), "big")
-            fields += file.read(1) == b"\x07"
-            place += max(size, 5)
+    file.seek(offset)
+    if file.read(8)[7] != 2:
+        return
+    place, fields = offset + 16, 0
+    while place < offset + length - 4:
+        file.seek(place)
+        size = int.from_bytes(file.read(4), "big")
+        fields += file.read(1) == b"\x07"
+        place += max(size, 5)
     if fields != 1:
         raise InputError(f"{what} holds {fields} fields at once: split it with grib_copy first")
 
 
-def _message(keys: Keys, number: int, offset: int, length: int, what: str) -> Message | str:
+def _message(keys: Keys, number: int, raw: BinaryIO, what: str) -> Message | str:
     """Return the message, or a label when smoecast has no use for it."""
+    _check_single(raw, keys.whole("offset"), keys.whole("totalLength"), what)
+    try:
+        return _understood(keys, number, what)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
+
+
+def _understood(keys: Keys, number: int, what: str) -> Message | str:
     short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
     variable = variable_of_param(keys.whole("paramId")) or variable_of(short)
     kind = keys.text("dataType")
@@ -166,8 +169,8 @@ def _message(keys: Keys, number: int, offset: int, length: int, what: str) -> Me
     lead_time = _lead_time(keys, what)
     return Message(
         number=number,
-        offset=offset,
-        length=length,
+        offset=keys.whole("offset"),
+        length=keys.whole("totalLength"),
         variable=variable,
         unit=keys.text("units"),
         level=_level(keys, level_type, what) if pressures else None,
@@ -181,13 +184,16 @@ def _message(keys: Keys, number: int, offset: int, length: int, what: str) -> Me
 
 
 def _level(keys: Keys, level_type: str, what: str) -> int:
-    level = keys.whole("level")
-    if level_type == "isobaricInPa":
-        if level % 100 or not level:
-            raise InputError(
-                f"{what} lies at {level} Pa, which is no whole number of hPa: take it out"
-            )
-        level //= 100
+    """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
+    pascals = float(keys.whole("level") * (100 if level_type == "isobaricInhPa" else 1))
+    if keys.whole("edition") == 2:
+        scale = 10.0 ** keys.whole("scaleFactorOfFirstFixedSurface")
+        pascals = keys.whole("scaledValueOfFirstFixedSurface") / scale
+    level = round(pascals / 100)
+    if level < 1 or abs(pascals - 100 * level) > 1e-6:
+        raise InputError(
+            f"{what} lies at {pascals:g} Pa, which is no whole number of hPa: take it out"
+        )
     return level
 
 

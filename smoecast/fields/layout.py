@@ -39,8 +39,7 @@ def layout(fields: Mapping[str, xr.DataArray], stack: bool = True) -> xr.Dataset
     """Lay channels out as the variables of a dataset.
 
     Where every pressure variable has the same levels they are stacked along `level`; otherwise
-    each channel stays a variable of its own with its pressure beside it, since a dataset has one
-    `level` only.
+    each channel stays a variable with its pressure beside it: a dataset has one `level` only.
 
     Parameters
     ----------
@@ -68,15 +67,11 @@ def layout(fields: Mapping[str, xr.DataArray], stack: bool = True) -> xr.Dataset
     stacked = stack and len({tuple(sorted(found)) for found in levels.values()}) == 1
     laid: dict[str, xr.DataArray] = {}
     for name, channel in channels.items():
-        if channel.level is None:
-            laid[name] = _bare(fields[name])
-        elif not stacked:
-            scalar = level_coordinate(channel.level)
-            laid[name] = _bare(fields[name]).assign_coords({str(scalar.name): scalar})
-        elif channel.variable.name not in laid:
-            of_variable = sorted(levels[channel.variable.name])
-            parts = [_bare(fields[f"{channel.variable.name}{level}"]) for level in of_variable]
-            laid[channel.variable.name] = _stacked(parts, of_variable)
+        variable = channel.variable.name
+        if channel.level is None or not stacked:
+            laid[name] = _alone(fields[name], channel)
+        elif variable not in laid:
+            laid[variable] = _stacked(fields, variable, sorted(levels[variable]))
     for name, array in laid.items():
         array.attrs = attributes_of(name)
     return xr.Dataset(laid)
@@ -127,8 +122,17 @@ def _bare(array: xr.DataArray) -> xr.DataArray:
     return array.drop_vars(scalars)
 
 
-def _stacked(parts: list[xr.DataArray], levels: list[int]) -> xr.DataArray:
-    """Join fields along a new dimension `level`, in its place among the others."""
+def _alone(array: xr.DataArray, channel: Channel) -> xr.DataArray:
+    """Return the field of a channel, with its pressure beside it if it has one."""
+    if channel.level is None:
+        return _bare(array)
+    scalar = level_coordinate(channel.level)
+    return _bare(array).assign_coords({str(scalar.name): scalar})
+
+
+def _stacked(fields: Mapping[str, xr.DataArray], variable: str, levels: list[int]) -> xr.DataArray:
+    """Join the channels of a variable along `level`, in its place among the dimensions."""
+    parts = [_bare(fields[f"{variable}{level}"]) for level in levels]
     joined = xr.concat(parts, dim="level", coords="minimal", compat="override", join="exact")
     attributes = COORDINATE_ATTRIBUTES["level"]
     joined = joined.assign_coords(

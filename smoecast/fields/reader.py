@@ -91,8 +91,11 @@ def open_files(paths: Sequence[Path], any_grid: bool = False) -> xr.Dataset:
     if not paths:
         raise InputError("no file to read was named")
     opened = [(path, open_file(path, any_grid)) for path in paths]
-    if len(opened) == 1:
-        return opened[0][1]
+    return opened[0][1] if len(opened) == 1 else _together(opened)
+
+
+def _together(opened: list[tuple[Path, xr.Dataset]]) -> xr.Dataset:
+    """Join opened files along times, starts, lead times and members, then merge variables."""
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
     levels = {tuple(d["level"].values.tolist()) for _, d in opened if "level" in d.sizes}
     pieces: dict[str, list[_Piece]] = {}

@@ -198,19 +198,23 @@ def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Datas
             f"{iso(truth['time'].values[-1])}"
         )
     chosen = forecast.isel(init_time=kept)
-    timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
-    # One take per lead time keeps dask chunks along init_time; a 2-D indexer would not.
-    columns = [
-        truth[timed].isel(time=where[kept, column]).drop_vars("time").rename(time="init_time")
-        for column in range(valid.shape[1])
-    ]
-    looked_up = xr.concat(
-        columns, dim="lead_time", data_vars="all", coords="minimal", compat="override", join="exact"
-    ).transpose("init_time", "lead_time", ...)
-    looked_up = looked_up.assign_coords(
+    looked_up = _looked_up(truth, where[kept]).assign_coords(
         init_time=chosen["init_time"],
         lead_time=chosen["lead_time"],
         valid_time=(("init_time", "lead_time"), valid[kept]),
     )
-    constants = {name: truth[name] for name in truth.data_vars if name not in timed}
-    return chosen, looked_up.assign(constants)
+    return chosen, looked_up
+
+
+def _looked_up(truth: xr.Dataset, where: np.ndarray) -> xr.Dataset:
+    """Take the times at the indices `where`, (init_time, lead_time), out of `truth`."""
+    timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
+    # One take per lead time keeps dask chunks along init_time; a 2-D indexer would not.
+    columns = [
+        truth[timed].isel(time=column).drop_vars("time").rename(time="init_time")
+        for column in where.T
+    ]
+    found = xr.concat(
+        columns, dim="lead_time", data_vars="all", coords="minimal", compat="override", join="exact"
+    ).transpose("init_time", "lead_time", ...)
+    return found.assign({name: truth[name] for name in truth.data_vars if name not in timed})

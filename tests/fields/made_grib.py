@@ -5,6 +5,10 @@ from typing import Any
 
 import eccodes
 import numpy as np
+import pytest
+
+from smoecast.errors import InputError
+from smoecast.fields.grib import open_grib
 
 ROWS, COLUMNS = 3, 4
 
@@ -70,3 +74,34 @@ def plain(path: Path) -> list[dict[str, Any]]:
             eccodes.codes_release(handle)
             found.append(keys)
     return found
+
+
+def write(path: Path, *messages: bytes) -> Path:
+    path.write_bytes(b"".join(messages))
+    return path
+
+
+def refused(path: Path, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        open_grib(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def step_of_30(unit: int) -> bytes:
+    """Return a GRIB 1 forecast whose step is 30 times a unit."""
+    one = bytearray(temperature(dataType="fc"))
+    one[8 + 17 : 8 + 19] = unit, 30  # octets 18 and 19 of section 1
+    return bytes(one)
+
+
+def pressure(scaled: int, factor: int = 0, value: float = 0.0) -> bytes:
+    """Return a GRIB 2 temperature at `scaled` over ten to the `factor` pascals."""
+    return message(
+        "regular_ll_pl_grib2",
+        value,
+        shortName="t",
+        typeOfFirstFixedSurface=100,
+        scaleFactorOfFirstFixedSurface=factor,
+        scaledValueOfFirstFixedSurface=scaled,
+    )

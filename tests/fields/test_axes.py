@@ -1,0 +1,292 @@
+"""Dimensions and coordinates of foreign files: named, turned, or refused."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
+
+from smoecast.errors import InputError
+from smoecast.fields.canonical import canonical
+from smoecast.fields.grid import grid_of
+
+# ---- names, order, place
+
+
+def test_latitude_runs_north_to_south_and_values_go_along():
+    given = surface()
+    found = canonical(given, "a.nc")
+    assert found["t2m"].dims == ("time", "latitude", "longitude")
+    assert found["t2m"].dtype == np.float32
+    assert found["latitude"].values.tolist() == [30.0, 0.0, -30.0]
+    xr.testing.assert_equal(
+        found["t2m"].drop_attrs(), given["t2m"].sel(latitude=found["latitude"]).drop_attrs()
+    )
+
+
+def test_longitude_first_is_turned():
+    given = surface()
+    found = canonical(given.transpose("longitude", "latitude", "time"), "a.nc")
+    xr.testing.assert_identical(found, canonical(given, "a.nc"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"latitude": "lat", "longitude": "lon"},
+        {"latitude": "nav_lat", "longitude": "nav_lon", "time": "valid_time"},
+        {"latitude": "LAT", "longitude": "LON"},
+    ],
+)
+def test_dimension_aliases(names):
+    xr.testing.assert_identical(
+        canonical(surface().rename(names), "a.nc"), canonical(surface(), "a.nc")
+    )
+
+
+def test_dimensions_by_standard_name_units_and_axis():
+    given = surface().rename(latitude="a", longitude="b", time="c")
+    given["a"].attrs["standard_name"] = "latitude"
+    given["b"].attrs["units"] = "degrees_east"
+    given["c"].attrs["axis"] = "T"
+    xr.testing.assert_identical(canonical(given, "x.nc"), canonical(surface(), "x.nc"))
+
+
+def test_coordinates_of_nameless_dimensions():
+    given = surface().rename_dims(latitude="y", longitude="x")
+    given = given.drop_indexes(["latitude", "longitude"])
+    xr.testing.assert_identical(canonical(given, "a.nc"), canonical(surface(), "a.nc"))
+
+
+def test_a_dimension_coordinate_of_the_nameless_dimension_goes():
+    given = surface().rename_dims(latitude="y", longitude="x")
+    given = given.drop_indexes(["latitude", "longitude"]).assign_coords(y=[0, 1, 2])
+    xr.testing.assert_identical(canonical(given, "a.nc"), canonical(surface(), "a.nc"))
+
+
+def test_a_variable_named_like_a_coordinate_gives_way():
+    given = surface().rename(latitude="lat")
+    given["latitude"] = field({"lat": 3, "longitude": 4}, "degrees")
+    xr.testing.assert_identical(canonical(given, "a.nc"), canonical(surface(), "a.nc"))
+
+
+def test_a_track_is_no_grid():
+    given = xr.Dataset({"t2m": field({"time": 4})}, {"time": TIMES})
+    given = given.assign_coords(lat=("time", np.arange(4.0)), lon=("time", np.arange(4.0)))
+    refused(given, "no regular latitude-longitude grid, but the dimensions time")
+
+
+def test_two_latitudes():
+    other = field({"time": 4, "lat": 3, "longitude": 4})
+    given = surface().assign(d2m=other).assign_coords(lat=LATITUDE)
+    refused(given, "dimensions latitude and lat are both latitude")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([-180, -90, 0, 90], [0, 90, 180, 270]),
+        ([0.0, 90, 180, 270], [0, 90, 180, 270]),
+        ([-10, -5, 0, 5], [-10, -5, 0, 5]),
+        ([350, 355, 0, 5], [-10, -5, 0, 5]),
+        ([350, 355, 360, 365], [-10, -5, 0, 5]),
+        ([0, 5, 350, 355], [-10, -5, 0, 5]),
+        ([-160, -155, -150, -145], [200, 205, 210, 215]),
+        ([170, 175, -180, -175], [170, 175, 180, 185]),
+        ([215, 210, 205, 200], [200, 205, 210, 215]),
+    ],
+)
+def test_longitude_in_one_convention(given, wanted):
+    dataset = surface().assign_coords(longitude=np.asarray(given, dtype="f4"))
+    found = canonical(dataset, "a.nc")
+    assert found["longitude"].values.tolist() == wanted
+    by_place = dataset.assign_coords(longitude=np.asarray(given) % 360).sel(
+        longitude=np.asarray(wanted) % 360
+    )
+    np.testing.assert_array_equal(
+        found["t2m"].sel(latitude=LATITUDE).values, by_place["t2m"].values
+    )
+
+
+def test_float32_coordinates_lose_their_noise():
+    given = surface().assign_coords(latitude=np.array([50.1, 50.2, 50.3], "f4"))
+    assert canonical(given, "a.nc")["latitude"].values.tolist() == [50.3, 50.2, 50.1]
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "words"),
+    [
+        ({"latitude": [0.0, np.nan, 10.0]}, "latitude has missing values"),
+        ({"longitude": [0.0, np.inf, 10.0, 20.0]}, "longitude has missing values"),
+        ({"latitude": ["a", "b", "c"]}, "latitude has missing values"),
+        ({"latitude": [0.0, 20.0, 10.0]}, "latitude neither falls nor rises"),
+        ({"latitude": [0.0, 50.0, 100.0]}, "latitude reaches 100, past the pole"),
+        ({"longitude": [0.0, 120.0, 240.0, 360.0]}, "longitude 0 is there twice"),
+    ],
+)
+def test_damaged_coordinates(coordinates, words):
+    refused(surface().assign_coords(coordinates), words)
+
+
+def test_no_grid():
+    given = xr.Dataset({"t2m": field({"time": 4, "cell": 9})}, {"time": TIMES})
+    refused(given, "no regular latitude-longitude grid, but the dimensions time cell")
+
+
+def test_two_dimensional_coordinates():
+    given = (
+        surface()
+        .rename_dims(latitude="rlat", longitude="rlon")
+        .drop_vars(["latitude", "longitude"])
+    )
+    two = np.zeros((3, 4))
+    given = given.assign_coords(lat=(("rlat", "rlon"), two), lon=(("rlat", "rlon"), two))
+    refused(given, "no regular latitude-longitude grid, but the dimensions .*rlat")
+
+
+def projection() -> xr.Dataset:
+    array = field({"projection_y_coordinate": 3, "projection_x_coordinate": 4})
+    array.attrs["grid_mapping"] = "lambert"
+    axes = {"projection_y_coordinate": LATITUDE, "projection_x_coordinate": LONGITUDE}
+    return xr.Dataset({"t2m": array, "lambert": 0}, axes).assign_coords(time=TIMES[0])
+
+
+def test_projection_only_when_asked_for():
+    refused(projection(), "no regular latitude-longitude grid, but the dimensions .*projection_y")
+    found = canonical(projection(), "a.nc", any_grid=True)
+    assert found["t2m"].dims == ("time", "projection_y_coordinate", "projection_x_coordinate")
+    assert found["t2m"].attrs["grid_mapping"] == "lambert"
+    assert "lambert" in found.coords
+    with pytest.raises(InputError, match="no dimension latitude"):
+        grid_of(found)
+
+
+# ---- levels
+
+
+@pytest.mark.parametrize(
+    ("levels", "units"),
+    [
+        ((500, 850), "hPa"),
+        ((850.0, 500.0), "millibars"),
+        ((85000.0, 50000.0), "Pa"),
+        ((500, 850), None),
+        ((50000.0, 85000.0), None),
+    ],
+)
+def test_levels_in_hpa_ascending(levels, units):
+    given = upper(levels, units)
+    found = canonical(given, "a.nc")
+    assert found["level"].values.tolist() == [500, 850]
+    assert found["level"].dtype == np.int32
+    lowest = given["t"].isel(level=int(np.argmax(levels))).sel(latitude=LATITUDE[::-1])
+    np.testing.assert_array_equal(found["t"].sel(level=850).values, lowest.values)
+
+
+@pytest.mark.parametrize("name", ["plev", "pressure_level", "isobaricInhPa", "lev"])
+def test_level_aliases(name):
+    xr.testing.assert_identical(
+        canonical(upper().rename(level=name), "a.nc"), canonical(upper(), "a.nc")
+    )
+
+
+@pytest.mark.parametrize(
+    ("levels", "units", "words"),
+    [
+        ((0.5, 1.0), "hPa", "level 0.5 hPa is no whole number"),
+        ((10, 100), "Pa", "level 0.1 hPa is no whole number"),
+        ((500, 500), "hPa", r"a level is there twice among \[500, 500\]"),
+        ((1, 2), "~", "level has the unit '~', which is no pressure"),
+        ((1, 2, 3, 4), None, "level counts model levels"),
+    ],
+)
+def test_levels_refused(levels, units, words):
+    refused(upper(levels, units), words)
+
+
+def test_level_without_values():
+    refused(upper().drop_vars("level"), "the dimension level has no values")
+
+
+def test_scalar_level_becomes_a_dimension():
+    given = upper().sel(level=500).rename(t="temperature")
+    found = canonical(given, "a.nc")
+    assert found["t"].dims == ("time", "level", "latitude", "longitude")
+    assert found["level"].values.tolist() == [500]
+
+
+def test_a_height_of_one_point_is_no_level():
+    given = surface("air", standard_name="air_temperature").expand_dims(height=[2.0])
+    given["height"].attrs.update(units="m", standard_name="height")
+    assert list(canonical(given, "a.nc").data_vars) == ["t2m"]
+
+
+# ---- members
+
+
+def test_members_in_order_under_one_name():
+    given = surface().expand_dims(realization=[2, 0, 1]).assign_coords(realization=[2, 0, 1])
+    given = given * xr.DataArray([2.0, 0.0, 1.0], dims="realization")
+    given["t2m"].attrs["units"] = "K"
+    found = canonical(given, "a.nc")
+    assert found["t2m"].dims[:3] == ("init_time", "lead_time", "number")
+    assert found["number"].values.tolist() == [0, 1, 2]
+    assert found["number"].dtype == np.int32
+    assert found["t2m"].sel(number=0).max() == 0
+
+
+def test_nameless_members_are_counted():
+    given = xr.Dataset(
+        {"t2m": field({"member": 2, "time": 4, "latitude": 3, "longitude": 4})}, surface().coords
+    )
+    assert canonical(given, "a.nc")["number"].values.tolist() == [0, 1]
+
+
+def test_scalar_member_of_an_analysis_goes():
+    assert "number" not in canonical(surface().assign_coords(number=0), "a.nc").coords
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        (["a", "b"], "members have no numbers"),
+        ([0.5, 1.0], "members have no whole numbers"),
+        ([1, 1], "member is there twice"),
+    ],
+)
+def test_members_refused(numbers, words):
+    refused(surface().expand_dims(number=numbers), words)
+
+
+# ---- experiments
+
+
+def expver(overlap: bool) -> xr.Dataset:
+    given = surface()
+    first = given.where(given["time"] <= TIMES[1 + overlap])
+    second = given.where(given["time"] > TIMES[1])
+    both = xr.concat([first, second], dim=xr.DataArray([1, 5], dims="expver", name="expver"))
+    both["t2m"].attrs["units"] = "K"
+    return both
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_exclusive_experiments_are_laid_over_each_other(lazy):
+    given = expver(overlap=False)
+    found = canonical(given.chunk() if lazy else given, "a.nc")
+    xr.testing.assert_equal(found.compute(), canonical(surface(), "a.nc"))
+
+
+def test_experiments_that_both_have_a_value():
+    with pytest.raises(InputError, match=r"a\.nc: t2m has 12 values in two experiments"):
+        canonical(expver(overlap=True).chunk(), "a.nc").compute()
+
+
+def test_experiment_beside_time_goes():
+    given = surface().assign_coords(expver=("time", ["0001"] * 4)).assign(lsm=field({"expver": 2}))
+    assert "expver" not in canonical(given.drop_vars("lsm"), "a.nc").coords
+
+
+def test_constants_have_no_experiment():
+    given = expver(overlap=False)
+    given["lsm"] = field({"latitude": 3, "longitude": 4}, "1")
+    assert "lsm" in canonical(given, "a.nc")

@@ -1,0 +1,228 @@
+"""Every GRIB message is used, left out under its name, or refused with the reason."""
+
+import eccodes
+import pytest
+from made_grib import member, message, pressure, refused, step_of_30, temperature, write
+
+from smoecast.errors import InputError
+from smoecast.fields import gribindex
+from smoecast.fields.canonical import LEFT_OUT
+from smoecast.fields.grib import open_grib
+
+# ---- accounted for
+
+
+def test_left_out_messages_are_named(tmp_path):
+    cloud = {"shortName": "clwc", "level": 500, "dataDate": 20200101}
+    path = write(
+        tmp_path / "a.grib",
+        temperature(),
+        message(**cloud),
+        message("regular_ll_sfc_grib1", shortName="stl1"),
+    )
+    dataset = open_grib(path)
+    assert list(dataset.data_vars) == ["t"]
+    assert dataset.attrs[LEFT_OUT].startswith("clwc on isobaricInhPa, stl1 on ")
+
+
+def test_ensemble_means_are_left_out(tmp_path):
+    local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
+    path = write(tmp_path / "a.grib", temperature(), temperature(9.0, **local, type="em"))
+    dataset = open_grib(path)
+    assert dataset.attrs[LEFT_OUT] == "t of type em"
+    assert dataset["t"].values.max() < 12
+
+
+def test_everything_left_out(tmp_path):
+    path = write(tmp_path / "a.grib", message(shortName="clwc", level=500))
+    refused(path, "no variable that smoecast knows, but clwc on isobaricInhPa")
+
+
+def test_no_message(tmp_path):
+    refused(write(tmp_path / "a.grib"), "no variable that smoecast knows, but no message at all")
+    refused(tmp_path / "b.grib", "there is no such file")
+
+
+def test_cut_in_a_message(tmp_path):
+    whole = temperature() + temperature(dataTime=600)
+    refused(write(tmp_path / "a.grib", whole[:-9]), "message 2 is broken or cut")
+
+
+def test_zeros_between_messages_are_padding(tmp_path):
+    padded = temperature() + b"\0" * 20 + temperature(dataTime=600) + b"\0" * 7
+    assert open_grib(write(tmp_path / "a.grib", padded)).sizes["time"] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ((b"junk", temperature()), "4 bytes before message 1 belong to no GRIB message"),
+        ((temperature(), b"junk!", temperature()), "5 bytes before message 2"),
+        ((temperature(), b"junk!!"), "6 bytes after message 1"),
+    ],
+)
+def test_foreign_bytes(tmp_path, content, words):
+    refused(write(tmp_path / "a.grib", *content), words)
+
+
+def test_several_fields_in_one_message(tmp_path):
+    sample = "regular_ll_pl_grib2"
+    first = message(sample, shortName="u", level=500)
+    second = message(sample, shortName="v", level=500)
+    tail = _after_section(second, 3)[:-4]
+    both = first[:-4] + tail + b"7777"
+    both = both[:8] + len(both).to_bytes(8, "big") + both[16:]
+    refused(write(tmp_path / "a.grib", both), "message 1 holds 2 fields at once")
+
+
+def _after_section(content: bytes, number: int) -> bytes:
+    """Return what follows a section of a GRIB 2 message."""
+    place = 16
+    while content[place + 4] <= number:
+        place += int.from_bytes(content[place : place + 4], "big")
+    return content[place:]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"iDirectionIncrementInDegrees": 5.0}, "gives 4 longitudes over 30 degrees, but an incr"),
+        ({"jDirectionIncrementInDegrees": 5.0}, "gives 3 latitudes over 20 degrees, but an incr"),
+        ({"jScansPositively": 1}, "scans from 60 N to 40 N against its scanning mode"),
+        ({"alternativeRowScanning": 1}, "rows of changing direction or length"),
+    ],
+)
+def test_contradicting_grids(tmp_path, keys, words):
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    refused(write(tmp_path / "a.grib", one), rf"message 1 \(t\) .*{words}")
+
+
+def test_gaussian_grid_on_other_parallels(tmp_path):
+    one = message("regular_gg_pl_grib2", shortName="t", level=500, N=48)
+    refused(write(tmp_path / "a.grib", one), "does not lie on the parallels of its Gaussian grid")
+
+
+def test_other_grids(tmp_path):
+    one = message("reduced_gg_pl_32_grib2", shortName="t", level=500)
+    refused(write(tmp_path / "a.grib", one), r"message 1 \(t\) lies on the grid reduced_gg")
+
+
+def test_increments_need_not_be_given(tmp_path):
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, ijDirectionIncrementGiven=0)
+    assert open_grib(write(tmp_path / "a.grib", one)).sizes["longitude"] == 4
+
+
+def test_two_grids(tmp_path):
+    other = temperature(
+        dataTime=600, longitudeOfLastGridPointInDegrees=60, iDirectionIncrementInDegrees=20
+    )
+    refused(write(tmp_path / "a.grib", temperature(), other), "messages 1 and 2 lie on different")
+
+
+def test_longitude_that_comes_round_to_its_start(tmp_path):
+    keys = {"longitudeOfLastGridPointInDegrees": 360.0, "iDirectionIncrementInDegrees": 120.0}
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    refused(write(tmp_path / "a.grib", one), "the longitude 0 is there twice")
+
+
+def test_the_same_field_twice(tmp_path):
+    refused(
+        write(tmp_path / "a.grib", temperature(), temperature(1.0)),
+        "messages 1 and 2 both hold t500 for 2020-01-01T00:00: keep one",
+    )
+
+
+def test_two_experiments(tmp_path):
+    local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
+    one, two = (temperature(**local, experimentVersionNumber=v) for v in ("0001", "0005"))
+    refused(write(tmp_path / "a.grib", one, two), "of the experiments 0001 and 0005")
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        (
+            [temperature(), temperature(level=850), temperature(dataTime=600)],
+            "the message of t850 at time 2020-01-01T06:00 is missing",
+        ),
+        (
+            [
+                temperature(),
+                temperature(dataTime=600),
+                message(shortName="u", level=500, dataDate=20200101, dataTime=0),
+            ],
+            "the message of u500 at time 2020-01-01T06:00 is missing",
+        ),
+        (
+            [member(1), member(2), member(1, endStep=6)],
+            "the message of t500 at init_time .*, lead_time 6 h, number 2 is missing",
+        ),
+    ],
+)
+def test_holes(tmp_path, messages, words):
+    refused(write(tmp_path / "a.grib", *messages), words)
+
+
+def test_with_and_without_members(tmp_path):
+    path = write(tmp_path / "a.grib", temperature(dataType="fc"), member(1))
+    refused(path, "messages 1 and 2 are one with and one without members")
+
+
+def test_analysis_and_forecast(tmp_path):
+    path = write(tmp_path / "a.grib", temperature(), temperature(dataType="fc", endStep=6))
+    refused(path, "messages 1 and 2 are an analysis and a forecast")
+
+
+def test_two_units_of_one_quantity(tmp_path):
+    height = message(shortName="gh", level=850, dataDate=20200101, dataTime=0)
+    geopotential = message(shortName="z", level=500, dataDate=20200101, dataTime=0)
+    refused(
+        write(tmp_path / "a.grib", geopotential, height),
+        r"messages 1 and 2 give z850 in m\*\*2 s\*\*-2 and in gpm",
+    )
+
+
+@pytest.mark.parametrize(
+    ("scaled", "factor", "pascals"), [(50, 0, "50"), (15050, 0, "15050"), (12345, 1, "1234.5")]
+)
+def test_pressure_between_whole_hectopascals(tmp_path, scaled, factor, pascals):
+    path = write(tmp_path / "a.grib", pressure(scaled, factor))
+    refused(path, f"message 1 lies at {pascals} Pa, which is no whole number of hPa")
+
+
+def test_pressure_and_model_levels(tmp_path):
+    path = write(tmp_path / "a.grib", temperature(), temperature(typeOfLevel="hybrid", level=5))
+    refused(path, "message 2 has t on hybrid, message 1 has it elsewhere")
+
+
+def test_a_date_that_does_not_exist(tmp_path):
+    broken = bytearray(temperature())
+    broken[8 + 13] = 13  # month
+    refused(write(tmp_path / "a.grib", bytes(broken)), "message 1 has the date 2.*does not exist")
+
+
+def test_steps_in_months(tmp_path):
+    refused(
+        write(tmp_path / "a.grib", step_of_30(3)), "message 1 counts its step in the unit 3 of GRIB"
+    )
+
+
+def test_a_message_that_contradicts_itself(tmp_path, monkeypatch):
+    def contradict(keys: object, what: str) -> None:
+        raise eccodes.DecodingError(-13)
+
+    monkeypatch.setattr(gribindex, "place_of", contradict)
+    refused(write(tmp_path / "a.grib", temperature()), "message 1 contradicts itself")
+
+
+def test_more_values_than_points(tmp_path):
+    sample = "regular_ll_pl_grib2"
+    three, four = (
+        message(sample, shortName="t", level=500),
+        message(sample, shortName="t", level=500, Nj=4, jDirectionIncrementInDegrees=20 / 3),
+    )
+    odd = three[: three.index(_after_section(three, 4))] + _after_section(four, 4)
+    odd = odd[:8] + len(odd).to_bytes(8, "big") + odd[16:]
+    dataset = open_grib(write(tmp_path / "a.grib", odd))
+    with pytest.raises(InputError, match=r"a\.grib: a message "):
+        dataset["t"].load()

@@ -1,0 +1,139 @@
+"""Results: written whole or not at all, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from made_fields import forecast, leftovers
+
+from smoecast.errors import OutputError
+from smoecast.fields import encoding, netcdf
+from smoecast.fields.netcdf import open_netcdf, write_netcdf
+
+# ---- whole or not at all
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
+def test_missing_values_are_not_kept(tmp_path, value):
+    given = forecast("t2m", "msl")
+    given["msl"][1, 1, 3, 3] = value
+    (tmp_path / "out.nc").write_text("the result of yesterday")
+    with pytest.raises(OutputError, match=r"out\.nc: 1 of 864 values of msl are missing"):
+        write_netcdf(given, tmp_path / "out.nc")
+    assert (tmp_path / "out.nc").read_text() == "the result of yesterday"
+    assert leftovers(tmp_path) == ["out.nc"]
+
+
+def test_replaces_an_older_file(tmp_path):
+    for value in (1.0, 2.0):
+        write_netcdf(forecast("t2m") * 0 + value, tmp_path / "out.nc")
+        assert open_netcdf(tmp_path / "out.nc")["t2m"].values.max() == value
+    assert leftovers(tmp_path) == ["out.nc"]
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "folder").touch()
+    with pytest.raises(OutputError, match=r"out\.nc: it cannot be written .* MiB are free"):
+        write_netcdf(forecast("t2m"), tmp_path / "folder" / "out.nc")
+
+
+def test_damage_between_writing_and_verifying(tmp_path, monkeypatch):
+    def damage(path: Path) -> None:
+        if path.suffix == ".part":
+            with netCDF4.Dataset(path, "a") as file:
+                file["latitude"][0] = 12.0
+
+    monkeypatch.setattr(netcdf, "_sync", damage)
+    with pytest.raises(OutputError, match="the coordinate latitude was not stored right"):
+        write_netcdf(forecast("t2m"), tmp_path / "out.nc")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_field_of_another_shape(tmp_path, monkeypatch):
+    given = forecast("t2m")
+
+    def damage(path: Path) -> None:
+        if path.suffix == ".part":
+            path.unlink()
+            with netCDF4.Dataset(path, "w") as file:
+                encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
+
+    monkeypatch.setattr(netcdf, "_sync", damage)
+    with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
+        write_netcdf(given, tmp_path / "out.nc")
+
+
+def test_a_block_that_was_never_written(tmp_path, monkeypatch):
+    blocks = netcdf._blocks
+    monkeypatch.setattr(netcdf, "_blocks", lambda dataset: list(blocks(dataset))[:-1])
+    with pytest.raises(OutputError, match=r"288 of 864 values of t2m are missing"):
+        write_netcdf(forecast("t2m").chunk(init_time=1), tmp_path / "out.nc")
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    import numpy as np, xarray as xr
+    from smoecast.errors import OutputError
+    from smoecast.fields.netcdf import write_netcdf
+    PRELUDE
+    def block(values):
+        BLOCK
+        return np.random.default_rng(0).normal(size=values.shape).astype("f4")
+    times = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(6, "h")
+    coords = {"time": times, "latitude": np.linspace(80, -80, 32), "longitude": np.arange(64) * 5.0}
+    array = xr.DataArray(np.zeros((40, 32, 64), "f4"), coords, dims=tuple(coords)).chunk(time=1)
+    array = array.copy(data=array.data.map_blocks(block, dtype="f4", meta=np.empty((0,) * 3, "f4")))
+    try:
+        write_netcdf(xr.Dataset({"t2m": array}), Path(sys.argv[1]))
+    except OutputError as problem:
+        print(problem)
+        sys.exit(problem.exit_code)
+    """
+)
+
+
+def program(prelude: str = "pass", block: str = "pass") -> list[str]:
+    return [sys.executable, "-c", PROGRAM.replace("PRELUDE", prelude).replace("BLOCK", block)]
+
+
+def test_killed_in_the_middle(tmp_path):
+    path = tmp_path / "out.nc"
+    slow = program(block="print('block', flush=True); time.sleep(0.05)")
+    with subprocess.Popen([*slow, path], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert leftovers(tmp_path) == [f".out.nc.{process.pid}.part"]
+    alive = tmp_path / f".out.nc.{os.getppid()}.part"  # of a writer that still runs
+    alive.touch()
+    write_netcdf(forecast("t2m"), path)
+    assert leftovers(tmp_path) == [alive.name, "out.nc"]
+
+
+def test_full_disk(tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
+    done = subprocess.run(
+        [*program(prelude=limit), tmp_path / "out.nc"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == OutputError.exit_code, done.stderr
+    assert "out.nc: it cannot be written" in done.stdout
+    assert leftovers(tmp_path) == []
+
+
+def test_writer_of_another_user_is_alive(monkeypatch):
+    def forbidden(process: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert netcdf._alive(1)
+    assert not netcdf._alive(os.getpid())

@@ -1,0 +1,177 @@
+"""Which quantity a foreign variable is, and what is constant."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
+
+from smoecast.fields.canonical import LEFT_OUT, canonical
+
+# ---- quantities
+
+
+def test_left_out_variables_are_named():
+    given = surface().assign(zust=field({"time": 4}), swvl1=field({"soil": 2, "latitude": 3}))
+    found = canonical(given, "a.nc")
+    assert list(found.data_vars) == ["t2m"]
+    assert found.attrs[LEFT_OUT] == "zust, swvl1"
+
+
+def test_nothing_known():
+    refused(surface("zust"), "no variable that smoecast knows among zust")
+    refused(xr.Dataset(coords=surface().coords), "no variable that smoecast knows among none")
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "wanted"),
+    [
+        ("2t", {}, "t2m"),
+        ("2m_temperature", {}, "t2m"),
+        ("tas", {}, "t2m"),
+        ("var167", {"GRIB_paramId": 167}, "t2m"),
+        ("x", {"short_name": "t2m"}, "t2m"),
+        ("x", {"GRIB_shortName": "2t"}, "t2m"),
+        ("air", {"long_name": "4xDaily Air temperature at sigma level 995"}, "tsig995"),
+        ("air", {"long_name": "mean Daily Air temperature at 2 m"}, "t2m"),
+        ("x", {"standard_name": "surface_temperature"}, "skt"),
+    ],
+)
+def test_ways_to_name_a_variable(name, attributes, wanted):
+    assert list(canonical(surface(name, **attributes), "a.nc").data_vars) == [wanted]
+
+
+def test_sigma_level_in_the_description_of_the_file():
+    given = surface("air").assign_attrs(description="These are the 0.9950 sigma level values.")
+    assert list(canonical(given, "a.nc").data_vars) == ["tsig995"]
+
+
+@pytest.mark.parametrize(
+    ("standard_name", "height", "units", "wanted"),
+    [
+        ("air_temperature", 1.5, "K", "t2m"),
+        ("eastward_wind", 10.0, "m s-1", "u10"),
+        ("wind_speed", 10.0, "m s-1", "ws10"),
+        ("surface_geopotential", None, "m2 s-2", "orography"),
+    ],
+)
+def test_standard_names_at_a_height(standard_name, height, units, wanted):
+    given = surface("x", units, standard_name=standard_name).isel(time=slice(1))
+    if height is not None:
+        attributes = {"units": "m", "standard_name": "height"}
+        given = given.assign_coords(height=((), height, attributes))
+    assert list(canonical(given, "a.nc").data_vars) == [wanted]
+
+
+def test_standard_name_on_levels():
+    given = upper(name="x")
+    given["x"].attrs["standard_name"] = "air_temperature"
+    assert list(canonical(given, "a.nc").data_vars) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "units"), [("t", 100.0, "K"), ("ws10", 100.0, "m s-1"), ("q", 2.0, "1")]
+)
+def test_other_heights_are_left_out(name, height, units):
+    given = surface().assign({name: field({"time": 4, "latitude": 3, "longitude": 4}, units)})
+    given = given.assign_coords(height=((), height, {"units": "m"}))
+    given["t2m"].encoding["coordinates"] = ""
+    found = canonical(given.drop_vars("t2m").assign(msl=given["t2m"].assign_attrs(units="Pa")), "a")
+    assert found.attrs[LEFT_OUT] == name
+
+
+def test_two_heights_tell_nothing():
+    given = surface("x", standard_name="air_temperature").assign(msl=surface("m", "Pa")["m"])
+    for height in (2.0, 10.0):
+        given = given.assign_coords({f"height{height:g}": ((), height, {"units": "m"})})
+    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "x"
+
+
+def test_the_file_says_whose_height_it_is():
+    given = surface().assign(u10=surface("u", "m s-1")["u"])
+    for name, height in (("t2m", 2.0), ("u10", 10.0)):
+        given = given.assign_coords({f"height_{name}": ((), height, {"units": "m"})})
+        given[name].encoding["coordinates"] = f"height_{name}"
+    assert sorted(canonical(given, "a.nc").data_vars) == ["t2m", "u10"]
+
+
+def test_wind_at_100_metres_is_not_wind_at_100_hpa():
+    given = surface().assign(u100=surface("u", "m s-1")["u"])
+    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "u100"
+
+
+def test_surface_quantity_on_levels_is_left_out():
+    given = upper().assign(wind_speed=upper()["t"].assign_attrs(units="m s-1"))
+    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "wind_speed"
+
+
+def test_temperature_without_any_level():
+    refused(surface("t"), "t is temperature without a level")
+
+
+def test_the_same_quantity_twice():
+    given = surface().assign({"2t": surface()["t2m"]})
+    refused(given, "t2m and 2t are both 2 metre temperature")
+
+
+def test_foreign_dimension_of_a_known_variable():
+    given = xr.Dataset({"t2m": field({"time": 4, "quantile": 2, "latitude": 3, "longitude": 4})})
+    refused(given.assign_coords(surface().coords), "t2m has the dimension quantile")
+
+
+def test_whole_numbers_become_float32():
+    given = xr.Dataset(
+        {"lsm": field({"lat": 3, "lon": 4}).astype("i1")}, {"lat": LATITUDE, "lon": LONGITUDE}
+    )
+    given["lsm"].attrs["units"] = "1"
+    assert canonical(given, "a.nc")["lsm"].dtype == np.float32
+
+
+def test_wrong_and_missing_units():
+    refused(surface(units="degF"), "t2m .*the unit 'degF', 'K' or a spelling of it is expected")
+    refused(surface(units=None), "t2m .*no unit")
+
+
+def test_units_become_si():
+    given = surface(units="C")
+    np.testing.assert_allclose(
+        canonical(given, "a.nc")["t2m"].sel(latitude=LATITUDE).values,
+        given["t2m"].values.astype("f8") + 273.15,
+        rtol=1e-7,
+    )
+    assert canonical(given, "a.nc")["t2m"].attrs["units"] == "K"
+
+
+def test_geopotential_height_becomes_geopotential():
+    given = upper(name="hgt")
+    given["hgt"].attrs["units"] = "m"
+    found = canonical(given, "a.nc")
+    assert found["z"].max() == pytest.approx(9.80665 * float(given["hgt"].max()), rel=1e-6)
+
+
+# ---- constants
+
+
+def test_geopotential_without_a_level_is_the_ground():
+    given = surface("z", "m**2 s**-2")
+    given["z"] = given["z"].isel(time=[0, 0, 0, 0]).assign_coords(time=TIMES)
+    found = canonical(given.assign(t2m=surface()["t2m"]), "a.nc")
+    assert found["orography"].dims == ("latitude", "longitude")
+    assert found["t2m"].dims == ("time", "latitude", "longitude")
+
+
+def test_a_constant_that_changes():
+    refused(surface("z", "m**2 s**-2"), "orography is constant by nature, but changes")
+
+
+def test_a_file_of_constants_has_no_time():
+    given = xr.Dataset(
+        {"lsm": field({"lat": 3, "lon": 4}, "(0 - 1)")}, {"lat": LATITUDE, "lon": LONGITUDE}
+    )
+    assert dict(canonical(given, "a.nc").sizes) == {"latitude": 3, "longitude": 4}
+    timed = given.expand_dims(time=TIMES[:1])
+    assert dict(canonical(timed, "a.nc").sizes) == {"latitude": 3, "longitude": 4}
+
+
+def test_constants_of_an_ensemble():
+    given = surface().expand_dims(number=2).assign(lsm=field({"latitude": 3, "longitude": 4}, "1"))
+    assert canonical(given, "a.nc")["lsm"].dims == ("latitude", "longitude")

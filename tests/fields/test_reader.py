@@ -1,0 +1,277 @@
+"""One file told by its content, several files as one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_grib import temperature
+
+from smoecast.errors import InputError
+from smoecast.fields.canonical import LEFT_OUT
+from smoecast.fields.layout import channels_of, field_of
+from smoecast.fields.reader import open_file, open_files
+from smoecast.fields.times import as_hours, as_lead, check_step
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the real data is not beside the repository, in ../shared/data"
+)
+PLACE = {"latitude": [10.0, 0.0], "longitude": [0.0, 10.0, 20.0]}
+START = np.datetime64("2020-01-01", "ns")
+UNITS = {"t": "K", "z": "m2 s-2", "t2m": "K", "msl": "Pa", "lsm": "1"}
+
+
+def times(*hours: int) -> np.ndarray:
+    return START + np.array(hours) * np.timedelta64(1, "h")
+
+
+def write(path: Path, name: str, value: float = 1.0, **coordinates: object) -> Path:
+    """Write one variable, whose value and first label make each field its own."""
+    axes = {k: np.atleast_1d(v) for k, v in coordinates.items()} | {
+        k: v for k, v in PLACE.items() if k not in coordinates
+    }
+    shape = tuple(len(v) for v in axes.values())
+    values = np.full(shape, value, "f4")
+    values += np.arange(shape[0], dtype="f4").reshape(-1, *[1] * (len(shape) - 1)) / 100
+    dataset = xr.Dataset({name: (tuple(axes), values, {"units": UNITS.get(name, "?")})}, axes)
+    if "level" in axes:
+        dataset["level"].attrs["units"] = "hPa"
+    dataset.to_netcdf(path)
+    return path
+
+
+def refused(paths: list[Path], words: str, *named: Path) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        open_files(paths)
+    for path in named:
+        assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# ---- one file
+
+
+def test_content_counts_and_not_the_name(tmp_path):
+    (tmp_path / "a.nc").write_bytes(temperature())
+    assert list(open_file(tmp_path / "a.nc").data_vars) == ["t"]
+    write(tmp_path / "a.grib", "t2m", time=times(0))
+    assert list(open_file(tmp_path / "a.grib").data_vars) == ["t2m"]
+    for kind in ("NETCDF3_CLASSIC", "NETCDF3_64BIT"):
+        given = xr.open_dataset(tmp_path / "a.grib", engine="netcdf4").load()
+        given.to_netcdf(tmp_path / "classic", format=kind, engine="netcdf4")
+        assert list(open_file(tmp_path / "classic").data_vars) == ["t2m"]
+
+
+def test_one_of_many_is_that_one(tmp_path):
+    path = write(tmp_path / "a.nc", "t2m", time=times(0))
+    xr.testing.assert_identical(open_files([path]), open_file(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b"PK\x03\x04", "is neither GRIB nor NetCDF")],
+)
+def test_other_content(tmp_path, content, words):
+    (tmp_path / "a.nc").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.nc: the file {words}"):
+        open_file(tmp_path / "a.nc")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match=r"a\.nc: there is no such file"):
+        open_file(tmp_path / "a.nc")
+    with pytest.raises(InputError, match="no file to read was named"):
+        open_files([])
+
+
+# ---- several files
+
+
+def test_times_are_joined_in_order_whatever_the_order_of_files(tmp_path):
+    paths = [
+        write(tmp_path / "b.nc", "t2m", 2.0, time=times(12, 18)),
+        write(tmp_path / "c.nc", "t2m", 3.0, time=times(24, 30)),
+        write(tmp_path / "a.nc", "t2m", 1.0, time=times(0, 6)),
+    ]
+    found = open_files(paths)
+    check_step(found["time"].values, 6, "all")
+    assert found["t2m"].chunks is not None
+    np.testing.assert_allclose(found["t2m"].values[:, 0, 0], [1, 1.01, 2, 2.01, 3, 3.01], rtol=1e-6)
+
+
+def test_interleaved_times(tmp_path):
+    paths = [
+        write(tmp_path / "a.nc", "t2m", 1.0, time=times(0, 12)),
+        write(tmp_path / "b.nc", "t2m", 2.0, time=times(6, 18)),
+    ]
+    found = open_files(paths)
+    np.testing.assert_allclose(found["t2m"].values[:, 0, 0], [1, 2, 1.01, 2.01], rtol=1e-6)
+
+
+def test_one_file_for_each_variable_and_year(tmp_path):
+    paths = [
+        write(tmp_path / f"{name}{hour}.nc", name, value, time=times(hour, hour + 6))
+        for name, value in (("t2m", 1.0), ("msl", 2.0))
+        for hour in (12, 0)
+    ]
+    found = open_files(paths)
+    assert sorted(found.data_vars) == ["msl", "t2m"]
+    assert found.sizes["time"] == 4
+    assert found["msl"].values.min() == 2.0
+
+
+def test_files_of_other_levels_become_channels(tmp_path):
+    paths = [
+        write(tmp_path / "z.nc", "z", 5.0, time=times(0, 6), level=[500]),
+        write(tmp_path / "t.nc", "t", 2.0, time=times(0, 6), level=[850]),
+    ]
+    found = open_files(paths)
+    assert channels_of(found) == ["t850", "z500"]
+    assert field_of(found, "z500").values[0, 0, 0] == 5.0
+
+
+def test_files_of_one_level_each_are_stacked(tmp_path):
+    paths = [
+        write(tmp_path / "a.nc", "z", 8.0, time=times(0, 6), level=[850]),
+        write(tmp_path / "b.nc", "z", 5.0, time=times(0, 6), level=[500]),
+    ]
+    found = open_files(paths)
+    assert found["z"].dims == ("time", "level", "latitude", "longitude")
+    assert found["z"].values[0, :, 0, 0].tolist() == [5.0, 8.0]
+
+
+def test_starts_lead_times_and_members(tmp_path):
+    paths = [
+        write(
+            tmp_path / f"{day}{hours}{number}.nc",
+            "t2m",
+            day * 100 + hours + number / 10,
+            init_time=times(24 * day),
+            lead_time=as_lead([hours]),
+            number=[number],
+        )
+        for day in (1, 0)
+        for hours in (24, 12)
+        for number in (1, 0)
+    ]
+    found = open_files(paths)
+    assert found["t2m"].dims == ("init_time", "lead_time", "number", "latitude", "longitude")
+    assert as_hours(found["lead_time"].values).tolist() == [12, 24]
+    np.testing.assert_allclose(
+        found["t2m"].values[..., 0, 0],
+        [[[12, 12.1], [24, 24.1]], [[112, 112.1], [124, 124.1]]],
+        rtol=1e-6,
+    )
+
+
+def test_constants_beside_times(tmp_path):
+    paths = [
+        write(tmp_path / "a.nc", "t2m", time=times(0)),
+        write(tmp_path / "b.nc", "lsm", 0.5),
+        write(tmp_path / "c.nc", "lsm", 0.5),
+    ]
+    found = open_files(paths)
+    assert found["lsm"].dims == ("latitude", "longitude")
+    assert dict(open_files(paths[1:]).sizes) == {"latitude": 2, "longitude": 3}
+
+
+def test_nearly_the_same_grid_is_the_same_grid(tmp_path):
+    close = [10.0004, 0.0]
+    paths = [
+        write(tmp_path / "a.nc", "t2m", time=times(0)),
+        write(tmp_path / "b.nc", "t2m", time=times(6), latitude=close),
+    ]
+    assert open_files(paths)["latitude"].values.tolist() == [10.0, 0.0]
+
+
+def test_left_out_variables_of_all_files(tmp_path):
+    paths = []
+    for hour, odd in ((0, "ie"), (6, "zust"), (12, "zust")):
+        path = write(tmp_path / f"{hour}.nc", "t2m", time=times(hour))
+        with xr.open_dataset(path) as given:
+            given.load()
+        given.assign({odd: 1.0}).to_netcdf(path)
+        paths.append(path)
+    assert open_files(paths).attrs[LEFT_OUT] == "ie, zust"
+
+
+# ---- refused
+
+
+def test_other_grids(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", time=times(0))
+    b = write(tmp_path / "b.nc", "t2m", time=times(6), latitude=[10.0, 5.0])
+    c = write(tmp_path / "c.nc", "t2m", time=times(6), longitude=[0.0, 10.0])
+    refused([a, b], "lie on different grids: they differ in latitude", a, b)
+    refused([a, c], "lie on different grids: they differ in longitude", a, c)
+
+
+def test_the_same_time_in_two_files(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", time=times(0, 6))
+    b = write(tmp_path / "b.nc", "t2m", time=times(6, 12))
+    refused([a, b], "both have t2m for 2020-01-01T06:00: name one of them only", a, b)
+    refused([a, a], "both have t2m for 2020-01-01T00:00", a)
+
+
+def test_the_same_member_or_lead_time_in_two_files(tmp_path):
+    common = {"init_time": times(0)}
+    a = write(tmp_path / "a.nc", "t2m", **common, lead_time=as_lead([6]), number=[0, 1])
+    b = write(tmp_path / "b.nc", "t2m", **common, lead_time=as_lead([6]), number=[1, 2])
+    c = write(tmp_path / "c.nc", "t2m", **common, lead_time=as_lead([6, 12]), number=[0, 1])
+    refused([a, b], "both have t2m for member 1", a, b)
+    refused([a, c], "both have t2m for 6 h ahead", a, c)
+
+
+def test_pieces_that_make_no_block(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", init_time=times(0), lead_time=as_lead([6]))
+    b = write(tmp_path / "b.nc", "t2m", init_time=times(24), lead_time=as_lead([12]))
+    refused([a, b], "do not make one block of t2m", a, b)
+
+
+def test_analyses_with_forecasts(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", time=times(0))
+    b = write(tmp_path / "b.nc", "t2m", init_time=times(0), lead_time=as_lead([6]))
+    c = write(tmp_path / "c.nc", "msl", init_time=times(0), lead_time=as_lead([6]))
+    refused([a, b], "do not make one block of t2m", a, b)
+    refused([a, c], "only one of t2m and msl has the dimension time", a, c)
+
+
+def test_a_variable_that_lacks_a_time(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", time=times(0, 6))
+    b = write(tmp_path / "b.nc", "msl", time=times(0))
+    words = "have no msl for 2020-01-01T06:00, which .* have of t2m"
+    refused([a, b], words, a, b)
+    refused([b, a], words, a, b)
+
+
+def test_different_constants(tmp_path):
+    a = write(tmp_path / "a.nc", "lsm", 0.0)
+    b = write(tmp_path / "b.nc", "lsm", 1.0)
+    refused([a, b], "have different fields of the constant lsm", a, b)
+
+
+# ---- real files
+
+
+@needs_data
+def test_era5_finse_three_months():
+    found = open_files(sorted(DATA.glob("era5-finse/*.nc"), reverse=True))
+    assert dict(found.sizes) == {"time": 2208, "latitude": 7, "longitude": 10}
+    check_step(found["time"].values, 1, "era5-finse")
+    assert found["orography"].dims == ("latitude", "longitude")
+    november = open_file(DATA / "era5-finse/SURF_201811.nc")
+    np.testing.assert_array_equal(
+        found["t2m"].sel(time=november["time"]).values, november["t2m"].values
+    )
+
+
+@needs_data
+def test_mogreps_uk_history_and_truth():
+    found = open_files(sorted(DATA.glob("mogreps-uk/history/*.nc")), any_grid=True)
+    assert sorted(found.data_vars) == ["t2m", "ws10"]
+    assert found["t2m"].shape == (3, 1, 12, 200, 200)
+    truth = open_files(sorted(DATA.glob("mogreps-uk/truth/*.nc")), any_grid=True)
+    assert truth["t2m"].shape == (3, 200, 200)
+    valid = found["init_time"].values + found["lead_time"].values[0]
+    np.testing.assert_array_equal(truth["time"].values, valid)
