@@ -74,6 +74,13 @@ def dataset(
     data.attrs["planet_parameters"] = parameters
     for name, values in coordinates.items():
         data = data.assign_coords({name: (name, values, names.COORDINATE_ATTRIBUTES[name])})
+    if "lead_time" in axes:
+        valid = data.init_time.values[:, None] + data.lead_time.values
+        attributes = names.COORDINATE_ATTRIBUTES["valid_time"]
+        data = data.assign_coords(valid_time=(("init_time", "lead_time"), valid, attributes))
+        for f in fields:
+            level = f.encoding.get("coordinates", "")
+            data[f.name].encoding["coordinates"] = f"valid_time {level}".strip()
     return data
 
 

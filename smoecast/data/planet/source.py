@@ -6,15 +6,17 @@ values as in one go. Nothing here is real weather, and every file says so.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import config
-from smoecast.data.planet import dynamics, files, nature, periods, surface
+from smoecast.data.planet import dynamics, ensemble, files, nature, periods, surface
 from smoecast.data.planet.climate import Climate
 from smoecast.errors import ConfigError
 
@@ -148,3 +150,145 @@ def _products(
         for name, values in surface.products(ground, flow, part, times[some]).items():
             fields[name][some] = values
     return fields
+
+
+def write_ensembles(
+    folder: Path, planet: config.Planet, progress: Progress | None = None
+) -> list[Path]:
+    """Run the forecasting centre and write its ensembles, ``planet_ens_{YYYY}.nc`` a calendar year.
+
+    The truth is the run that `write_analyses` writes for the same seed and first day; it is run
+    again here, which costs less than keeping every state. Starts are 00 UTC of Mondays and
+    Thursdays, from two days after the first day to two days before the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; made if missing.
+    planet : config.Planet
+        Years of ensembles, members, first day and seed.
+    progress : callable, optional
+        Told the share that is done, between 0 and 1.
+
+    Returns
+    -------
+    list of Path
+        The files in order of time, those that were already there included; none for 0 years.
+
+    Raises
+    ------
+    ConfigError
+        The years of ensembles hold no start date.
+    OutputError
+        A file could not be written.
+    """
+    if planet.ensemble_years == 0:
+        return []
+    parameters = _parameters(planet, members=planet.members, centre=asdict(ensemble.CENTRE))
+    years = _start_dates(planet)
+    paths = [folder / f"planet_ens_{str(starts[0])[:4]}.nc" for starts in years]
+    missing = [
+        not files.holds(path, parameters, "init_time", starts)
+        for path, starts in zip(paths, years, strict=True)
+    ]
+    if any(missing):
+        folder.mkdir(parents=True, exist_ok=True)
+        _run_centre(paths, years, missing, planet, parameters=parameters, progress=progress)
+    return paths
+
+
+def _within(progress: Progress | None, begin: float, end: float, share: float) -> None:
+    """Report a share of a part that lasts from `begin` to `end` of the whole."""
+    if progress is not None:
+        progress(begin + (end - begin) * share)
+
+
+def _run_centre(
+    paths: list[Path],
+    years: list[NDArray[np.datetime64]],
+    missing: list[bool],
+    planet: config.Planet,
+    *,
+    parameters: str,
+    progress: Progress | None,
+) -> None:
+    """Write the missing years of ensembles."""
+    states = _states(planet, years, missing, partial(_within, progress, 0.0, 0.3))
+    wanted = [i for i, needed in enumerate(missing) if needed]
+    centre, part = ensemble.found(), 0.7 / len(wanted)
+    for count, i in enumerate(wanted):
+        before, truth = states[i]
+        groups = ensemble.forecast_all(centre, before, truth, years[i], planet.members, planet.seed)
+        tell = partial(_within, progress, 0.3 + count * part, 0.3 + (count + 1) * part)
+        files.write(paths[i], _gather(groups, years[i], planet.members, parameters, tell=tell))
+
+
+def _start_dates(planet: config.Planet) -> list[NDArray[np.datetime64]]:
+    """Return the start dates of every calendar year that has any."""
+    start, end = periods.period(planet.start, planet.ensemble_years)
+    margin = np.timedelta64(2, "D")
+    years = [
+        periods.twice_a_week(first, stop)
+        for _, first, stop in periods.by_year(start + margin, end - margin)
+    ]
+    years = [starts for starts in years if starts.size]
+    if not years:
+        raise ConfigError(
+            f"planet.ensemble_years = {planet.ensemble_years:g} hold no start date: take 0.05"
+        )
+    return years
+
+
+def _states(
+    planet: config.Planet,
+    years: list[NDArray[np.datetime64]],
+    missing: list[bool],
+    progress: Progress,
+) -> list[tuple[dynamics.State, dynamics.State]]:
+    """Return the truth before each start date and at it, year by year; none where not missing."""
+    flow = dynamics.build(TRUTH)
+    begins = time = np.datetime64(planet.start, "s")
+    state, last = nature.begin(flow, planet.seed, begins), years[-1][-1]
+
+    def tell(now: np.datetime64) -> None:
+        progress(min(1.0, float((now - begins) / (last - begins))))
+
+    found = []
+    for starts, needed in zip(years, missing, strict=True):
+        wanted = starts if needed else starts[:0]
+        both = np.sort(np.concatenate([wanted - ensemble.BREEDING, wanted]))
+        stop = starts[-1] + np.timedelta64(1, "D")
+        kept, state = nature.collect(flow, state, time, stop, wanted=both, tell=tell)
+        time = stop
+        # starts are more than the time of breeding apart, so the two kinds alternate
+        before = dynamics.State(kept.pv[::2], kept.slow[::2])
+        found.append((before, dynamics.State(kept.pv[1::2], kept.slow[1::2])))
+    return found
+
+
+def _gather(
+    groups: Iterable[dict[str, Array]],
+    starts: NDArray[np.datetime64],
+    members: int,
+    parameters: str,
+    *,
+    tell: Progress,
+) -> xr.Dataset:
+    """Put the forecasts of all start dates into one data set."""
+    shape = (starts.size, ensemble.LEADS.size, members)
+    whole = (*shape, surface.LATITUDE.size, surface.LONGITUDE.size)
+    fields: dict[str, Array] = {name: np.empty(whole, np.float32) for name in CHANNELS}
+    done = 0
+    for group in groups:
+        count = len(group[CHANNELS[0]])
+        for name, values in group.items():
+            fields[name][done : done + count] = values
+        done += count
+        tell(done / starts.size)
+    dims = ("init_time", "lead_time", "number", "latitude", "longitude")
+    axes = {
+        "init_time": starts,
+        "lead_time": ensemble.LEADS.astype("timedelta64[ns]"),
+        "number": np.arange(1, members + 1, dtype=np.int32),
+    }
+    return files.dataset([files.field(n, fields[n], dims) for n in CHANNELS], axes, parameters)

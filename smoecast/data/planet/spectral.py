@@ -12,7 +12,8 @@ so layers, members and start dates cost one call. Why not an FFT or torch-harmon
 Dynamics*, section 6.4; Hoskins & Simmons (1975), doi:10.1002/qj.49710142918.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,3 +241,17 @@ def power(coefficients: Array) -> Array:
     twice = np.where(np.arange(coefficients.shape[-3]) > 0, 2.0, 1.0)[:, None, None]
     by_wavenumber: Array = np.sum(twice * coefficients**2, axis=(-3, -2))
     return by_wavenumber
+
+
+def in_single(record: object) -> dict[str, Any]:
+    """Return the arrays of a dataclass, and of dataclasses in it, in single precision.
+
+    For ``dataclasses.replace(record, **in_single(record))``.
+    """
+    parts: dict[str, Any] = {}
+    for name, part in vars(record).items():
+        if isinstance(part, np.ndarray):
+            parts[name] = part.astype(np.float32)
+        elif isinstance(part, Grid | Quadrature):
+            parts[name] = replace(part, **in_single(part))
+    return parts

@@ -80,15 +80,19 @@ def balance_matrix(truncation: int) -> Array:
 
 
 def survey(climate: Climate) -> Ground:
-    """Survey the ground of a climate on the product grid."""
+    """Survey the ground of a climate on the product grid.
+
+    Its mountains, as the flow feels them, give the slopes; heights are those of the true ones, to
+    which an imperfect copy refers its temperatures too.
+    """
     sines = np.sin(np.deg2rad(LATITUDE))
     grid = spectral.make_grid(climate.truncation, sines, LONGITUDE.size)
     cosines = np.sqrt(1.0 - sines**2)
     latitude, longitude = LATITUDE[:, None], LONGITUDE[None, :]
     land = geography.land_fraction(latitude, longitude)
-    mountains = ground(climate)
+    mountains, true = ground(climate), ground(Climate(truncation=climate.truncation))
     rough = [geography.texture(latitude, longitude, kind) for kind in range(5)]
-    smooth = spectral.synthesise(grid, mountains)
+    smooth = spectral.synthesise(grid, true)
     height = np.maximum(smooth, 0.0) + land * (450.0 + 400.0 * rough[0])
     slope = np.stack(spectral.gradient(grid, mountains))
     low = np.clip(1.0 - height / 3000.0, 0.0, 1.0)
@@ -101,7 +105,7 @@ def survey(climate: Climate) -> Ground:
         land=land,
         slope=slope / (RADIUS * cosines[:, None]),
         hollow=0.5 * (1.0 + rough[1]) * low,
-        response=1.0 + 0.6 * rough[2],
+        response=0.8 + 0.6 * rough[2],
         mixing=0.35 + 0.3 * rough[3],
         front=4.0 * rough[4],
         bias=climate.terrain_bias * (rough[3] * land + height / 2000.0),
@@ -194,8 +198,8 @@ def near_surface(ground: Ground, air: dict[str, Array], time: NDArray[np.datetim
     strength, wave = sunshine(time)
     usual = air["sea"] + LAPSE * (HEIGHT_850 - ground.height)
     soil = usual + ground.response * (free - usual)
-    cold = np.logaddexp(0.0, (281.0 - free) / 6.0)
-    pool = ground.hollow * (0.3 + 0.7 * calm) * 4.0 * cold
+    cold = 1.0 / (1.0 + np.exp((free - 272.0) / 4.0))
+    pool = ground.hollow * (0.3 + 0.7 * calm) * 16.0 * cold
     upslope = air["u750"] * ground.slope[0] + air["v750"] * ground.slope[1]
     foehn = -4.0 * np.tanh(upslope / 0.015)
     diurnal = (3.0 + 4.0 * ground.hollow) * (0.4 + 0.6 * calm) * strength * wave
