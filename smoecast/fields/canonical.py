@@ -207,7 +207,7 @@ def read_checked(array: xr.DataArray, source: str | Path, name: str) -> xr.DataA
     """
     try:
         with dask.config.set(scheduler="synchronous"):
-            loaded = array.load()
+            loaded = array.compute()
     except (OSError, RuntimeError) as problem:
         raise InputError(
             f"{source}: {name} cannot be read ({problem}): fetch the file again"

@@ -27,6 +27,12 @@ from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
 BLOCK_BYTES = 32 * 2**20
 """Bytes of one block of a lazily read variable, at most, unless one field is larger."""
 
+CACHE_BYTES = 4 * 2**20
+"""Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
+
+Its own default of 64 MiB fills the memory where there are many; nothing here reads a chunk twice.
+"""
+
 
 def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
     """Open a NetCDF file as a canonical dataset whose fields stay on disk.
@@ -50,6 +56,7 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
     with path.open("rb") as file:
         if file.read(4) in classic.MAGIC:
             classic.check_whole(path)
+    netCDF4.set_chunk_cache(CACHE_BYTES)
     try:
         dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
     except (OSError, RuntimeError, ValueError, KeyError) as problem:
@@ -159,6 +166,7 @@ def _sync(path: Path) -> None:
 
 def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:
     """Write all of `dataset` to `part`, block by block."""
+    netCDF4.set_chunk_cache(CACHE_BYTES)
     with _storing(path):
         file = netCDF4.Dataset(part, "w", format="NETCDF4")
     try:

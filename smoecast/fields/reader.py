@@ -53,8 +53,11 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    with path.open("rb") as file:
-        magic = file.read(4)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as problem:
+        raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
     if magic == grib.MAGIC:
         return open_grib(path)
     if magic == _HDF5 or magic in classic.MAGIC:

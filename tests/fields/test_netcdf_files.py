@@ -129,6 +129,11 @@ def test_stays_on_disk_in_blocks_along_time(tmp_path, monkeypatch):
     assert dataset["t2m"].chunks == ((1, 1, 1, 1), (2,), (3,))
 
 
+def test_netcdf_keeps_few_chunks_in_memory(tmp_path):
+    open_netcdf(make(tmp_path / "a.nc"))
+    assert netCDF4.get_chunk_cache()[0] == netcdf.CACHE_BYTES
+
+
 def test_a_block_holds_whole_stored_chunks(tmp_path, monkeypatch):
     monkeypatch.setattr(netcdf, "BLOCK_BYTES", 5 * 4 * 6)
     path = tmp_path / "a.nc"

@@ -85,6 +85,16 @@ def test_no_file(tmp_path):
         open_files([])
 
 
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.nc").touch()
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(InputError, match=r"a\.nc: the file cannot be read \(Permission denied\)"):
+        open_file(tmp_path / "a.nc")
+
+
 # ---- several files
 
 
