@@ -36,8 +36,8 @@ CENTRE = replace(
 """The forecasting centre's idea of the planet."""
 BREEDING = np.timedelta64(36, "h")
 LEADS = np.array([0, 24, 48], dtype="timedelta64[h]")
-ANALYSIS_ERROR = 120.0
-MEMBER_SPREAD = 120.0
+ANALYSIS_ERROR = 125.0
+MEMBER_SPREAD = 122.0
 """Root mean square of Z500 at the start: error of the analysis, and of members about it, m2 s-2."""
 STARTS = 4
 """Start dates run at once: more would fall out of the cache."""

@@ -1,6 +1,8 @@
 """How the planet's data lies on disk: NetCDF fields that say what they are, and restart states."""
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +97,23 @@ def write(path: Path, data: xr.Dataset) -> None:
     encoding: dict[str, dict[str, object]] = {
         str(name): {"_FillValue": None, **ENCODING.get(str(name), {})} for name in data.variables
     }
+    with _whole(path) as part:
+        data.to_netcdf(part, engine="netcdf4", encoding=encoding)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, made `path` only when all went well."""
     part = path.with_name(f".{path.name}.part")
     try:
-        data.to_netcdf(part, engine="netcdf4", encoding=encoding)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
         part.replace(path)
     except OSError as error:
-        raise OutputError(
-            f"{path} could not be written ({error}): free some space there"
-        ) from error
+        raise OutputError(f"{path} could not be written ({error}): make room for it") from error
     finally:
-        part.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            part.unlink(missing_ok=True)
 
 
 def holds(path: Path, parameters: str, axis: str, times: NDArray[np.datetime64]) -> bool:
@@ -118,11 +127,9 @@ def holds(path: Path, parameters: str, axis: str, times: NDArray[np.datetime64])
 
 
 def save_state(path: Path, state: State, parameters: str) -> None:
-    """Keep a state for going on from, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as stream:
+    """Keep a state for going on from, whole or not at all; raises as `write` does."""
+    with _whole(path) as part, part.open("wb") as stream:
         np.savez(stream, pv=state.pv, slow=state.slow, parameters=np.array(parameters))
-    part.replace(path)
 
 
 def load_state(path: Path, parameters: str) -> State | None:

@@ -76,7 +76,6 @@ def write_analyses(
     while done < len(plan.paths) and plan.holds(done):
         done += 1
     if done < len(plan.paths):
-        folder.mkdir(parents=True, exist_ok=True)
         _go_on(plan, done, planet.seed, progress or (lambda share: None))
     return plan.paths
 
@@ -184,7 +183,12 @@ def write_ensembles(
     """
     if planet.ensemble_years == 0:
         return []
-    parameters = _parameters(planet, members=planet.members, centre=asdict(ensemble.CENTRE))
+    parameters = _parameters(
+        planet,
+        members=planet.members,
+        centre=asdict(ensemble.CENTRE),
+        sizes=[ensemble.ANALYSIS_ERROR, ensemble.MEMBER_SPREAD],
+    )
     years = _start_dates(planet)
     paths = [folder / f"planet_ens_{str(starts[0])[:4]}.nc" for starts in years]
     missing = [
@@ -192,7 +196,6 @@ def write_ensembles(
         for path, starts in zip(paths, years, strict=True)
     ]
     if any(missing):
-        folder.mkdir(parents=True, exist_ok=True)
         _run_centre(paths, years, missing, planet, parameters=parameters, progress=progress)
     return paths
 

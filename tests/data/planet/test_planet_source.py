@@ -130,3 +130,9 @@ def test_a_failed_write_leaves_nothing_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"planet_2003\.nc could not be written"):
         source.write_analyses(tmp_path, tiny, 12)
     assert not list(Path(tmp_path).glob("*.nc")) + list(Path(tmp_path).glob(".*"))
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(OutputError, match="could not be written"):
+        source.write_analyses(tmp_path / "taken", SHORT.model_copy(update={"years": 0.01}), 12)
