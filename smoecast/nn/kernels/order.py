@@ -19,7 +19,7 @@ def best_experts(scores: Tensor, num_selected: int, *, by_score: bool = True) ->
     Parameters
     ----------
     scores : Tensor
-        (..., E, H, W).
+        (E, H, W) or (B, E, H, W).
     num_selected : int
         K.
     by_score : bool
@@ -28,28 +28,31 @@ def best_experts(scores: Tensor, num_selected: int, *, by_score: bool = True) ->
     Returns
     -------
     Tensor
-        int64, (..., K, H, W).
+        int64, (K, H, W) or (B, K, H, W).
     """
     if num_selected == 1:
         return scores.max(dim=-3, keepdim=True).indices
     packable = scores.dtype in (torch.float32, torch.bfloat16, torch.float16)
     if scores.device.type == "cpu" and packable and not torch.compiler.is_compiling():
-        return _best_by_keys(scores, num_selected, by_score)
+        if scores.dim() == 3:
+            return _best_by_keys(scores, num_selected, by_score)
+        # One sample at a time stays in the processor's cache.
+        return torch.stack([_best_by_keys(s, num_selected, by_score) for s in scores])
     best = scores.topk(num_selected, dim=-3).indices
     return best if by_score else best.sort(dim=-3).values
 
 
 def _best_by_keys(scores: Tensor, num_selected: int, by_score: bool) -> Tensor:
     """Sort 64-bit keys, the score above and the expert below: the order carries the expert."""
-    rows = scores.float().movedim(-3, -1).contiguous()  # (..., H, W, E)
+    rows = scores.float().movedim(0, 2).contiguous()  # (E, H, W) -> (H, W, E)
     bits = rows.view(torch.int32)
     falling = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))  # Falling scores are rising integers.
     keys = (falling.long() << 32) | torch.arange(rows.shape[-1])
     keys.numpy().sort(axis=-1)
-    best = keys[..., :num_selected] & 0xFFFFFFFF  # (..., H, W, K)
+    best = keys[..., :num_selected] & 0xFFFFFFFF  # (H, W, K)
     if not by_score:
         best.numpy().sort(axis=-1)
-    return best.movedim(-1, -3).contiguous()
+    return best.movedim(2, 0).contiguous()
 
 
 def neighbours_in_order(values: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -91,7 +94,7 @@ def _by_histogram(values: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     upto = torch.bincount(bins.flatten(), minlength=rows * per_row).cumsum(0).numpy()
     wanted = np.arange(rows) * length + rank
     first, last = np.searchsorted(upto, wanted + 1), np.searchsorted(upto, wanted + 2)
-    inside = _between(bins, first, last)
+    inside = _between(bins.numpy(), first, last)
     keys = ((inside // length) << 32) | bits.numpy().ravel()[inside]
     keys.sort()
     before = np.where(first > 0, upto[first - 1], 0)
@@ -103,10 +106,9 @@ def _by_histogram(values: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 
 def _between(
-    bins: Tensor, first: NDArray[np.integer], last: NDArray[np.integer]
+    bins: NDArray[np.int32], first: NDArray[np.integer], last: NDArray[np.integer]
 ) -> NDArray[np.integer]:
     """Return where, counted flat, a row's values lie in its bins `first` to `last`."""
-    low = torch.from_numpy(first.astype(np.int32))[:, None]
-    high = torch.from_numpy(last.astype(np.int32))[:, None]
-    mask = (bins == low) if np.array_equal(first, last) else (bins >= low) & (bins <= high)
-    return np.flatnonzero(mask.numpy())
+    low, high = (edge.astype(np.int32)[:, None] for edge in (first, last))  # (B, 1)
+    same = np.array_equal(first, last)
+    return np.flatnonzero(bins == low if same else (bins >= low) & (bins <= high))

@@ -195,9 +195,25 @@ def _gate_gradient(
     scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
 ) -> Tensor:
     """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
-    labels = routing.rc_labels(wrong, index, feedback.how)
-    feedback.loss, gradient = routing.rc_loss_and_gradient(scores.to(labels.dtype), labels)
-    return (gradient * (feedback.weight * scale)).to(scores.dtype)
+    if scores.dim() == 3:
+        feedback.loss, gradient = _routing_loss(scores, wrong, index, feedback.how)
+    else:
+        gradient, losses = torch.empty_like(scores, dtype=wrong.dtype), []
+        pieces = list(_pieces(scores))
+        for rows in pieces:
+            loss, piece = _routing_loss(scores[rows], wrong[rows], index[rows], feedback.how)
+            share = len(piece) / len(scores)  # Both are means over their own piece.
+            torch.mul(piece, share, out=gradient[rows])
+            losses.append(loss * share)
+        feedback.loss = torch.stack(losses).sum()
+    return gradient.mul_(feedback.weight * scale).to(scores.dtype)
+
+
+def _routing_loss(
+    scores: Tensor, wrong: Tensor, index: Tensor, how: routing.Selection
+) -> tuple[Tensor, Tensor]:
+    labels = routing.rc_labels(wrong, index, how)
+    return routing.rc_loss_and_gradient(scores.to(labels.dtype), labels)
 
 
 def _pieces(flat: Tensor) -> Iterator[slice]:

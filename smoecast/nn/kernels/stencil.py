@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-MOST_PRODUCTS = 4
+MOST_PRODUCTS = 8
 """Largest C x K F for which this beats the convolution on a CPU (see docs/benchmarks.md)."""
 
 
