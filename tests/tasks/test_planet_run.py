@@ -1,0 +1,94 @@
+"""The simulated planet through the verbs, in small."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from smoecast import configfile
+from smoecast.cli.main import app
+from smoecast.config import Config
+from smoecast.fields import store
+from smoecast.tasks import demo as demo_task
+from smoecast.tasks.download import download
+from smoecast.tasks.preprocess import preprocess
+
+run = CliRunner().invoke
+
+SMALL = """
+name: planet-demo
+folder: {folder}
+data:
+  channels: [z500, t850, t2m, u250]
+  constants: [orography, lsm]
+  step_hours: 12
+  planet: {{years: 0.12, ensemble_years: 0.1, members: 3}}
+sample: {{history_hours: [0, 12], lead_hours: [72], targets: [z500, t2m]}}
+network: {{width: 4, blocks: 1}}
+training: {{epochs: 1, threads: 1}}
+postprocess:
+  channels: [z500, t2m]
+  method: smoe
+  network: {{width: 4, blocks: 1}}
+  training: {{epochs: 1, threads: 1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def planet(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    config = configfile.parse(SMALL.format(folder=tmp_path_factory.mktemp("planet")), "small.yaml")
+    download(config)
+    preprocess(config)
+    return config
+
+
+def test_download_says_what_it_made_and_makes_it_once(planet: Config) -> None:
+    before = {p: p.stat().st_mtime_ns for p in planet.raw.glob("*.nc")}
+    summary = download(planet)
+    assert [f["file"] for f in summary["files"]] == ["planet_2001.nc", "planet_ens_2001.nc"]
+    assert {p: p.stat().st_mtime_ns for p in planet.raw.glob("*.nc")} == before
+    assert (planet.raw / "config.yaml").exists()
+
+
+def test_the_stores_hold_constants_and_members(planet: Config) -> None:
+    with store.open_store(planet.store) as dataset:
+        land = dataset["constant_lsm"].values
+        assert 0 <= land.min() < land.max() <= 1
+        assert float(dataset["constant_orography"].max()) > 1000
+    with store.open_store(planet.ensemble_store) as dataset:
+        assert dataset["fields"].sizes["number"] == 3
+
+
+def test_ensembles_hold_at_times_of_the_analyses(planet: Config) -> None:
+    with store.open_store(planet.store) as truth, store.open_store(planet.ensemble_store) as ens:
+        valid = ens["init_time"].values + ens["lead_time"].values[0]
+        assert np.isin(valid, truth["time"].values).mean() > 0.5
+
+
+def test_the_demo_walks_the_chain_and_a_second_time_does_nothing(
+    planet: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = tmp_path / "config.yaml"
+    small.write_text(configfile.dump(planet))
+    monkeypatch.setattr(demo_task.zoo, "locate", lambda *_: small)
+    summary = demo_task.demo(planet.folder)
+    assert "simulated weather" in summary["report"]
+    assert str(planet.place / "forecast.nc") in summary["report"]
+    assert {r["forecast"] for r in summary["scores"]} >= {"forecast", "raw", "calibrated"}
+    before = (planet.place / "forecast.nc").stat().st_mtime_ns
+    demo_task.demo(planet.folder)
+    assert (planet.place / "forecast.nc").stat().st_mtime_ns == before
+    with xr.open_dataset(planet.place / "calibrated.nc") as written:
+        assert written["t2m_std"].attrs["cell_methods"] == "realization: standard_deviation"
+
+
+def test_download_through_the_command_line(planet: Config, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(configfile.dump(planet))
+    result = run(app, ["download", "-c", str(path), "--json", "-q"])
+    assert result.exit_code == 0
+    assert '"source": "planet"' in result.output
+    result = run(app, ["preprocess", "-c", str(path), "-q"])
+    assert result.output.count("nothing to do") == 2
