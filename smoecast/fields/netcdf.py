@@ -19,6 +19,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from smoecast.disk import sync
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import classic
 from smoecast.fields.canonical import HUGE, canonical
@@ -111,10 +112,10 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
             _clean(path)
         _fill(dataset, part, path)
         with _storing(path):
-            _sync(part)
+            sync(part)
             _verify(dataset, part, path)
             part.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -153,15 +154,6 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _sync(path: Path) -> None:
-    """Have the disk hold `path`, a file or a folder's entries, before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:

@@ -8,6 +8,7 @@ from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import files
 from smoecast.data.planet import source as planet
+from smoecast.disk import write_atomic
 
 
 def download(config: Config) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def download(config: Config) -> dict[str, Any]:
     if settings.ensemble_years > 0:
         with console.progress("simulating its ensemble forecasts", 1.0) as step:
             paths += planet.write_ensembles(config.raw, settings, step)
-    (config.raw / "config.yaml").write_text(dump(config), encoding="utf-8")
+    write_atomic(config.raw / "config.yaml", dump(config).encode())
     return _summary(config, paths, config.raw)
 
 

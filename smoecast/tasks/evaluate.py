@@ -12,10 +12,10 @@ from smoecast import console, names
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.files import manifest
+from smoecast.disk import write_atomic
 from smoecast.errors import InputError
 from smoecast.fields.reader import open_file
 from smoecast.tasks.scoring import score_ensemble, score_forecast
-from smoecast.training.state import write_atomic
 
 Record = dict[str, Any]
 

@@ -16,6 +16,7 @@ from smoecast.data import raw
 from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples, moments
 from smoecast.data.inputs import Inputs
 from smoecast.data.statistics import mean_and_std
+from smoecast.disk import lock, write_atomic
 from smoecast.errors import InputError
 from smoecast.fields import store
 from smoecast.fields.grid import grid_of
@@ -24,7 +25,7 @@ from smoecast.nn.normalize import Statistics
 from smoecast.tasks.calibrations import CONSTANTS, fitted_part, moment_names, new_correction
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn
-from smoecast.training.state import STATE, load_state, lock, save_model, write_atomic
+from smoecast.training.state import STATE, load_state, save_model
 
 Members = NDArray[np.float32]
 

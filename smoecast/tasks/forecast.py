@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from smoecast import console
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series, splits
+from smoecast.disk import lock
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
@@ -21,7 +22,6 @@ from smoecast.fields.reader import open_files
 from smoecast.tasks.assembly import Model, open_model
 from smoecast.tasks.results import attributes, is_there, save_config
 from smoecast.tasks.stepping import Plan, plan_steps, predict
-from smoecast.training.state import lock
 
 BATCH = 16
 """Starts that go through the network together."""

@@ -14,6 +14,7 @@ from smoecast import console
 from smoecast.calibration.members import ecc
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series
+from smoecast.disk import lock
 from smoecast.errors import ModelError
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
@@ -22,7 +23,6 @@ from smoecast.fields.reader import open_files
 from smoecast.tasks.calibrations import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.fitting import fit
 from smoecast.tasks.results import attributes, is_there, save_config
-from smoecast.training.state import lock
 
 BATCH = 16
 """Starts calibrated together."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from smoecast import __version__, configfile, console
 from smoecast.config import Config
+from smoecast.disk import write_atomic
 from smoecast.fields.results import read_attributes
-from smoecast.training.state import write_atomic
 
 REFERENCES = (
     "Dryden and Hoefler (2022), Spatial Mixture-of-Experts, NeurIPS, "

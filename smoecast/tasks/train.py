@@ -9,12 +9,13 @@ from smoecast import console
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.samples import Samples
+from smoecast.disk import lock, write_atomic
 from smoecast.fields import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
 from smoecast.training.course import Loss, device_of
 from smoecast.training.loop import train as learn
-from smoecast.training.state import STATE, lock, save_model, write_atomic
+from smoecast.training.state import STATE, save_model
 
 
 def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:

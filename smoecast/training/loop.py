@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from smoecast.config import Training
+from smoecast.disk import write_atomic
 from smoecast.errors import Interrupted, OutputError
 from smoecast.nn.network import routing_loss
 from smoecast.training.course import Course, Loss, Outcome, Samples, device_of
 from smoecast.training.interrupt import Watch, watch
 from smoecast.training.resume import RESUME, Ledger, Record, Run, load
-from smoecast.training.state import portable, write_atomic
+from smoecast.training.state import portable
 from smoecast.training.stopping import is_over, rate
 
 HISTORY = "history.jsonl"

@@ -17,9 +17,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from smoecast.config import Training
+from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.network import gate_parameters
-from smoecast.training.state import portable, write_atomic
+from smoecast.training.state import portable
 from smoecast.training.stopping import Progress
 
 RESUME = "resume.safetensors"

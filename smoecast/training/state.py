@@ -1,11 +1,8 @@
 """A model on disk: tensors and a readable description, whole or not at all. Never pickle."""
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from smoecast.errors import LockedError, ModelError
+from smoecast.disk import write_atomic
+from smoecast.errors import ModelError
 
 SCHEMA = 1
 """Of state.json; raised when a reader of the old one would misunderstand the new one."""
 
 TENSORS = "model.safetensors"
 STATE = "state.json"
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole, even after a crash."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def portable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -143,29 +123,3 @@ def decode(content: bytes, path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} is no safetensors file ({error}): train again or fetch it anew"
         ) from None
-
-
-@contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone, until the block ends or the process dies.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when missing; ``.lock`` stays in it.
-
-    Raises
-    ------
-    LockedError
-        Another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"{path} is held by another run: wait for it, or choose another name"
-            ) from None
-        yield

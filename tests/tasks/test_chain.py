@@ -9,6 +9,7 @@ import xarray as xr
 from small_world import BIAS, analyses, small_run
 
 from smoecast.config import Config
+from smoecast.disk import lock
 from smoecast.errors import (
     ConfigError,
     InputError,
@@ -24,7 +25,6 @@ from smoecast.tasks.models import show_model, verify_model
 from smoecast.tasks.postprocess import postprocess
 from smoecast.tasks.preprocess import preprocess
 from smoecast.tasks.train import train
-from smoecast.training.state import lock
 
 
 def test_every_verb_leaves_what_it_promises(done: Config) -> None:
