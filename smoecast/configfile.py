@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from smoecast.config import Config, Section
+from smoecast.config import Config
+from smoecast.config_learning import Section
 from smoecast.errors import ConfigError
 
 

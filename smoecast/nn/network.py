@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from smoecast.config import Network, Smoe
+from smoecast.config_learning import Network, Smoe
 from smoecast.errors import ModelError
 from smoecast.nn.local import SameConv2d
 from smoecast.nn.normalize import Normalizer, Statistics

@@ -90,6 +90,12 @@ class SpatialMoE2d(nn.Module):
     ------
     ValueError
         If the numbers do not fit together, or the gate has other experts or another grid.
+
+    Notes
+    -----
+    A gradient that is not finite raises ValueError in the backward pass; see `follow_scaler` for
+    fp16. A gate that looks at the input hands its gradient on, so it belongs to the error signal of
+    the layers below; with tensor routing the error signal is that of the main loss alone.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smoecast.config import Training
+from smoecast.config_learning import Training
 from smoecast.errors import ConfigError, InputError
 
 Loss = Callable[[Tensor, Tensor], Tensor]

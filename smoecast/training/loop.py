@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from smoecast.config import Training
+from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
 from smoecast.errors import Interrupted, OutputError
 from smoecast.nn.network import routing_loss

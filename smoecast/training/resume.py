@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from smoecast.config import Training
+from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.network import gate_parameters

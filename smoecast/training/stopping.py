@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from smoecast.config import Training
+from smoecast.config_learning import Training
 
 
 @dataclass(frozen=True)

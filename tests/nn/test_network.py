@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from smoecast.config import Network, Smoe
+from smoecast.config_learning import Network, Smoe
 from smoecast.errors import ModelError
 from smoecast.nn.network import (
     build,

@@ -185,6 +185,7 @@ def test_routing_loss_falls_while_training(x):
 
 def test_gradients_that_are_not_finite_are_refused(x):
     layer = SpatialMoE2d(2, 2, 5, grid=GRID)
+    follow_scaler(layer, torch.amp.GradScaler("cpu", enabled=False))
     for bad in (torch.nan, torch.inf):
         with pytest.raises(ValueError, match="is not finite"):
             (layer(x) * bad).sum().backward()

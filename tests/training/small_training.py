@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from smoecast.config import Network, Smoe, Training
+from smoecast.config_learning import Network, Smoe, Training
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.network import forecaster
 from smoecast.nn.normalize import Statistics

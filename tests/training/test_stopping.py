@@ -1,6 +1,6 @@
 import pytest
 
-from smoecast.config import Training
+from smoecast.config_learning import Training
 from smoecast.training.stopping import Progress, is_over, rate
 
 

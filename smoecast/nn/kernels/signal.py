@@ -35,9 +35,14 @@ class LossScale:
         """Stay one and the same for all copies of a layer."""
         return self
 
+    @property
+    def skips(self) -> bool:
+        """Whether a scaler is at work, which skips steps whose gradients are not finite."""
+        return self.scaler is not None and self.scaler.is_enabled()
+
     def __call__(self, like: Tensor) -> Tensor | float:
         """Return the factor, on the device of `like`, without waiting for the device."""
-        if self.scaler is None or not self.scaler.is_enabled():
+        if self.scaler is None or not self.skips:
             return 1.0
         scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
         return scale
@@ -224,7 +229,7 @@ def _pieces(flat: Tensor) -> Iterator[slice]:
 
 def _refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
     """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step."""
-    if feedback.scale.scaler is None and not bool(torch.isfinite(error.sum())):
+    if not feedback.scale.skips and not bool(torch.isfinite(error.sum())):
         raise ValueError(
             "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
             "under a GradScaler call smoecast.nn.smoe.follow_scaler(network, scaler) once"
