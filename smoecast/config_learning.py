@@ -1,6 +1,6 @@
 """The config of what learns: networks, their SMoE layers, and training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,3 +87,7 @@ class Training(Section):
     channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the keys that decide the weights: all but where and how safely it runs."""
+        return self.model_dump(mode="json", exclude={"threads", "device", "save_minutes"})

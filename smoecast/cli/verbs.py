@@ -80,8 +80,9 @@ def train(
         return work(read_config(config, set_), fresh=fresh)
 
     def show(s: dict[str, Any]) -> str:
+        state = "" if s["trained"] else "finished before, nothing to do; "
         return (
-            f"{s['model']}: {s['parameters']:,} parameters, best validation loss "
+            f"{s['model']}: {state}{s['parameters']:,} parameters, best validation loss "
             f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
         )
 
@@ -158,8 +159,9 @@ def _folder(model: str | None) -> Path | None:
 
 def _output_line(s: dict[str, Any]) -> str:
     if not s["written"]:
-        return f"{s['output']}: already made by the same run, nothing to do"
-    return f"{s['output']}: {s['starts']} starts, {s['first']} to {s['last']}, {s['what']}"
+        return f"{s['output']}: made before from the same model, config and input, nothing to do"
+    span = f"{s['starts']} starts, {s['first']} to {s['last']}"
+    return f"{s['output']}: {span if s['starts'] > 1 else s['first']}, {s['what']}"
 
 
 def evaluate(

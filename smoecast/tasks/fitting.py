@@ -62,12 +62,14 @@ def fit(config: Config) -> bool:
 
 def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
     details = store.details_of(ensembles)
-    settings = config.model_dump(mode="json", include={"seed", "postprocess"})
+    settings = config.postprocess
+    kept = settings.model_dump(mode="json", exclude={"source", "files", "members", "training"})
+    kept |= {"seed": config.seed, "training": settings.training.decisive()}
     return {
         "kind": config.postprocess.method,
         "smoecast": __version__,
         "config": config.model_dump(mode="json"),
-        "fitted": settings,
+        "fitted": kept,
         "grid": grid_of(ensembles).to_dict(),
         "data": {"identity": details["identity"], "manifest": details["manifest"]},
         "seed": config.seed,
@@ -78,10 +80,7 @@ def _is_fitted(config: Config, state: dict[str, Any]) -> bool:
     if not (config.calibration / STATE).exists():
         return False
     there = load_state(config.calibration)
-    same = all(there.get(key) == state[key] for key in ("fitted", "data", "grid"))
-    if same:
-        console.say(f"{config.calibration}: this calibration is fitted, nothing to do")
-    return same
+    return all(there.get(key) == state[key] for key in ("fitted", "data", "grid"))
 
 
 def _fit_emos(

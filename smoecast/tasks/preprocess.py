@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast import console
 from smoecast.config import Config, Split
 from smoecast.data import channels, checks, files, raw, series, splits, statistics
 from smoecast.fields import store
@@ -105,10 +104,7 @@ def _is_done(path: Path, details: dict[str, Any]) -> bool:
     if not path.exists():
         return False
     with store.open_store(path) as dataset:
-        done: bool = store.details_of(dataset).get("identity") == details["identity"]
-    if done:
-        console.say(f"{path}: made from the same files and config, nothing to do")
-    return done
+        return bool(store.details_of(dataset).get("identity") == details["identity"])
 
 
 def _described(path: Path, *, written: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from smoecast import __version__, configfile, console
+from smoecast import __version__, configfile
 from smoecast.config import Config
 from smoecast.disk import write_atomic
 from smoecast.fields.results import read_attributes
@@ -54,11 +54,8 @@ def attributes(
 
 
 def is_there(path: Path, wanted: dict[str, Any]) -> bool:
-    """Tell whether a result of the same identity is there, and say so."""
-    if not path.exists() or read_attributes(path).get(IDENTITY) != wanted[IDENTITY]:
-        return False
-    console.say(f"{path}: already made from the same model, config and inputs, nothing to do")
-    return True
+    """Tell whether a result of the same identity is there."""
+    return path.exists() and read_attributes(path).get(IDENTITY) == wanted[IDENTITY]
 
 
 def save_config(config: Config, result: Path) -> None:

@@ -62,20 +62,15 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
             )
         if outcome["trained"] or not (config.model / STATE).exists():
             save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
-        else:
-            console.say(f"{config.model}: this run is finished, nothing to do")
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(config.model), "parameters": parameters, **outcome}
 
 
 def _learned(config: Config) -> dict[str, Any]:
     """Return the keys that decide the weights: what a resumed run must agree on."""
-    kept = config.model_dump(mode="json", include={"seed", "data", "sample", "network", "training"})
-    for key in ("source", "files"):
-        kept["data"].pop(key)
-    for key in ("threads", "device", "save_minutes"):
-        kept["training"].pop(key)
-    return kept
+    kept = config.model_dump(mode="json", include={"seed", "sample", "network"})
+    data = config.data.model_dump(mode="json", exclude={"source", "files"})
+    return {**kept, "data": data, "training": config.training.decisive()}
 
 
 def _loss(config: Config, samples: Samples) -> Loss:

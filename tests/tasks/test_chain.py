@@ -363,3 +363,14 @@ def test_a_model_without_a_card_says_what_to_do(done: Config) -> None:
     with pytest.raises(ModelError, match="models verify"):
         show_model(done.model)
     assert verify_model(done.model)["parameters"] > 0
+
+
+def test_more_members_and_other_threads_need_no_new_fit(done: Config, tmp_path: Path) -> None:
+    before = (done.calibration / "state.json").stat().st_mtime_ns
+    training = done.postprocess.training.model_copy(update={"threads": 2})
+    changed = done.postprocess.model_copy(update={"members": 9, "training": training})
+    config = done.model_copy(update={"postprocess": changed})
+    postprocess(config, output=tmp_path / "nine.nc")
+    assert (done.calibration / "state.json").stat().st_mtime_ns == before
+    with xr.open_dataset(tmp_path / "nine.nc") as written:
+        assert written.sizes["number"] == 9
