@@ -49,7 +49,7 @@ def test_damage_between_writing_and_verifying(tmp_path, monkeypatch):
             with netCDF4.Dataset(path, "a") as file:
                 file["latitude"][0] = 12.0
 
-    monkeypatch.setattr(netcdf, "_sync", damage)
+    monkeypatch.setattr(netcdf, "sync", damage)
     with pytest.raises(OutputError, match="the coordinate latitude was not stored right"):
         write_netcdf(forecast("t2m"), tmp_path / "out.nc")
     assert leftovers(tmp_path) == []
@@ -64,7 +64,7 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
             with netCDF4.Dataset(path, "w") as file:
                 encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
 
-    monkeypatch.setattr(netcdf, "_sync", damage)
+    monkeypatch.setattr(netcdf, "sync", damage)
     with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
         write_netcdf(given, tmp_path / "out.nc")
 
