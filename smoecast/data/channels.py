@@ -60,5 +60,6 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
 
 
 def unpack(stacked: xr.DataArray) -> xr.Dataset:
-    """Undo `pack`: ``(..., channel, latitude, longitude)`` to variables with CF attributes."""
-    return layout({str(c): stacked.sel(channel=c, drop=True) for c in np.asarray(stacked.channel)})
+    """Undo `pack`: one variable a channel, with CF attributes and its own pressure beside it."""
+    fields = {str(c): stacked.sel(channel=c, drop=True) for c in np.asarray(stacked.channel)}
+    return layout(fields, stack=False)

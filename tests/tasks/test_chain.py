@@ -74,11 +74,11 @@ def test_forecasts_roll_out_and_carry_their_lineage(done: Config) -> None:
         assert dict(written.sizes) == {
             "init_time": 11,
             "lead_time": 2,
-            "level": 1,
             "latitude": 8,
             "longitude": 16,
         }
-        assert written["z"].dims == ("init_time", "lead_time", "level", "latitude", "longitude")
+        assert written["z500"].dims == ("init_time", "lead_time", "latitude", "longitude")
+        assert int(written["level_500"]) == 500
         for name in ("title", "institution", "source", "history", "references", "license"):
             assert written.attrs[name]
         state = json.loads((done.model / "state.json").read_text())
@@ -99,7 +99,7 @@ def test_the_forecast_equals_the_network_called_by_hand(done: Config) -> None:
         with torch.no_grad():
             expected = model.network(torch.from_numpy(inputs)).numpy()
         np.testing.assert_allclose(written["t2m"][0, 0], expected[0, 1], rtol=1e-5)
-        np.testing.assert_allclose(written["z"][0, 0, 0], expected[0, 0], rtol=1e-5)
+        np.testing.assert_allclose(written["z500"][0, 0], expected[0, 0], rtol=1e-5)
 
 
 def test_scores_are_those_of_a_few_lines_of_numpy(done: Config) -> None:
