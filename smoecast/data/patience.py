@@ -1,0 +1,104 @@
+"""How long a download puts up with a bad network before it gives up."""
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+from smoecast.errors import InputError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a download may ask of the network and of the clock.
+
+    Attributes
+    ----------
+    parallel : int
+        Files under way at once.
+    retry_seconds : float
+        Time that may be lost to failures over a whole download, not counting time in which
+        bytes arrive; failures of several files at the same time count once.
+    timeout_seconds : float
+        Silence after which a connection counts as dead.
+    first_wait, longest_wait : float
+        Seconds before the first repetition and at most; each wait is up to twice the one before.
+    """
+
+    parallel: int = 4
+    retry_seconds: float = 600.0
+    timeout_seconds: float = 60.0
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+
+
+class StoppedError(Exception):
+    """Another file of the same download has failed, or a person asked for an end."""
+
+
+class Patience:
+    """Waits between attempts, and gives up when too much time has been lost; shared by threads.
+
+    Parameters
+    ----------
+    limits : Limits
+        How much is too much.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._lost = self._counted_until = 0.0
+
+    def wait(self, failures: int, why: str, since: float, asked: float | None = None) -> float:
+        """Wait before another attempt.
+
+        Parameters
+        ----------
+        failures : int
+            How many attempts in a row have brought nothing, 1 or more.
+        why : str
+            What went wrong, for the message.
+        since : float
+            `time.monotonic` when the time that is lost began.
+        asked : float, optional
+            Seconds that the server asks for (Retry-After): never less than this.
+
+        Returns
+        -------
+        float
+            Seconds waited.
+
+        Raises
+        ------
+        InputError
+            The wait would end after more time is lost than `Limits.retry_seconds`.
+        StoppedError
+            See `check`.
+        """
+        longest = min(self.limits.longest_wait, self.limits.first_wait * 2.0 ** (failures - 1))
+        seconds = max(random.uniform(0.5, 1.0) * longest, asked or 0.0)
+        with self._lock:
+            end = time.monotonic() + seconds
+            lost = self._lost + max(0.0, end - max(since, self._counted_until))
+            if lost > self.limits.retry_seconds:
+                asks = f" and asks for {asked:.0f} s of rest" if asked else ""
+                raise InputError(
+                    f"{why}{asks}; given up, for no more than {self.limits.retry_seconds / 60:g} "
+                    "minutes may be lost (download.retry_minutes): the same command goes on from "
+                    "what has come"
+                )
+            self._lost, self._counted_until = lost, max(end, self._counted_until)
+        self._stopped.wait(seconds)
+        self.check()
+        return seconds
+
+    def stop(self) -> None:
+        """Have every thread end at its next chunk or wait."""
+        self._stopped.set()
+
+    def check(self) -> None:
+        """Raise `StoppedError` once `stop` was called."""
+        if self._stopped.is_set():
+            raise StoppedError

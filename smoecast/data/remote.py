@@ -1,0 +1,94 @@
+"""What a source has to offer: one remote file, and how its address is shown to people."""
+
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+_SHOWN_QUERIES = ("path", "files")
+"""Parameters of an address that say which file is meant; every other may be a secret."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One file of a source.
+
+    Attributes
+    ----------
+    name : str
+        File name in the raw folder.
+    url : str
+        Where it is; empty while the source has yet to prepare it (see `data.era5`).
+    size : int or None
+        Bytes, where the source says so.
+    checksum : str or None
+        ``algorithm:hexadecimal``, such as ``md5:...``, where the source says so.
+    about : int
+        Bytes to expect, for a person; 0 where nobody knows.
+    final : datetime.date or None
+        From this day on the file no longer changes. One that was fetched before is looked at
+        again, and one that is not there before this day is not published yet. None: it never
+        changed.
+    gives : tuple of str
+        Names of the files unpacked from it, which are then kept in its place; none: it is kept.
+    """
+
+    name: str
+    url: str
+    size: int | None = None
+    checksum: str | None = None
+    about: int = 0
+    final: date | None = None
+    gives: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the files that stay in the raw folder."""
+        return self.gives or (self.name,)
+
+    def open_at(self, day: date) -> bool:
+        """Whether the file may still change, or come into being, on `day`."""
+        return self.final is not None and day < self.final
+
+
+@dataclass(frozen=True)
+class About:
+    """A source in one line of `smoecast download --list`.
+
+    Attributes
+    ----------
+    name : str
+        As in `data.source`.
+    what : str
+        In words.
+    size : str
+        How much it is.
+    licence : str
+        Its terms.
+    needs : str
+        What a person needs first.
+    """
+
+    name: str
+    what: str
+    size: str
+    licence: str
+    needs: str
+
+
+def shown(url: str) -> str:
+    """Return an address without user, password and tokens: fit for messages, logs, manifests."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the address"
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(_parameter(pair) for pair in parts.query.split("&") if pair)
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def _parameter(pair: str) -> str:
+    """Return ``key=value`` with the value only where it names a file."""
+    key, equals, value = pair.partition("=")
+    if not equals:
+        return "..."
+    return f"{key}={unquote(value) if key in _SHOWN_QUERIES else '...'}"
