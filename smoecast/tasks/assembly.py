@@ -121,7 +121,8 @@ def describe(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, A
     return {
         "kind": "forecast",
         "smoecast": __version__,
-        "config": config.model_dump(mode="json"),
+        # where results went is no part of the model
+        "config": config.model_dump(mode="json", exclude={"folder"}),
         "inputs": inputs.names,
         "channels": inputs.channels,
         "targets": config.targets,

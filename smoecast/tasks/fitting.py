@@ -68,7 +68,8 @@ def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
     return {
         "kind": config.postprocess.method,
         "smoecast": __version__,
-        "config": config.model_dump(mode="json"),
+        # where results went is no part of the calibration
+        "config": config.model_dump(mode="json", exclude={"folder"}),
         "fitted": kept,
         "grid": grid_of(ensembles).to_dict(),
         "data": {"identity": details["identity"], "manifest": details["manifest"]},

@@ -1,0 +1,141 @@
+"""What one run of the heat-diffusion experiment is, and the network it trains.
+
+The defaults of `HeatRun` are the released recipe of Dryden & Hoefler 2022 (arXiv 2211.13491,
+section 3.1). The settings that mend it when there is little data are in
+``models/heat-diffusion/smoe.yaml``.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from smoecast.data.heat import DIFFUSIVITIES
+from smoecast.errors import ConfigError
+from smoecast.nn.local import (
+    CondConv2d,
+    ConvThenLocal2d,
+    CoordConv2d,
+    LocallyConnected2d,
+    LowRankLocal2d,
+    SameConv2d,
+)
+from smoecast.nn.smoe import SpatialMoE2d
+
+LAYERS = ("smoe", "conv", "coordconv", "condconv", "local", "lowrank", "conv_local")
+HIDDEN = 4
+"""Channels between the two convolutions of conv, coordconv and condconv."""
+
+
+@dataclass(frozen=True)
+class HeatRun:
+    """One run of the experiment; the defaults are the released recipe.
+
+    Attributes
+    ----------
+    layer : str
+        One of `LAYERS`.
+    seed, data_seed : int
+        Of weights and order of samples; of map and runs.
+    runs, validation_runs, test_runs : int
+        Runs of `steps_per_run` steps to learn from, to choose by, and to report on.
+    points, steps_per_run : int
+        The grid is points x points.
+    epochs : int
+        At most so many, under the plateau schedule.
+    batch_size : int
+        Samples per step.
+    learning_rate, gate_learning_rate : float
+        Adam's step for filters and for routing scores.
+    schedule : str
+        ``plateau``: a tenth after `patience` epochs without gain, end after twice as many.
+        ``hold``: full rate for `hold` of `steps`, then down to a hundredth along a cosine (ours).
+    patience : int
+        Epochs, for the plateau.
+    steps, hold : int, float
+        Length of the hold schedule in training steps, however many samples an epoch has.
+    error_quantile, damping : float
+        Of `SpatialMoE2d`.
+    until : float
+        Training ends once this share of the validation values is within 1 %.
+    """
+
+    layer: str = "smoe"
+    seed: int = 0
+    data_seed: int = 0
+    runs: int = 1000
+    validation_runs: int = 20
+    test_runs: int = 20
+    points: int = 64
+    steps_per_run: int = 100
+    epochs: int = 12
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    gate_learning_rate: float = 1e-3
+    schedule: str = "plateau"
+    patience: int = 15
+    steps: int = 12500
+    hold: float = 0.6
+    error_quantile: float = 0.3
+    damping: float = 0.0
+    until: float = 0.99999
+
+    def __post_init__(self) -> None:
+        """Refuse words that mean nothing."""
+        for name, value, known in (
+            ("layer", self.layer, LAYERS),
+            ("schedule", self.schedule, ("plateau", "hold")),
+        ):
+            if value not in known:
+                raise ConfigError(f"heat: {name} must be one of {', '.join(known)}, not '{value}'")
+
+
+def read(path: Path | None, changes: dict[str, Any]) -> HeatRun:
+    """Read a run from a YAML file, or take the defaults, and change some keys.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is no YAML mapping, or holds a key that `HeatRun` does not know.
+    """
+    values = {} if path is None else _values(path)
+    known = {field.name for field in fields(HeatRun)}
+    for key in {**values, **changes}:
+        if key not in known:
+            raise ConfigError(f"heat: there is no key '{key}'; known: {', '.join(sorted(known))}")
+    return HeatRun(**{**values, **changes})
+
+
+def _values(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; see models/heat-diffusion") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: this is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a heat run is a set of keys such as `layer: smoe`")
+    return values
+
+
+def build(run: HeatRun) -> nn.Module:
+    """Make the network of a run: (B, 1, H, W) to (B, 1, H, W)."""
+    grid = (run.points, run.points)
+    experts = len(DIFFUSIVITIES)
+    if run.layer == "smoe":
+        return SpatialMoE2d(
+            1, 1, experts, grid=grid, error_quantile=run.error_quantile, damping=run.damping
+        )
+    if run.layer == "local":
+        return LocallyConnected2d(1, 1, grid=grid)
+    if run.layer == "lowrank":
+        return LowRankLocal2d(1, 1, experts, grid=grid)
+    if run.layer == "conv_local":
+        return ConvThenLocal2d(1, 1, experts, grid=grid)
+    if run.layer == "condconv":
+        first, last = CondConv2d(1, HIDDEN, experts), CondConv2d(HIDDEN, 1, experts)
+        return nn.Sequential(first, nn.ReLU(), last)
+    kind = CoordConv2d if run.layer == "coordconv" else SameConv2d
+    return nn.Sequential(kind(1, HIDDEN), nn.ReLU(), kind(HIDDEN, 1))

@@ -1,0 +1,86 @@
+"""Every model of the zoo is whole, its config runs, and its published scores are its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from smoecast import configfile, zoo
+from smoecast.cli.main import app
+from smoecast.errors import ConfigError, ModelError
+from smoecast.tasks.evaluate import evaluate
+from smoecast.tasks.forecast import forecast
+from smoecast.tasks.models import list_models, show_model, verify_model
+from smoecast.tasks.preprocess import preprocess
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+NCEP = SHARED / "ncep-air" / "air_temperature_2013_2014.nc"
+TRAINED = [n for n in zoo.names() if (zoo.folder() / n / "model.safetensors").exists()]
+run = CliRunner().invoke
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_config_is_good_and_named_like_its_folder(name: str) -> None:
+    config = configfile.load(zoo.locate(name, zoo.CONFIG))
+    assert config.name == name
+    assert run(app, ["config", "check", "-c", name]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_model_has_a_card(name: str) -> None:
+    assert show_model(zoo.folder() / name)["card"].startswith("# ")
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_weights_are_whole_small_and_free_of_paths(name: str) -> None:
+    place = zoo.folder() / name
+    assert verify_model(place)["parameters"] > 0
+    assert (place / "model.safetensors").stat().st_size < 5e6
+    state = (place / "state.json").read_text()
+    assert '"folder"' not in state
+    assert '"/' not in state
+
+
+@pytest.mark.skipif(not NCEP.exists(), reason="the shared NCEP series is not beside the repository")
+@pytest.mark.parametrize("name", [n for n in TRAINED if n.startswith("ncep-air")])
+def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
+    overrides = [f"folder={tmp_path}", f"data.files=[{NCEP}]"]
+    config = configfile.load(zoo.locate(name, zoo.CONFIG), overrides)
+    preprocess(config)
+    forecast(config, model=zoo.locate(name))
+    published = zoo.scores(name)["scores"]
+    for record in evaluate(config)["scores"]:
+        same = next(r for r in published if r["forecast"] == record["forecast"])
+        assert record["rmse"] == pytest.approx(same["rmse"], rel=1e-4)
+
+
+def test_the_list_names_every_model() -> None:
+    listed = list_models()["models"]
+    assert [m["name"] for m in listed] == zoo.names()
+    assert "planet-demo" in run(app, ["models", "list"]).output
+    assert json.loads(run(app, ["models", "list", "--json"]).output)["models"] == listed
+
+
+def test_a_card_can_be_shown() -> None:
+    assert run(app, ["models", "show", "planet-demo"]).output.startswith("# ")
+
+
+def test_what_is_neither_path_nor_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no such model in the zoo"):
+        zoo.locate("nothing")
+
+
+def test_damaged_scores_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+    (tmp_path / "model").mkdir()
+    assert zoo.scores("model") == {}
+    (tmp_path / "model" / "scores.json").write_text("{")
+    with pytest.raises(ModelError, match="the scores are damaged"):
+        zoo.scores("model")
+
+
+def test_verify_through_the_command_line_names_a_changed_file(tmp_path: Path) -> None:
+    result = run(app, ["models", "verify", str(tmp_path)])
+    assert result.exit_code == 6
+    assert "train first" in result.output
