@@ -66,13 +66,35 @@ class Planet(Section):
     members: Positive = Field(10, description="ensemble members")
 
 
+class Download(Section):
+    """How `download` fetches what is not on this machine."""
+
+    url: str = Field("", description="mirror to use in place of the source's own address")
+    parallel: Positive = Field(4, description="files under way at once")
+    retry_minutes: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="that may be lost to failures before it gives up"
+    )
+
+    @model_validator(mode="after")
+    def _address_without_secrets(self) -> "Download":
+        # the config is saved beside every result; the message must not quote the address either
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url is no address: it begins with https:// or http://")
+        if any(sign in self.url for sign in "@?#"):
+            raise ValueError(
+                "url must be plain, without user, password or token: those belong in ~/.netrc"
+            )
+        return self
+
+
 class Data(Section):
     """Where the analyses come from and what of them is kept."""
 
-    source: Literal["planet", "files", "none"] = Field(
+    source: Literal["planet", "files", "ncep", "none"] = Field(
         "planet", description="where analyses come from; none: ensembles alone"
     )
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
+    years: tuple[int, ...] = Field((), description="to fetch, for sources on the network")
     channels: tuple[str, ...] = Field(
         ("z500", "t850", "t2m"), description="fields in the store, in this order"
     )
@@ -159,6 +181,7 @@ class Config(Section):
     folder: Path = Field(Path("runs"), description="results go to folder/name")
     seed: int = Field(0, description="of everything random but the planet")
     data: Data = Field(Data(), description="the analyses")
+    download: Download = Field(Download(), description="how raw data is fetched")
     sample: Sample = Field(Sample(), description="one training sample")
     network: Network = Field(Network(), description="the forecast network")
     training: Training = Field(Training(), description="how it learns")
@@ -208,6 +231,8 @@ class Config(Section):
             raise ValueError(f"sample.targets names {sorted(missing)}, not in data.channels")
         if self.data.source == "files" and not self.data.files:
             raise ValueError("data.source is files, but data.files names none")
+        if self.data.source not in ("planet", "files", "none") and not self.data.years:
+            raise ValueError(f"data.source is {self.data.source}, but data.years names none")
         step = self.data.step_hours
         odd = [h for h in (*self.sample.history_hours, *self.sample.lead_hours) if h % step]
         if odd:

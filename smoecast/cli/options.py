@@ -13,6 +13,15 @@ Config = Annotated[
         metavar="FILE|NAME",
     ),
 ]
+OptionalConfig = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="A YAML file, or the name of a model in the zoo (`smoecast models list`).",
+        metavar="FILE|NAME",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from smoecast import console
-from smoecast.errors import SmoecastError
+from smoecast.errors import ConfigError, SmoecastError
 
 if TYPE_CHECKING:
     from smoecast.config import Config
@@ -24,6 +24,13 @@ def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     from smoecast import configfile, zoo
 
     return configfile.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
+
+
+def needed(config: str | None) -> str:
+    """Return the config that an option left open; ConfigError where none was given."""
+    if config is None:
+        raise ConfigError("no config was named: give --config FILE|NAME")
+    return config
 
 
 def run(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import EXIT_CODES, read_config, run
+from smoecast.cli.run import EXIT_CODES, needed, read_config, run
 
 
 def register(app: typer.Typer) -> None:
@@ -17,21 +17,36 @@ def register(app: typer.Typer) -> None:
 
 
 def download(
-    config: options.Config,
+    config: options.OptionalConfig = None,
     set_: options.Set = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show every source: size, licence, what it needs.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fetch raw data from the config's source; what is there and right is skipped."""
+    """Fetch raw data from the config's source; what is there and right is skipped.
+
+    A download that was cut or killed goes on where it ended when the same command runs again.
+    """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.download import download as work
+        from smoecast.tasks import download as work
 
-        return work(read_config(config, set_))
+        if list_:
+            return work.list_sources()
+        wanted = read_config(needed(config), set_)
+        return work.plan(wanted) if dry_run else work.download(wanted)
 
     def show(s: dict[str, Any]) -> str:
-        size = sum(f["bytes"] for f in s["files"]) / 1e6
-        return f"{len(s['files'])} raw files, {size:.1f} MB, in {s['folder']}"
+        from smoecast.cli import listing
+
+        if list_:
+            return listing.sources(s)
+        return listing.plan(s) if dry_run else listing.files(s)
 
     run(task, show, as_json=as_json, quiet=quiet)
 

@@ -6,6 +6,7 @@ from typing import Literal
 import xarray as xr
 
 from smoecast.config import Config
+from smoecast.data import sources
 from smoecast.data.channels import pack
 from smoecast.data.checks import named
 from smoecast.data.files import expand
@@ -25,6 +26,8 @@ def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Pa
         The run has none of this kind.
     """
     wanted = config.data if kind == "analyses" else config.postprocess
+    if wanted.source in sources.REMOTE:
+        return sources.fetched(config)
     if wanted.source == "files":
         if not wanted.files:
             raise ConfigError("postprocess.source is files, but postprocess.files names none")

@@ -26,8 +26,10 @@ class Remote:
         Bytes to expect, for a person; 0 where nobody knows.
     final : datetime.date or None
         From this day on the file no longer changes. One that was fetched before is looked at
-        again, and one that is not there before this day is not published yet. None: it never
-        changed.
+        again after it, and one that is not there before it is not published yet. None: it never
+        changes.
+    grows : bool
+        Whether the source appends to the file until then, so that every run looks again.
     gives : tuple of str
         Names of the files unpacked from it, which are then kept in its place; none: it is kept.
     """
@@ -38,6 +40,7 @@ class Remote:
     checksum: str | None = None
     about: int = 0
     final: date | None = None
+    grows: bool = False
     gives: tuple[str, ...] = ()
 
     @property

@@ -31,7 +31,8 @@ def download(config: Config) -> dict[str, Any]:
         A file does not exist yet; all the others are there.
     """
     if config.data.source in sources.REMOTE:
-        return _summary(config, sources.fetch_all(config), config.raw)
+        fetched = sources.fetch_all(config)
+        return {"source": config.data.source, "folder": str(config.raw), "files": fetched}
     if config.data.source != "planet":
         paths = files.expand(config.data.files, "data.files")
         paths += files.expand(config.postprocess.files, "postprocess.files")
