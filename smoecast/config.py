@@ -90,7 +90,7 @@ class Download(Section):
 class Data(Section):
     """Where the analyses come from and what of them is kept."""
 
-    source: Literal["planet", "files", "ncep", "none"] = Field(
+    source: Literal["planet", "files", "ncep", "weatherbench", "none"] = Field(
         "planet", description="where analyses come from; none: ensembles alone"
     )
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import ncep
+from smoecast.data import ncep, weatherbench
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
@@ -25,7 +25,7 @@ class Source(Protocol):
         """Return what is done around a fetch."""
 
 
-_MODULES: tuple[Source, ...] = (ncep,)
+_MODULES: tuple[Source, ...] = (ncep, weatherbench)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
 """Sources that are fetched over the network."""
 

@@ -1,0 +1,129 @@
+"""Source `weatherbench`: WeatherBench 1, ERA5 at 5.625 degrees, one zip a variable.
+
+Rasp et al. (2020), doi:10.1029/2020MS002203. Hourly, 1979 to 2018, on 13 levels; the archives of
+geopotential at 500 hPa and temperature at 850 hPa alone are a thirteenth of the whole. Only the
+wanted years are kept; the archive is deleted once they are out.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from smoecast.config import Config
+from smoecast.data.collect import Hooks
+from smoecast.data.patience import Patience
+from smoecast.data.remote import About, Remote
+from smoecast.data.unzip import extract
+from smoecast.errors import ConfigError
+from smoecast.names import Channel, parse_channel
+
+ABOUT = About(
+    name="weatherbench",
+    what="WeatherBench 1: ERA5 at 5.625 degrees, 32 x 64 points, hourly 1979 to 2018",
+    size="about 1.6 GB a field (z500, t850, t2m ...), 21 GB a variable on all 13 levels",
+    licence="CC BY 4.0; contains modified Copernicus Climate Change Service information (ERA5)",
+    needs="nothing; room for an archive and its files at the same time",
+)
+WEBDAV = "https://dataserv.ub.tum.de/public.php/dav/files/m1524895"
+OLD = "https://dataserv.ub.tum.de/s/m1524895/download"
+YEARS = range(1979, 2019)
+LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+_RESOLUTION = "5.625deg"
+_ON_LEVELS = ("z", "t", "u", "v", "q", "r")
+_SINGLE = ("t2m", "u10", "v10", "tp", "tisr", "tcc")
+_CONSTANTS = ("orography", "lsm", "slt")
+_ALONE = {("z", 500), ("t", 850)}
+"""Fields on a level with an archive of their own."""
+_LATE = ("tp", "tisr")
+"""Their first seven hours of 1979 are missing."""
+_BYTES = 1_600_000_000
+"""Of one field over all years: 175 GB shared by 111 fields."""
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the archives that hold the channels of a run.
+
+    Raises
+    ------
+    ConfigError
+        A channel or a year is not in this data.
+    """
+    years = sorted(set(config.data.years))
+    outside = [year for year in years if year not in YEARS]
+    if outside:
+        raise ConfigError(
+            f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
+        )
+    wanted: dict[str, set[int]] = {}
+    names = (*config.data.channels, *config.data.constants)
+    for name in names:
+        channel = _known(name, years)
+        if channel.variable.vertical != "constant":
+            wanted.setdefault(channel.variable.name, set()).add(channel.level or 0)
+    base = config.download.url or WEBDAV
+    files = [_archive(base, name, levels, years) for name, levels in wanted.items()]
+    if any(name in _CONSTANTS for name in names):
+        name = f"constants_{_RESOLUTION}.nc"
+        files.append(Remote(name=name, url=_address(base, "constants", name), about=100_000))
+    return files
+
+
+def _known(name: str, years: Sequence[int]) -> Channel:
+    """Return a channel that this source has in all of these years."""
+    channel = parse_channel(name)
+    short = channel.variable.name if channel else ""
+    if channel is None or short not in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS):
+        have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SINGLE, *_CONSTANTS])
+        raise ConfigError(
+            f"data.channels names {name}, which source weatherbench lacks; it has {have}"
+        )
+    if channel.level is not None and channel.level not in LEVELS:
+        raise ConfigError(
+            f"data.channels names {name}, but source weatherbench has {short} at "
+            f"{' '.join(map(str, LEVELS))} hPa"
+        )
+    if short in _LATE and YEARS[0] in years:
+        raise ConfigError(
+            f"source weatherbench has no {short} for the first seven hours of {YEARS[0]}: "
+            f"leave {YEARS[0]} out of data.years, or {short} out of data.channels"
+        )
+    return channel
+
+
+def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> Remote:
+    """Return the archive of a variable, or of the only level of it that is wanted."""
+    channel = parse_channel(short if levels == {0} else f"{short}{max(levels)}")
+    assert channel is not None  # `_known` has parsed it
+    folder = prefix = channel.variable.cds_name
+    count = 1 if levels == {0} else len(LEVELS)
+    if len(levels) == 1 and (short, max(levels)) in _ALONE:
+        folder, prefix, count = f"{folder}_{max(levels)}", f"{prefix}_{max(levels)}hPa", 1
+    name = f"{folder}_{_RESOLUTION}.zip"
+    return Remote(
+        name=name,
+        url=_address(base, folder, name),
+        about=_BYTES * count,
+        gives=tuple(f"{prefix}_{year}_{_RESOLUTION}.nc" for year in years),
+    )
+
+
+def _address(base: str, folder: str, name: str) -> str:
+    return f"{base.rstrip('/')}/{_RESOLUTION}/{folder}/{name}"
+
+
+def _places(remote: Remote, patience: Patience) -> list[Remote]:
+    """Return the file at its newer and at its older address; a mirror has no other one."""
+    if not remote.url.startswith(WEBDAV):
+        return [remote]
+    path, name = remote.url.removeprefix(WEBDAV).rsplit("/", 1)
+    older = f"{OLD}?path={quote(path, safe='')}&files={name}"
+    return [remote, Remote(remote.name, older, about=remote.about, gives=remote.gives)]
+
+
+def _unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
+    return extract(path, remote.gives)
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch: two addresses to try, archives to unpack."""
+    return Hooks(locate=_places, unpack=_unpack)
