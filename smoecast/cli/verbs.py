@@ -11,7 +11,7 @@ from smoecast.cli.run import EXIT_CODES, needed, read_config, run
 
 def register(app: typer.Typer) -> None:
     """Add every verb to the application."""
-    for verb in (download, preprocess, train, forecast, postprocess, evaluate):
+    for verb in (download, preprocess, train, forecast, postprocess, evaluate, plot):
         app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(demo)
 
@@ -202,6 +202,33 @@ def evaluate(
         return tables(s)
 
     run(task, show, as_json=as_json, quiet=quiet)
+
+
+def plot(
+    config: options.Config,
+    set_: options.Set = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            "-k",
+            help="maps, scores, routing or ranks; may be given again. Default: all there is.",
+            metavar="KIND",
+        ),
+    ] = None,
+    output: options.Output = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw maps, score curves, routing maps and rank histograms of a run."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.plot import plot as work
+
+        folder = Path(output) if output else None
+        return work(read_config(config, set_), kinds=kind or (), output=folder)
+
+    run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet)
 
 
 def demo(

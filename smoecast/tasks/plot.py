@@ -1,0 +1,169 @@
+"""`smoecast plot`: maps, scores, routing and rank histograms of a run, as PNG files."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from smoecast import names
+from smoecast.config import Config
+from smoecast.data import channels, raw
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields import store, times
+from smoecast.fields.reader import open_file
+from smoecast.nn.inspection import routing_map
+from smoecast.nn.network import smoe_layers
+from smoecast.scores.ensemble import rank_histogram
+from smoecast.tasks.assembly import open_model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Pictures = Iterator[tuple[str, "Figure"]]
+DPI = 130
+
+
+def plot(
+    config: Config, *, kinds: Sequence[str] = (), output: Path | None = None
+) -> dict[str, Any]:
+    """Draw what a run has made.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    kinds : sequence of str
+        Of ``maps scores routing ranks``; none: every kind that the run has results for.
+    output : Path, optional
+        Folder for the pictures; default: ``plots`` in the run's folder.
+
+    Returns
+    -------
+    dict
+        ``files``: the pictures.
+
+    Raises
+    ------
+    ConfigError
+        matplotlib is not installed, or a kind is unknown.
+    InputError
+        The run has nothing to draw, or not what was asked for.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise ConfigError(f"{unknown[0]}: there is no such kind of plot, only {', '.join(KINDS)}")
+    folder = output or config.place / "plots"
+    there = {kind: (config.place / need).exists() for kind, (need, _) in KINDS.items()}
+    wanted = list(kinds) or [kind for kind in KINDS if there[kind]]
+    missing = [kind for kind in wanted if not there[kind]]
+    if missing or not wanted:
+        kind = (missing or list(KINDS))[0]
+        raise InputError(
+            f"{config.place / KINDS[kind][0]}: is not there, so no {kind} can be drawn"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for kind in wanted:
+        for name, figure in KINDS[kind][1](config):
+            path = folder / f"{kind}_{name}.png"
+            figure.savefig(path, dpi=DPI)
+            files.append(str(path))
+    return {"folder": str(folder), "files": files}
+
+
+def _unit(channel: str) -> str:
+    parsed = names.parse_channel(channel)
+    return parsed.variable.units if parsed else ""
+
+
+def _maps(config: Config) -> Pictures:
+    """Draw the last start's longest forecast beside truth and persistence, and their errors."""
+    from smoecast.tasks import drawing  # noqa: PLC0415
+
+    path = config.place / "forecast.nc"
+    forecasts = open_file(path).isel(init_time=-1, lead_time=-1)
+    start = np.datetime64(forecasts["init_time"].item(), "ns")
+    lead = np.timedelta64(forecasts["lead_time"].item(), "ns")
+    truth = store.open_store(config.store)["fields"]
+    for channel in (c for c in config.targets if channels.has_field(forecasts, c)):
+        field = channels.field(forecasts, channel, str(path)).values
+        now = truth.sel(channel=channel, time=start).values
+        panels = {"forecast": (field, False)}
+        if start + lead in truth["time"].values:
+            true = truth.sel(channel=channel, time=start + lead).values
+            panels |= {
+                "truth": (true, False),
+                "forecast - truth": (field - true, True),
+                "persistence - truth": (now - true, True),
+            }
+        title = f"{channel}, {int(times.as_hours(lead))} h from {times.iso(start)}"
+        places = (forecasts["latitude"].values, forecasts["longitude"].values)
+        yield channel, drawing.maps(panels, *places, title=title, unit=_unit(channel))
+
+
+def _scores(config: Config) -> Pictures:
+    from smoecast.tasks import drawing  # noqa: PLC0415
+
+    records = json.loads((config.place / "scores.json").read_text(encoding="utf-8"))["scores"]
+    for score in ("rmse", "crps"):
+        # CRPS marks the records of ensembles; each kind of forecast has a picture of its own
+        chosen = [r for r in records if score in r and ("crps" in r) == (score == "crps")]
+        if chosen:
+            units = {r["channel"]: _unit(r["channel"]) for r in chosen}
+            yield score, drawing.score_bars(chosen, score, units)
+
+
+def _routing(config: Config) -> Pictures:
+    """Draw the selected experts at each point, for each layer whose gate is a map."""
+    from smoecast.tasks import drawing  # noqa: PLC0415
+
+    model = open_model(config.model)
+    grid = model.inputs.grid
+    layers = [x for x in smoe_layers(model.network) if not x.gate.depends_on_input]
+    for number, layer in enumerate(layers, start=1):
+        chosen = routing_map(layer).numpy()
+        title = f"SMoE layer {number} of {len(layers)}: experts that serve each point"
+        experts = layer.gate.num_experts
+        yield (
+            f"layer{number}",
+            drawing.routing(chosen, grid.latitude, grid.longitude, experts=experts, title=title),
+        )
+
+
+def _ranks(config: Config) -> Pictures:
+    from smoecast.tasks import drawing  # noqa: PLC0415
+
+    path = config.place / "calibrated.nc"
+    calibrated, _ = times.align(open_file(path), raw.truth_of(config).to_dataset(name="fields"))
+    truth = raw.truth_of(config)
+    valid = times.valid_times(calibrated["init_time"].values, calibrated["lead_time"].values)
+    for channel in (c for c in config.postprocess.targets if channels.has_field(calibrated, c)):
+        true = truth.sel(channel=channel, time=valid.ravel()).values
+        true = true.reshape(*valid.shape, *true.shape[1:])  # (I L, H, W) -> (I, L, H, W)
+        members = {"calibrated": channels.field(calibrated, channel, str(path)).values}
+        if config.ensemble_store.exists():
+            members = {"raw": _raw_members(config, channel, calibrated)} | members
+        rng = np.random.default_rng(config.seed)
+        counts = {name: rank_histogram(true, m, 2, rng) for name, m in members.items()}
+        yield channel, drawing.ranks(counts, f"{channel}: rank of the truth among the members")
+
+
+def _raw_members(config: Config, channel: str, calibrated: xr.Dataset) -> Any:
+    fields = store.open_store(config.ensemble_store)["fields"].sel(channel=channel)
+    same = fields.sel(init_time=calibrated["init_time"], lead_time=calibrated["lead_time"])
+    return same.values
+
+
+KINDS: dict[str, tuple[str, Callable[[Config], Pictures]]] = {
+    "maps": ("forecast.nc", _maps),
+    "scores": ("scores.json", _scores),
+    "routing": ("model/model.safetensors", _routing),
+    "ranks": ("calibrated.nc", _ranks),
+}
+"""Kinds of plot: the result each needs, and what draws it."""

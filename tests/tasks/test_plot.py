@@ -1,0 +1,61 @@
+"""Pictures of a run are drawn from its results, and a missing result is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_world import small_run
+
+from smoecast.config import Config
+from smoecast.errors import ConfigError, InputError
+from smoecast.tasks import drawing
+from smoecast.tasks import plot as plot_task
+from smoecast.tasks.plot import plot
+
+
+def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> None:
+    files = [Path(f).name for f in plot(done, output=tmp_path)["files"]]
+    assert files == [
+        "maps_z500.png",
+        "maps_t2m.png",
+        "scores_rmse.png",
+        "scores_crps.png",
+        "routing_layer1.png",
+        "ranks_t2m.png",
+    ]
+    assert all((tmp_path / f).read_bytes().startswith(b"\x89PNG") for f in files)
+
+
+def test_one_kind_can_be_asked_for(done: Config, tmp_path: Path) -> None:
+    files = plot(done, kinds=["scores"], output=tmp_path)["files"]
+    assert [Path(f).name for f in files] == ["scores_rmse.png", "scores_crps.png"]
+
+
+def test_an_unknown_kind_and_a_missing_result_are_named(
+    done: Config, world: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="charts: there is no such kind"):
+        plot(done, kinds=["charts"])
+    with pytest.raises(InputError, match="so no maps can be drawn"):
+        plot(small_run(world, tmp_path))
+
+
+def test_without_matplotlib_the_extra_is_named(
+    done: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot_task.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"smoecast\[plot\]"):
+        plot(done)
+
+
+def test_fields_share_a_scale_and_errors_another() -> None:
+    rng = np.random.default_rng(0)
+    panels = {
+        "forecast": (rng.normal(280, 5, (8, 16)), False),
+        "truth": (rng.normal(280, 9, (8, 16)), False),
+        "error": (rng.normal(0, 3, (8, 16)), True),
+    }
+    figure = drawing.maps(panels, np.arange(8.0), np.arange(16.0), title="t", unit="K")
+    limits = [axes.collections[0].get_clim() for axes in figure.axes if axes.get_title()]
+    assert limits[0] == limits[1]
+    assert limits[2][0] == -limits[2][1]
