@@ -74,6 +74,9 @@ class Download(Section):
     retry_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="that may be lost to failures before it gives up"
     )
+    wait_hours: Annotated[float, Field(ge=0)] = Field(
+        24.0, description="in the queue of source era5 before it ends with exit code 4"
+    )
 
     @model_validator(mode="after")
     def _address_without_secrets(self) -> "Download":
@@ -87,10 +90,28 @@ class Download(Section):
         return self
 
 
+class Era5(Section):
+    """What of ERA5 is asked for, beside channels, years and step."""
+
+    grid_degrees: Annotated[float, Field(ge=0.25, le=10)] = Field(
+        1.0, description="spacing of the grid, which the Climate Data Store interpolates to"
+    )
+    area: tuple[float, float, float, float] | tuple[()] = Field(
+        (), description="[north, west, south, east] in degrees; none given: the whole Earth"
+    )
+
+    @field_validator("area")
+    @classmethod
+    def _north_first(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value and not (90 >= value[0] > value[2] >= -90 and value[1] < value[3]):
+            raise ValueError("an area is [north, west, south, east], north above south")
+        return value
+
+
 class Data(Section):
     """Where the analyses come from and what of them is kept."""
 
-    source: Literal["planet", "files", "ncep", "weatherbench", "none"] = Field(
+    source: Literal["planet", "files", "ncep", "weatherbench", "era5", "none"] = Field(
         "planet", description="where analyses come from; none: ensembles alone"
     )
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
@@ -102,6 +123,7 @@ class Data(Section):
     step_hours: Positive = Field(6, description="spacing of the store in time")
     split: Split = Field(Split(), description="by date or by fraction")
     planet: Planet = Field(Planet(), description="for source planet")
+    era5: Era5 = Field(Era5(), description="for source era5")
     _check = field_validator("channels", "constants")(_channels)
 
 

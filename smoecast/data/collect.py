@@ -11,7 +11,7 @@ from typing import Any
 from smoecast import console
 from smoecast.data.fetch import fetch
 from smoecast.data.manifest import Entry, Manifest, entry_of
-from smoecast.data.patience import Limits, Patience
+from smoecast.data.patience import Limits, Patience, SpentError
 from smoecast.data.remote import Remote, shown
 from smoecast.disk import lock
 from smoecast.errors import InputError, NotPublishedError
@@ -25,7 +25,8 @@ class Hooks:
     ----------
     locate : callable
         Given a file and the patience of the download, returns the places where it may be, best
-        first; may wait until the source has prepared it.
+        first; may wait until the source has prepared it. Asked for the next one only if the one
+        before could not be fetched.
     unpack : callable
         Given an archive and its `Remote`, yields the name and a whole temporary file beside it
         for each of `Remote.gives`.
@@ -34,7 +35,7 @@ class Hooks:
         InputError if the file is not what was asked for.
     """
 
-    locate: Callable[[Remote, Patience], Sequence[Remote]] = lambda remote, patience: [remote]
+    locate: Callable[[Remote, Patience], Iterable[Remote]] = lambda remote, patience: [remote]
     unpack: Callable[[Path, Remote], Iterable[tuple[str, Path]]] = lambda path, remote: ()
     inspect: Callable[[Path, Remote], dict[str, Any]] = lambda path, remote: {}
 
@@ -156,7 +157,7 @@ def _one(
     """Bring one file, and what it holds, to the folder."""
     path = folder / remote.name
     if not manifest.holds(remote.name) or _stale(manifest, remote):
-        _first_of(hooks.locate(remote, patience), path, manifest, patience, tally, hooks)
+        _first_of(remote, path, manifest, patience, tally, hooks)
     if remote.gives:
         _unpack(remote, folder, manifest, hooks)
     tally(remote.name, 1, 1)
@@ -176,7 +177,7 @@ def _unpack(remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks) -> N
 
 
 def _first_of(
-    places: Sequence[Remote],
+    remote: Remote,
     path: Path,
     manifest: Manifest,
     patience: Patience,
@@ -184,14 +185,18 @@ def _first_of(
     hooks: Hooks,
 ) -> None:
     """Fetch from the first place that has the file."""
-    for i, place in enumerate(places):
+    problem: InputError | None = None
+    for place in hooks.locate(remote, patience):
+        if problem is not None:
+            console.say(f"{problem}; trying another way")
         try:
             _from(place, path, manifest, patience, tally, hooks)
             return
+        except SpentError:
+            raise
         except InputError as error:
-            if i == len(places) - 1:
-                raise
-            console.say(f"{error}; trying the next address")
+            problem = error
+    raise problem or InputError(f"{remote.name}: the source names no place where it is")
 
 
 def _from(
@@ -206,12 +211,7 @@ def _from(
     part = path.with_name(f"{path.name}.part")
 
     def record(entry: Entry) -> None:
-        try:
-            notes = hooks.inspect(part, place)
-        except InputError:
-            part.unlink()
-            raise
-        manifest.add(place.name, replace(entry, notes=notes))
+        manifest.add(place.name, replace(entry, notes=hooks.inspect(part, place)))
 
     entry = fetch(
         place.url,
@@ -219,7 +219,7 @@ def _from(
         size=place.size,
         checksum=place.checksum,
         known=known if place.grows else None,
-        missing=NotPublishedError if place.open_at(today()) else InputError,
+        missing=NotPublishedError if place.may_come_after(today()) else InputError,
         patience=patience,
         progress=lambda done, total: tally(place.name, done, total or place.about),
         record=record,

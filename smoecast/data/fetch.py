@@ -92,7 +92,8 @@ def fetch(
         Told the bytes that are there and all that there will be, or None.
     record : callable
         Given the entry just before the file comes into place, for a manifest: a run killed
-        between the two finds the whole part and fetches nothing twice.
+        between the two finds the whole part and fetches nothing twice. An InputError of it says
+        that the content is wrong, and throws it away.
 
     Returns
     -------
@@ -115,7 +116,11 @@ def fetch(
         return known
     server = {key: value for key, value in (marks or {}).items() if key != "size"}
     entry = entry_of(wanted.part, shown(url), **server)
-    record(entry)
+    try:
+        record(entry)
+    except InputError:
+        wanted.forget()
+        raise
     wanted.part.replace(path)
     wanted.marks.unlink(missing_ok=True)
     sync(path.parent)

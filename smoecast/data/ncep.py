@@ -95,13 +95,15 @@ def _check_level(channel: Channel, series: _Series) -> None:
 
 def _remote(base: str, series: _Series, year: int) -> Remote:
     name = f"{series.name}.{year}.nc"
+    whole = date(year + 1, 1, 15)
     times = 366 * 24 // STEP_HOURS
     return Remote(
         name=name,
         url=f"{base}/{series.folder}/{name}",
         about=2 * times * max(1, len(series.levels)) * _POINTS,
         # the file of a running year is appended to; the last days come early in January
-        final=date(year + 1, 1, 15),
+        published=whole,
+        final=whole,
         grows=True,
     )
 

@@ -36,6 +36,10 @@ class StoppedError(Exception):
     """Another file of the same download has failed, or a person asked for an end."""
 
 
+class SpentError(InputError):
+    """More time was lost to failures than a download may lose."""
+
+
 class Patience:
     """Waits between attempts, and gives up when too much time has been lost; shared by threads.
 
@@ -72,7 +76,7 @@ class Patience:
 
         Raises
         ------
-        InputError
+        SpentError
             The wait would end after more time is lost than `Limits.retry_seconds`.
         StoppedError
             See `check`.
@@ -84,15 +88,19 @@ class Patience:
             lost = self._lost + max(0.0, end - max(since, self._counted_until))
             if lost > self.limits.retry_seconds:
                 asks = f" and asks for {asked:.0f} s of rest" if asked else ""
-                raise InputError(
+                raise SpentError(
                     f"{why}{asks}; given up, for no more than {self.limits.retry_seconds / 60:g} "
                     "minutes may be lost (download.retry_minutes): the same command goes on from "
                     "what has come"
                 )
             self._lost, self._counted_until = lost, max(end, self._counted_until)
+        self.pause(seconds)
+        return seconds
+
+    def pause(self, seconds: float) -> None:
+        """Wait for something that goes as it should; costs no patience."""
         self._stopped.wait(seconds)
         self.check()
-        return seconds
 
     def stop(self) -> None:
         """Have every thread end at its next chunk or wait."""

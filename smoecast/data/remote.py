@@ -24,10 +24,11 @@ class Remote:
         ``algorithm:hexadecimal``, such as ``md5:...``, where the source says so.
     about : int
         Bytes to expect, for a person; 0 where nobody knows.
+    published : datetime.date or None
+        Before this day the file may not be there yet; None: it is there.
     final : datetime.date or None
-        From this day on the file no longer changes. One that was fetched before is looked at
-        again after it, and one that is not there before it is not published yet. None: it never
-        changes.
+        From this day on the file no longer changes, and one that was fetched before is looked at
+        again; None: it never changes.
     grows : bool
         Whether the source appends to the file until then, so that every run looks again.
     gives : tuple of str
@@ -39,6 +40,7 @@ class Remote:
     size: int | None = None
     checksum: str | None = None
     about: int = 0
+    published: date | None = None
     final: date | None = None
     grows: bool = False
     gives: tuple[str, ...] = ()
@@ -48,9 +50,9 @@ class Remote:
         """Names of the files that stay in the raw folder."""
         return self.gives or (self.name,)
 
-    def open_at(self, day: date) -> bool:
-        """Whether the file may still change, or come into being, on `day`."""
-        return self.final is not None and day < self.final
+    def may_come_after(self, day: date) -> bool:
+        """Whether the file may not be there yet on `day`."""
+        return self.published is not None and day < self.published
 
 
 @dataclass(frozen=True)

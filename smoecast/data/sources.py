@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import ncep, weatherbench
+from smoecast.data import era5, ncep, weatherbench
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
@@ -25,7 +25,7 @@ class Source(Protocol):
         """Return what is done around a fetch."""
 
 
-_MODULES: tuple[Source, ...] = (ncep, weatherbench)
+_MODULES: tuple[Source, ...] = (ncep, weatherbench, era5)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
 """Sources that are fetched over the network."""
 
@@ -80,7 +80,7 @@ def fetched(config: Config) -> list[Path]:
     remotes = REMOTE[config.data.source].list_files(config)
     wanted = [(config.raw / name, remote) for remote in remotes for name in remote.kept]
     for path, remote in wanted:
-        if not path.is_file() and not remote.open_at(today()):
+        if not path.is_file() and not remote.may_come_after(today()):
             raise InputError(f"{path}: the file is not there yet: run `smoecast download`")
     found = [path for path, _ in wanted if path.is_file()]
     if not found:

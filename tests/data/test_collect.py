@@ -51,7 +51,7 @@ def test_next_address_is_tried(shelf, tmp_path, capsys):
 
     collect(remotes(shelf), tmp_path, QUICK, Hooks(locate=locate))
     assert shelf.answered.count(404) == 6
-    assert "trying the next address" in capsys.readouterr().err
+    assert "trying another way" in capsys.readouterr().err
 
 
 def test_failure_of_one_ends_the_others(shelf, tmp_path):
@@ -68,7 +68,7 @@ def test_failure_of_one_ends_the_others(shelf, tmp_path):
 def test_unpublished_files_do_not_keep_others_back(shelf, tmp_path):
     shelf.statuses["/0"] = [(404, {})]
     with pytest.raises(NotPublishedError, match=r"/0 is not published yet.*5 of 6 files are there"):
-        collect(remotes(shelf, final=date(9999, 1, 1)), tmp_path, QUICK)
+        collect(remotes(shelf, published=date(9999, 1, 1)), tmp_path, QUICK)
     assert len(list(tmp_path.glob("*.nc"))) == 5
 
 
@@ -107,3 +107,16 @@ def test_interrupt_stops_the_threads(shelf, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         collect(remotes(shelf), tmp_path, Limits(parallel=6))
     assert time.monotonic() - begin < 5.0
+
+
+def test_source_without_a_place(shelf, tmp_path):
+    with pytest.raises(InputError, match=r"0.nc: the source names no place"):
+        collect(remotes(shelf)[:1], tmp_path, QUICK, Hooks(locate=lambda remote, patience: []))
+
+
+def test_spent_patience_tries_no_other_way(shelf, tmp_path):
+    shelf.statuses["/0"] = [(500, {})]
+    places = Hooks(locate=lambda remote, patience: [remote, remote])
+    with pytest.raises(InputError, match="given up"):
+        collect(remotes(shelf)[:1], tmp_path, Limits(retry_seconds=0.0), places)
+    assert shelf.answered == [500]

@@ -95,9 +95,11 @@ def test_addresses_without_secrets(url, seen):
 
 
 def test_what_stays_and_what_may_still_come():
-    remote = Remote("a.zip", "https://host/a.zip", gives=("a.nc", "b.nc"), final=date(2014, 2, 1))
+    remote = Remote(
+        "a.zip", "https://host/a.zip", gives=("a.nc", "b.nc"), published=date(2014, 2, 1)
+    )
     assert remote.kept == ("a.nc", "b.nc")
-    assert remote.open_at(date(2014, 1, 31))
-    assert not remote.open_at(date(2014, 2, 1))
-    assert not Remote("a.nc", "").open_at(date.min)
+    assert remote.may_come_after(date(2014, 1, 31))
+    assert not remote.may_come_after(date(2014, 2, 1))
+    assert not Remote("a.nc", "").may_come_after(date.min)
     assert Remote("a.nc", "").kept == ("a.nc",)

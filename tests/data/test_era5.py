@@ -1,0 +1,453 @@
+"""ERA5 through the real client of the Climate Data Store, against a store on loopback."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from loopback import serving
+from made_cds import CdsHandler, Store, grib, value_of
+
+from smoecast import configfile
+from smoecast.data import cds, cdsclient, collect, era5, sources
+from smoecast.data.manifest import Manifest
+from smoecast.data.patience import Limits, Patience
+from smoecast.errors import ConfigError, InputError, NotPublishedError, OutputError
+from smoecast.tasks.download import download, plan
+from smoecast.tasks.preprocess import preprocess
+
+pytest.importorskip("ecmwf.datastores", reason="ecmwf-datastores-client is an optional extra")
+
+CONFIG = """
+name: e
+data:
+  source: era5
+  years: [2013]
+  channels: [z500, tp]
+  constants: [orography]
+  step_hours: 24
+  era5: {grid_degrees: 1, area: [45, 10, 42, 15]}
+sample: {lead_hours: [24]}
+download: {retry_minutes: 0.05, wait_hours: 0.01}
+"""
+
+
+def parse(*overrides):
+    return configfile.parse(CONFIG, "e.yaml", overrides)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(cds, "POLL", [0.005, 0.02])
+    for name in ("CDSAPI_RC", "ECMWF_DATASTORES_KEY", "ECMWF_DATASTORES_URL", "CDSAPI_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    with serving(Store(), CdsHandler) as store:
+        monkeypatch.setenv("CDSAPI_URL", f"{store.address}/api")
+        monkeypatch.setenv("CDSAPI_KEY", store.key)
+        yield store, parse(f"folder={tmp_path}", "data.constants=[]", "data.channels=[z500]")
+
+
+def only(monkeypatch, count=1):
+    """Ask for the first months of a run only, to keep a test short."""
+    whole = era5.wishes
+    monkeypatch.setattr(era5, "wishes", lambda config: whole(config)[:count])
+
+
+def test_requests_are_what_the_store_wants():
+    wishes = era5.wishes(parse())
+    assert len(wishes) == 12 * 2 + 1
+    first = wishes[0]
+    assert first.collection == "reanalysis-era5-single-levels"
+    assert first.request["variable"] == ["total_precipitation"]
+    levels = wishes[1]
+    assert levels.collection == "reanalysis-era5-pressure-levels"
+    assert levels.request == {
+        "product_type": ["reanalysis"],
+        "variable": ["geopotential"],
+        "pressure_level": ["500"],
+        "year": ["2013"],
+        "month": ["01"],
+        "day": [f"{day:02d}" for day in range(1, 32)],
+        "time": ["00:00"],
+        "data_format": "grib",
+        "download_format": "unarchived",
+        "grid": "1/1",
+        "area": [45.0, 10.0, 42.0, 15.0],
+    }
+    assert levels.fields == 31
+    assert levels.remote.published == date(2013, 2, 6)
+    assert levels.remote.final == date(2013, 5, 1)
+    assert levels.remote.about == 31 * (200 + 2 * 4 * 6)
+    assert wishes[-1].request["variable"] == ["geopotential"]
+    assert wishes[-1].request["day"] == ["01"]
+    assert len({w.remote.name for w in wishes}) == len(wishes)
+
+
+def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
+    config = parse(
+        "data.channels=[z500, t500, t850, u850, t2m, msl, tp, tisr]", "data.step_hours=6"
+    )
+    january = [w for w in era5.wishes(config) if w.remote.name.startswith("era5_201301")]
+    asked = {
+        (tuple(w.request["variable"]), tuple(w.request.get("pressure_level", ()))) for w in january
+    }
+    assert asked == {
+        (("geopotential",), ("500",)),
+        (("temperature",), ("500", "850")),
+        (("u_component_of_wind",), ("850",)),
+        (("2m_temperature", "mean_sea_level_pressure"), ()),
+        (("total_precipitation", "toa_incident_solar_radiation"), ()),
+        (("geopotential",), ()),
+    }
+
+
+def test_no_request_is_too_large():
+    levels = (50, 250, 500, 600, 700, 850, 925)
+    channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
+    wishes = era5.wishes(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
+    assert max(w.fields for w in wishes) <= era5.FIELDS
+    assert sum(w.fields for w in wishes) == 35 * 8760 + 1
+
+
+def test_from_the_store_to_ours(world):
+    store, config = world
+    config = parse(f"folder={config.folder}")
+    download(config)
+    assert len(store.posts) == 25
+    made = preprocess(config)["analyses"]
+    assert made["shape"] == {"time": 365, "channel": 2, "latitude": 4, "longitude": 6}
+    with xr.open_zarr(config.store) as result:
+        for i, (param, level) in enumerate(((129, 500), (228, 0))):
+            wanted = [value_of(param, level, t) for t in result["time"].values]
+            np.testing.assert_allclose(result["fields"].values[:, i, 0, 0], wanted, rtol=1e-6)
+        np.testing.assert_allclose(result["constant_orography"], 1.0)
+    asked = len(store.posts)
+    download(config)
+    assert len(store.posts) == asked
+    assert plan(config)["bytes"] == 0
+
+
+def test_request_and_experiment_are_recorded_and_no_secret(world, monkeypatch, capsys):
+    store, config = world
+    only(monkeypatch)
+    store.experiment = "0005"
+    download(config)
+    (file,) = config.raw.glob("*.grib")
+    entry = Manifest(config.raw).get(file.name)
+    assert entry.notes["preliminary"] == entry.notes["fields"] == 31
+    assert entry.notes["request"]["month"] == ["01"]
+    told = "".join(p.read_text() for p in config.raw.glob("*.json")) + "".join(capsys.readouterr())
+    assert "job-1" in told
+    assert "secret" not in told
+
+
+def test_preliminary_months_come_again_once_they_are_final(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.experiment = "0005"
+    monkeypatch.setattr(collect, "today", lambda: date(2013, 2, 20))
+    download(config)
+    manifest = config.raw / "manifest.json"
+    stored = json.loads(manifest.read_text())
+    next(iter(stored["files"].values()))["fetched"] = "2013-02-20T00:00:00+00:00"
+    manifest.write_text(json.dumps(stored))
+    journal = config.raw / "requests.json"
+    journal.write_text(journal.read_text().replace(f'"{date.today().year}-', '"2013-'))
+    download(config)
+    assert len(store.posts) == 1
+    monkeypatch.setattr(collect, "today", lambda: date(2013, 6, 1))
+    store.experiment = "0001"
+    download(config)
+    assert len(store.posts) == 2
+    (entry,) = json.loads(manifest.read_text())["files"].values()
+    assert entry["notes"]["preliminary"] == 0
+    download(config)
+    assert len(store.posts) == 2
+
+
+def test_months_to_come_are_not_asked_for(world, monkeypatch):
+    store, config = world
+    for module in (collect, era5, sources):
+        monkeypatch.setattr(module, "today", lambda: date(2013, 3, 7))
+    with pytest.raises(
+        NotPublishedError, match=r"not published before 2013-04-06 .and 9 more.*2 of"
+    ):
+        download(config)
+    assert len(store.posts) == 2
+    assert preprocess(parse(f"folder={config.folder}", "data.constants=[]", "data.channels=[z500]"))
+
+
+def test_queue_longer_than_the_wait_ends_in_4_and_is_gone_back_to(world, monkeypatch):
+    store, config = world
+    only(monkeypatch, 2)
+    store.hold = True
+    short = parse(
+        f"folder={config.folder}",
+        "data.constants=[]",
+        "data.channels=[z500]",
+        "download.wait_hours=0.00002",
+    )
+    with pytest.raises(NotPublishedError, match=r"still queued.*wait_hours") as caught:
+        download(short)
+    assert caught.value.exit_code == 4
+    assert len(store.posts) == 2
+    store.hold = False
+    download(config)
+    assert len(store.posts) == 2
+
+
+CODE = """
+import sys
+from pathlib import Path
+from smoecast import configfile
+from smoecast.data import cds
+from smoecast.tasks.download import download
+cds.POLL[:] = [0.005, 0.02]
+download(configfile.load(Path(sys.argv[1])))
+"""
+
+
+def test_killed_in_the_queue(world, tmp_path):
+    store, config = world
+    store.hold = True
+    path = tmp_path / "run.yaml"
+    path.write_text(configfile.dump(config))
+    journal = config.raw / "requests.json"
+    with subprocess.Popen([sys.executable, "-c", CODE, str(path)], stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + 30
+        while not journal.is_file() or len(json.loads(journal.read_text())) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        run.send_signal(signal.SIGKILL)
+    assert len(store.posts) == 4
+    store.hold = False
+    download(config)
+    assert len(list(config.raw.glob("*.grib"))) == 12
+    months = Counter(post["month"][0] for post in store.posts)
+    assert months == {f"{month:02d}": 1 for month in range(1, 13)}
+
+
+def test_job_that_is_gone_is_asked_for_anew(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.hold = True
+    with pytest.raises(NotPublishedError):
+        download(
+            parse(
+                f"folder={config.folder}",
+                "data.constants=[]",
+                "data.channels=[z500]",
+                "download.wait_hours=0.00002",
+            )
+        )
+    store.hold = False
+    store.jobs.clear()
+    download(config)
+    assert len(store.posts) == 2
+
+
+def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    queue = cds.Queue(config.raw, 60.0)
+    config.raw.mkdir(parents=True)
+    (wish,) = era5.wishes(config)
+    queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
+    store.files.clear()
+    store.jobs["job-1"]["expired"] = True
+    download(config)
+    assert len(store.posts) == 2
+    assert list(config.raw.glob("*.grib"))
+
+
+def test_missing_fields_are_refused(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.leave_out = 2
+    with pytest.raises(InputError, match="sent 29 of 31 fields"):
+        download(config)
+    assert not list(config.raw.glob("*.grib*"))
+    assert len(store.posts) == 1
+    store.leave_out = 0
+    store.files.clear()
+    download(config)
+    assert len(store.posts) == 2
+
+
+def test_bursts_and_retry_after(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.burst = [(500, {}), (429, {"Retry-After": "1"})]
+    store.cuts = [100]
+    begin = time.monotonic()
+    download(
+        parse(
+            f"folder={config.folder}",
+            "data.constants=[]",
+            "data.channels=[z500]",
+            "download.retry_minutes=1",
+        )
+    )
+    assert time.monotonic() - begin > 1.0
+    assert len(store.posts) == 1
+    assert max(store.sent.values()) == len(store.files["/object-store/job-1.grib"])
+
+
+def test_no_answer_uses_up_the_budget(world, monkeypatch):
+    _, config = world
+    monkeypatch.setenv("CDSAPI_URL", "http://127.0.0.1:9/api")
+    only(monkeypatch)
+    with pytest.raises(InputError, match="no connection to the Climate Data Store; given up"):
+        download(
+            parse(
+                f"folder={config.folder}",
+                "data.constants=[]",
+                "data.channels=[z500]",
+                "download.retry_minutes=0.005",
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error", "words"),
+    [
+        (
+            403,
+            {"title": "required licences not accepted", "detail": "visit the page"},
+            InputError,
+            r"answers 403 \(required licences not accepted visit the page\)",
+        ),
+        (401, {"title": "Unauthorized"}, ConfigError, "refuses the key"),
+        (422, {}, InputError, "answers 422"),
+        (400, [], InputError, r"answers 400 \(Bad Request\)"),
+    ],
+)
+def test_refusals(world, monkeypatch, status, content, error, words):
+    store, config = world
+    only(monkeypatch)
+    store.refusal = (status, content)
+    with pytest.raises(error, match=words):
+        download(config)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("cost limits exceeded", InputError),
+        ("None of the data you have requested is available yet", InputError),
+        ("the data is not available yet, the latest date is 2013-01-05", NotPublishedError),
+    ],
+)
+def test_failed_requests(world, monkeypatch, words, error):
+    store, config = world
+    only(monkeypatch)
+    store.failure = words
+    with pytest.raises(error, match=words):
+        download(config)
+    assert json.loads((config.raw / "requests.json").read_text()) == {}
+
+
+def test_wrong_key(world, monkeypatch):
+    _, config = world
+    monkeypatch.setenv("CDSAPI_KEY", "another")
+    with pytest.raises(ConfigError, match=r"refuses the key .Unauthorized wrong key") as caught:
+        download(config)
+    assert "another" not in str(caught.value)
+
+
+def test_accounts(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CDSAPI_KEY", raising=False)
+    with pytest.raises(ConfigError, match=r"needs an account.*~/.cdsapirc"):
+        cdsclient.account()
+    (tmp_path / ".ecmwfdatastoresrc").write_text("url: https://a/api\nkey: 1\n")
+    assert cdsclient.account() == ("https://a/api", "1")
+    (tmp_path / ".cdsapirc").write_text("# mine\nkey: 2\n")
+    assert cdsclient.account() == (cdsclient.URL, "2")
+    (tmp_path / "other").write_text("url: https://b/api\nkey: 3")
+    monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "other"))
+    assert cdsclient.account() == ("https://b/api", "3")
+    monkeypatch.setenv("CDSAPI_KEY", "4")
+    assert cdsclient.account() == (cdsclient.URL, "4")
+    monkeypatch.setenv("ECMWF_DATASTORES_KEY", "5")
+    assert cdsclient.account()[1] == "5"
+
+
+def test_client_that_is_not_installed(world, monkeypatch):
+    _, config = world
+    monkeypatch.setitem(sys.modules, "ecmwf.datastores", None)
+    with pytest.raises(ConfigError, match=r"pip install smoecast\[download\]"):
+        download(config)
+
+
+def test_untrusted_certificate():
+    import requests
+
+    def refuse():
+        raise requests.exceptions.SSLError("secret")
+
+    with pytest.raises(InputError, match="certificate"):
+        cdsclient.asked(refuse, "file", Patience(Limits()))
+
+
+def test_refusal_without_an_answer():
+    import requests
+
+    def refuse():
+        raise requests.HTTPError("secret")
+
+    with pytest.raises(InputError, match=r"answers nothing \(without a reason\)"):
+        cdsclient.asked(refuse, "file", Patience(Limits()))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": {"id": 1}}', '{"a": 3}'])
+def test_foreign_journal_is_refused(tmp_path, text):
+    (tmp_path / "requests.json").write_text(text)
+    with pytest.raises(InputError, match="no journal of smoecast"):
+        cds.Queue(tmp_path, 1.0)
+
+
+def test_full_disk_at_the_journal(world, monkeypatch):
+    _, config = world
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cds, "write_atomic", refuse)
+    with pytest.raises(OutputError, match="does not take the journal"):
+        download(config)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.channels=[z501]"], "z501, but source era5 has z at 1 2 3"),
+        (["data.channels=[tsig995]"], "tsig995, which source era5 lacks"),
+        (["data.years=[1939]"], "1939, but source era5 begins in 1940"),
+        (["download.url=https://host"], "no meaning for source era5"),
+        (["data.era5.area=[42, 10, 45, 15]"], "north above south"),
+        (["data.era5.grid_degrees=0.1"], "grid_degrees"),
+    ],
+)
+def test_what_it_lacks_is_said(overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        era5.list_files(parse(*overrides))
+
+
+def test_made_grib_is_read_as_era5(tmp_path):
+    request = era5.wishes(parse())[0].request
+    path = Path(tmp_path / "a.grib")
+    path.write_bytes(b"".join(grib(request, "0005")))
+    notes = era5._inspect(path, era5.wishes(parse())[0])
+    assert notes["preliminary"] == 31
