@@ -159,17 +159,20 @@ def _one(
     if not manifest.holds(remote.name) or _stale(manifest, remote):
         _first_of(remote, path, manifest, patience, tally, hooks)
     if remote.gives:
-        _unpack(remote, folder, manifest, hooks)
+        _unpack(remote, folder, manifest, hooks, patience)
     tally(remote.name, 1, 1)
 
 
-def _unpack(remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks) -> None:
+def _unpack(
+    remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks, patience: Patience
+) -> None:
     """Put what an archive holds in its place; a damaged archive does not stay either."""
     path = folder / remote.name
     try:
         for name, temporary in hooks.unpack(path, remote):
             manifest.add(name, entry_of(temporary, shown(remote.url)))
             temporary.replace(folder / name)
+            patience.check()
     except InputError:
         path.unlink(missing_ok=True)
         raise

@@ -19,7 +19,7 @@ from typing import Any
 from smoecast.config import Config
 from smoecast.data.cds import Queue
 from smoecast.data.collect import Hooks, today
-from smoecast.data.patience import Patience
+from smoecast.data.patience import Patience, SpentError
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.gribindex import index
@@ -193,7 +193,8 @@ def _cds_name(name: str) -> str:
 
 def _points(degrees: float, area: Sequence[float]) -> int:
     north, west, south, east = area or (90.0, 0.0, -90.0, 360.0 - degrees)
-    return (round((north - south) / degrees) + 1) * (round((east - west) % 360 / degrees) + 1)
+    width = min(east - west, 360.0 - degrees)
+    return (round((north - south) / degrees) + 1) * (round(width / degrees) + 1)
 
 
 def _months_later(first: date, months: int) -> date:
@@ -219,7 +220,13 @@ def _places(
     if remote.may_come_after(today()):
         raise NotPublishedError(f"{remote.name} is not published before {remote.published}")
     older = queue.knows(remote.name)
-    yield queue.locate(remote, wish.collection, wish.request, patience)
+    try:
+        yield queue.locate(remote, wish.collection, wish.request, patience)
+    except SpentError:
+        raise
+    except InputError:
+        if not older:
+            raise
     queue.forget(remote.name)
     if older:
         yield queue.locate(remote, wish.collection, wish.request, patience)

@@ -9,6 +9,7 @@ from datetime import date
 
 from smoecast.config import Config
 from smoecast.data.collect import Hooks
+from smoecast.data.content import check_netcdf
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError
 from smoecast.names import Channel, parse_channel
@@ -109,5 +110,5 @@ def _remote(base: str, series: _Series, year: int) -> Remote:
 
 
 def hooks(config: Config) -> Hooks:
-    """Return what is done around a fetch: nothing here."""
-    return Hooks()
+    """Return what is done around a fetch: a look at the first bytes."""
+    return Hooks(inspect=check_netcdf)

@@ -7,10 +7,12 @@ wanted years are kept; the archive is deleted once they are out.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from smoecast.config import Config
 from smoecast.data.collect import Hooks
+from smoecast.data.content import check_netcdf
 from smoecast.data.patience import Patience
 from smoecast.data.remote import About, Remote
 from smoecast.data.unzip import extract
@@ -124,6 +126,10 @@ def _unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
     return extract(path, remote.gives)
 
 
+def _inspect(path: Path, remote: Remote) -> dict[str, Any]:
+    return {} if remote.gives else check_netcdf(path, remote)
+
+
 def hooks(config: Config) -> Hooks:
     """Return what is done around a fetch: two addresses to try, archives to unpack."""
-    return Hooks(locate=_places, unpack=_unpack)
+    return Hooks(locate=_places, unpack=_unpack, inspect=_inspect)

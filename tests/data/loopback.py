@@ -1,6 +1,7 @@
 """A file server on 127.0.0.1 that misbehaves on request and counts every byte it sends."""
 
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -128,9 +129,12 @@ def serving(shelf: Shelf, handler: type[BaseHTTPRequestHandler] = _Handler) -> I
     shelf.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
+    before = os.environ.get("NO_PROXY")
+    os.environ["NO_PROXY"] = "127.0.0.1"
     try:
         yield shelf
     finally:
+        os.environ["NO_PROXY"] = before or ""
         server.shutdown()
         server.server_close()
         thread.join()

@@ -85,13 +85,13 @@ class CdsHandler(_Handler):
         if not store.hold:
             job["asked"] += 1
             if job["asked"] > store.patience:
-                status = "failed" if store.failure else "successful"
+                status = "failed" if store.failure or job.get("fails") else "successful"
             elif job["asked"] == store.patience:
                 status = "running"
         return self._json(200, self._described(store, job, status))
 
     def _results(self, store: Store, job: dict[str, Any]) -> None:
-        if store.failure:
+        if store.failure or job.get("fails"):
             return self._json(400, {"title": "The job has failed", "detail": store.failure})
         path = f"/object-store/{job['id']}.grib"
         with store.lock:

@@ -112,6 +112,19 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
     }
 
 
+@pytest.mark.parametrize(
+    ("degrees", "area", "points"),
+    [
+        (1, [], 181 * 360),
+        (0.25, [], 721 * 1440),
+        (1, [90, -180, -90, 180], 181 * 360),
+        (2.5, [50, -10, 40, 10], 5 * 9),
+    ],
+)
+def test_points_of_a_grid(degrees, area, points):
+    assert era5._points(degrees, area) == points
+
+
 def test_no_request_is_too_large():
     levels = (50, 250, 500, 600, 700, 850, 925)
     channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
@@ -269,6 +282,18 @@ def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     download(config)
     assert len(store.posts) == 2
     assert list(config.raw.glob("*.grib"))
+
+
+def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    config.raw.mkdir(parents=True)
+    (wish,) = era5.wishes(config)
+    queue = cds.Queue(config.raw, 60.0)
+    queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
+    store.jobs["job-1"] |= {"asked": -3, "fails": True}
+    download(config)
+    assert len(store.posts) == 2
 
 
 def test_missing_fields_are_refused(world, monkeypatch):

@@ -1,6 +1,9 @@
 """NCEP/NCAR Reanalysis 1 from a server on loopback to the store of a run."""
 
 import json
+import subprocess
+import sys
+import time
 from datetime import date
 
 import numpy as np
@@ -13,6 +16,7 @@ from typer.testing import CliRunner
 from smoecast import configfile
 from smoecast.cli.main import app
 from smoecast.data import collect, ncep, sources
+from smoecast.data.answers import CHUNK
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.reader import open_file
 from smoecast.fields.units import GRAVITY
@@ -126,6 +130,40 @@ def test_removed_and_damaged_files_come_again(world):
     again = sorted(path for path, _ in shelf.asked[8:])
     assert again == ["/pressure/hgt.2014.nc", "/surface/slp.2013.nc"]
     assert open_file(config.raw / "hgt.2014.nc")["z"].sizes["time"] == 20
+
+
+def test_web_page_is_no_weather(world):
+    shelf, config = world
+    shelf.files["/surface/slp.2013.nc"] = b"<html>Accept our terms first</html>"
+    with pytest.raises(InputError, match=r"slp.2013.nc: what came is no NetCDF but a web page"):
+        download(config)
+    assert not list(config.raw.glob("slp.2013.nc*"))
+    shelf.files["/surface/slp.2013.nc"] = b"neither"
+    with pytest.raises(InputError, match="is no NetCDF: open"):
+        download(config)
+
+
+def test_killed_in_the_middle_of_several_files(world, tmp_path):
+    """Through the command line, twice: the lock is free again and no byte comes twice."""
+    shelf, config = world
+    path = tmp_path / "run.yaml"
+    path.write_text(configfile.dump(config))
+    shelf.pause = 0.02
+    code = "import sys; from smoecast.cli.main import app; app(['download', '-c', sys.argv[1]])"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while shelf.sent.total() < 500_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    time.sleep(0.1)  # until the server notices
+    shelf.pause = 0.0
+    assert invoke("-c", str(path)).exit_code == 0
+    for name, content_ in shelf.files.items():
+        assert (config.raw / name.rsplit("/", 1)[1]).read_bytes() == content_
+        assert shelf.sent[name] <= len(content_) + CHUNK
+    assert preprocess(config)
 
 
 def test_running_year_is_looked_at_again(world, monkeypatch):
