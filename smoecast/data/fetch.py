@@ -266,7 +266,7 @@ def _receive(
             there += len(chunk)
             wanted.progress(there, total)
             patience.check()
-    if total is not None and there < total:
+    if total is not None and there < total and not chunked(response):
         raise TroubleError(f"the connection ended after {there} of {total} bytes")
 
 

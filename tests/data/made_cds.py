@@ -30,6 +30,7 @@ class Store(Shelf):
     hold: bool = False
     refusal: tuple[int, dict[str, str]] | None = None
     failure: str = ""
+    dismissed: bool = False
     burst: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     experiment: str = "0001"
     leave_out: int = 0
@@ -49,6 +50,8 @@ class CdsHandler(_Handler):
         return self._retrieve(self.server.shelf, parts)
 
     def _retrieve(self, store: Store, parts: list[str]) -> None:
+        if store.statuses.get("/api"):
+            return self._bare(*store.statuses["/api"].pop(0))
         if store.burst:
             status, headers = store.burst.pop(0)
             return self._json(status, {"title": "busy"}, headers)
@@ -82,7 +85,9 @@ class CdsHandler(_Handler):
 
     def _job(self, store: Store, job: dict[str, Any]) -> None:
         status = "accepted"
-        if not store.hold:
+        if store.dismissed:
+            status = "dismissed"
+        elif not store.hold:
             job["asked"] += 1
             if job["asked"] > store.patience:
                 status = "failed" if store.failure or job.get("fails") else "successful"

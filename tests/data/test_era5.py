@@ -58,6 +58,11 @@ def world(tmp_path, monkeypatch):
         yield store, parse(f"folder={tmp_path}", "data.constants=[]", "data.channels=[z500]")
 
 
+def quick_run(config, *overrides):
+    more = ("data.constants=[]", "data.channels=[z500]", *overrides)
+    return parse(f"folder={config.folder}", *more)
+
+
 def only(monkeypatch, count=1):
     """Ask for the first months of a run only, to keep a test short."""
     whole = era5.wishes
@@ -381,6 +386,36 @@ def test_failed_requests(world, monkeypatch, words, error):
     with pytest.raises(error, match=words):
         download(config)
     assert json.loads((config.raw / "requests.json").read_text()) == {}
+
+
+def test_dismissed_requests(world, monkeypatch):
+    """Somebody has deleted the request on the web page of the store."""
+    store, config = world
+    only(monkeypatch)
+    store.dismissed = True
+    with pytest.raises(InputError, match=r"could not serve the request \(API state 'dismissed'\)"):
+        download(config)
+
+
+def test_refusal_that_is_no_json(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.statuses["/api"] = [(418, {})]
+    with pytest.raises(InputError, match=r"answers 418 \(I'm a Teapot\)"):
+        download(config)
+
+
+def test_no_answer_about_an_older_request_keeps_its_place(world, monkeypatch):
+    store, config = world
+    only(monkeypatch)
+    store.hold = True
+    with pytest.raises(NotPublishedError):
+        download(quick_run(config, "download.wait_hours=0.00002"))
+    journal = (config.raw / "requests.json").read_text()
+    store.burst = [(500, {})] * 99
+    with pytest.raises(InputError, match="answers 500; given up"):
+        download(quick_run(config, "download.retry_minutes=0"))
+    assert (config.raw / "requests.json").read_text() == journal
 
 
 def test_wrong_key(world, monkeypatch):

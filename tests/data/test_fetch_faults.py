@@ -1,7 +1,9 @@
 """The fetcher against a server that misbehaves: right after all, or a reason; no byte twice."""
 
+import dataclasses
 import errno
 import hashlib
+import io
 import os
 import signal
 import subprocess
@@ -165,6 +167,17 @@ def test_wrong_size_is_refused(shelf, tmp_path):
     shelf.length = "chunked"
     with pytest.raises(InputError, match="300000 bytes came, 299999 were promised"):
         get(shelf, tmp_path, size=299_999)
+    with pytest.raises(InputError, match="300000 bytes came, 300001 were promised"):
+        get(shelf, tmp_path, size=300_001)
+    assert shelf.answered == [200, 200, 200]
+
+
+def test_length_untold_but_known_beforehand(shelf, tmp_path, capsys):
+    shelf.length, shelf.cuts = "untold", [9]
+    get(shelf, tmp_path, size=len(BODY))
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert "ended after 9 of 300000 bytes" in capsys.readouterr().err
+    assert shelf.sent["/file"] == len(BODY)
 
 
 def test_server_without_ranges_starts_over(shelf, tmp_path):
@@ -297,6 +310,10 @@ def test_unchanged_file_is_not_sent(shelf, tmp_path):
     newer = get(shelf, tmp_path, known=entry)
     assert newer.bytes == len(BODY) + 4
     assert shelf.answered == [200, 304, 200]
+    shelf.statuses["/file"] = [(304, {})]
+    dated = dataclasses.replace(newer, etag="", modified="Tue, 01 Jan 2013 00:00:00 GMT")
+    assert get(shelf, tmp_path, known=dated) is dated
+    assert shelf.asked[-1][1]["If-Modified-Since"] == dated.modified
 
 
 def test_stopped_downloads_keep_their_part(shelf, tmp_path):
@@ -355,15 +372,23 @@ def test_disk_full_then_room_again(shelf, tmp_path):
     assert shelf.sent["/file"] - first == len(BODY) - 100_000
 
 
-@pytest.mark.parametrize("name", ["open", "write_atomic"])
+@pytest.mark.parametrize("name", ["open", "write", "write_atomic"])
 def test_disk_refuses_from_the_start(shelf, tmp_path, monkeypatch, name):
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    if name == "open":
-        monkeypatch.setattr(Path, "open", refuse)
-    else:
+    class Full(io.BytesIO):
+        write = refuse
+
+    def opened(path, mode="r", **more):
+        if path.suffix == ".part":
+            return Full() if name == "write" else refuse()
+        return open(path, mode, **more)  # noqa: PTH123
+
+    if name == "write_atomic":
         monkeypatch.setattr(fetching, "write_atomic", refuse)
+    else:
+        monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OutputError, match="No space left"):
         get(shelf, tmp_path)
 
