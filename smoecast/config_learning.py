@@ -33,17 +33,17 @@ class Smoe(Section):
         "expert", description="order of the selected channels: by score (the paper) or by expert"
     )
     routing: Literal["global", "grouped"] = Field(
-        "global",
+        "grouped",
         description="global: the K best of all experts (the paper); grouped: one expert of a group "
         "of `expansion` for each channel, so that a channel keeps its meaning",
     )
     expert_start: Literal["own", "copies"] = Field(
-        "own",
+        "copies",
         description="experts that a plain start leaves unselected: own random filters, or copies "
         "of the selected ones",
     )
     bias: bool = Field(False, description="one learned number per expert (the paper has none)")
-    error_quantile: Fraction = Field(0.95, description="outputs above this quantile are incorrect")
+    error_quantile: Fraction = Field(0.5, description="outputs above this quantile are incorrect")
     damping: Fraction = Field(1.0, description="factor on the gradient of incorrect outputs")
     routing_loss_weight: Annotated[float, Field(ge=0)] = Field(
         1.0, description="weight of the routing classification loss"
@@ -71,7 +71,7 @@ class Training(Section):
     epochs: Positive = Field(20, description="at most")
     batch_size: Positive = Field(32, description="samples per step")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
-    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="of routing scores")
+    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(3e-2, description="of routing scores")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="decoupled (AdamW)")
     schedule: Literal["plateau", "cosine"] = Field(
         "plateau", description="when the learning rate falls"
