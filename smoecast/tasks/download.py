@@ -10,6 +10,7 @@ from smoecast.configfile import dump
 from smoecast.data import files, sources
 from smoecast.data.planet import source as planet
 from smoecast.disk import write_atomic
+from smoecast.errors import ConfigError
 
 
 def download(config: Config) -> dict[str, Any]:
@@ -25,6 +26,8 @@ def download(config: Config) -> dict[str, Any]:
 
     Raises
     ------
+    ConfigError
+        The run has no files at all.
     InputError
         A file of source `files` is not there, or a server does not give what was asked for.
     NotPublishedError
@@ -36,6 +39,8 @@ def download(config: Config) -> dict[str, Any]:
     if config.data.source != "planet":
         paths = files.expand(config.data.files, "data.files")
         paths += files.expand(config.postprocess.files, "postprocess.files")
+        if not paths:
+            raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
         console.say(f"{len(paths)} source files are in place, nothing to fetch")
         return _summary(config, paths, paths[0].parent)
     config.raw.mkdir(parents=True, exist_ok=True)

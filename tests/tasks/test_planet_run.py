@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from smoecast import configfile
 from smoecast.cli.main import app
 from smoecast.config import Config
+from smoecast.errors import ConfigError
 from smoecast.fields import store
 from smoecast.tasks import demo as demo_task
 from smoecast.tasks.download import download
@@ -82,6 +83,11 @@ def test_the_demo_walks_the_chain_and_a_second_time_does_nothing(
     assert (planet.place / "forecast.nc").stat().st_mtime_ns == before
     with xr.open_dataset(planet.place / "calibrated.nc") as written:
         assert written["t2m_std"].attrs["cell_methods"] == "realization: standard_deviation"
+
+
+def test_a_run_without_any_files_has_nothing_to_download() -> None:
+    with pytest.raises(ConfigError, match="nothing to do"):
+        download(Config.model_validate({"data": {"source": "none"}}))
 
 
 def test_download_through_the_command_line(planet: Config, tmp_path: Path) -> None:
