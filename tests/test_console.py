@@ -56,6 +56,8 @@ def test_clock(seconds: float, words: str) -> None:
 
 
 def test_table_lines_up() -> None:
-    lines = console.table(["a", "score"], [["long name", "1.5"], ["b", "10.25"]]).splitlines()
-    assert lines[0] == "a          score"
-    assert lines[3] == "b          10.25"
+    rows = [["long name", "1.5", "x"], ["b", "-10.25", "why"]]
+    lines = console.table(["a", "score", "note"], rows).splitlines()
+    assert lines[0] == "a           score  note"
+    assert lines[2] == "long name     1.5  x"
+    assert lines[3] == "b          -10.25  why"
