@@ -107,4 +107,5 @@ def _number(value: float | None, column: str, digits: int) -> str:
     """Write a score to as many decimals as four digits of the RMSE beside it."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if column in PURE_NUMBERS else f"{value:.{digits}f}"
+    decimals = 3 if column in PURE_NUMBERS else digits
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0 into 0
