@@ -167,7 +167,7 @@ def test_a_signal_from_outside_saves_and_tells(tmp_path, signum):
         assert process.stdout.readline() == "1\n"
         time.sleep(0.05)
         process.send_signal(signum)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signum
     assert f"stopped by {signum.name}: epoch" in errors
     assert "Traceback" not in errors
