@@ -79,7 +79,9 @@ def main():
         step = statistics.median(found)
         print(f"{name}: {1e3 * step:.2f} ms a step, {STEPS_PER_EPOCH * step:.1f} s an epoch")
     ratio = statistics.median(a / b for a, b in zip(*times.values(), strict=True))
-    print(f"ratio {ratio:.2f} (median over {len(found)} blocks); losses differ by {apart:.1e} at most")
+    print(
+        f"ratio {ratio:.2f} (median over {len(found)} blocks); losses differ by {apart:.1e} at most"
+    )
 
 
 if __name__ == "__main__":
