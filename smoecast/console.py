@@ -57,7 +57,8 @@ class _Lines:
             return
         self.last = now
         left = (now - self.start) * (self.total / done - 1)
-        say(f"{self.what}: {done:g} of {self.total:g}, {clock(left)} left{note and ', ' + note}")
+        share = f"{done:.0%}" if self.total == 1 else f"{done:g} of {self.total:g}"
+        say(f"{self.what}: {share}, {clock(left)} left{note and ', ' + note}")
 
 
 @contextmanager

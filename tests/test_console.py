@@ -39,6 +39,16 @@ def test_progress_off_a_terminal_is_plain_lines_with_an_eta(
     assert capsys.readouterr().err == "counting: 4 of 10, 30 s left, loss 0.5\n"
 
 
+def test_progress_towards_one_is_a_percentage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 20.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with console.progress("simulating", 1.0) as step:
+        step(0.4)
+    assert capsys.readouterr().err == "simulating: 40%, 30 s left\n"
+
+
 def test_progress_on_a_terminal_is_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
