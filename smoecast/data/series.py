@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from smoecast.errors import InputError
-from smoecast.fields.times import check_step
+from smoecast.fields.times import as_hours, check_step
 
 HOUR = np.timedelta64(1, "h")
 
@@ -44,7 +43,7 @@ def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dat
         raise InputError(
             f"{source}: these are analyses (time), but forecasts (init_time, lead_time) are needed"
         )
-    there = hours_of(dataset["lead_time"].values)
+    there = as_hours(dataset["lead_time"].values).round().astype(int)
     missing = sorted(set(lead_hours) - set(there.tolist()))
     if missing:
         raise InputError(
@@ -52,8 +51,3 @@ def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dat
             f"{', '.join(map(str, there.tolist()))} h; correct the lead_hours asked for"
         )
     return dataset.isel(lead_time=[int(np.flatnonzero(there == h)[0]) for h in lead_hours])
-
-
-def hours_of(lead_times: NDArray[np.timedelta64]) -> NDArray[np.int64]:
-    """Return lead times in whole hours."""
-    return (lead_times / HOUR).round().astype(np.int64)

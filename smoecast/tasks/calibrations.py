@@ -21,13 +21,12 @@ from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
 from smoecast.nn.network import build
 from smoecast.nn.normalize import Statistics
+from smoecast.tasks.assembly import CONSTANTS
 from smoecast.training.state import load_state, load_tensors
 
 Fields = NDArray[np.floating[Any]]
 Predict = Callable[[Fields, NDArray[np.datetime64]], tuple[Fields, Fields]]
 """Members (B, L, M, C, H, W) and starts (B,) to mean and spread, (B, L, D, H, W) each."""
-
-CONSTANTS = "constants"
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +165,9 @@ def new_correction(
     return SpreadCorrection(backbone, statistics, spread)
 
 
-def fitted_part(
-    ensembles: xr.Dataset, truth: xr.DataArray, part: str
-) -> tuple[xr.DataArray, NDArray[np.intp]]:
-    """Return the starts of one part of the split whose truth is known, as (fields, positions)."""
+def fitted_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str) -> xr.DataArray:
+    """Return the forecasts of one part of the split whose truth is known, lazy."""
     fields = ensembles["fields"]
     valid = fields["init_time"].values[:, None] + fields["lead_time"].values[None, :]
     known = np.isin(valid, truth["time"].values).all(axis=1)
-    positions = np.flatnonzero(ensembles[part].values & known)
-    return fields.isel(init_time=positions), positions
+    return fields.isel(init_time=np.flatnonzero(ensembles[part].values & known))

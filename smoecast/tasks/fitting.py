@@ -22,7 +22,8 @@ from smoecast.fields import store
 from smoecast.fields.grid import grid_of
 from smoecast.fields.times import as_hours, valid_times
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.calibrations import CONSTANTS, fitted_part, moment_names, new_correction
+from smoecast.tasks.assembly import CONSTANTS
+from smoecast.tasks.calibrations import fitted_part, moment_names, new_correction
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn
 from smoecast.training.state import STATE, load_state, save_model
@@ -88,7 +89,7 @@ def _fit_emos(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray
 ) -> dict[str, torch.Tensor]:
     settings = config.postprocess
-    fields, true = _cases(config, ensembles, truth, "train")
+    fields, true, _ = _cases(config, ensembles, truth, "train")
     rows = grid_of(ensembles).weights()[:, None]
     tensors: dict[str, torch.Tensor] = {}
     for index, hours in enumerate(settings.lead_hours):
@@ -102,10 +103,10 @@ def _fit_emos(
 
 def _cases(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str
-) -> tuple[Members, Members]:
-    """Return members (N, L, M, C, H, W) and truth (N, L, D, H, W) of one part."""
-    fields, positions = fitted_part(ensembles, truth, part)
-    if not len(positions):
+) -> tuple[Members, Members, NDArray[np.datetime64]]:
+    """Return members (N, L, M, C, H, W), truth (N, L, D, H, W) and starts (N,) of one part."""
+    fields = fitted_part(ensembles, truth, part)
+    if not fields.sizes["init_time"]:
         raise InputError(
             f"{config.ensemble_store}: no start of the {part} split has its truth; the truth is "
             f"from {truth['time'].values[0]} to {truth['time'].values[-1]}: bring more of it"
@@ -113,14 +114,14 @@ def _cases(
     valid = valid_times(fields["init_time"].values, fields["lead_time"].values)
     wanted = truth.sel(channel=list(config.postprocess.targets), time=valid.ravel()).values
     # (N L, D, H, W) -> (N, L, D, H, W)
-    return fields.values, wanted.reshape(*valid.shape, *wanted.shape[1:])
+    true = wanted.reshape(*valid.shape, *wanted.shape[1:])
+    return fields.values, true, fields["init_time"].values
 
 
 def _samples(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray, inputs: Inputs, part: str
 ) -> EnsembleSamples:
-    members, true = _cases(config, ensembles, truth, part)
-    starts = fitted_part(ensembles, truth, part)[0]["init_time"].values
+    members, true, starts = _cases(config, ensembles, truth, part)
     hours = as_hours(ensembles["lead_time"].values)
     return EnsembleSamples(moments(members), true, starts, hours, inputs)
 

@@ -71,7 +71,13 @@ def postprocess(
     fields, manifest = _ensemble(config, calibration, inputs)
     count = config.postprocess.members or fields.sizes["number"]
     starts = fields["init_time"].values
-    made_from = {"starts": starts.astype(str).tolist(), "members": count, "seed": config.seed}
+    made_from = {
+        "starts": starts.astype(str).tolist(),
+        "leads": calibration.lead_hours,
+        "targets": calibration.targets,
+        "members": count,
+        "seed": config.seed,
+    }
     described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
     leads = ", ".join(f"{h} h" for h in calibration.lead_hours)
     summary = {

@@ -36,7 +36,9 @@ def attributes(
     made_from : dict
         Everything that decides the content; its sha256 is the identity of the result.
     """
-    text = json.dumps({**made_from, "inputs": inputs, "model": model_sha256}, sort_keys=True)
+    said = config.forecast.model_dump(mode="json", include={"title", "institution", "license"})
+    decisive = {**made_from, **said, "inputs": inputs, "model": model_sha256}
+    text = json.dumps(decisive, sort_keys=True)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "title": config.forecast.title,

@@ -374,3 +374,20 @@ def test_more_members_and_other_threads_need_no_new_fit(done: Config, tmp_path: 
     assert (done.calibration / "state.json").stat().st_mtime_ns == before
     with xr.open_dataset(tmp_path / "nine.nc") as written:
         assert written.sizes["number"] == 9
+
+
+def test_another_title_or_target_is_another_result(done: Config, tmp_path: Path) -> None:
+    out = tmp_path / "one.nc"
+    assert forecast(done, init_times=["latest"], output=out)["written"]
+    titled = done.forecast.model_copy(update={"title": "Another"})
+    other = done.model_copy(update={"forecast": titled})
+    assert forecast(other, init_times=["latest"], output=out)["written"]
+    assert not forecast(other, init_times=["latest"], output=out)["written"]
+    raw = done.postprocess.model_copy(update={"method": "raw"})
+    both = raw.model_copy(update={"targets": ("z500", "t2m")})
+    members = tmp_path / "members.nc"
+    postprocess(done.model_copy(update={"postprocess": raw}), output=members)
+    config = done.model_copy(update={"postprocess": both})
+    assert postprocess(config, output=members)["written"]
+    with xr.open_dataset(members) as written:
+        assert "z500" in written
