@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from smoecast.config import Split
+from smoecast.config_data import Split
 from smoecast.errors import InputError
 from smoecast.fields.times import iso
 

@@ -141,4 +141,7 @@ def build(run: HeatRun) -> nn.Module:
     kind = CoordConv2d if run.layer == "coordconv" else SameConv2d
     network = nn.Sequential(kind(1, HIDDEN), nn.ReLU(), kind(HIDDEN, 1))
     # With so few channels a convolution is two to four times faster in this layout on a CPU.
-    return network.to(memory_format=torch.channels_last)
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast.config import Config, Split
+from smoecast.config import Config
+from smoecast.config_data import Split
 from smoecast.data import channels, checks, files, raw, series, splits, statistics
 from smoecast.fields import store
 from smoecast.fields.reader import open_files

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from smoecast.config import Split
+from smoecast.config_data import Split
 from smoecast.data.splits import split_times
 from smoecast.data.statistics import RELATIVE_FLOOR, floored, mean_and_std
 from smoecast.errors import InputError

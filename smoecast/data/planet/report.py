@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from smoecast import config
+from smoecast import config_data
 from smoecast.data.planet import source, verification
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--ensemble-years", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    planet = config.Planet(
+    planet = config_data.Planet(
         years=given.years, seed=given.seed, ensemble_years=min(given.years, given.ensemble_years)
     )
     with tempfile.TemporaryDirectory() as folder:

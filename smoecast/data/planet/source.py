@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import config
+from smoecast import config_data
 from smoecast.data.planet import dynamics, ensemble, files, nature, periods, surface
 from smoecast.data.planet.climate import Climate
 from smoecast.errors import ConfigError
@@ -32,14 +32,14 @@ SHARE = 128
 """Times whose products are worked out at once; bounds the memory."""
 
 
-def _parameters(planet: config.Planet, **more: object) -> str:
+def _parameters(planet: config_data.Planet, **more: object) -> str:
     """Everything that decides the values, as JSON."""
     facts = {"version": VERSION, "seed": planet.seed, "start": str(planet.start), **more}
     return json.dumps({**facts, "climate": asdict(TRUTH)}, sort_keys=True)
 
 
 def write_analyses(
-    folder: Path, planet: config.Planet, step_hours: int, progress: Progress | None = None
+    folder: Path, planet: config_data.Planet, step_hours: int, progress: Progress | None = None
 ) -> list[Path]:
     """Run the planet and write its weather, one file ``planet_{YYYY}.nc`` a calendar year.
 
@@ -47,7 +47,7 @@ def write_analyses(
     ----------
     folder : Path
         Where; made if missing.
-    planet : config.Planet
+    planet : config_data.Planet
         Years, first day and seed.
     step_hours : int
         Spacing in time, a multiple of 2 h.
@@ -94,7 +94,7 @@ class Plan:
         return files.holds(self.paths[i], self.parameters, "time", self.times[i])
 
 
-def _plan(folder: Path, planet: config.Planet, step_hours: int) -> Plan:
+def _plan(folder: Path, planet: config_data.Planet, step_hours: int) -> Plan:
     """Work out which files a series of analyses consists of."""
     start, end = periods.period(planet.start, planet.years)
     parts = periods.by_year(start, end)
@@ -152,7 +152,7 @@ def _products(
 
 
 def write_ensembles(
-    folder: Path, planet: config.Planet, progress: Progress | None = None
+    folder: Path, planet: config_data.Planet, progress: Progress | None = None
 ) -> list[Path]:
     """Run the forecasting centre and write its ensembles, ``planet_ens_{YYYY}.nc`` a calendar year.
 
@@ -164,7 +164,7 @@ def write_ensembles(
     ----------
     folder : Path
         Where; made if missing.
-    planet : config.Planet
+    planet : config_data.Planet
         Years of ensembles, members, first day and seed.
     progress : callable, optional
         Told the share that is done, between 0 and 1.
@@ -210,7 +210,7 @@ def _run_centre(
     paths: list[Path],
     years: list[NDArray[np.datetime64]],
     missing: list[bool],
-    planet: config.Planet,
+    planet: config_data.Planet,
     *,
     parameters: str,
     progress: Progress | None,
@@ -226,7 +226,7 @@ def _run_centre(
         files.write(paths[i], _gather(groups, years[i], planet.members, parameters, tell=tell))
 
 
-def _start_dates(planet: config.Planet) -> list[NDArray[np.datetime64]]:
+def _start_dates(planet: config_data.Planet) -> list[NDArray[np.datetime64]]:
     """Return the start dates of every calendar year that has any."""
     start, end = periods.period(planet.start, planet.ensemble_years)
     margin = np.timedelta64(2, "D")
@@ -243,7 +243,7 @@ def _start_dates(planet: config.Planet) -> list[NDArray[np.datetime64]]:
 
 
 def _states(
-    planet: config.Planet,
+    planet: config_data.Planet,
     years: list[NDArray[np.datetime64]],
     missing: list[bool],
     progress: Progress,

@@ -1,0 +1,147 @@
+"""What a run says of its data: the sections of a config that download and preprocess read."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from smoecast import names
+from smoecast.config_learning import Fraction, Positive, Section
+
+Hours = Annotated[int, Field(ge=0)]
+
+
+def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name that is no channel, and one named twice."""
+    for value in values:
+        if names.parse_channel(value) is None:
+            raise ValueError(
+                f"'{value}' is no channel: use a variable and, on pressure levels, its level "
+                "in hPa (z500, t850, t2m)"
+            )
+    if len(set(values)) != len(values):
+        raise ValueError("a channel is named twice")
+    return values
+
+
+class Split(Section):
+    """Which times train, choose and judge. All three as fractions in order of time, or as dates."""
+
+    train: Fraction | tuple[date, date] = Field(
+        0.7, description="share of the series, or [first day, last day]"
+    )
+    validation: Fraction | tuple[date, date] = Field(0.1, description="chooses; never trains")
+    test: Fraction | tuple[date, date] = Field(0.2, description="touched by the final score alone")
+
+    @model_validator(mode="after")
+    def _one_kind_and_apart(self) -> "Split":
+        parts = (self.train, self.validation, self.test)
+        fractions = [p for p in parts if isinstance(p, float)]
+        periods = sorted(p for p in parts if isinstance(p, tuple))
+        if fractions and periods:
+            raise ValueError("train, validation and test are either all fractions or all dates")
+        if fractions and sum(fractions) > 1.0 + 1e-9:
+            raise ValueError(f"the fractions add up to {sum(fractions):g}, more than 1")
+        if any(first > last for first, last in periods):
+            raise ValueError("a period ends before it begins")
+        if any(a[1] >= b[0] for a, b in pairwise(periods)):
+            raise ValueError("train, validation and test overlap")
+        return self
+
+
+class Planet(Section):
+    """The simulated planet: weather that anyone can make in a minute; never real weather."""
+
+    years: Annotated[float, Field(gt=0)] = Field(3.0, description="length of the series")
+    start: date = Field(date(2001, 1, 1), description="first day")
+    seed: int = Field(0, description="same seed, same weather")
+    ensemble_years: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="years of ensemble forecasts, two starts a week; 0 for none"
+    )
+    members: Positive = Field(10, description="ensemble members")
+
+
+class Download(Section):
+    """How `download` fetches what is not on this machine."""
+
+    url: str = Field("", description="mirror to use in place of the source's own address")
+    parallel: Positive = Field(4, description="files under way at once")
+    retry_minutes: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="that may be lost to failures before it gives up"
+    )
+    wait_hours: Annotated[float, Field(ge=0)] = Field(
+        24.0, description="in the queue of source era5 before it ends with exit code 4"
+    )
+
+    @model_validator(mode="after")
+    def _address_without_secrets(self) -> "Download":
+        # the config is saved beside every result; the message must not quote the address either
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url is no address: it begins with https:// or http://")
+        if any(sign in self.url for sign in "@?#"):
+            raise ValueError(
+                "url must be plain, without user, password or token: those belong in ~/.netrc"
+            )
+        return self
+
+
+class Era5(Section):
+    """What of ERA5 is asked for, beside channels, years and step."""
+
+    grid_degrees: Annotated[float, Field(ge=0.25, le=10)] = Field(
+        1.0, description="spacing of the grid, which the Climate Data Store interpolates to"
+    )
+    area: tuple[float, float, float, float] | tuple[()] = Field(
+        (), description="[north, west, south, east] in degrees; none given: the whole Earth"
+    )
+
+    @field_validator("area")
+    @classmethod
+    def _north_first(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value and not (90 >= value[0] > value[2] >= -90 and value[1] < value[3]):
+            raise ValueError("an area is [north, west, south, east], north above south")
+        return value
+
+
+class Data(Section):
+    """Where the analyses come from and what of them is kept."""
+
+    source: Literal[
+        "planet", "files", "ncep", "weatherbench", "weatherbench2", "era5", "opendata", "none"
+    ] = Field("planet", description="where analyses come from; none: ensembles alone")
+    files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
+    years: tuple[int, ...] = Field((), description="to fetch, for sources on the network")
+    channels: tuple[str, ...] = Field(
+        ("z500", "t850", "t2m"), description="fields in the store, in this order"
+    )
+    constants: tuple[str, ...] = Field((), description="fields without time: orography, lsm, slt")
+    step_hours: Positive = Field(6, description="spacing of the store in time")
+    grid: str = Field(
+        "", description="grid of the store: 5.625, 2.8125, 1.40625 ...; none given: as the data"
+    )
+    regrid: Literal["bilinear", "conservative"] = Field("bilinear", description="how, to `grid`")
+    split: Split = Field(Split(), description="by date or by fraction")
+    planet: Planet = Field(Planet(), description="for source planet")
+    era5: Era5 = Field(Era5(), description="for source era5")
+    _check = field_validator("channels", "constants")(known_channels)
+
+
+class Preprocess(Section):
+    """How `preprocess` works; nothing of it changes the store."""
+
+    workers: Positive = Field(1, description="processes on this machine")
+    scheduler: str = Field(
+        "", description="address of a Dask scheduler in their place: tcp://host:8786"
+    )
+
+
+class Ens10(Section):
+    """What of ENS-10 is kept, for source ens10."""
+
+    keep: Literal["members", "statistics"] = Field(
+        "statistics", description="every member, or mean and spread over members alone"
+    )
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(
+        (), description="of the start dates of 2018; none given: all 105 dates"
+    )
