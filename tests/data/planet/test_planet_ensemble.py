@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast import config
+from smoecast import config_data
 from smoecast.data.planet import dynamics, ensemble, nature, source
 from smoecast.data.planet.climate import Climate
 from smoecast.errors import ConfigError
 
-PLANET = config.Planet(years=0.1, start=date(2001, 12, 20), seed=2, ensemble_years=0.07, members=4)
+PLANET = config_data.Planet(
+    years=0.1, start=date(2001, 12, 20), seed=2, ensemble_years=0.07, members=4
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,9 +84,9 @@ def test_nothing_twice_and_the_same_again(made, tmp_path):
 
 
 def test_none_wanted_and_none_possible(tmp_path):
-    assert source.write_ensembles(tmp_path, config.Planet()) == []
+    assert source.write_ensembles(tmp_path, config_data.Planet()) == []
     with pytest.raises(ConfigError, match="no start date"):
-        source.write_ensembles(tmp_path, config.Planet(ensemble_years=0.005))
+        source.write_ensembles(tmp_path, config_data.Planet(ensemble_years=0.005))
 
 
 def test_analyses_have_the_promised_size(states):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from smoecast import config
+from smoecast import config_data
 from smoecast.data.planet import report, source, surface, verification
 
 
@@ -61,7 +61,7 @@ def _misses(figures):
 
 
 def test_a_year_looks_like_weather(tmp_path):
-    planet = config.Planet(years=1.0, ensemble_years=0.2, seed=1, members=6)
+    planet = config_data.Planet(years=1.0, ensemble_years=0.2, seed=1, members=6)
     figures = report.statistics(
         source.write_analyses(tmp_path, planet, 12), source.write_ensembles(tmp_path, planet), 2, 1
     )
@@ -72,7 +72,7 @@ def test_a_year_looks_like_weather(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2])
 def test_four_years_look_like_weather(tmp_path, seed):
-    planet = config.Planet(years=4.0, ensemble_years=2.0, seed=seed)
+    planet = config_data.Planet(years=4.0, ensemble_years=2.0, seed=seed)
     figures = report.statistics(
         source.write_analyses(tmp_path, planet, 6),
         source.write_ensembles(tmp_path, planet),

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast import config
+from smoecast import config_data
 from smoecast.data.planet import nature, source
 from smoecast.errors import ConfigError, OutputError
 
-SHORT = config.Planet(years=0.05, start=date(2003, 12, 20), seed=4)
+SHORT = config_data.Planet(years=0.05, start=date(2003, 12, 20), seed=4)
 
 
 @pytest.fixture(scope="module", autouse=True)
