@@ -23,6 +23,9 @@ class Hooks:
 
     Attributes
     ----------
+    survey : callable
+        Given the folder and the limits of the download, asks the network for what the source must
+        know before it can list its files, such as the newest start, and keeps it in the folder.
     locate : callable
         Given a file and the patience of the download, returns the places where it may be, best
         first; may wait until the source has prepared it. Asked for the next one only if the one
@@ -33,11 +36,16 @@ class Hooks:
     inspect : callable
         Given a whole fetched file and its `Remote`, returns notes for the manifest; raises
         InputError if the file is not what was asked for.
+    opened : callable
+        Given all files of a run that are there, looks at them together and returns the paths that
+        `fields.reader` opens; raises InputError if they are no data to work with.
     """
 
+    survey: Callable[[Path, Limits], None] = lambda folder, limits: None
     locate: Callable[[Remote, Patience], Iterable[Remote]] = lambda remote, patience: [remote]
     unpack: Callable[[Path, Remote], Iterable[tuple[str, Path]]] = lambda path, remote: ()
     inspect: Callable[[Path, Remote], dict[str, Any]] = lambda path, remote: {}
+    opened: Callable[[Sequence[Path]], list[Path]] = list
 
 
 class _Tally:

@@ -1,7 +1,6 @@
 """Where a run's raw files and its truth are."""
 
 from pathlib import Path
-from typing import Literal
 
 import xarray as xr
 
@@ -15,7 +14,7 @@ from smoecast.fields.reader import open_files
 from smoecast.fields.store import open_store
 
 
-def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Path]:
+def raw_files(config: Config, kind: sources.Kind) -> list[Path]:
     """Return the raw files of a run: its analyses or its ensembles.
 
     Raises
@@ -25,9 +24,9 @@ def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Pa
     ConfigError
         The run has none of this kind.
     """
+    if sources.is_remote(config, kind):
+        return sources.fetched(config, kind)
     wanted = config.data if kind == "analyses" else config.postprocess
-    if wanted.source in sources.REMOTE:
-        return sources.fetched(config)
     if wanted.source == "files":
         if not wanted.files:
             raise ConfigError("postprocess.source is files, but postprocess.files names none")
@@ -35,6 +34,14 @@ def raw_files(config: Config, kind: Literal["analyses", "ensembles"]) -> list[Pa
         return expand(wanted.files, key)
     prefix = "planet_ens_" if kind == "ensembles" else "planet_[0-9]"
     return expand([str(config.raw / f"{prefix}*.nc")], "the planet (run `smoecast download`)")
+
+
+def has_ensembles(config: Config) -> bool:
+    """Whether a run has ensembles of its own: fetched, given as files, or simulated."""
+    if sources.is_remote(config, "ensembles") or config.postprocess.files:
+        return True
+    simulated = config.data.source == "planet" and config.data.planet.ensemble_years > 0
+    return simulated and config.postprocess.source == "planet"
 
 
 def truth_of(config: Config) -> xr.DataArray:

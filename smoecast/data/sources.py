@@ -1,7 +1,7 @@
 """Every source by name, and what each needs."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from smoecast import console
 from smoecast.config import Config
@@ -19,7 +19,10 @@ class Source(Protocol):
     ABOUT: About
 
     def list_files(self, config: Config) -> list[Remote]:
-        """Return the files that hold the channels of a run; no network is asked."""
+        """Return the files that hold the channels of a run; no network is asked.
+
+        A source whose files follow from what `Hooks.survey` has brought gives an estimate before.
+        """
 
     def hooks(self, config: Config) -> Hooks:
         """Return what is done around a fetch."""
@@ -27,7 +30,14 @@ class Source(Protocol):
 
 _MODULES: tuple[Source, ...] = (ncep, weatherbench, era5)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
-"""Sources that are fetched over the network."""
+"""Sources of analyses that are fetched over the network."""
+
+_ENSEMBLES: tuple[Source, ...] = ()
+REMOTE_ENSEMBLES: dict[str, Source] = {module.ABOUT.name: module for module in _ENSEMBLES}
+"""Sources of ensemble forecasts (`postprocess.source`) that are fetched over the network."""
+
+Kind = Literal["analyses", "ensembles"]
+KINDS: tuple[Kind, ...] = ("analyses", "ensembles")
 
 _LOCAL = (
     About(
@@ -43,10 +53,29 @@ _LOCAL = (
 
 def about() -> list[About]:
     """Return every source, the quickest to use first."""
-    return [*_LOCAL, *(module.ABOUT for module in _MODULES)]
+    return [*_LOCAL, *(module.ABOUT for module in (*_MODULES, *_ENSEMBLES))]
 
 
-def fetch_all(config: Config) -> list[dict[str, Any]]:
+def name_of(config: Config, kind: Kind) -> str:
+    """Return the source of a run's analyses or ensembles by name."""
+    return config.data.source if kind == "analyses" else config.postprocess.source
+
+
+def is_remote(config: Config, kind: Kind) -> bool:
+    """Whether a run has analyses or ensembles that are fetched over the network."""
+    return name_of(config, kind) in (REMOTE if kind == "analyses" else REMOTE_ENSEMBLES)
+
+
+def folder_of(config: Config, kind: Kind) -> Path:
+    """Return where the fetched files of a kind are: apart, each beside a manifest of its own."""
+    return config.raw if kind == "analyses" else config.raw / "ensembles"
+
+
+def _source(config: Config, kind: Kind) -> Source:
+    return (REMOTE if kind == "analyses" else REMOTE_ENSEMBLES)[name_of(config, kind)]
+
+
+def fetch_all(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     """Bring the raw files of a run to its folder; return their names, bytes and sha256.
 
     Raises
@@ -54,21 +83,26 @@ def fetch_all(config: Config) -> list[dict[str, Any]]:
     SmoecastError
         See `data.collect.collect`, and what the source says of the config.
     """
-    source = REMOTE[config.data.source]
-    wishes = config.download
+    source, folder, wishes = _source(config, kind), folder_of(config, kind), config.download
     limits = Limits(parallel=wishes.parallel, retry_seconds=60.0 * wishes.retry_minutes)
+    source.list_files(config)  # what the source lacks is said before the network is asked
     console.say(f"{source.ABOUT.what}; licence: {source.ABOUT.licence}")
-    paths = collect(source.list_files(config), config.raw, limits, source.hooks(config))
-    manifest = Manifest(config.raw)
+    hooks = source.hooks(config)
+    hooks.survey(folder, limits)
+    remotes = source.list_files(config)
+    paths = collect(remotes, folder, limits, hooks)
+    hooks.opened(paths)
+    manifest = Manifest(folder)
     return [
-        {"file": path.name, "bytes": entry.bytes, "sha256": entry.sha256}
-        for path in paths
-        if (entry := manifest.get(path.name)) is not None
+        {"file": name, "bytes": entry.bytes, "sha256": entry.sha256}
+        for remote in remotes
+        for name in remote.kept
+        if (entry := manifest.get(name)) is not None
     ]
 
 
-def fetched(config: Config) -> list[Path]:
-    """Return the raw files of a run that are on disk, in order.
+def fetched(config: Config, kind: Kind = "analyses") -> list[Path]:
+    """Return what is on disk of a run's raw files, in order, as `fields.reader` opens it.
 
     A file that is not published yet may be missing.
 
@@ -77,20 +111,20 @@ def fetched(config: Config) -> list[Path]:
     InputError
         Another one is missing, or all are.
     """
-    remotes = REMOTE[config.data.source].list_files(config)
-    wanted = [(config.raw / name, remote) for remote in remotes for name in remote.kept]
+    source, folder = _source(config, kind), folder_of(config, kind)
+    wanted = [(folder / name, r) for r in source.list_files(config) for name in r.kept]
     for path, remote in wanted:
         if not path.is_file() and not remote.may_come_after(today()):
             raise InputError(f"{path}: the file is not there yet: run `smoecast download`")
     found = [path for path, _ in wanted if path.is_file()]
     if not found:
-        raise InputError(f"{config.raw}: no raw file is there yet: run `smoecast download`")
-    return found
+        raise InputError(f"{folder}: no raw file is there yet: run `smoecast download`")
+    return source.hooks(config).opened(found)
 
 
-def plan(config: Config) -> list[dict[str, Any]]:
+def plan(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     """Return what would be fetched: name, address, bytes to expect and whether it is there."""
-    manifest = Manifest(config.raw)
+    manifest = Manifest(folder_of(config, kind))
     return [
         {
             "file": " ".join(remote.kept),
@@ -98,5 +132,5 @@ def plan(config: Config) -> list[dict[str, Any]]:
             "bytes": remote.size or remote.about,
             "there": is_held(manifest, remote),
         }
-        for remote in REMOTE[config.data.source].list_files(config)
+        for remote in _source(config, kind).list_files(config)
     ]

@@ -10,11 +10,11 @@ from smoecast.configfile import dump
 from smoecast.data import files, sources
 from smoecast.data.planet import source as planet
 from smoecast.disk import write_atomic
-from smoecast.errors import ConfigError
+from smoecast.errors import ConfigError, NotPublishedError
 
 
 def download(config: Config) -> dict[str, Any]:
-    """Bring the raw files of a run to its folder.
+    """Bring the raw files of a run, its analyses and its ensembles, to its folder.
 
     Source `planet` simulates them; source `files` has them already, so they are only checked; the
     others are fetched (`data.sources`).
@@ -22,7 +22,7 @@ def download(config: Config) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``folder``, ``files`` (names, bytes, sha256) and ``source``.
+        ``source``, ``folder`` and ``files`` (names, bytes, sha256).
 
     Raises
     ------
@@ -33,16 +33,45 @@ def download(config: Config) -> dict[str, Any]:
     NotPublishedError
         A file does not exist yet; all the others are there.
     """
-    if config.data.source in sources.REMOTE:
-        fetched = sources.fetch_all(config)
-        return {"source": config.data.source, "folder": str(config.raw), "files": fetched}
-    if config.data.source != "planet":
-        paths = files.expand(config.data.files, "data.files")
-        paths += files.expand(config.postprocess.files, "postprocess.files")
-        if not paths:
-            raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
-        console.say(f"{len(paths)} source files are in place, nothing to fetch")
-        return _summary(config, paths, paths[0].parent)
+    if not _kinds(config):
+        return _local(config)
+    entries = _simulate(config)["files"] if config.data.source == "planet" else []
+    late = []
+    for kind in _kinds(config):
+        try:
+            entries += sources.fetch_all(config, kind)
+        except NotPublishedError as error:
+            late.append(error)
+    if late:
+        raise late[0]
+    return {**_place(config), "files": entries}
+
+
+def _kinds(config: Config) -> list[sources.Kind]:
+    """Return what of a run comes over the network."""
+    return [kind for kind in sources.KINDS if sources.is_remote(config, kind)]
+
+
+def _place(config: Config) -> dict[str, Any]:
+    names = [sources.name_of(config, kind) for kind in _kinds(config)]
+    if config.data.source == "planet" or not names:
+        names.insert(0, config.data.source)
+    return {"source": ", ".join(dict.fromkeys(names)), "folder": str(config.raw)}
+
+
+def _local(config: Config) -> dict[str, Any]:
+    """Simulate a planet, or look whether the files that a run names are there."""
+    if config.data.source == "planet":
+        return _simulate(config)
+    paths = files.expand(config.data.files, "data.files")
+    paths += files.expand(config.postprocess.files, "postprocess.files")
+    if not paths:
+        raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
+    console.say(f"{len(paths)} source files are in place, nothing to fetch")
+    return _summary(config, paths, paths[0].parent)
+
+
+def _simulate(config: Config) -> dict[str, Any]:
     config.raw.mkdir(parents=True, exist_ok=True)
     settings = config.data.planet
     with console.progress("simulating the planet", 1.0) as step:
@@ -63,10 +92,9 @@ def plan(config: Config) -> dict[str, Any]:
         ``source``, ``folder``, ``files`` (name, url, bytes to expect, whether it is there) and
         ``bytes`` still to come.
     """
-    entries = sources.plan(config) if config.data.source in sources.REMOTE else []
+    entries = [entry for kind in _kinds(config) for entry in sources.plan(config, kind)]
     left = sum(entry["bytes"] for entry in entries if not entry["there"])
-    facts = {"source": config.data.source, "folder": str(config.raw), "bytes": left}
-    return {**facts, "files": entries}
+    return {**_place(config), "bytes": left, "files": entries}
 
 
 def list_sources() -> dict[str, Any]:

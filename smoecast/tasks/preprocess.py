@@ -31,9 +31,7 @@ def preprocess(config: Config) -> dict[str, Any]:
         The store could not be written.
     """
     summary = {} if config.data.source == "none" else {"analyses": _analyses(config)}
-    ensembles = config.postprocess
-    simulated = config.data.source == "planet" and config.data.planet.ensemble_years > 0
-    if (ensembles.source == "planet" and simulated) or ensembles.files:
+    if raw.has_ensembles(config):
         summary["ensembles"] = _ensembles(config)
     return summary
 
