@@ -11,6 +11,7 @@ from typing import Any
 from smoecast import console
 from smoecast.data.fetch import fetch
 from smoecast.data.manifest import Entry, Manifest, entry_of
+from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience, SpentError
 from smoecast.data.remote import Remote, shown
 from smoecast.disk import lock
@@ -30,6 +31,9 @@ class Hooks:
         Given a file and the patience of the download, returns the places where it may be, best
         first; may wait until the source has prepared it. Asked for the next one only if the one
         before could not be fetched.
+    part : callable
+        Given the path of a part and its `Remote`, returns what takes the bytes as they come; it may
+        keep fewer than come.
     unpack : callable
         Given an archive and its `Remote`, yields the name and a whole temporary file beside it
         for each of `Remote.gives`.
@@ -43,6 +47,7 @@ class Hooks:
 
     survey: Callable[[Path, Limits], None] = lambda folder, limits: None
     locate: Callable[[Remote, Patience], Iterable[Remote]] = lambda remote, patience: [remote]
+    part: Callable[[Path, Remote], Part] = lambda path, remote: Part(path)
     unpack: Callable[[Path, Remote], Iterable[tuple[str, Path]]] = lambda path, remote: ()
     inspect: Callable[[Path, Remote], dict[str, Any]] = lambda path, remote: {}
     opened: Callable[[Sequence[Path]], list[Path]] = list
@@ -174,11 +179,15 @@ def _one(
 def _unpack(
     remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks, patience: Patience
 ) -> None:
-    """Put what an archive holds in its place; a damaged archive does not stay either."""
-    path = folder / remote.name
+    """Put what an archive holds in its place; a damaged archive does not stay either.
+
+    What is noted of the archive is noted of all that it gives.
+    """
+    path, archive = folder / remote.name, manifest.get(remote.name)
+    notes = archive.notes if archive is not None else {}
     try:
         for name, temporary in hooks.unpack(path, remote):
-            manifest.add(name, entry_of(temporary, shown(remote.url)))
+            manifest.add(name, entry_of(temporary, shown(remote.url), notes=notes))
             temporary.replace(folder / name)
             patience.check()
     except InputError:
@@ -219,14 +228,15 @@ def _from(
     hooks: Hooks,
 ) -> None:
     known = manifest.get(place.name) if manifest.holds(place.name) else None
-    part = path.with_name(f"{path.name}.part")
+    part = hooks.part(path.with_name(f"{path.name}.part"), place)
 
     def record(entry: Entry) -> None:
-        manifest.add(place.name, replace(entry, notes=hooks.inspect(part, place)))
+        manifest.add(place.name, replace(entry, notes=hooks.inspect(part.path, place)))
 
     entry = fetch(
         place.url,
         path,
+        part=part,
         size=place.size,
         checksum=place.checksum,
         known=known if place.grows else None,

@@ -20,6 +20,7 @@ import requests
 from smoecast import console
 from smoecast.data.answers import TroubleError, ask, chunked, content_range, next_chunk, total_of
 from smoecast.data.manifest import Entry, entry_of
+from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience
 from smoecast.data.remote import shown
 from smoecast.disk import sync, write_atomic
@@ -36,32 +37,18 @@ class _Wanted:
     """What is fetched and what is known of it beforehand."""
 
     url: str
-    part: Path
+    part: Part
     size: int | None
     checksum: str | None
     missing: type[SmoecastError]
     progress: Progress
-
-    @property
-    def marks(self) -> Path:
-        """Where the marks of the version in `part` are kept."""
-        return self.part.with_name(f"{self.part.name}.json")
-
-    @property
-    def there(self) -> int:
-        """Bytes in the part."""
-        return self.part.stat().st_size if self.part.is_file() else 0
-
-    def forget(self) -> None:
-        """Throw the part away."""
-        self.marks.unlink(missing_ok=True)
-        self.part.unlink(missing_ok=True)
 
 
 def fetch(
     url: str,
     path: Path,
     *,
+    part: Part | None = None,
     size: int | None = None,
     checksum: str | None = None,
     known: Entry | None = None,
@@ -78,6 +65,8 @@ def fetch(
         Where it is (http or https); ``~/.netrc`` and the proxy variables are honoured.
     path : Path
         Where it goes, in a folder that is there.
+    part : Part, optional
+        What takes the bytes beside it meanwhile; none given: the file ``{name}.part``.
     size : int, optional
         Bytes it must have.
     checksum : str, optional
@@ -110,33 +99,34 @@ def fetch(
     OutputError
         The disk is full or refuses the file; the part is kept.
     """
-    wanted = _Wanted(url, path.with_name(path.name + ".part"), size, checksum, missing, progress)
+    part = part or Part(path.with_name(path.name + ".part"))
+    wanted = _Wanted(url, part, size, checksum, missing, progress)
     marks = _persist(wanted, known, patience or Patience(Limits()))
     if marks is None and known is not None:
         return known
     server = {key: value for key, value in (marks or {}).items() if key != "size"}
-    entry = entry_of(wanted.part, shown(url), **server)
+    entry = entry_of(part.path, shown(url), **server)
     try:
         record(entry)
     except InputError:
-        wanted.forget()
+        part.forget()
         raise
-    wanted.part.replace(path)
-    wanted.marks.unlink(missing_ok=True)
+    part.path.replace(path)
+    part.forget()  # what stood beside it
     sync(path.parent)
     return entry
 
 
 def _persist(wanted: _Wanted, known: Entry | None, patience: Patience) -> Marks | None:
     """Attempt until the part is whole and right; return its marks, None when nothing changed."""
-    failures, most, since = 0, wanted.there, time.monotonic()
+    failures, most, since = 0, wanted.part.there, time.monotonic()
     while True:
         try:
             with requests.Session() as session:
                 return _attempt(session, wanted, known, patience)
         except TroubleError as trouble:
-            if wanted.there > most:
-                failures, most, since = 0, wanted.there, time.monotonic()
+            if wanted.part.there > most:
+                failures, most, since = 0, wanted.part.there, time.monotonic()
             failures += 1
             why = f"{shown(wanted.url)}: {trouble}"
             waited = patience.wait(failures, why, since, trouble.wait)
@@ -148,7 +138,7 @@ def _attempt(
     session: requests.Session, wanted: _Wanted, known: Entry | None, patience: Patience
 ) -> Marks | None:
     """Ask once for what is missing and verify the whole."""
-    marks, there = _kept(wanted), wanted.there
+    marks, there = _kept(wanted), wanted.part.there
     if there and marks.get("size") == str(there):
         _verify(wanted, there, doubtful=True)
         return marks
@@ -163,7 +153,7 @@ def _attempt(
             _past_the_end(response, wanted, there)
             return marks
         if response.status_code == 206 and content_range(response)[0] != there:
-            wanted.forget()
+            wanted.part.forget()
             raise TroubleError("the server sent another part of the file than was asked for")
         resumed = there > 0 and response.status_code == 206
         if not resumed:
@@ -178,11 +168,11 @@ def _attempt(
 def _kept(wanted: _Wanted) -> Marks:
     """Return the marks of the part; a part that nothing can be compared with is thrown away."""
     with suppress(OSError, ValueError):
-        marks: Marks = json.loads(wanted.marks.read_bytes())
+        marks: Marks = json.loads(wanted.part.marks.read_bytes())
         if _if_range(marks):
             return marks
     if wanted.checksum is None:
-        wanted.part.unlink(missing_ok=True)
+        wanted.part.forget()
     return {}
 
 
@@ -202,7 +192,7 @@ def _if_changed(known: Entry) -> dict[str, str]:
 def _past_the_end(response: requests.Response, wanted: _Wanted, there: int) -> None:
     """Deal with the answer that nothing is left to send: the part may be whole."""
     if content_range(response)[1] != there:
-        wanted.forget()
+        wanted.part.forget()
         raise TroubleError("the file on the server is another than the one begun")
     _verify(wanted, there, doubtful=True)
 
@@ -215,9 +205,9 @@ def _begin(response: requests.Response, wanted: _Wanted) -> Marks:
         "modified": headers.get("Last-Modified", ""),
         "size": headers.get("Content-Length", ""),
     }
-    wanted.forget()
+    wanted.part.forget()
     try:
-        write_atomic(wanted.marks, json.dumps(marks).encode())
+        write_atomic(wanted.part.marks, json.dumps(marks).encode())
     except OSError as problem:
         raise _disk(wanted, problem) from None
     return marks
@@ -251,29 +241,27 @@ def _receive(
     response: requests.Response, wanted: _Wanted, there: int, total: int | None, patience: Patience
 ) -> None:
     """Append what comes to the part, each chunk as it comes."""
-    try:
-        file = wanted.part.open("ab", buffering=0)
-    except OSError as problem:
-        raise _disk(wanted, problem) from None
-    with file:
-        while chunk := next_chunk(response):
-            try:
-                written = 0
-                while written < len(chunk):
-                    written += file.write(chunk[written:])
-            except OSError as problem:
-                raise _disk(wanted, problem) from None
-            there += len(chunk)
-            wanted.progress(there, total)
-            patience.check()
+    _take(wanted, b"")  # the part of an empty file is there too
+    while chunk := next_chunk(response):
+        _take(wanted, chunk)
+        there += len(chunk)
+        wanted.progress(there, total)
+        patience.check()
     if total is not None and there < total and not chunked(response):
         raise TroubleError(f"the connection ended after {there} of {total} bytes")
 
 
+def _take(wanted: _Wanted, chunk: bytes) -> None:
+    try:
+        wanted.part.append(chunk)
+    except OSError as problem:
+        raise _disk(wanted, problem) from None
+
+
 def _disk(wanted: _Wanted, problem: OSError) -> OutputError:
     return OutputError(
-        f"{wanted.part}: the disk does not take the file ({problem.strerror}): make room and run "
-        "again, what has come is kept"
+        f"{wanted.part.path}: the disk does not take the file ({problem.strerror}): make room "
+        "and run again, what has come is kept"
     )
 
 
@@ -282,18 +270,21 @@ def _verify(wanted: _Wanted, total: int | None, *, doubtful: bool) -> None:
 
     A wrong part of several answers, or of unknown length, is fetched once more from the start.
     """
-    sync(wanted.part)
+    part = wanted.part
+    sync(part.path)
     expected = wanted.size if wanted.size is not None else total
     algorithm, _, digest = (wanted.checksum or "").partition(":")
-    right = expected is None or wanted.there == expected
-    what = f"{wanted.there} bytes came, {expected} were promised"
+    right = expected is None or part.there == expected
+    what = f"{part.there} bytes came, {expected} were promised"
+    if right and (unfinished := part.unfinished()):
+        right, what = False, unfinished
     if right and algorithm:
-        with wanted.part.open("rb") as stream:
+        with part.path.open("rb") as stream:
             right = hashlib.file_digest(stream, algorithm).hexdigest() == digest.lower()
         what = f"the {algorithm} of what came is not the one promised"
     if right:
         return
-    wanted.forget()
+    wanted.part.forget()
     if doubtful:
         raise TroubleError(what)
     raise InputError(f"{shown(wanted.url)}: {what}: run again, or use another mirror")
