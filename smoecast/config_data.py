@@ -121,6 +121,9 @@ class Data(Section):
         "", description="grid of the store: 5.625, 2.8125, 1.40625 ...; none given: as the data"
     )
     regrid: Literal["bilinear", "conservative"] = Field("bilinear", description="how, to `grid`")
+    precision: Literal["float32", "float16"] = Field(
+        "float32", description="of the store; float16 halves it, after normalisation"
+    )
     split: Split = Field(Split(), description="by date or by fraction")
     planet: Planet = Field(Planet(), description="for source planet")
     era5: Era5 = Field(Era5(), description="for source era5")
@@ -132,7 +135,9 @@ class Preprocess(Section):
 
     workers: Positive = Field(1, description="processes on this machine")
     scheduler: str = Field(
-        "", description="address of a Dask scheduler in their place: tcp://host:8786"
+        "",
+        pattern="^$|^(tcp|tls)://",
+        description="address of a Dask scheduler in their place: tcp://host:8786",
     )
 
 

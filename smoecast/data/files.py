@@ -1,13 +1,18 @@
 """Source `files`: any NetCDF or GRIB on disk."""
 
-import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smoecast.data.manifest import sha256_of
+from smoecast.disk import write_atomic
 from smoecast.errors import InputError
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
+
+DIGESTS = ".digests.json"
+"""In a run's folder: which sha256 its raw files had when they were last read."""
 
 
 def expand(patterns: Sequence[str], key: str) -> list[Path]:
@@ -41,11 +46,38 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     return sorted(found)
 
 
-def manifest(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return name, size and sha256 of each file."""
-    entries = []
+def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str, Any]]:
+    """Return name, size and sha256 of each file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files.
+    memory : Path, optional
+        JSON file that remembers the digests: one that has not changed in size and time since is
+        not read again.
+    """
+    known = _remembered(memory)
+    entries, seen = [], {}
     for path in paths:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        entries.append({"file": path.name, "bytes": path.stat().st_size, "sha256": digest})
+        state = path.stat()
+        mark = [state.st_size, state.st_mtime_ns]
+        before = known.get(str(path.absolute()))
+        digest = before[2] if before and before[:2] == mark else sha256_of(path)
+        seen[str(path.absolute())] = [*mark, digest]
+        entries.append({"file": path.name, "bytes": state.st_size, "sha256": digest})
+    together = known | seen
+    if memory and together != known:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(memory, json.dumps(together, indent=1).encode())
     return entries
+
+
+def _remembered(memory: Path | None) -> dict[str, Any]:
+    if memory is None or not memory.is_file():
+        return {}
+    try:
+        known: dict[str, Any] = json.loads(memory.read_bytes())
+    except ValueError:
+        return {}
+    return known

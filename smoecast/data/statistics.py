@@ -1,4 +1,7 @@
-"""Statistics of the training times only."""
+"""Statistics of the training times only, in one pass, the same however the pass is cut."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,10 +13,59 @@ RELATIVE_FLOOR = 1e-6
 _BLOCK = 256
 
 
+def moments(values: NDArray[np.float32]) -> dict[str, Any]:
+    """Return number, mean and sum of squares about it, by channel, of some times.
+
+    Parameters
+    ----------
+    values : (T, ..., C, H, W) float32
+        Of training times; T may be 0.
+
+    Returns
+    -------
+    dict
+        ``count`` (points per channel), ``mean`` and ``squares`` (C numbers each): JSON values.
+    """
+    axes = tuple(i for i in range(values.ndim) if i != values.ndim - 3)
+    count = values.size // values.shape[-3]
+    mean = values.mean(axis=axes, dtype=np.float64) if count else np.zeros(values.shape[-3])
+    squares = ((values - mean[:, None, None]) ** 2).sum(axis=axes)
+    return {"count": count, "mean": mean.tolist(), "squares": squares.tolist()}
+
+
+def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation by channel from the moments of parts, in their order.
+
+    Chan, Golub & LeVeque 1983 (doi:10.1080/00031305.1983.10483115), pairwise update; large
+    offsets (Z500) lose no digits.
+
+    Parameters
+    ----------
+    parts : iterable of dict
+        From `moments`; at least one counts something.
+
+    Returns
+    -------
+    mean, std : (C,) float64
+        The spread floored, see `floored`.
+    """
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        more = part["count"]
+        if not more:
+            continue
+        change = np.asarray(part["mean"]) - mean
+        whole = count + more
+        squares = squares + np.asarray(part["squares"]) + change**2 * (count * more / whole)
+        mean = mean + change * (more / whole)
+        count = whole
+    return mean, floored(np.sqrt(squares / count), mean)
+
+
 def mean_and_std(
     fields: NDArray[np.float32] | xr.DataArray, chosen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation by channel over the chosen times, in one pass.
+    """Return mean and standard deviation by channel over the chosen times.
 
     Parameters
     ----------
@@ -25,23 +77,10 @@ def mean_and_std(
     Returns
     -------
     mean, std : (C,) float64
-
-    Notes
-    -----
-    Sums are taken about the first field's mean, so that a large offset (Z500) loses no digits.
     """
-    axes = tuple(i for i in range(fields.ndim) if i != fields.ndim - 3)
     indices = np.flatnonzero(chosen)
-    shift = np.asarray(fields[indices[0]], np.float64).mean(axis=tuple(a - 1 for a in axes[1:]))
-    count, total, squares = 0, np.zeros_like(shift), np.zeros_like(shift)
-    for block in np.array_split(indices, max(1, len(indices) // _BLOCK)):
-        values = np.asarray(fields[block], np.float64) - shift[:, None, None]
-        count += values.size // len(shift)
-        total += values.sum(axis=axes)
-        squares += (values**2).sum(axis=axes)
-    mean = shift + total / count
-    std = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0))
-    return mean, floored(std, mean)
+    blocks = np.array_split(indices, max(1, len(indices) // _BLOCK))
+    return merged(moments(np.asarray(fields[block])) for block in blocks)
 
 
 def floored(std: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,21 +2,32 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import xarray as xr
 
+from smoecast import console
 from smoecast.config import Config
-from smoecast.config_data import Split
-from smoecast.data import channels, checks, files, raw, series, splits, statistics
+from smoecast.data import archive, checks, files, raw, splits, statistics
+from smoecast.data.sources import Kind
+from smoecast.disk import lock
+from smoecast.errors import InputError
+from smoecast.fields import draft as drafts
 from smoecast.fields import store
-from smoecast.fields.reader import open_files
+from smoecast.tasks import workers
+
+_SCALE_TIMES = 64
 
 
 def preprocess(config: Config) -> dict[str, Any]:
     """Make the stores of a run: analyses, and ensemble forecasts where the run has them.
+
+    A run that was killed goes on with the chunks that are missing; the store is the same to the
+    byte however often it was killed and however many workers made it.
 
     Returns
     -------
@@ -29,72 +40,83 @@ def preprocess(config: Config) -> dict[str, Any]:
         A raw file is missing, damaged or incomplete, or has no channel of that name.
     OutputError
         The store could not be written.
+    LockedError
+        Another process preprocesses the same run.
     """
-    summary = {} if config.data.source == "none" else {"analyses": _analyses(config)}
+    summary = {} if config.data.source == "none" else {"analyses": _make(config, "analyses")}
     if raw.has_ensembles(config):
-        summary["ensembles"] = _ensembles(config)
+        summary["ensembles"] = _make(config, "ensembles")
     return summary
 
 
-def _analyses(config: Config) -> dict[str, Any]:
-    paths = raw.raw_files(config, "analyses")
-    keep = {"data": config.data.model_dump(mode="json", exclude={"files"})}
-    details = _details(paths, keep)
-    if _is_done(config.store, details):
-        return _described(config.store, written=False)
-    source = checks.named(paths)
-    dataset = series.evenly(open_files(paths), config.data.step_hours, source)
-    content = xr.Dataset({"fields": channels.pack(dataset, config.data.channels, source)})
-    for name in config.data.constants:
-        content[f"constant_{name}"] = _constant(dataset, name, source)
-    return _write(content, config.store, details, config.data.split, paths)
+def _make(config: Config, kind: Kind) -> dict[str, Any]:
+    """Make the store of one kind, or go on with it, or find it done."""
+    path = config.store if kind == "analyses" else config.ensemble_store
+    with lock(config.place):
+        details = _details(config, kind)
+        if _is_done(path, details):
+            return _described(path, written=False)
+        content = archive.content(config, kind)
+        draft = drafts.begin(_template(content, config, kind), path, details)
+        missing = draft.missing()
+        if len(missing) < len(draft.chunks):
+            done = len(draft.chunks) - len(missing)
+            console.say(f"{done} of {len(draft.chunks)} parts are there already")
+        with console.progress(f"preprocessing {kind}", max(len(missing), 1)) as step:
+            try:
+                workers.each(partial(fill, config, kind, draft), missing, config.preprocess, step)
+            except InputError:
+                draft.discard()  # with other input it is another store
+                raise
+        mean, std = statistics.merged(draft.notes())
+        draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
+        return _described(path, written=True)
 
 
-def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:
-    field = channels.field(dataset, name, source)
-    extra = [d for d in field.dims if d not in ("latitude", "longitude")]
-    field = field.isel(dict.fromkeys(extra, 0), drop=True)
-    return field.drop_vars([n for n in field.coords if n not in field.dims]).astype("float32")
+def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
+    """Make one chunk of a store: the work of one worker.
+
+    Raises
+    ------
+    InputError
+        A value is missing; the message names channel, time and files.
+    OutputError
+        The disk is full or refuses.
+    """
+    content = archive.content(config, kind)
+    rows = draft.slice_of(chunk)
+    along = content["fields"].dims[0]
+    # one thread: the blocks come from netCDF-C, which crashes under threads
+    with dask.config.set(scheduler="synchronous"):
+        block = content["fields"].isel({along: rows}).compute()
+    checks.check_finite(block, raw.raw_files(config, kind))
+    training = content["train"].values[rows]
+    draft.write(chunk, block.values, statistics.moments(block.values[training]))
 
 
-def _ensembles(config: Config) -> dict[str, Any]:
-    paths = raw.raw_files(config, "ensembles")
-    settings = config.postprocess
-    keep = settings.model_dump(mode="json", include={"source", "channels", "lead_hours", "split"})
-    details = _details(paths, {"postprocess": keep})
-    if _is_done(config.ensemble_store, details):
-        return _described(config.ensemble_store, written=False)
-    source = checks.named(paths)
-    dataset = series.leads(open_files(paths), settings.lead_hours, source)
-    fields = channels.pack(dataset, settings.channels, source)
-    order = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
-    content = xr.Dataset({"fields": fields.transpose(*order)})
-    return _write(content, config.ensemble_store, details, settings.split, paths)
+def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
+    """Return the content with the scale of a store of half precision, taken from its first fields.
+
+    Any scale of about the right size will do: it only keeps float16 from overflowing.
+    """
+    if kind != "analyses" or config.data.precision == "float32":
+        return content
+    training = np.flatnonzero(content["train"].values)[:_SCALE_TIMES]
+    with dask.config.set(scheduler="synchronous"):
+        values = content["fields"].isel(time=training).values
+    mean, std = statistics.merged([statistics.moments(values)])
+    packing = {"offset": mean.astype(np.float32), "scale": std.astype(np.float32)}
+    return content.assign({name: ("channel", value) for name, value in packing.items()})
 
 
-def _write(
-    content: xr.Dataset, path: Path, details: dict[str, Any], split: Split, paths: list[Path]
-) -> dict[str, Any]:
-    """Write fields, the mask of each part and the statistics of the training part."""
-    along = str(content["fields"].dims[0])
-    masks = splits.split_times(content[along].values, split, checks.named(paths))
-    for part, mask in masks.items():
-        content[part] = xr.DataArray(mask, dims=along)
-
-    def summarise(written: xr.Dataset) -> dict[str, xr.DataArray]:
-        checks.check_finite(written["fields"], paths)
-        mean, std = statistics.mean_and_std(written["fields"], masks["train"])
-        return {
-            "mean": xr.DataArray(mean, dims="channel"),
-            "std": xr.DataArray(std, dims="channel"),
-        }
-
-    store.write_store(content, path, details, summarise)
-    return _described(path, written=True)
-
-
-def _details(paths: list[Path], keep: dict[str, Any]) -> dict[str, Any]:
-    made_from = {**keep, "manifest": files.manifest(paths)}
+def _details(config: Config, kind: Kind) -> dict[str, Any]:
+    if kind == "analyses":
+        keep = {"data": config.data.model_dump(mode="json", exclude={"files"})}
+    else:
+        wanted = {"source", "channels", "lead_hours", "split"}
+        keep = {"postprocess": config.postprocess.model_dump(mode="json", include=wanted)}
+    manifest = files.manifest(raw.raw_files(config, kind), config.place / files.DIGESTS)
+    made_from = {**keep, "manifest": manifest}
     text = json.dumps(made_from, sort_keys=True)
     return {**made_from, "identity": hashlib.sha256(text.encode()).hexdigest()}
 

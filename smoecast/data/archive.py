@@ -1,0 +1,82 @@
+"""The raw files of a run as one lazy dataset: what a store of it holds."""
+
+from functools import lru_cache
+
+import xarray as xr
+
+from smoecast.config import Config
+from smoecast.data import channels, checks, raw, series, splits
+from smoecast.data.sources import Kind
+from smoecast.errors import InputError
+from smoecast.fields.reader import open_files
+
+ENSEMBLE = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
+
+
+def content(config: Config, kind: Kind) -> xr.Dataset:
+    """Return what a store of this kind holds, lazily; opened once in each process.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    kind : str
+        ``analyses`` or ``ensembles``.
+
+    Returns
+    -------
+    xr.Dataset
+        ``fields`` (time or init_time, ..., channel, latitude, longitude), a mask of each part of
+        the split, and ``constant_*``.
+
+    Raises
+    ------
+    InputError
+        A raw file is missing, damaged or incomplete, or has no channel of that name.
+    """
+    return _content(config.model_dump_json(), kind)
+
+
+@lru_cache(maxsize=1)
+def _content(text: str, kind: Kind) -> xr.Dataset:
+    config = Config.model_validate_json(text)
+    if kind == "analyses":
+        dataset, split = _analyses(config), config.data.split
+    else:
+        dataset, split = _ensembles(config), config.postprocess.split
+    along = str(dataset["fields"].dims[0])
+    source = checks.named(raw.raw_files(config, kind))
+    for part, mask in splits.split_times(dataset[along].values, split, source).items():
+        dataset[part] = xr.DataArray(mask, dims=along)
+    return dataset
+
+
+def _analyses(config: Config) -> xr.Dataset:
+    paths = raw.raw_files(config, "analyses")
+    source = checks.named(paths)
+    dataset = series.evenly(open_files(paths), config.data.step_hours, source)
+    packed = xr.Dataset({"fields": channels.pack(dataset, config.data.channels, source)})
+    for name in config.data.constants:
+        packed[f"constant_{name}"] = _constant(dataset, name, source)
+    return packed
+
+
+def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:
+    """Return a field without time, in memory."""
+    field = channels.field(dataset, name, source)
+    extra = [d for d in field.dims if d not in ("latitude", "longitude")]
+    field = field.isel(dict.fromkeys(extra, 0), drop=True)
+    values = field.drop_vars([n for n in field.coords if n not in field.dims]).astype("float32")
+    loaded: xr.DataArray = values.compute(scheduler="synchronous")
+    if not bool(loaded.notnull().all()):
+        raise InputError(f"{source}: the constant {name} has missing values; leave it out")
+    return loaded
+
+
+def _ensembles(config: Config) -> xr.Dataset:
+    settings = config.postprocess
+    paths = raw.raw_files(config, "ensembles")
+    source = checks.named(paths)
+    dataset = series.leads(open_files(paths), settings.lead_hours, source)
+    fields = channels.pack(dataset, settings.channels, source)
+    return xr.Dataset({"fields": fields.transpose(*ENSEMBLE)})

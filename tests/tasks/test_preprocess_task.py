@@ -1,0 +1,206 @@
+"""A store comes out the same however it was made: killed, by many workers, by a cluster."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import LocalCluster
+from small_world import analyses, small_run
+
+from smoecast import configfile
+from smoecast.config import Config
+from smoecast.config_data import Preprocess
+from smoecast.data import files
+from smoecast.errors import ConfigError, InputError, OutputError
+from smoecast.fields import draft as drafts
+from smoecast.fields import store
+from smoecast.tasks import preprocess as task
+from smoecast.tasks import workers
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "CHUNK_BYTES", 20_000)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    path = tmp_path / "analyses.nc"
+    analyses().to_netcdf(path)
+    return path
+
+
+def run_of(tmp_path: Path, name: str, raw: Path, *more: str) -> Config:
+    return small_run(
+        tmp_path, tmp_path / name, f"data.files=['{raw}']", "postprocess.files=[]", *more
+    )
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_a_kill_in_the_middle_resumes_to_the_same_bytes(
+    tmp_path: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_of(tmp_path, "whole", raw)
+    task.preprocess(whole)
+    killed = run_of(tmp_path, "killed", raw)
+    real, made = task.fill, []
+
+    def killer(config: Config, kind: str, draft: drafts.Draft, chunk: int) -> None:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(chunk)
+        real(config, kind, draft, chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task, "fill", killer)
+        with pytest.raises(KeyboardInterrupt):
+            task.preprocess(killed)
+    assert not killed.store.exists()
+    again: list[int] = []
+
+    def counted(config: Config, kind: str, draft: drafts.Draft, chunk: int) -> None:
+        again.append(chunk)
+        real(config, kind, draft, chunk)
+
+    monkeypatch.setattr(task, "fill", counted)
+    assert task.preprocess(killed)["analyses"]["written"]
+    assert not set(made) & set(again)
+    assert tree(killed.store) == tree(whole.store)
+
+
+def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, raw: Path) -> None:
+    one, two = run_of(tmp_path, "one", raw), run_of(tmp_path, "two", raw, "preprocess.workers=2")
+    task.preprocess(one)
+    task.preprocess(two)
+    assert tree(two.store) == tree(one.store)
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as made:
+        yield made.scheduler_address
+
+
+def test_a_cluster_makes_the_same_bytes_and_passes_errors_on(
+    tmp_path: Path, raw: Path, cluster: str
+) -> None:
+    one = run_of(tmp_path, "one", raw)
+    far = run_of(tmp_path, "far", raw, f"preprocess.scheduler={cluster}")
+    task.preprocess(one)
+    task.preprocess(far)
+    assert tree(far.store) == tree(one.store)
+    spoiled = analyses()
+    spoiled["t2m"][40] = np.nan
+    spoiled.to_netcdf(tmp_path / "bad.nc")
+    bad = run_of(tmp_path, "bad", tmp_path / "bad.nc", f"preprocess.scheduler={cluster}")
+    with pytest.raises(InputError, match=r"bad\.nc: t2m has \d+ missing values"):
+        task.preprocess(bad)
+
+
+def test_no_scheduler_at_the_address_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "WAIT", "1s")
+    settings = Preprocess(scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(ConfigError, match=r"preprocess\.scheduler = tcp:.* no Dask scheduler"):
+        workers.each(abs, [1], settings, lambda _: None)
+
+
+def die(item: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_die_again_and_again_are_told() -> None:
+    with pytest.raises(OutputError, match="a worker process died several times"):
+        workers.each(die, [1], Preprocess(workers=2), lambda _: None)
+
+
+def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, raw: Path) -> None:
+    whole = run_of(tmp_path, "whole", raw)
+    task.preprocess(whole)
+    config = run_of(tmp_path, "killed", raw)
+    path = tmp_path / "run.yaml"
+    path.write_text(configfile.dump(config))
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from smoecast import configfile\n"
+        "from smoecast.fields import draft\n"
+        "from smoecast.tasks import preprocess as task\n"
+        "draft.CHUNK_BYTES = 20_000\n"
+        "real = task.fill\n"
+        "def slow(*arguments): real(*arguments); time.sleep(0.3)\n"
+        "task.fill = slow\n"
+        "task.preprocess(configfile.load(Path(sys.argv[1]), []))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(path)], stderr=subprocess.DEVNULL)
+    notes = config.store.with_name(".store.zarr.part") / "notes"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not len(list(notes.glob("[0-9]*.json"))) >= 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not config.store.exists()
+    done = len(list(notes.glob("[0-9]*.json")))
+    assert done >= 2
+    task.preprocess(config)
+    assert tree(config.store) == tree(whole.store)
+
+
+def test_statistics_are_those_of_numpy_over_the_training_times(tmp_path: Path, raw: Path) -> None:
+    config = run_of(tmp_path, "run", raw)
+    task.preprocess(config)
+    with store.open_store(config.store) as dataset:
+        training = dataset["fields"].values[dataset["train"].values].astype(np.float64)
+        np.testing.assert_allclose(dataset["mean"], training.mean(axis=(0, 2, 3)), rtol=1e-12)
+        np.testing.assert_allclose(dataset["std"], training.std(axis=(0, 2, 3)), rtol=1e-9)
+
+
+def test_half_precision_keeps_the_fields_to_a_thousandth_of_their_spread(
+    tmp_path: Path, raw: Path
+) -> None:
+    whole = run_of(tmp_path, "whole", raw)
+    half = run_of(tmp_path, "half", raw, "data.precision=float16")
+    task.preprocess(whole)
+    task.preprocess(half)
+    with store.open_store(whole.store) as a, store.open_store(half.store) as b:
+        error = np.abs(a["fields"] - b["fields"]).max(["time", "latitude", "longitude"])
+        assert (error < 3e-3 * a["std"]).all()
+        xr.testing.assert_equal(a["mean"], b["mean"])
+
+
+def test_a_constant_with_a_hole_is_refused(tmp_path: Path) -> None:
+    dataset = analyses()
+    orography = dataset["t2m"][0].drop_vars("time") * 0
+    orography[0, 0] = np.nan
+    dataset["orography"] = orography.assign_attrs(units="m", standard_name="surface_altitude")
+    dataset.to_netcdf(tmp_path / "hole.nc")
+    config = run_of(tmp_path, "run", tmp_path / "hole.nc", "data.constants=['orography']")
+    with pytest.raises(InputError, match=r"hole\.nc: the constant orography has missing values"):
+        task.preprocess(config)
+
+
+def test_digests_are_read_again_only_where_a_file_changed(tmp_path: Path, raw: Path) -> None:
+    memory = tmp_path / "digests.json"
+    first = files.manifest([raw], memory)
+    known = json.loads(memory.read_text())
+    known[str(raw)][2] = "remembered"
+    memory.write_text(json.dumps(known))
+    assert files.manifest([raw], memory)[0]["sha256"] == "remembered"
+    os.utime(raw, ns=(1, 1))
+    assert files.manifest([raw], memory) == first
+    memory.write_text("no json")
+    assert files.manifest([raw], memory) == first
