@@ -31,6 +31,10 @@ class TroubleError(Exception):
         self.wait = wait
 
 
+class GoneError(InputError):
+    """The server does not have the file."""
+
+
 def ask(
     session: requests.Session,
     url: str,
@@ -90,7 +94,8 @@ def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastE
     if status in (404, 410) and missing is NotPublishedError:
         return NotPublishedError(f"{where} is not published yet: try later")
     if status in (404, 410):
-        return missing(f"{where}: the server has no such file ({status})")
+        kind = GoneError if missing is InputError else missing
+        return kind(f"{where}: the server has no such file ({status})")
     if status in (401, 403, 407):
         return InputError(
             f"{where}: the server refuses access ({status}): credentials belong in ~/.netrc"

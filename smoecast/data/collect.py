@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import console
+from smoecast.data.answers import GoneError
 from smoecast.data.fetch import fetch
 from smoecast.data.manifest import Entry, Manifest, entry_of
 from smoecast.data.parts import Part
@@ -170,6 +171,7 @@ def _one(
     """Bring one file, and what it holds, to the folder."""
     path = folder / remote.name
     if not manifest.holds(remote.name) or _stale(manifest, remote):
+        path.parent.mkdir(parents=True, exist_ok=True)  # a name may lead into a folder
         _first_of(remote, path, manifest, patience, tally, hooks)
     if remote.gives:
         _unpack(remote, folder, manifest, hooks, patience)
@@ -214,6 +216,8 @@ def _first_of(
             return
         except SpentError:
             raise
+        except GoneError as error:
+            problem = InputError(f"{error}, {place.absent}") if place.absent else error
         except InputError as error:
             problem = error
     raise problem or InputError(f"{remote.name}: the source names no place where it is")

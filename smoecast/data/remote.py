@@ -33,6 +33,10 @@ class Remote:
         Whether the source appends to the file until then, so that every run looks again.
     gives : tuple of str
         Names of the files unpacked from it, which are then kept in its place; none: it is kept.
+    absent : str
+        What it means that the source does not have the file, and the mend, for the message.
+    series : str
+        Name under which a plan shows it together with its like; none given: by itself.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Remote:
     final: date | None = None
     grows: bool = False
     gives: tuple[str, ...] = ()
+    absent: str = ""
+    series: str = ""
 
     @property
     def kept(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import era5, ncep, weatherbench
+from smoecast.data import era5, ncep, weatherbench, weatherbench2
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
@@ -28,7 +28,7 @@ class Source(Protocol):
         """Return what is done around a fetch."""
 
 
-_MODULES: tuple[Source, ...] = (ncep, weatherbench, era5)
+_MODULES: tuple[Source, ...] = (ncep, weatherbench, weatherbench2, era5)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
 """Sources of analyses that are fetched over the network."""
 
@@ -124,13 +124,18 @@ def fetched(config: Config, kind: Kind = "analyses") -> list[Path]:
 
 def plan(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     """Return what would be fetched: name, address, bytes to expect and whether it is there."""
-    manifest = Manifest(folder_of(config, kind))
-    return [
-        {
-            "file": " ".join(remote.kept),
-            "url": shown(remote.url),
-            "bytes": remote.size or remote.about,
-            "there": is_held(manifest, remote),
-        }
-        for remote in _source(config, kind).list_files(config)
-    ]
+    manifest, rows = Manifest(folder_of(config, kind)), dict[str, list[Remote]]()
+    for remote in _source(config, kind).list_files(config):
+        rows.setdefault(remote.series or " ".join(remote.kept), []).append(remote)
+    return [_row(name, like, manifest) for name, like in rows.items()]
+
+
+def _row(name: str, like: list[Remote], manifest: Manifest) -> dict[str, Any]:
+    """Return one row of a plan; of a series that has come in part, the bytes that are missing."""
+    missing = [remote for remote in like if not is_held(manifest, remote)]
+    return {
+        "file": name,
+        "url": shown(like[0].url),
+        "bytes": sum(remote.size or remote.about for remote in missing or like),
+        "there": not missing,
+    }

@@ -17,6 +17,8 @@ from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.layout import channels_of, field_of, layout
 from smoecast.fields.netcdf import open_netcdf
 from smoecast.fields.times import as_hours, iso
+from smoecast.fields.zarrarray import METADATA
+from smoecast.fields.zarrgroup import open_group
 
 _HDF5 = b"\x89HDF"
 _PLACE = ("latitude", "longitude", *PROJECTION)
@@ -42,7 +44,7 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        GRIB or NetCDF.
+        GRIB or NetCDF, or the ``.zmetadata`` of a Zarr v2 group.
     any_grid : bool
         Whether a map projection may pass, see `fields.canonical.canonical`.
 
@@ -62,6 +64,8 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         return open_grib(path)
     if magic == _HDF5 or magic in classic.MAGIC:
         return open_netcdf(path, any_grid)
+    if magic[:1] == b"{" and path.name == METADATA:
+        return open_group(path, any_grid)
     what = "is empty" if not magic else "is neither GRIB nor NetCDF"
     raise InputError(f"{path}: the file {what}: fetch it again")
 

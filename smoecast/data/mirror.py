@@ -1,0 +1,292 @@
+"""A part of a remote Zarr v2 group on this disk: variables, levels and years of it, no more.
+
+The folder is a Zarr group by itself, with the chunks of the remote one under their own names, so a
+year that is added later brings only its own chunks. Its metadata come last, once every chunk is
+there and looked at; they name the years and levels (`fields.zarrgroup`), and a digest of all
+chunks, so that they stand for the whole content. An absent chunk, which Zarr takes for missing
+values, is refused, as is a day without any value: public stores have had both by mistake.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.data.collect import Hooks, collect
+from smoecast.data.manifest import Manifest
+from smoecast.data.patience import Limits
+from smoecast.data.remote import Remote
+from smoecast.disk import write_atomic
+from smoecast.errors import InputError
+from smoecast.fields.zarrarray import METADATA, ZarrArray, arrays_of, group_attributes
+from smoecast.fields.zarrgroup import PART
+from smoecast.names import variable_of
+
+_HORIZONTAL = ("latitude", "longitude")
+_COMPRESSED = 0.7
+"""Of the size in memory, about."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a group.
+
+    Attributes
+    ----------
+    store : str
+        Its name, and that of the folder here.
+    url : str
+        Where it is.
+    years : tuple of int
+    levels : dict
+        Variable, by its name in the group, to pressures in hPa; none for one without levels.
+    """
+
+    store: str
+    url: str
+    years: tuple[int, ...]
+    levels: dict[str, tuple[int, ...]]
+
+    @property
+    def theirs(self) -> str:
+        """File beside the folder with the metadata of the whole group, wrong for the part."""
+        return f"{self.store}.json"
+
+    @property
+    def all_levels(self) -> tuple[int, ...]:
+        """Every level that is fetched, of all variables that have levels."""
+        return tuple(sorted({level for own in self.levels.values() for level in own}))
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Times and levels of the remote group, and which are wanted."""
+
+    time: NDArray[np.datetime64]
+    level: NDArray[Any]
+    wanted: dict[str, NDArray[np.intp]]
+
+
+def survey(wish: Wish, folder: Path, limits: Limits) -> None:
+    """Fetch the metadata of the group and its coordinates.
+
+    Raises
+    ------
+    InputError
+        The group lacks a variable or a level, or is none.
+    """
+    theirs = Remote(wish.theirs, f"{wish.url}/{METADATA}")
+    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _accepted(path)))
+    _check_has(_arrays(folder, wish), wish)
+    look = partial(inspect, folder=folder, wish=wish)
+    collect(_coordinates(folder, wish), folder, limits, Hooks(inspect=look))
+    lacks = set(wish.all_levels) - set(_axes(folder, wish).level.tolist())
+    if lacks:
+        raise InputError(f"{wish.store}: the store has no level {min(lacks)} hPa any more")
+
+
+def _accepted(path: Path) -> dict[str, Any]:
+    arrays_of(path)
+    return {}
+
+
+def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
+    for name in wish.levels:
+        if name not in arrays:
+            raise InputError(
+                f"{wish.store}: the store has no {name}: leave it out of data.channels; it has "
+                f"{' '.join(sorted(arrays))}"
+            )
+        unplaced = set(arrays[name].dimensions) - set(arrays)
+        if unplaced or not set(_HORIZONTAL) <= set(arrays[name].dimensions):
+            raise InputError(
+                f"{wish.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
+                "not all of which are places, times or levels"
+            )
+
+
+def _arrays(folder: Path, wish: Wish) -> dict[str, ZarrArray]:
+    path = folder / wish.theirs
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: Path, mtime_ns: int) -> dict[str, ZarrArray]:
+    return arrays_of(path)
+
+
+def is_surveyed(folder: Path, wish: Wish) -> bool:
+    """Whether the files of the group can be listed without asking the network."""
+    if not (folder / wish.theirs).is_file():
+        return False
+    _check_has(_arrays(folder, wish), wish)
+    return all((folder / remote.name).is_file() for remote in _coordinates(folder, wish))
+
+
+def _coordinates(folder: Path, wish: Wish) -> list[Remote]:
+    arrays = _arrays(folder, wish)
+    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
+    names.setdefault("time")
+    return [
+        _remote(wish, arrays[name], index, "coordinates")
+        for name in names
+        for index in arrays[name].chunk_indices({})
+    ]
+
+
+def _remote(wish: Wish, array: ZarrArray, index: tuple[int, ...], series: str = "") -> Remote:
+    key = array.key(index)
+    size = int(np.prod(array.chunks)) * array.dtype.itemsize
+    return Remote(
+        name=f"{wish.store}/{key}",
+        url=f"{wish.url}/{key}",
+        about=int(_COMPRESSED * size),
+        absent=f"which in Zarr means that every value of {array.name} there is missing: leave the "
+        "year or the channel out, or use another mirror (download.url)",
+        series=f"{wish.store}/{series or array.name}",
+    )
+
+
+def _axes(folder: Path, wish: Wish) -> _Axes:
+    arrays, group = _arrays(folder, wish), folder / wish.store
+    raw = arrays["time"].read(group)
+    times = xr.decode_cf(xr.Dataset({"time": ("time", raw, arrays["time"].attributes)}))["time"]
+    years = times.values.astype("datetime64[Y]").astype(np.int64) + 1970
+    wanted = {"time": np.flatnonzero(np.isin(years, wish.years))}
+    levels: NDArray[Any] = np.array([])
+    if wish.all_levels:
+        levels = arrays["level"].read(group)
+        wanted["level"] = np.flatnonzero(np.isin(levels, wish.all_levels))
+    return _Axes(times.values.astype("datetime64[ns]"), levels, wanted)
+
+
+def remotes(folder: Path, wish: Wish) -> list[Remote]:
+    """Return every object that a surveyed group must have here."""
+    return [*_coordinates(folder, wish), *(remote for _, remote in _chunks(folder, wish))]
+
+
+def _chunks(folder: Path, wish: Wish) -> Iterator[tuple[ZarrArray, Remote]]:
+    arrays, wanted = _arrays(folder, wish), _axes(folder, wish).wanted
+    for name in wish.levels:
+        for index in arrays[name].chunk_indices(wanted):
+            yield arrays[name], _remote(wish, arrays[name], index)
+
+
+def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, Any]:
+    """Decode a chunk; note the times and levels of it that have no value at all.
+
+    Raises
+    ------
+    InputError
+        What came is no chunk of this array.
+    """
+    name, _, key = remote.name.removeprefix(f"{wish.store}/").partition("/")
+    array = _arrays(folder, wish)[name]
+    block = array.decode(path.read_bytes(), remote.name)
+    if block.dtype.kind != "f" or name in array.dimensions:
+        return {}
+    index = [int(part) for part in key.replace("/", ".").split(".")]
+    begins = [i * n for i, n in zip(index, array.chunks, strict=True)]
+    inside = tuple(slice(0, n - b) for n, b in zip(array.shape, begins, strict=True))
+    outer = [axis for axis, d in enumerate(array.dimensions) if d not in _HORIZONTAL]
+    flat = tuple(axis for axis in range(block.ndim) if axis not in outer)
+    empty = _is_missing(block[inside], array.described.get("fill_value")).all(axis=flat)
+    places = np.argwhere(empty) + np.array([begins[axis] for axis in outer], dtype=np.intp)
+    return {"empty": places.tolist()} if len(places) else {}
+
+
+def _is_missing(values: NDArray[Any], fill: object) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = np.isnan(values)
+    if isinstance(fill, int | float):
+        missing |= values == fill
+    return missing
+
+
+def opened(folder: Path, wish: Wish) -> Path:
+    """Look at all chunks together and give the part its metadata; return their file.
+
+    Raises
+    ------
+    InputError
+        A variable has no value anywhere on a day that is wanted.
+    """
+    manifest, axes, group = Manifest(folder), _axes(folder, wish), folder / wish.store
+    empty: dict[str, Counter[tuple[int, ...]]] = {name: Counter() for name in wish.levels}
+    digest = hashlib.sha256()
+    for array, remote in _chunks(folder, wish):
+        entry = manifest.get(remote.name)
+        if entry is not None:
+            empty[array.name].update(tuple(place) for place in entry.notes.get("empty", ()))
+            digest.update(f"{remote.name} {entry.sha256}\n".encode())
+    for name, counts in empty.items():
+        _check_days(_arrays(folder, wish)[name], counts, axes, wish)
+    for name, content in _metadata(folder, wish, digest.hexdigest()).items():
+        _put(group / name, json.dumps(content, indent=1).encode())
+    return group / METADATA
+
+
+def _check_days(
+    array: ZarrArray, counts: Counter[tuple[int, ...]], axes: _Axes, wish: Wish
+) -> None:
+    """Refuse a day on which every field of a wanted level is missing everywhere."""
+    outer = [d for d in array.dimensions if d not in _HORIZONTAL]
+    tiles = np.prod(
+        [
+            -(-size // chunk)
+            for d, size, chunk in zip(array.dimensions, array.shape, array.chunks, strict=True)
+            if d in _HORIZONTAL
+        ]
+    )
+    whole = [dict(zip(outer, place, strict=True)) for place, n in counts.items() if n == tiles]
+    variable = variable_of(array.name)
+    short = variable.name if variable else array.name
+    if not outer and whole:
+        raise InputError(f"{wish.store}: {short} has no value anywhere: leave it out")
+    days, day_of = np.unique(axes.time.astype("datetime64[D]"), return_inverse=True)
+    for level in wish.levels[array.name] or (None,):
+        there = np.ones(len(axes.time), dtype=bool)
+        there[[p["time"] for p in whole if level is None or axes.level[p["level"]] == level]] = (
+            False
+        )
+        gone = days[np.bincount(day_of, weights=there, minlength=len(days)) == 0]
+        bad = [day for day in gone if int(str(day)[:4]) in wish.years]
+        if bad:
+            raise InputError(
+                f"{wish.store}: {short}{level or ''} has no value anywhere on {bad[0]}"
+                f"{f' (and {len(bad) - 1} more days)' if len(bad) > 1 else ''}: leave the year or "
+                "the channel out, or remove the folder once the store has been mended"
+            )
+
+
+def _metadata(folder: Path, wish: Wish, digest: str) -> dict[str, Any]:
+    """Return every metadata file of the part by its name, the consolidated one last."""
+    arrays, theirs = _arrays(folder, wish), folder / wish.theirs
+    part = {"years": list(wish.years), "levels": list(wish.all_levels), "sha256": digest}
+    files: dict[str, Any] = {
+        ".zgroup": {"zarr_format": 2},
+        ".zattrs": {**group_attributes(theirs), PART: part},
+    }
+    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
+    for name in (*names, "time", *wish.levels):
+        described = arrays[name].described
+        if arrays[name].dtype.kind == "f" and described.get("fill_value") is None:
+            described = {**described, "fill_value": "NaN"}  # what was not fetched is never zero
+        files[f"{name}/.zarray"] = described
+        files[f"{name}/.zattrs"] = arrays[name].attributes
+    return {**files, METADATA: {"zarr_consolidated_format": 1, "metadata": files}}
+
+
+def _put(path: Path, content: bytes) -> None:
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    write_atomic(path, content)
