@@ -151,6 +151,10 @@ _TABLE = (
              "skin_temperature", 235, _S),
     Variable("tp", "total precipitation", "m", "lwe_thickness_of_precipitation_amount",
              "total_precipitation", 228, _S),
+    Variable("tp6h", "total precipitation of the last 6 hours", "m", "lwe_thickness_of_precipitation_amount",
+             "total_precipitation_6hr", 0, _S),
+    Variable("lntp6h", "log(1 + total precipitation of the last 6 hours in mm)", "1", "",
+             "lntp6h", 0, _S),
     Variable("cp", "convective precipitation", "m", "lwe_thickness_of_convective_precipitation_amount",
              "convective_precipitation", 143, _S),
     Variable("tcc", "total cloud cover", "1", "cloud_area_fraction",
@@ -173,6 +177,8 @@ _TABLE = (
              "land_sea_mask", 172, _C, ("land", "land_binary_mask")),
     Variable("slt", "soil type", "1", "soil_type",
              "soil_type", 43, _C),
+    Variable("lat2d", "latitude of every point", "degrees_north", "latitude",
+             "lat2d", 0, _C),
 )
 # fmt: on
 VARIABLES: dict[str, Variable] = {v.name: v for v in _TABLE}

@@ -21,6 +21,7 @@ def test_unknown_names_are_none() -> None:
     assert names.parse_channel("x500") is None
     assert names.parse_channel("t2m500") is None
     assert names.parse_channel("z") is None
+    assert names.parse_channel("tp6") is None
 
 
 def test_params_lead_to_variables() -> None:
@@ -28,7 +29,9 @@ def test_params_lead_to_variables() -> None:
     assert found is names.VARIABLES["t2m"]
 
 
-@pytest.mark.parametrize("name", ["z500", "t850", "t2m", "u10", "tsig995", "orography"])
+@pytest.mark.parametrize(
+    "name", ["z500", "t850", "t2m", "u10", "tsig995", "orography", "tp6h", "lntp6h", "lat2d"]
+)
 def test_channels_round_trip(name: str) -> None:
     channel = names.parse_channel(name)
     assert channel is not None

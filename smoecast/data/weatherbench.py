@@ -2,7 +2,8 @@
 
 Rasp et al. (2020), doi:10.1029/2020MS002203. Hourly, 1979 to 2018, on 13 levels; the archives of
 geopotential at 500 hPa and temperature at 850 hPa alone are a thirteenth of the whole. Only the
-wanted years are kept; the archive is deleted once they are out.
+wanted years are kept; the archive is deleted once they are out. Precipitation and solar radiation
+begin seven hours late, on 1979-01-01 at 07:00 UTC; a run with them in 1979 begins then.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from smoecast.data.patience import Patience
 from smoecast.data.remote import About, Remote
 from smoecast.data.unzip import extract
 from smoecast.errors import ConfigError
+from smoecast.fields.derived import needed
 from smoecast.names import Channel, parse_channel
 
 ABOUT = About(
@@ -36,8 +38,6 @@ _SINGLE = ("t2m", "u10", "v10", "tp", "tisr", "tcc")
 _CONSTANTS = ("orography", "lsm", "slt")
 _ALONE = {("z", 500), ("t", 850)}
 """Fields on a level with an archive of their own."""
-_LATE = ("tp", "tisr")
-"""Their first seven hours of 1979 are missing."""
 _BYTES = 1_600_000_000
 """Of one field over all years: 175 GB shared by 111 fields."""
 
@@ -57,9 +57,9 @@ def list_files(config: Config) -> list[Remote]:
             f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
         )
     wanted: dict[str, set[int]] = {}
-    names = (*config.data.channels, *config.data.constants)
+    names = needed((*config.data.channels, *config.data.constants), _has)
     for name in names:
-        channel = _known(name, years)
+        channel = _known(name)
         if channel.variable.vertical != "constant":
             wanted.setdefault(channel.variable.name, set()).add(channel.level or 0)
     base = config.download.url or WEBDAV
@@ -70,11 +70,16 @@ def list_files(config: Config) -> list[Remote]:
     return files
 
 
-def _known(name: str, years: Sequence[int]) -> Channel:
-    """Return a channel that this source has in all of these years."""
+def _has(name: str) -> bool:
+    channel = parse_channel(name)
+    return channel is not None and channel.variable.name in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS)
+
+
+def _known(name: str) -> Channel:
+    """Return a channel that this source has."""
     channel = parse_channel(name)
     short = channel.variable.name if channel else ""
-    if channel is None or short not in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS):
+    if channel is None or not _has(name):
         have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SINGLE, *_CONSTANTS])
         raise ConfigError(
             f"data.channels names {name}, which source weatherbench lacks; it has {have}"
@@ -83,11 +88,6 @@ def _known(name: str, years: Sequence[int]) -> Channel:
         raise ConfigError(
             f"data.channels names {name}, but source weatherbench has {short} at "
             f"{' '.join(map(str, LEVELS))} hPa"
-        )
-    if short in _LATE and YEARS[0] in years:
-        raise ConfigError(
-            f"source weatherbench has no {short} for the first seven hours of {YEARS[0]}: "
-            f"leave {YEARS[0]} out of data.years, or {short} out of data.channels"
         )
     return channel
 

@@ -15,6 +15,10 @@ _NEAR_GROUND = {"t": "t2m", "u": "u10", "v": "v10"}
 HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
 _WINDS_ALOFT = {"u100", "v100", "u200", "v200"}
 """Names that elsewhere mean winds so many metres above ground."""
+_COMPUTED = ("lat2d",)
+"""Never read: files that have it differ in units, and the grid says it already."""
+_BY_NAME_ONLY = ("tp6h",)
+"""Their standard name does not tell them from others: the interval is not in it."""
 _STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm"}
 
 
@@ -62,7 +66,9 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
         plain = name not in _WINDS_ALOFT and "level" not in array.coords
         return Found(name, channel.variable) if stated or plain else None
     variable = _variable(name, array)
-    return _placed(variable, array, dataset, f"{source}: {name}") if variable else None
+    if variable is None or variable.name in _COMPUTED:
+        return None
+    return _placed(variable, array, dataset, f"{source}: {name}")
 
 
 def _placed(
@@ -121,7 +127,9 @@ def _by_standard_name(standard_name: str, array: xr.DataArray) -> Variable | Non
         return VARIABLES[_STANDARD_NAMES[standard_name]]
     named = [v for v in VARIABLES.values() if v.standard_name == standard_name and standard_name]
     levels = "level" in array.coords
-    fitting = [v for v in named if (v.vertical == "pressure") == levels]
+    fitting = [
+        v for v in named if (v.vertical == "pressure") == levels and v.name not in _BY_NAME_ONLY
+    ]
     height = _height(array)
     if len(fitting) > 1:
         fitting = [v for v in fitting if height is not None and v.name in HEIGHTS]

@@ -22,6 +22,8 @@ from smoecast.fields.zarrgroup import open_group
 
 _HDF5 = b"\x89HDF"
 _PLACE = ("latitude", "longitude", *PROJECTION)
+LATE = np.timedelta64(24, "h")
+"""By which a variable may begin after the others, where that may be at all."""
 _JOINED = ("time", "init_time", "lead_time", "number")
 
 
@@ -70,7 +72,9 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
     raise InputError(f"{path}: the file {what}: fetch it again")
 
 
-def open_files(paths: Sequence[Path], any_grid: bool = False) -> xr.Dataset:
+def open_files(
+    paths: Sequence[Path], any_grid: bool = False, trim_start: bool = False
+) -> xr.Dataset:
     """Open several files as one dataset, lazily.
 
     Files continue each other in time (or in starts, lead times or members), or have different
@@ -82,6 +86,9 @@ def open_files(paths: Sequence[Path], any_grid: bool = False) -> xr.Dataset:
         GRIB and NetCDF files, on one grid.
     any_grid : bool
         Whether a map projection may pass.
+    trim_start : bool
+        Whether a variable may begin up to a day after the others: all then begin with it. In
+        WeatherBench precipitation begins seven hours late.
 
     Returns
     -------
@@ -98,10 +105,10 @@ def open_files(paths: Sequence[Path], any_grid: bool = False) -> xr.Dataset:
     if not paths:
         raise InputError("no file to read was named")
     opened = [(path, open_file(path, any_grid)) for path in paths]
-    return opened[0][1] if len(opened) == 1 else _together(opened)
+    return opened[0][1] if len(opened) == 1 else _together(opened, trim_start)
 
 
-def _together(opened: list[tuple[Path, xr.Dataset]]) -> xr.Dataset:
+def _together(opened: list[tuple[Path, xr.Dataset]], trim_start: bool) -> xr.Dataset:
     """Join opened files along times, starts, lead times and members, then merge variables."""
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
     levels = {tuple(d["level"].values.tolist()) for _, d in opened if "level" in d.sizes}
@@ -110,6 +117,8 @@ def _together(opened: list[tuple[Path, xr.Dataset]]) -> xr.Dataset:
         for name, array in _arrays(dataset, split=len(levels) > 1).items():
             pieces.setdefault(name, []).append(_Piece(array, (path,)))
     joined = {name: _join(name, found) for name, found in pieces.items()}
+    if trim_start:
+        joined = _from_one_start(joined)
     _check_axes(joined)
     arrays = {name: piece.array for name, piece in joined.items()}
     result = layout(arrays) if len(levels) > 1 else xr.Dataset(arrays)
@@ -210,6 +219,19 @@ def _one_constant(name: str, pieces: list[_Piece]) -> _Piece:
                 f"{name}: name one of them only"
             )
     return pieces[0]
+
+
+def _from_one_start(joined: dict[str, _Piece]) -> dict[str, _Piece]:
+    """Leave out the first times, a day at most, that some variable lacks."""
+    times = {n: p.array["time"].values for n, p in joined.items() if "time" in p.array.dims}
+    latest = max((values[0] for values in times.values()), default=None)
+    begun = dict(joined)
+    for name, values in times.items():
+        early = values < latest
+        if early.any() and latest - values[0] <= LATE:
+            array = joined[name].array.isel(time=slice(int(early.sum()), None))
+            begun[name] = _Piece(array, joined[name].paths)
+    return begun
 
 
 def _check_axes(joined: dict[str, _Piece]) -> None:

@@ -54,6 +54,7 @@ _FACTORS: dict[str, dict[str, float]] = {
         **dict.fromkeys(("w h m-2", "wh m-2", "wh/m2"), 3600),
     },
     "kg m-2": dict.fromkeys(("kg m-2", "kg/m2", "mm"), 1),
+    "degrees_north": {"degrees north": 1},
 }
 _CELSIUS = (
     *("c", "degc", "deg c", "celsius", "degree celsius", "degrees celsius", "degrees c"),

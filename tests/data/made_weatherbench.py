@@ -15,6 +15,7 @@ VARIABLES = {
     "temperature": ("t", "K", "Temperature", "air_temperature"),
     "2m_temperature": ("t2m", "K", "2 metre temperature", None),
     "total_precipitation": ("tp", "m", "Total precipitation", None),
+    "toa_incident_solar_radiation": ("tisr", "J m**-2", "TOA incident solar radiation", None),
 }
 
 

@@ -148,7 +148,27 @@ def test_geopotential_height_becomes_geopotential():
     assert found["z"].max() == pytest.approx(9.80665 * float(given["hgt"].max()), rel=1e-6)
 
 
+def test_precipitation_of_an_hour_and_of_six():
+    given = surface("total_precipitation_6hr", "m")
+    given = given.assign(x=given["total_precipitation_6hr"].copy())
+    given["x"].attrs["standard_name"] = "lwe_thickness_of_precipitation_amount"
+    assert list(canonical(given, "a.nc").data_vars) == ["tp6h", "tp"]
+
+
 # ---- constants
+
+
+def test_the_geopotential_of_the_ground_by_name():
+    given = xr.Dataset(
+        {"geopotential_at_surface": field({"lat": 3, "lon": 4}, "m**2 s**-2")},
+        {"lat": LATITUDE, "lon": LONGITUDE},
+    )
+    assert list(canonical(given, "a.nc").data_vars) == ["orography"]
+
+
+def test_latitude_as_a_field_is_not_read():
+    given = surface().assign(lat2d=field({"latitude": 3, "longitude": 4}, units=None))
+    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "lat2d"
 
 
 def test_geopotential_without_a_level_is_the_ground():

@@ -255,6 +255,32 @@ def test_a_variable_that_lacks_a_time(tmp_path):
     refused([b, a], words, a, b)
 
 
+def test_a_variable_that_begins_late(tmp_path):
+    paths = [
+        write(tmp_path / "a.nc", "t2m", 1.0, time=times(0, 1, 2, 3)),
+        write(tmp_path / "b.nc", "t2m", 2.0, time=times(4, 5)),
+        write(tmp_path / "c.nc", "msl", 3.0, time=times(2, 3)),
+        write(tmp_path / "d.nc", "msl", 4.0, time=times(4, 5)),
+        write(tmp_path / "e.nc", "lsm", 0.5),
+    ]
+    found = open_files(paths, trim_start=True)
+    assert found["time"].values.tolist() == times(2, 3, 4, 5).tolist()
+    np.testing.assert_allclose(found["t2m"].values[:, 0, 0], [1.02, 1.03, 2, 2.01], rtol=1e-6)
+    np.testing.assert_allclose(found["msl"].values[:, 0, 0], [3, 3.01, 4, 4.01], rtol=1e-6)
+    assert list(open_files(paths[4:] * 2, trim_start=True).data_vars) == ["lsm"]
+    refused(paths, "have no msl for 2020-01-01T00:00", paths[0], paths[3])
+
+
+def test_a_variable_that_lacks_more_than_a_day_or_later_times(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", time=times(0, 12, 24, 36))
+    b = write(tmp_path / "b.nc", "msl", time=times(36))
+    c = write(tmp_path / "c.nc", "msl", time=times(12, 24))
+    with pytest.raises(InputError, match="have no msl for 2020-01-01T00:00"):
+        open_files([a, b], trim_start=True)
+    with pytest.raises(InputError, match="have no msl for 2020-01-02T12:00"):
+        open_files([a, c], trim_start=True)
+
+
 def test_different_constants(tmp_path):
     a = write(tmp_path / "a.nc", "lsm", 0.0)
     b = write(tmp_path / "b.nc", "lsm", 1.0)
