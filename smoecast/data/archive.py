@@ -5,7 +5,7 @@ from functools import lru_cache
 import xarray as xr
 
 from smoecast.config import Config
-from smoecast.data import channels, checks, raw, series, splits
+from smoecast.data import channels, checks, ens10fields, raw, series, splits
 from smoecast.data.sources import Kind
 from smoecast.errors import InputError
 from smoecast.fields.reader import open_files
@@ -76,6 +76,8 @@ def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:
 def _ensembles(config: Config) -> xr.Dataset:
     settings = config.postprocess
     paths = raw.raw_files(config, "ensembles")
+    if settings.source == "ens10":
+        return xr.Dataset({"fields": ens10fields.open_fields(paths, settings)})
     source = checks.named(paths)
     dataset = series.leads(open_files(paths), settings.lead_hours, source)
     fields = channels.pack(dataset, settings.channels, source)

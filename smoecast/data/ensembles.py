@@ -4,39 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.data.inputs import Inputs
 from smoecast.data.series import HOUR
-from smoecast.errors import InputError
 
 LEAD_UNIT_HOURS = 100.0
 """The lead time enters as hours over this, as in Rasp and Thuerey's (2021) continuous model."""
-
-
-def moments(members: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return mean and standard deviation over members.
-
-    Parameters
-    ----------
-    members : (B, L, M, C, H, W) float32
-        NaN where a member is missing.
-
-    Returns
-    -------
-    (B, L, 2 C, H, W) float32
-        C means, then C standard deviations (over M - 1).
-
-    Raises
-    ------
-    InputError
-        There are fewer than two members.
-    """
-    if members.shape[2] < 2:
-        raise InputError("a calibration needs at least two members; the ensemble has one")
-    mean = np.nanmean(members, axis=2, dtype=np.float64)
-    std = np.nanstd(members, axis=2, ddof=1, dtype=np.float64)
-    return np.concatenate([mean, std], axis=2).astype(np.float32)
 
 
 def with_lead(
@@ -61,7 +36,7 @@ class EnsembleSamples:
     Attributes
     ----------
     fields : (N, L, 2 C, H, W) float32
-        Moments of the ensemble.
+        Moments of the ensemble; lazy ones are read sample by sample.
     truth : (N, L, D, H, W) float32
         What came.
     starts : (N,) datetime64
@@ -70,7 +45,7 @@ class EnsembleSamples:
         Its channels are the 2 C moments.
     """
 
-    fields: NDArray[np.float32]
+    fields: NDArray[np.float32] | xr.DataArray
     truth: NDArray[np.float32]
     starts: NDArray[np.datetime64]
     lead_hours: NDArray[np.float64]
@@ -85,5 +60,6 @@ class EnsembleSamples:
         start, lead = np.divmod(indices, len(self.lead_hours))
         hours = self.lead_hours[lead]
         valid = self.starts[start] + hours.astype(np.int64) * HOUR
-        network_inputs = with_lead(self.inputs, self.fields[start, lead], valid, hours)
+        fields = np.stack([np.asarray(self.fields[i, j]) for i, j in zip(start, lead, strict=True)])
+        network_inputs = with_lead(self.inputs, fields, valid, hours)
         return torch.from_numpy(network_inputs), torch.from_numpy(self.truth[start, lead])

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import era5, ncep, weatherbench, weatherbench2
+from smoecast.data import ens10, era5, ncep, weatherbench, weatherbench2
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
@@ -32,7 +32,7 @@ _MODULES: tuple[Source, ...] = (ncep, weatherbench, weatherbench2, era5)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
 """Sources of analyses that are fetched over the network."""
 
-_ENSEMBLES: tuple[Source, ...] = ()
+_ENSEMBLES: tuple[Source, ...] = (ens10,)
 REMOTE_ENSEMBLES: dict[str, Source] = {module.ABOUT.name: module for module in _ENSEMBLES}
 """Sources of ensemble forecasts (`postprocess.source`) that are fetched over the network."""
 

@@ -6,7 +6,6 @@ variable, and a field that the file does not have is then NaN, which `check_valu
 somebody asks for it. Values are decoded when they are read.
 """
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,13 +19,13 @@ from smoecast.fields.canonical import LEFT_OUT, canonical
 from smoecast.fields.clock import first_field
 from smoecast.fields.gribgrid import Place
 from smoecast.fields.gribindex import Message, index
+from smoecast.fields.gribkeys import ONE_AT_A_TIME
 from smoecast.fields.layout import LEVEL_PREFIX, layout
 from smoecast.fields.times import as_hours, iso
 
 MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
 
-_ONE_AT_A_TIME = threading.Lock()  # ecCodes wheels are not promised to stand threads
 _MISSING = 1e20
 
 
@@ -197,7 +196,7 @@ def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path:
 def _decode(offsets: np.ndarray, lengths: np.ndarray, path: Path, place: Place) -> np.ndarray:
     """Decode one block of messages, missing values as NaN."""
     values = np.empty((*offsets.shape[:-2], *place.shape), dtype=np.float32)
-    with _ONE_AT_A_TIME, path.open("rb") as file:
+    with ONE_AT_A_TIME, path.open("rb") as file:
         for at in np.ndindex(offsets.shape[:-2]):
             file.seek(int(offsets[at].item()))
             values[at] = _values(file.read(int(lengths[at].item())), path, place)

@@ -5,6 +5,7 @@ message and the reason. Other readers return what they understood and are silent
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -110,6 +111,38 @@ def index(path: Path) -> tuple[list[Message], list[str]]:
         _check_gap(raw, end, path.stat().st_size, f"after message {number}")
     _check_kinds(used, left_out, path)
     return used, list(left_out)
+
+
+def describe(message: bytes, number: int, what: str) -> Message | str:
+    """Understand one message in memory.
+
+    Parameters
+    ----------
+    message : bytes
+        The whole of it.
+    number : int
+        Its place in its file, from 1.
+    what : str
+        Names it in messages.
+
+    Returns
+    -------
+    Message or str
+        At offset 0; or a label where smoecast has no use for it.
+
+    Raises
+    ------
+    InputError
+        If it is broken, or a quantity that smoecast knows stands in it and cannot be read right.
+    """
+    try:
+        handle = eccodes.codes_new_from_message(message)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
+    try:
+        return _message(Keys(handle), number, BytesIO(message), what)
+    finally:
+        eccodes.codes_release(handle)
 
 
 def _next(file: BinaryIO, what: str) -> int | None:

@@ -1,8 +1,12 @@
 """The keys of one GRIB message, where a key that is not there is no error."""
 
+import threading
 from dataclasses import dataclass
 
 import eccodes
+
+ONE_AT_A_TIME = threading.Lock()
+"""To hold while ecCodes works, where threads may: its wheels are not promised to stand them."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from smoecast import configfile
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.network import SpreadCorrection
 from smoecast.config import Config
-from smoecast.data.ensembles import moments, with_lead
+from smoecast.data.ensembles import with_lead
 from smoecast.data.inputs import Inputs
+from smoecast.data.members import moment_names, moments
 from smoecast.data.series import HOUR
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
@@ -118,11 +119,6 @@ def _emos(
         return mean, std
 
     return predict
-
-
-def moment_names(channels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of a network's ensemble inputs: means, then spreads."""
-    return (*(f"{c}_mean" for c in channels), *(f"{c}_std" for c in channels))
 
 
 def _network(

@@ -13,8 +13,9 @@ from smoecast.calibration.network import crps_loss
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import raw
-from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples, moments
+from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples
 from smoecast.data.inputs import Inputs
+from smoecast.data.members import is_moments, members_of, moment_names, moments
 from smoecast.data.statistics import mean_and_std
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import InputError
@@ -23,12 +24,12 @@ from smoecast.fields.grid import grid_of
 from smoecast.fields.times import as_hours, valid_times
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks.assembly import CONSTANTS
-from smoecast.tasks.calibrations import fitted_part, moment_names, new_correction
+from smoecast.tasks.calibrations import fitted_part, new_correction
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn
 from smoecast.training.state import STATE, load_state, save_model
 
-Members = NDArray[np.float32]
+Fields = NDArray[np.float32]
 
 
 def fit(config: Config) -> bool:
@@ -89,12 +90,12 @@ def _fit_emos(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray
 ) -> dict[str, torch.Tensor]:
     settings = config.postprocess
-    fields, true, _ = _cases(config, ensembles, truth, "train")
+    fields, true = _cases(config, ensembles, truth, "train")
     rows = grid_of(ensembles).weights()[:, None]
     tensors: dict[str, torch.Tensor] = {}
     for index, hours in enumerate(settings.lead_hours):
         for target, channel in enumerate(settings.targets):
-            members = fields[:, index, :, settings.channels.index(channel)]
+            members = members_of(fields, index, channel)
             fitted = emos.fit(members, true[:, index, target], where=settings.where, weights=rows)
             for name, values in fitted.to_tensors().items():
                 tensors[f"{channel}.{hours}h.{name}"] = torch.from_numpy(np.asarray(values))
@@ -103,8 +104,8 @@ def _fit_emos(
 
 def _cases(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str
-) -> tuple[Members, Members, NDArray[np.datetime64]]:
-    """Return members (N, L, M, C, H, W), truth (N, L, D, H, W) and starts (N,) of one part."""
+) -> tuple[xr.DataArray, Fields]:
+    """Return the ensembles of one part, lazy, and their truth (N, L, D, H, W)."""
     fields = fitted_part(ensembles, truth, part)
     if not fields.sizes["init_time"]:
         raise InputError(
@@ -115,15 +116,16 @@ def _cases(
     wanted = truth.sel(channel=list(config.postprocess.targets), time=valid.ravel()).values
     # (N L, D, H, W) -> (N, L, D, H, W)
     true = wanted.reshape(*valid.shape, *wanted.shape[1:])
-    return fields.values, true, fields["init_time"].values
+    return fields, true
 
 
 def _samples(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray, inputs: Inputs, part: str
 ) -> EnsembleSamples:
-    members, true, starts = _cases(config, ensembles, truth, part)
-    hours = as_hours(ensembles["lead_time"].values)
-    return EnsembleSamples(moments(members), true, starts, hours, inputs)
+    fields, true = _cases(config, ensembles, truth, part)
+    hours, starts = as_hours(ensembles["lead_time"].values), fields["init_time"].values
+    both = fields if is_moments(fields) else moments(fields.values)
+    return EnsembleSamples(both, true, starts, hours, inputs)
 
 
 def _constants(config: Config) -> dict[str, NDArray[np.float32]]:
@@ -146,7 +148,7 @@ def _statistics(samples: EnsembleSamples, config: Config) -> tuple[Statistics, t
     hours = samples.lead_hours / LEAD_UNIT_HOURS
     mean, std = np.append(mean, hours.mean()), np.append(std, hours.std() or 1.0)
     base = [settings.channels.index(t) for t in settings.targets]
-    error = samples.truth - samples.fields[:, :, base]
+    error = samples.truth - np.asarray(samples.fields[:, :, base])
     scale = np.sqrt((error.astype(np.float64) ** 2).mean(axis=(0, 1, 3, 4)))
     statistics = Statistics(
         input_mean=torch.from_numpy(mean),

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from smoecast import configfile
 from smoecast.cli.main import app
 from smoecast.cli.run import run as run_task
-from smoecast.data.ensembles import moments
+from smoecast.data.members import moments
 from smoecast.errors import InputError
 
 run = CliRunner().invoke

@@ -1,0 +1,83 @@
+"""The members of an ensemble, and the mean and spread that stand for them."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.errors import InputError
+
+_OF_THE_SEA = ("sst", "siconc")
+
+
+def moments(members: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return mean and standard deviation over members.
+
+    Parameters
+    ----------
+    members : (B, L, M, C, H, W) float32
+        NaN where a member is missing.
+
+    Returns
+    -------
+    (B, L, 2 C, H, W) float32
+        C means, then C standard deviations (over M - 1).
+
+    Raises
+    ------
+    InputError
+        There are fewer than two members.
+    """
+    if members.shape[2] < 2:
+        raise InputError("a calibration needs at least two members; the ensemble has one")
+    mean = np.nanmean(members, axis=2, dtype=np.float64)
+    std = np.nanstd(members, axis=2, ddof=1, dtype=np.float64)
+    return np.concatenate([mean, std], axis=2).astype(np.float32)
+
+
+def moment_names(channels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of an ensemble's moments: means, then spreads."""
+    return (*(f"{c}_mean" for c in channels), *(f"{c}_std" for c in channels))
+
+
+def is_moments(fields: xr.DataArray) -> bool:
+    """Whether an ensemble store holds mean and spread in the place of members."""
+    return "number" not in fields.dims
+
+
+def members_of(fields: xr.DataArray, lead: int, channel: str) -> NDArray[np.floating]:
+    """Return the members of one channel at one lead time, (N, M, H, W).
+
+    Mean m and spread s stand for two members, m - s / sqrt(2) and m + s / sqrt(2), which have
+    them: all that EMOS asks of an ensemble.
+
+    Parameters
+    ----------
+    fields : xr.DataArray
+        Of an ensemble store, ``(init_time, lead_time, [number,] channel, latitude, longitude)``.
+    lead : int
+        Index of the lead time.
+    channel : str
+        Name of the channel.
+    """
+    at = fields.isel(lead_time=lead)
+    if not is_moments(fields):
+        members: NDArray[np.floating] = at.sel(channel=channel).values
+        return members
+    mean, std = (at.sel(channel=n).values.astype(np.float64) for n in moment_names((channel,)))
+    half = std / np.sqrt(2.0)
+    return np.stack([mean - half, mean + half], axis=1)
+
+
+def over_land(dataset: xr.Dataset) -> xr.Dataset:
+    """Give what only the sea has a value on land too, lazily: neither networks nor stores take NaN.
+
+    The value is the mean over sea and members of the same forecast: it tells a network nothing,
+    and its spread is 0.
+    """
+    filled = {}
+    for name in _OF_THE_SEA:
+        if name in dataset:
+            array = dataset[name]
+            over = [d for d in ("number", "latitude", "longitude") if d in array.dims]
+            filled[name] = array.fillna(array.mean(over, dtype=np.float64).astype(array.dtype))
+    return dataset.assign(filled)

@@ -1,0 +1,107 @@
+"""Files of ENS-10 in their exact layout, written with ecCodes on a small grid."""
+
+from collections.abc import Callable, Sequence
+
+import eccodes
+import numpy as np
+
+ROWS, COLUMNS = 7, 12
+YEARS = range(1998, 2018)
+NUMBERS = range(1, 11)
+STEPS = (0, 24, 48)
+PARAMS = {"t2m": 167, "msl": 151, "sst": 34, "tp": 228, "t": 130, "z": 129, "d": 155, "skt": 235}
+LEVELS = {"pl": (850, 500), "sfc": (0,)}
+
+Key = tuple[str, int, int, int, int]
+"""Variable, level, year, number, step."""
+
+
+def values(key: Key, month_day: str) -> np.ndarray:
+    """Return a field that no other message has."""
+    name, level, year, number, step = key
+    seed = [PARAMS[name], level, year, number, step, int(month_day)]
+    field = 280.0 + 5.0 * np.random.default_rng(seed).normal(size=ROWS * COLUMNS)
+    if name == "sst":
+        field[:3] = np.nan  # land
+    return field
+
+
+def message(key: Key, month_day: str) -> bytes:
+    """Return one message of a hindcast as MARS writes it: GRIB 1, local section 26."""
+    name, level, year, number, step = key
+    sample = "regular_ll_pl_grib1" if level else "regular_ll_sfc_grib1"
+    handle = eccodes.codes_grib_new_from_samples(sample)
+    settings = {
+        "setLocalDefinition": 1,
+        "localDefinitionNumber": 26,
+        "class": "od",
+        "type": "pf",
+        "stream": "enfh",
+        "expver": "0001",
+        "paramId": PARAMS[name],
+        "dataDate": int(f"{year}{month_day}"),
+        "dataTime": 0,
+        "step": step,
+        "referenceDate": int(f"2018{month_day}"),
+        "perturbationNumber": number,
+        "numberOfForecastsInEnsemble": 11,
+        "Ni": COLUMNS,
+        "Nj": ROWS,
+        "latitudeOfFirstGridPointInDegrees": 90.0,
+        "latitudeOfLastGridPointInDegrees": -90.0,
+        "longitudeOfFirstGridPointInDegrees": 0.0,
+        "longitudeOfLastGridPointInDegrees": 330.0,
+        "iDirectionIncrementInDegrees": 30.0,
+        "jDirectionIncrementInDegrees": 30.0,
+    } | ({"level": level} if level else {})
+    try:
+        for setting, value in settings.items():
+            eccodes.codes_set(handle, setting, value)
+        field = values(key, month_day)
+        if np.isnan(field).any():
+            eccodes.codes_set(handle, "bitmapPresent", 1)
+            eccodes.codes_set(handle, "missingValue", 9999.0)
+            field = np.where(np.isnan(field), 9999.0, field)
+        eccodes.codes_set(handle, "bitsPerValue", 16)
+        eccodes.codes_set_values(handle, field)
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)
+
+
+def file(
+    kind: str,
+    month_day: str,
+    names: Sequence[str],
+    kept: Callable[[Key], bool] = lambda key: True,
+) -> bytes:
+    """Return a whole file: 20 years, 10 members, 3 steps, every variable on every level."""
+    keys = (
+        (name, level, year, number, step)
+        for year in YEARS
+        for step in STEPS
+        for number in NUMBERS
+        for name in names
+        for level in LEVELS[kind]
+    )
+    return b"".join(message(key, month_day) for key in keys if kept(key))
+
+
+def decoded(content: bytes) -> dict[Key, np.ndarray]:
+    """Return every field, (rows, columns) float64, as ecCodes alone decodes it."""
+    names = {param: name for name, param in PARAMS.items()}
+    found, place = {}, 0
+    while place < len(content):
+        handle = eccodes.codes_new_from_message(content[place:])
+        keys = ("paramId", "level", "dataDate", "perturbationNumber", "endStep", "totalLength")
+        param, level, day, number, step, length = (
+            eccodes.codes_get_long(handle, key) for key in keys
+        )
+        eccodes.codes_set(handle, "missingValue", 1e20)
+        field = eccodes.codes_get_values(handle).reshape(ROWS, COLUMNS)
+        on = eccodes.codes_get(handle, "typeOfLevel") == "isobaricInhPa"
+        eccodes.codes_release(handle)
+        key = (names[param], level if on else 0, day // 10000, number, step)
+        found[key] = np.where(field == 1e20, np.nan, field)
+        place += length
+    return found
