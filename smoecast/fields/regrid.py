@@ -51,14 +51,15 @@ def named_grid(name: str) -> Grid:
         nodes, _ = leggauss(rows)
         columns = np.arange(2 * rows) * (180.0 / rows)
         return Grid(np.rad2deg(np.arcsin(nodes[::-1])), columns)
-    if name not in (*_CENTRED, *_WITH_POLES):
+    degrees = name.rstrip("0").rstrip(".") if "." in name else name  # 1.0 is 1
+    if degrees not in (*_CENTRED, *_WITH_POLES):
         raise ConfigError(
             f"there is no grid {name!r}: use {' '.join((*_CENTRED, *_WITH_POLES))} (degrees) or "
             "f32 (Gaussian, with any number of rows from pole to equator)"
         )
-    spacing = float(name)
+    spacing = float(degrees)
     count = round(180.0 / spacing)
-    first, rows = (90.0 - spacing / 2, count) if name in _CENTRED else (90.0, count + 1)
+    first, rows = (90.0 - spacing / 2, count) if degrees in _CENTRED else (90.0, count + 1)
     return Grid(first - spacing * np.arange(rows), spacing * np.arange(2 * count))
 
 

@@ -56,6 +56,7 @@ def mean(array: xr.DataArray) -> float:
         ("1.40625", (128, 256), 89.296875),
         ("1.5", (121, 240), 90.0),
         ("1", (181, 360), 90.0),
+        ("1.0", (181, 360), 90.0),
         ("0.25", (721, 1440), 90.0),
         ("f32", (64, 128), 87.8638),
     ],
@@ -276,6 +277,7 @@ def test_refused():
 @needs_data
 def test_era5_from_a_gaussian_grid():
     field = open_file(DATA / "era5-tl31/era5_tl31_19590102T00.nc")["t"].astype("f8")
+    assert grid_of(field).matches(named_grid("f16"))
     for target in (WB, named_grid("2.8125")):
         moved = regrid(field, target, "conservative")
         for level in (0, 20, 36):
