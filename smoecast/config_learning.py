@@ -85,9 +85,12 @@ class Training(Section):
         10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
     )
     channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
+    cache: Literal["disk", "memory", "device"] = Field(
+        "disk", description="where the fields lie while training: the store, memory, or the device"
+    )
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
 
     def decisive(self) -> dict[str, Any]:
         """Return the keys that decide the weights: all but where and how safely it runs."""
-        return self.model_dump(mode="json", exclude={"threads", "device", "save_minutes"})
+        return self.model_dump(mode="json", exclude={"threads", "device", "cache", "save_minutes"})

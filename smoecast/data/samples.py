@@ -1,6 +1,8 @@
 """Training samples from a store: history in, fields at each lead time out."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -8,6 +10,68 @@ from numpy.typing import NDArray
 
 from smoecast.data.inputs import Inputs
 from smoecast.errors import InputError
+from smoecast.fields.rows import Packing
+
+
+class Source(Protocol):
+    """Where fields come from, time by time: a store (`fields.rows.Rows`) or memory (`Held`)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, C, H, W)."""
+
+    @property
+    def packing(self) -> Packing | None:
+        """Offset and scale of what `row` gives, or None."""
+
+    def row(self, index: int) -> NDArray[Any]:
+        """Return all fields of one time (C, H, W), float32 or packed as float16."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Fields in memory.
+
+    Attributes
+    ----------
+    fields : (T, C, H, W) float32
+    """
+
+    fields: NDArray[np.float32]
+    packing: Packing | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, C, H, W)."""
+        return self.fields.shape
+
+    def row(self, index: int) -> NDArray[np.float32]:
+        """Return all fields of one time (C, H, W)."""
+        values: NDArray[np.float32] = self.fields[index]
+        return values
+
+
+def held(source: Source) -> Held:
+    """Return a source read into memory, once."""
+    fields = np.empty(source.shape, np.float32)
+    everything = slice(None)
+    for index in range(len(fields)):
+        _put(source, index, everything, fields[index])
+    return Held(fields)
+
+
+def _put(
+    source: Source, index: int, channels: slice | NDArray[np.intp], out: NDArray[np.float32]
+) -> None:
+    """Put channels of one time into `out` (D, H, W), in SI units."""
+    raw = source.row(index)[channels]
+    if source.packing is None:
+        out[...] = raw
+        return
+    # PyTorch converts float16 twenty times faster than NumPy
+    values = torch.from_numpy(out).copy_(torch.from_numpy(raw))
+    offset, scale = (torch.from_numpy(part[channels]) for part in source.packing)
+    torch.addcmul(offset, values, scale, out=values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,8 +80,8 @@ class Samples:
 
     Attributes
     ----------
-    fields : (T, C, H, W) float32
-        The store's fields, in memory.
+    source : Source
+        Of the fields (T, C, H, W).
     times : (T,) datetime64
         Evenly spaced.
     starts : (N,) int
@@ -30,7 +94,7 @@ class Samples:
         Hours over the spacing of the store.
     """
 
-    fields: NDArray[np.float32]
+    source: Source
     times: NDArray[np.datetime64]
     starts: NDArray[np.intp]
     inputs: Inputs
@@ -45,31 +109,78 @@ class Samples:
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W), lead by lead, SI units."""
         starts = self.starts[indices]
-        back = starts[:, None] - np.asarray(self.history_steps)[None, :]
-        network_inputs = self.inputs.assemble(self.fields[back], self.times[starts])
-        return torch.from_numpy(network_inputs), torch.from_numpy(self._targets(starts))
+        channels = self.source.shape[1]
+        count = len(self.history_steps) * channels
+        shape = (len(starts), count + len(self.inputs.extra_names), *self.source.shape[2:])
+        filled = np.empty(shape, np.float32)
+        for sample, start in zip(filled, starts.tolist(), strict=True):
+            for place, step in enumerate(self.history_steps):
+                out = sample[place * channels : (place + 1) * channels]
+                _put(self.source, start - step, slice(None), out)
+        filled[:, count:] = self.inputs.extra(self.times[starts])
+        return torch.from_numpy(filled), torch.from_numpy(self._ahead(starts, self.lead_steps))
 
-    def _targets(self, starts: NDArray[np.intp]) -> NDArray[np.float32]:
-        ahead = starts[:, None] + np.asarray(self.lead_steps)[None, :]
-        truth = self.fields[ahead[:, :, None], self.targets[None, None, :]]
-        batch, leads, channels, height, width = truth.shape
-        # (B, L, D, H, W) -> (B, L * D, H, W)
-        flat: NDArray[np.float32] = truth.reshape(batch, leads * channels, height, width)
-        return flat
+    def _ahead(self, starts: NDArray[np.intp], steps: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the target channels at each of the steps ahead: (B, L * D, H, W)."""
+        count = len(self.targets)
+        filled = np.empty((len(starts), len(steps) * count, *self.source.shape[2:]), np.float32)
+        for sample, start in zip(filled, starts.tolist(), strict=True):
+            for place, step in enumerate(steps):
+                out = sample[place * count : (place + 1) * count]
+                _put(self.source, start + step, self.targets, out)
+        return filled
 
+    @cached_property
     def change_scale(self) -> NDArray[np.float64]:
-        """Return the spread of (target at lead time) - (target at start) over the samples.
+        """Spread of (target at lead time) - (target at start) over the samples.
 
         Shape (L * D,), over all samples and points, taken in blocks; never 0.
         """
         total = np.zeros(len(self.lead_steps) * len(self.targets))
         for starts in np.array_split(self.starts, max(1, len(self.starts) // 256)):
-            now = self.fields[starts[:, None], self.targets[None, :]]
-            change = self._targets(starts) - np.tile(now, (1, len(self.lead_steps), 1, 1))
+            now = np.tile(self._ahead(starts, (0,)), (1, len(self.lead_steps), 1, 1))
+            change = self._ahead(starts, self.lead_steps) - now
             total += (change.astype(np.float64) ** 2).mean(axis=(2, 3)).sum(axis=0)
         scale: NDArray[np.float64] = np.sqrt(total / len(self.starts))
         scale[scale == 0] = 1.0
         return scale
+
+
+class OnDevice:
+    """Samples whose fields lie on the device that trains, so that no batch travels.
+
+    Parameters
+    ----------
+    samples : Samples
+        With a source in memory or in a store.
+    fields : Tensor
+        (T, C, H, W) on the device; shared by the parts of a run.
+    """
+
+    def __init__(self, samples: Samples, fields: torch.Tensor) -> None:
+        self.samples, self.fields = samples, fields
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.samples)
+
+    def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W) on the device."""
+        samples = self.samples
+        starts = samples.starts[indices]
+        history = self.fields[self._rows(starts, [-step for step in samples.history_steps])]
+        extra = torch.from_numpy(np.ascontiguousarray(samples.inputs.extra(samples.times[starts])))
+        # (B, S, C, H, W) -> (B, S * C, H, W)
+        inputs = torch.cat([history.flatten(1, 2), extra.to(self.fields.device)], dim=1)
+        rows = self._rows(starts, samples.lead_steps)
+        channels = torch.from_numpy(samples.targets).to(self.fields.device)
+        # (B, L, D, H, W) -> (B, L * D, H, W)
+        return inputs, self.fields[rows[:, :, None], channels].flatten(1, 2)
+
+    def _rows(self, starts: NDArray[np.intp], steps: Any) -> torch.Tensor:
+        """Return positions in time (B, S)."""
+        rows = starts[:, None] + np.asarray(steps)[None, :]
+        return torch.from_numpy(rows).to(self.fields.device)
 
 
 def starts_within(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smoecast import __version__, configfile
 from smoecast.config import Config
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Samples, starts_within
+from smoecast.data.samples import Samples, Source, held, starts_within
 from smoecast.errors import InputError, ModelError
 from smoecast.fields import store
 from smoecast.fields.grid import Grid, grid_of
@@ -71,15 +71,17 @@ def inputs_of(config: Config, dataset: xr.Dataset) -> Inputs:
 
 
 def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, Samples]:
-    """Return training and validation samples, the store's fields read into memory once."""
+    """Return training and validation samples, read from the store as `training.cache` says."""
     step = config.data.step_hours
     history = tuple(h // step for h in config.sample.history_hours)
     leads = tuple(h // step for h in config.sample.lead_hours)
     targets = np.array([inputs.channels.index(t) for t in config.targets])
-    fields, times = dataset["fields"].values, dataset["time"].values
+    rows = store.rows_of(config.store)
+    source: Source = rows if config.training.cache == "disk" else held(rows)
+    times = dataset["time"].values
     return {
         part: Samples(
-            fields,
+            source,
             times,
             starts_within(dataset[part].values, history, leads, part),
             inputs,
@@ -99,7 +101,7 @@ def new_network(config: Config, dataset: xr.Dataset, samples: Samples) -> Foreca
     statistics = Statistics(
         input_mean=torch.from_numpy(mean),
         input_std=torch.from_numpy(std),
-        target_scale=torch.from_numpy(samples.change_scale()),
+        target_scale=torch.from_numpy(samples.change_scale),
         base=torch.tensor(inputs.base(config.targets, leads)),
         target_mean=torch.from_numpy(np.tile(dataset["mean"].values[samples.targets], leads)),
     )

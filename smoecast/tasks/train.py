@@ -8,12 +8,13 @@ from torch import Tensor
 from smoecast import console
 from smoecast.config import Config
 from smoecast.configfile import dump
-from smoecast.data.samples import Samples
+from smoecast.data.samples import Held, OnDevice, Samples
 from smoecast.disk import lock, write_atomic
 from smoecast.fields import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
 from smoecast.training.course import Loss, device_of
+from smoecast.training.course import Samples as Batches
 from smoecast.training.loop import train as learn
 from smoecast.training.state import STATE, save_model
 
@@ -50,8 +51,7 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
         with console.progress("training", config.training.epochs) as step:
             outcome = learn(
                 network,
-                samples["train"],
-                samples["validation"],
+                *_cached(config, samples),
                 _loss(config, samples["train"]),
                 config.training,
                 folder=config.model,
@@ -64,6 +64,15 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
             save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(config.model), "parameters": parameters, **outcome}
+
+
+def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:
+    """Return training and validation samples, their fields on the device if that is wished."""
+    train, validation = samples["train"], samples["validation"]
+    if config.training.cache != "device" or not isinstance(train.source, Held):
+        return train, validation
+    fields = torch.from_numpy(train.source.fields).to(device_of(config.training.device))
+    return OnDevice(train, fields), OnDevice(validation, fields)
 
 
 def _learned(config: Config) -> dict[str, Any]:
@@ -80,7 +89,7 @@ def _loss(config: Config, samples: Samples) -> Loss:
     asked = [config.training.channel_weights.get(target, 1.0) for target in config.targets]
     weights = torch.tensor(asked * len(samples.lead_steps))
     # an error is divided by its scale before it is squared, so a weight enters as its root
-    scale = (torch.from_numpy(samples.change_scale()).float() / weights.sqrt()).to(device)
+    scale = (torch.from_numpy(samples.change_scale).float() / weights.sqrt()).to(device)
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
         return weighted_mse(output, target, rows, scale)

@@ -1,11 +1,18 @@
 """Inputs are assembled as described, and samples stay in their part of the split."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+import xarray as xr
 
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Samples, starts_within
+from smoecast.data.samples import Held, OnDevice, Samples, held, starts_within
 from smoecast.errors import InputError
+from smoecast.fields import draft as drafts
+from smoecast.fields import store
 from smoecast.fields.grid import Grid
 
 GRID = Grid(np.array([45.0, 0.0, -45.0]), np.array([0.0, 90.0, 180.0, 270.0]))
@@ -21,7 +28,7 @@ def series() -> Samples:
     rng = np.random.default_rng(0)
     fields = rng.normal(size=(20, 2, 3, 4)).astype(np.float32)
     starts = np.arange(2, 15)
-    return Samples(fields, TIMES, starts, recipe(), np.array([1]), (0, 1), (2, 4))
+    return Samples(Held(fields), TIMES, starts, recipe(), np.array([1]), (0, 1), (2, 4))
 
 
 def test_names_stand_in_the_order_of_the_inputs() -> None:
@@ -35,11 +42,33 @@ def test_a_batch_holds_history_newest_first_and_targets_lead_by_lead() -> None:
     inputs, targets = samples.batch(np.array([0, 3]))
     assert inputs.shape == (2, 10, 3, 4)
     assert targets.shape == (2, 2, 3, 4)
-    np.testing.assert_array_equal(inputs[1, :2], samples.fields[5])
-    np.testing.assert_array_equal(inputs[1, 2:4], samples.fields[4])
+    np.testing.assert_array_equal(inputs[1, :2], samples.source.fields[5])
+    np.testing.assert_array_equal(inputs[1, 2:4], samples.source.fields[4])
     np.testing.assert_array_equal(inputs[1, 4], LAND)
-    np.testing.assert_array_equal(targets[1, 0], samples.fields[7, 1])
-    np.testing.assert_array_equal(targets[1, 1], samples.fields[9, 1])
+    np.testing.assert_array_equal(targets[1, 0], samples.source.fields[7, 1])
+    np.testing.assert_array_equal(targets[1, 1], samples.source.fields[9, 1])
+
+
+def test_samples_are_the_same_from_store_memory_and_device(tmp_path: Path) -> None:
+    ours = series()
+    path = tmp_path / "store.zarr"
+    dims = ("time", "channel", "latitude", "longitude")
+    content = xr.Dataset({"fields": (dims, ours.source.fields)}, {"time": TIMES})
+    draft = drafts.begin(content, path, {"identity": "a"})
+    draft.write(0, ours.source.fields, {})
+    draft.finish(xr.Dataset())
+    rows = store.rows_of(path)
+    tensor = torch.from_numpy(ours.source.fields)
+    wanted = ours.batch(np.array([4, 0, 12]))
+    for other in (
+        replace(ours, source=rows),
+        replace(ours, source=held(rows)),
+        OnDevice(ours, tensor),
+    ):
+        assert len(other) == len(ours)
+        for found, expected in zip(other.batch(np.array([4, 0, 12])), wanted, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(replace(ours, source=rows).change_scale, ours.change_scale)
 
 
 def test_the_clock_is_local_solar_time_and_season() -> None:
@@ -64,16 +93,16 @@ def test_the_base_of_each_output_is_its_own_field() -> None:
 
 def test_change_scale_is_the_spread_of_the_change() -> None:
     samples = series()
-    now = samples.fields[samples.starts, 1]
-    for lead, scale in zip((2, 4), samples.change_scale(), strict=True):
-        change = samples.fields[samples.starts + lead, 1] - now
+    now = samples.source.fields[samples.starts, 1]
+    for lead, scale in zip((2, 4), samples.change_scale, strict=True):
+        change = samples.source.fields[samples.starts + lead, 1] - now
         assert scale == pytest.approx(np.sqrt((change.astype(float) ** 2).mean()))
 
 
 def test_change_scale_of_fields_that_never_change_is_one() -> None:
     samples = series()
-    samples.fields[:] = 1.0
-    np.testing.assert_array_equal(samples.change_scale(), 1.0)
+    samples.source.fields[:] = 1.0
+    np.testing.assert_array_equal(samples.change_scale, 1.0)
 
 
 def test_starts_keep_their_targets_inside_the_part() -> None:

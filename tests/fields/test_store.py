@@ -11,6 +11,7 @@ import zarr
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import draft as drafts
+from smoecast.fields import rows as rows_module
 from smoecast.fields import store
 
 TIMES = np.arange("2001-01-01", "2001-01-06", np.timedelta64(12, "h"), dtype="datetime64[ns]")
@@ -97,15 +98,21 @@ def test_half_precision_halves_the_bytes_and_keeps_three_digits(tmp_path: Path) 
     assert float(np.abs(found - dataset["fields"]).max()) < 3.0 * 3.5 / 2048
 
 
-def test_rows_and_channels_are_read_into_place(tmp_path: Path) -> None:
-    for half in (False, True):
-        write(tmp_path / "store.zarr", content(half=half))
-        rows = store.rows_of(tmp_path / "store.zarr")
-        whole, some = np.empty((2, 3, 4), np.float32), np.empty((1, 3, 4), np.float32)
-        rows.read(7, whole)
-        rows.read_channels(7, np.array([1]), some)
-        np.testing.assert_allclose(whole, content()["fields"][7], atol=0.005)
-        np.testing.assert_array_equal(some[0], whole[1])
+def test_no_more_files_are_mapped_than_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "MAPS", 2)
+    write(tmp_path / "store.zarr", content())
+    rows = store.rows_of(tmp_path / "store.zarr")
+    for index in (0, 9, 5, 1, 8):
+        np.testing.assert_array_equal(rows.row(index), content()["fields"][index])
+    assert list(rows._maps) == [0, 2]
+
+
+def test_the_files_of_a_store_are_never_written_through_a_row(tmp_path: Path) -> None:
+    write(tmp_path / "store.zarr", content())
+    store.rows_of(tmp_path / "store.zarr").row(0)[...] = 7.0
+    assert float(store.open_store(tmp_path / "store.zarr")["fields"][0, 0, 0, 0]) == 1.0
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_a_store_with_a_file_gone_or_cut_is_refused(tmp_path: Path) -> None:
     file = path / "fields" / "1.0.0.0"
     file.write_bytes(file.read_bytes()[:100])
     fields = store.open_store(path)["fields"]
-    assert fields[0].shape == (2, 3, 4)
+    assert fields[0].load().shape == (2, 3, 4)
     with pytest.raises(InputError, match=r"1\.0\.0\.0: a part of the store is cut"):
         fields[6].load()
     file.unlink()
