@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from smoecast.data.fetch import fetch
 from smoecast.data.manifest import Entry, Manifest, entry_of
 from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience, SpentError
+from smoecast.data.pieces import fetch_pieces
 from smoecast.data.remote import Remote, shown
 from smoecast.disk import lock
 from smoecast.errors import InputError, NotPublishedError
@@ -237,18 +239,18 @@ def _from(
     def record(entry: Entry) -> None:
         manifest.add(place.name, replace(entry, notes=hooks.inspect(part.path, place)))
 
-    entry = fetch(
-        place.url,
-        path,
-        part=part,
-        size=place.size,
-        checksum=place.checksum,
-        known=known if place.grows else None,
-        missing=NotPublishedError if place.may_come_after(today()) else InputError,
-        patience=patience,
-        progress=lambda done, total: tally(place.name, done, total or place.about),
-        record=record,
+    missing = NotPublishedError if place.may_come_after(today()) else InputError
+
+    def tell(done: int, total: int | None) -> None:
+        tally(place.name, done, total or place.about)
+
+    whole = partial(fetch, part=part, size=place.size, checksum=place.checksum)
+    get = (
+        partial(fetch_pieces, pieces=place.pieces)
+        if place.pieces
+        else partial(whole, known=known if place.grows else None)
     )
+    entry = get(place.url, path, missing=missing, patience=patience, progress=tell, record=record)
     if entry is known:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         manifest.add(place.name, replace(entry, fetched=now))

@@ -8,28 +8,29 @@ password and tokens.
 """
 
 import hashlib
-import json
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
-from smoecast import console
 from smoecast.data.answers import TroubleError, ask, chunked, content_range, next_chunk, total_of
-from smoecast.data.manifest import Entry, entry_of
+from smoecast.data.attempts import (
+    Marks,
+    Progress,
+    begin,
+    if_range,
+    kept_marks,
+    persist,
+    settle,
+    take,
+)
+from smoecast.data.manifest import Entry
 from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience
 from smoecast.data.remote import shown
-from smoecast.disk import sync, write_atomic
-from smoecast.errors import InputError, OutputError, SmoecastError
-
-Progress = Callable[[int, int | None], None]
-"""Told how many bytes are there, and of how many (None: nobody knows)."""
-Marks = dict[str, str]
-"""``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
+from smoecast.disk import sync
+from smoecast.errors import InputError, SmoecastError
 
 
 @dataclass(frozen=True)
@@ -101,50 +102,26 @@ def fetch(
     """
     part = part or Part(path.with_name(path.name + ".part"))
     wanted = _Wanted(url, part, size, checksum, missing, progress)
-    marks = _persist(wanted, known, patience or Patience(Limits()))
+    patience = patience or Patience(Limits())
+    marks = persist(lambda session: _attempt(session, wanted, known, patience), part, url, patience)
     if marks is None and known is not None:
         return known
-    server = {key: value for key, value in (marks or {}).items() if key != "size"}
-    entry = entry_of(part.path, shown(url), **server)
-    try:
-        record(entry)
-    except InputError:
-        part.forget()
-        raise
-    part.path.replace(path)
-    part.forget()  # what stood beside it
-    sync(path.parent)
-    return entry
-
-
-def _persist(wanted: _Wanted, known: Entry | None, patience: Patience) -> Marks | None:
-    """Attempt until the part is whole and right; return its marks, None when nothing changed."""
-    failures, most, since = 0, wanted.part.there, time.monotonic()
-    while True:
-        try:
-            with requests.Session() as session:
-                return _attempt(session, wanted, known, patience)
-        except TroubleError as trouble:
-            if wanted.part.there > most:
-                failures, most, since = 0, wanted.part.there, time.monotonic()
-            failures += 1
-            why = f"{shown(wanted.url)}: {trouble}"
-            waited = patience.wait(failures, why, since, trouble.wait)
-            console.say(f"{why}; waited {waited:.1f} s, trying again")
-            since = time.monotonic()
+    return settle(part, path, url, marks or {}, record)
 
 
 def _attempt(
     session: requests.Session, wanted: _Wanted, known: Entry | None, patience: Patience
 ) -> Marks | None:
     """Ask once for what is missing and verify the whole."""
-    marks, there = _kept(wanted), wanted.part.there
+    part = wanted.part
+    marks = kept_marks(part, trusted=wanted.checksum is not None)
+    there = part.there
     if there and marks.get("size") == str(there):
         _verify(wanted, there, doubtful=True)
         return marks
     headers = _if_changed(known) if known is not None else {}
     if there:
-        headers = {"Range": f"bytes={there}-", **_if_range(marks)}
+        headers = {"Range": f"bytes={there}-", **if_range(marks)}
     seconds = patience.limits.timeout_seconds
     with ask(session, wanted.url, headers, seconds, wanted.missing) as response:
         if response.status_code == 304:
@@ -158,29 +135,11 @@ def _attempt(
         resumed = there > 0 and response.status_code == 206
         if not resumed:
             there = 0
-            marks = _begin(response, wanted)
+            marks = begin(response, part)
         total = _total(response, wanted, there)
         _receive(response, wanted, there, total, patience)
     _verify(wanted, total, doubtful=resumed or (total is None and not chunked(response)))
     return marks
-
-
-def _kept(wanted: _Wanted) -> Marks:
-    """Return the marks of the part; a part that nothing can be compared with is thrown away."""
-    with suppress(OSError, ValueError):
-        marks: Marks = json.loads(wanted.part.marks.read_bytes())
-        if _if_range(marks):
-            return marks
-    if wanted.checksum is None:
-        wanted.part.forget()
-    return {}
-
-
-def _if_range(marks: Marks) -> dict[str, str]:
-    """Return the header under which a changed file comes whole; weak ETags do not qualify."""
-    etag = marks.get("etag", "")
-    strong = etag if etag and not etag.startswith("W/") else marks.get("modified", "")
-    return {"If-Range": strong} if strong else {}
 
 
 def _if_changed(known: Entry) -> dict[str, str]:
@@ -195,22 +154,6 @@ def _past_the_end(response: requests.Response, wanted: _Wanted, there: int) -> N
         wanted.part.forget()
         raise TroubleError("the file on the server is another than the one begun")
     _verify(wanted, there, doubtful=True)
-
-
-def _begin(response: requests.Response, wanted: _Wanted) -> Marks:
-    """Start the part from nothing and note which version it will be."""
-    headers = response.headers
-    marks = {
-        "etag": headers.get("ETag", ""),
-        "modified": headers.get("Last-Modified", ""),
-        "size": headers.get("Content-Length", ""),
-    }
-    wanted.part.forget()
-    try:
-        write_atomic(wanted.part.marks, json.dumps(marks).encode())
-    except OSError as problem:
-        raise _disk(wanted, problem) from None
-    return marks
 
 
 def _total(response: requests.Response, wanted: _Wanted, there: int) -> int | None:
@@ -241,28 +184,14 @@ def _receive(
     response: requests.Response, wanted: _Wanted, there: int, total: int | None, patience: Patience
 ) -> None:
     """Append what comes to the part, each chunk as it comes."""
-    _take(wanted, b"")  # the part of an empty file is there too
+    take(wanted.part, b"")  # the part of an empty file is there too
     while chunk := next_chunk(response):
-        _take(wanted, chunk)
+        take(wanted.part, chunk)
         there += len(chunk)
         wanted.progress(there, total)
         patience.check()
     if total is not None and there < total and not chunked(response):
         raise TroubleError(f"the connection ended after {there} of {total} bytes")
-
-
-def _take(wanted: _Wanted, chunk: bytes) -> None:
-    try:
-        wanted.part.append(chunk)
-    except OSError as problem:
-        raise _disk(wanted, problem) from None
-
-
-def _disk(wanted: _Wanted, problem: OSError) -> OutputError:
-    return OutputError(
-        f"{wanted.part.path}: the disk does not take the file ({problem.strerror}): make room "
-        "and run again, what has come is kept"
-    )
 
 
 def _verify(wanted: _Wanted, total: int | None, *, doubtful: bool) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+ENSEMBLES = "ensembles"
+"""Folder of fetched ensembles in that of the raw files: apart, beside a manifest of their own."""
 _SHOWN_QUERIES = ("path", "files")
 """Parameters of an address that say which file is meant; every other may be a secret."""
 
@@ -33,6 +35,8 @@ class Remote:
         Whether the source appends to the file until then, so that every run looks again.
     gives : tuple of str
         Names of the files unpacked from it, which are then kept in its place; none: it is kept.
+    pieces : tuple of (int, int)
+        First byte and length of what is wanted of the remote file; none: all of it.
     absent : str
         What it means that the source does not have the file, and the mend, for the message.
     series : str
@@ -48,6 +52,7 @@ class Remote:
     final: date | None = None
     grows: bool = False
     gives: tuple[str, ...] = ()
+    pieces: tuple[tuple[int, int], ...] = ()
     absent: str = ""
     series: str = ""
 

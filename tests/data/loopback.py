@@ -67,21 +67,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, shelf: Shelf, path: str) -> None:
         body, first = shelf.files[path], 0
+        total = end = len(body)
         wanted = self.headers.get("Range", "")
         same = not self.headers.get("If-Range") or self.headers["If-Range"] == shelf.etag(path)
         status = 200
         if wanted and shelf.ranges and same:
-            first = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if first >= len(body):
-                return self._bare(416, {"Content-Range": f"bytes */{len(body)}"})
+            begin, _, last = wanted.removeprefix("bytes=").partition("-")
+            first, end = int(begin), min(int(last) + 1, total) if last else total
+            if first >= total:
+                return self._bare(416, {"Content-Range": f"bytes */{total}"})
             status = 206
         headers = dict(shelf.headers)
         if shelf.etags:
             headers["ETag"] = shelf.etag(path)
         if status == 206:
-            headers["Content-Range"] = f"bytes {first}-{len(body) - 1}/{len(body)}"
+            headers["Content-Range"] = f"bytes {first}-{end - 1}/{total}"
         if shelf.length == "stated":
-            headers["Content-Length"] = str(len(body) - first)
+            headers["Content-Length"] = str(end - first)
         elif shelf.length == "chunked":
             headers["Transfer-Encoding"] = "chunked"
         shelf.answered.append(status)
@@ -89,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self._body(shelf, path, body[first:])
+        self._body(shelf, path, body[first:end])
         return None
 
     def _body(self, shelf: Shelf, path: str, body: bytes) -> None:

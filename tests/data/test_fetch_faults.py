@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from loopback import Shelf, serving
 
-from smoecast.data import fetch as fetching
+from smoecast.data import attempts
 from smoecast.data.answers import CHUNK
 from smoecast.data.fetch import fetch
 from smoecast.data.patience import Limits, Patience, StoppedError
@@ -386,7 +386,7 @@ def test_disk_refuses_from_the_start(shelf, tmp_path, monkeypatch, name):
         return open(path, mode, **more)  # noqa: PTH123
 
     if name == "write_atomic":
-        monkeypatch.setattr(fetching, "write_atomic", refuse)
+        monkeypatch.setattr(attempts, "write_atomic", refuse)
     else:
         monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OutputError, match="No space left"):
