@@ -14,11 +14,14 @@ HOUR = np.timedelta64(1, "h")
 def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     """Keep the times at multiples of `step_hours` from midnight UTC.
 
+    Forecasts of no hours, without members, are the analyses that they start from.
+
     Raises
     ------
     InputError
         The dataset is no series of analyses, no time falls on the step, or one is missing.
     """
+    dataset = _starts(dataset)
     if "time" not in dataset.dims:
         raise InputError(
             f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
@@ -29,6 +32,15 @@ def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
         raise InputError(f"{source}: no time falls on a multiple of {step_hours} h from midnight")
     check_step(times[chosen], step_hours, source)
     return dataset.isel(time=chosen)
+
+
+def _starts(dataset: xr.Dataset) -> xr.Dataset:
+    """Return forecasts of no hours as analyses, everything else as it is."""
+    if "lead_time" not in dataset.dims or "number" in dataset.dims:
+        return dataset
+    if as_hours(dataset["lead_time"].values).any():
+        return dataset
+    return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
 
 
 def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dataset:

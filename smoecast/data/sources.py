@@ -5,11 +5,11 @@ from typing import Any, Literal, Protocol
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import ens10, era5, ncep, weatherbench, weatherbench2
+from smoecast.data import ens10, era5, ncep, opendata, opendataens, weatherbench, weatherbench2
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
-from smoecast.data.remote import About, Remote, shown
+from smoecast.data.remote import ENSEMBLES, About, Remote, shown
 from smoecast.errors import InputError
 
 
@@ -28,11 +28,11 @@ class Source(Protocol):
         """Return what is done around a fetch."""
 
 
-_MODULES: tuple[Source, ...] = (ncep, weatherbench, weatherbench2, era5)
+_MODULES: tuple[Source, ...] = (ncep, weatherbench, weatherbench2, era5, opendata)
 REMOTE: dict[str, Source] = {module.ABOUT.name: module for module in _MODULES}
 """Sources of analyses that are fetched over the network."""
 
-_ENSEMBLES: tuple[Source, ...] = (ens10,)
+_ENSEMBLES: tuple[Source, ...] = (ens10, opendataens)
 REMOTE_ENSEMBLES: dict[str, Source] = {module.ABOUT.name: module for module in _ENSEMBLES}
 """Sources of ensemble forecasts (`postprocess.source`) that are fetched over the network."""
 
@@ -68,7 +68,7 @@ def is_remote(config: Config, kind: Kind) -> bool:
 
 def folder_of(config: Config, kind: Kind) -> Path:
     """Return where the fetched files of a kind are: apart, each beside a manifest of its own."""
-    return config.raw if kind == "analyses" else config.raw / "ensembles"
+    return config.raw if kind == "analyses" else config.raw / ENSEMBLES
 
 
 def _source(config: Config, kind: Kind) -> Source:

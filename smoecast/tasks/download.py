@@ -49,7 +49,14 @@ def download(config: Config) -> dict[str, Any]:
 
 def _kinds(config: Config) -> list[sources.Kind]:
     """Return what of a run comes over the network."""
-    return [kind for kind in sources.KINDS if sources.is_remote(config, kind)]
+    kinds = [kind for kind in sources.KINDS if sources.is_remote(config, kind)]
+    names = [sources.name_of(config, kind) for kind in kinds]
+    if config.download.url and len(set(names)) > 1:
+        raise ConfigError(
+            f"download.url stands for {names[0]} and for {names[1]}: fetch them by two configs, or "
+            "leave it out"
+        )
+    return kinds
 
 
 def _place(config: Config) -> dict[str, Any]:
