@@ -111,7 +111,9 @@ class Data(Section):
         "planet", "files", "ncep", "weatherbench", "weatherbench2", "era5", "opendata", "none"
     ] = Field("planet", description="where analyses come from; none: ensembles alone")
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
-    years: tuple[int, ...] = Field((), description="to fetch, for sources on the network")
+    years: tuple[int, ...] = Field(
+        (), description="to fetch, for sources on the network: [2017, 2018] or 1979-2018"
+    )
     channels: tuple[str, ...] = Field(
         ("z500", "t850", "t2m"), description="fields in the store, in this order"
     )
@@ -128,6 +130,20 @@ class Data(Section):
     planet: Planet = Field(Planet(), description="for source planet")
     era5: Era5 = Field(Era5(), description="for source era5")
     _check = field_validator("channels", "constants")(known_channels)
+
+    @field_validator("years", mode="before")
+    @classmethod
+    def _spelled_out(cls, value: object) -> object:
+        ends = value.split("-") if isinstance(value, str) else []
+        if len(ends) == 2 and all(end.strip().isdigit() for end in ends):
+            return tuple(range(int(ends[0]), int(ends[1]) + 1))
+        return value
+
+    @field_validator("grid", mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        # 5.625 without quotation marks is a number in YAML
+        return f"{value:g}" if isinstance(value, int | float) else value
 
 
 class Preprocess(Section):

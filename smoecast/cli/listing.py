@@ -21,7 +21,7 @@ def plan(summary: dict[str, Any]) -> str:
     if not entries:
         return f"source {source} is on this machine: nothing is fetched over the network"
     rows = [
-        [entry["file"], size(entry["bytes"]), "there" if entry["there"] else entry["url"]]
+        [_few(entry["file"]), size(entry["bytes"]), "there" if entry["there"] else entry["url"]]
         for entry in entries
     ]
     missing = sum(not entry["there"] for entry in entries)
@@ -32,10 +32,36 @@ def plan(summary: dict[str, Any]) -> str:
     )
 
 
+def _few(names: str) -> str:
+    """Return the names of what comes from one address, the middle ones of many left out."""
+    words = names.split()
+    return names if len(words) < 3 else f"{words[0]} ... {words[-1]} ({len(words)})"
+
+
 def files(summary: dict[str, Any]) -> str:
     """Return how many raw files there are, and where."""
     total = sum(entry["bytes"] for entry in summary["files"])
     return f"{len(summary['files'])} raw files, {size(total)}, in {summary['folder']}"
+
+
+def store(name: str, part: dict[str, Any]) -> str:
+    """Return a store that was made, or found made."""
+    counts = ", ".join(f"{count} {which}" for which, count in part["split"].items())
+    state = "written" if part["written"] else "nothing to do"
+    span = f"{part['first']} to {part['last']}"
+    return f"{name}: {part['store']} ({state})\n  {_shape(part)}\n  {span}: {counts}"
+
+
+def store_plan(name: str, part: dict[str, Any]) -> str:
+    """Return a store that would be made."""
+    basis = "from the raw files" if part["raw"] else "from the config; no raw file is there yet"
+    parts = f"{part['chunks']} part{'s' if part['chunks'] > 1 else ''}"
+    volume = f"{size(part['bytes'])} in {parts}"
+    return f"{name}: {part['store']} (would be, {basis})\n  {_shape(part)}\n  {volume}"
+
+
+def _shape(part: dict[str, Any]) -> str:
+    return " x ".join(f"{count} {dim}" for dim, count in part["shape"].items())
 
 
 def size(count: float) -> str:

@@ -54,28 +54,43 @@ def download(
 def preprocess(
     config: options.Config,
     set_: options.Set = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes on this machine.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="A Dask cluster in their place.", metavar="tcp://..."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how large the stores will be; make none.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn raw files into one canonical store with statistics of the training times."""
+    """Turn raw files into one canonical store with statistics of the training times.
+
+    A run that was killed goes on where it ended when the same command runs again.
+    """
 
     def task() -> dict[str, Any]:
+        asked = {"workers": workers, "scheduler": scheduler}
+        given = [f"preprocess.{key}={value}" for key, value in asked.items() if value is not None]
+        wanted = read_config(config, [*(set_ or []), *given])
+        if dry_run:
+            from smoecast.tasks.planning import plan
+
+            return plan(wanted)
         from smoecast.tasks.preprocess import preprocess as work
 
-        return work(read_config(config, set_))
+        return work(wanted)
 
     def show(s: dict[str, Any]) -> str:
-        return "\n".join(_store_line(name, part) for name, part in s.items())
+        from smoecast.cli import listing
+
+        line = listing.store_plan if dry_run else listing.store
+        return "\n".join(line(name, part) for name, part in s.items())
 
     run(task, show, as_json=as_json, quiet=quiet)
-
-
-def _store_line(name: str, part: dict[str, Any]) -> str:
-    shape = " x ".join(f"{size} {dim}" for dim, size in part["shape"].items())
-    counts = ", ".join(f"{count} {which}" for which, count in part["split"].items())
-    state = "written" if part["written"] else "nothing to do"
-    span = f"{part['first']} to {part['last']}"
-    return f"{name}: {part['store']} ({state})\n  {shape}\n  {span}: {counts}"
 
 
 def train(

@@ -1,6 +1,7 @@
 """The raw files of a run as one lazy dataset: what a store of it holds."""
 
 from functools import lru_cache
+from pathlib import Path
 
 import xarray as xr
 
@@ -8,8 +9,12 @@ from smoecast.config import Config
 from smoecast.data import channels, checks, ens10fields, raw, series, splits
 from smoecast.data.sources import Kind
 from smoecast.errors import InputError
+from smoecast.fields.derived import derive
+from smoecast.fields.leading import leading_trimmed
 from smoecast.fields.reader import open_files
+from smoecast.fields.regrid import named_grid, regrid
 
+_SUMS = {"tp6h", "lntp6h"}
 ENSEMBLE = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
 
 
@@ -52,13 +57,34 @@ def _content(text: str, kind: Kind) -> xr.Dataset:
 
 
 def _analyses(config: Config) -> xr.Dataset:
-    paths = raw.raw_files(config, "analyses")
+    paths, wanted = raw.raw_files(config, "analyses"), config.data
     source = checks.named(paths)
-    dataset = series.evenly(open_files(paths), config.data.step_hours, source)
-    packed = xr.Dataset({"fields": channels.pack(dataset, config.data.channels, source)})
-    for name in config.data.constants:
+    groups = [paths]
+    if wanted.source == "era5" and _SUMS & set(wanted.channels):
+        # the sums need every hour of precipitation, the rest came at the step of the store
+        hourly = [path for path in paths if "_accumulated_" in path.name]
+        groups = [hourly, [path for path in paths if path not in hourly]]
+    parts = [_at_step(group, config) for group in groups if group]
+    dataset = xr.merge(parts, join="inner", combine_attrs="override")
+    dataset = series.evenly(dataset, wanted.step_hours, source)
+    if wanted.grid:
+        dataset = regrid(dataset, named_grid(wanted.grid), wanted.regrid)
+    dataset = derive(dataset, wanted.channels, wanted.constants, source)
+    packed = xr.Dataset({"fields": channels.pack(dataset, wanted.channels, source)})
+    for name in wanted.constants:
         packed[f"constant_{name}"] = _constant(dataset, name, source)
     return packed
+
+
+def _at_step(paths: list[Path], config: Config) -> xr.Dataset:
+    """Open files and keep the times of the store; sums are made before the others go."""
+    wanted, source = config.data, checks.named(paths)
+    late = wanted.source == "weatherbench"  # tp and tisr begin seven hours after the rest
+    dataset = open_files(paths, trim_start=late)
+    if _SUMS & set(wanted.channels) and channels.has_field(dataset, "tp"):
+        dataset = derive(dataset, ["tp6h"], (), source)
+    dataset = leading_trimmed(dataset, (*wanted.channels, "tp6h"), source)
+    return series.evenly(dataset, wanted.step_hours, source)
 
 
 def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from smoecast.data.collect import Hooks, today
 from smoecast.data.patience import Patience, SpentError
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError, InputError, NotPublishedError
+from smoecast.fields.derived import needed
 from smoecast.fields.gribindex import index
 from smoecast.names import VARIABLES, Channel, parse_channel
 
@@ -39,7 +41,7 @@ _LEVELS = (
     *(500, 550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000),
 )
 _ACCUMULATED = ("tp", "cp", "ssrd", "strd", "tisr", "fg10")
-_ABSENT = ("tsig995", "ws10")
+_ABSENT = ("tsig995", "ws10", "tp6h", "lntp6h", "lat2d")
 _DELAY = timedelta(days=6)
 """After which a day is there, as preliminary ERA5T."""
 _FINAL_MONTHS = 4
@@ -91,7 +93,7 @@ def wishes(config: Config) -> list[Wish]:
     years = sorted(set(data.years))
     if years[0] < FIRST_YEAR:
         raise ConfigError(f"data.years names {years[0]}, but source era5 begins in {FIRST_YEAR}")
-    channels = [_known(name) for name in (*data.channels, *data.constants)]
+    channels = [_known(name) for name in needed((*data.channels, *data.constants), _has)]
     made = [
         wish
         for year in years
@@ -106,9 +108,14 @@ def wishes(config: Config) -> list[Wish]:
     return made
 
 
+def _has(name: str) -> bool:
+    channel = parse_channel(name)
+    return channel is not None and channel.variable.name not in _ABSENT
+
+
 def _known(name: str) -> Channel:
     channel = parse_channel(name)
-    if channel is None or channel.variable.name in _ABSENT:
+    if channel is None or not _has(name):
         raise ConfigError(f"data.channels names {name}, which source era5 lacks")
     if channel.level is not None and channel.level not in _LEVELS:
         raise ConfigError(
@@ -139,7 +146,9 @@ def _monthly(
 ) -> Iterator[Wish]:
     """Split the fields of a month into requests of no more than `FIELDS` fields."""
     days = [f"{day:02d}" for day in range(1, monthrange(year, month)[1] + 1)]
-    times = [f"{hour:02d}:00" for hour in range(0, 24, config.data.step_hours)]
+    # sums over six hours are made of every hour's
+    summed = kind == "accumulated" and {"tp6h", "lntp6h"} & set(config.data.channels)
+    times = [f"{hour:02d}:00" for hour in range(0, 24, 1 if summed else config.data.step_hours)]
     each = len(days) * len(times) * max(1, len(levels))
     share = max(1, FIELDS // each)
     for begin in range(0, len(names), share):
@@ -179,7 +188,7 @@ def _wish(
     remote = Remote(
         name=f"era5_{first:%Y%m}_{kind}_{mark[:8]}.grib",
         url="",
-        about=fields * (200 + 2 * _points(era5.grid_degrees, era5.area)),
+        about=fields * (200 + 2 * prod(shape(era5.grid_degrees, era5.area))),
         published=last + _DELAY,
         final=_months_later(first, _FINAL_MONTHS),
     )
@@ -191,10 +200,11 @@ def _cds_name(name: str) -> str:
     return "geopotential" if name == "orography" else VARIABLES[name].cds_name
 
 
-def _points(degrees: float, area: Sequence[float]) -> int:
+def shape(degrees: float, area: Sequence[float]) -> tuple[int, int]:
+    """Return the points in latitude and longitude of the grid that the store interpolates to."""
     north, west, south, east = area or (90.0, 0.0, -90.0, 360.0 - degrees)
     width = min(east - west, 360.0 - degrees)
-    return (round((north - south) / degrees) + 1) * (round(width / degrees) + 1)
+    return round((north - south) / degrees) + 1, round(width / degrees) + 1
 
 
 def _months_later(first: date, months: int) -> date:

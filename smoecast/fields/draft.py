@@ -136,6 +136,11 @@ class Draft:
         return self.part / "notes" / f"{chunk}.json"
 
 
+def rows_per_chunk(rows: int, row_bytes: int) -> int:
+    """Return how many of all rows go into one chunk."""
+    return min(max(1, CHUNK_BYTES // row_bytes), rows)
+
+
 def begin(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
     """Begin a store, or take up the draft of the same identity.
 
@@ -157,8 +162,8 @@ def begin(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
     """
     fields = template[FIELDS]
     row_bytes = 4 * int(np.prod(fields.shape[1:]))
-    chunk_rows = min(max(1, CHUNK_BYTES // row_bytes), fields.shape[0])
-    draft = Draft(path, fields.shape[0], chunk_rows, details["identity"])
+    rows = fields.shape[0]
+    draft = Draft(path, rows, rows_per_chunk(rows, row_bytes), details["identity"])
     ready = draft.part / _READY
     if ready.is_file() and ready.read_text() == draft.identity:
         return draft

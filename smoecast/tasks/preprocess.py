@@ -18,7 +18,7 @@ from smoecast.disk import lock
 from smoecast.errors import InputError
 from smoecast.fields import draft as drafts
 from smoecast.fields import store
-from smoecast.tasks import workers
+from smoecast.tasks import planning, workers
 
 _SCALE_TIMES = 64
 
@@ -43,15 +43,12 @@ def preprocess(config: Config) -> dict[str, Any]:
     LockedError
         Another process preprocesses the same run.
     """
-    summary = {} if config.data.source == "none" else {"analyses": _make(config, "analyses")}
-    if raw.has_ensembles(config):
-        summary["ensembles"] = _make(config, "ensembles")
-    return summary
+    return {kind: _make(config, kind) for kind in planning.kinds_of(config)}
 
 
 def _make(config: Config, kind: Kind) -> dict[str, Any]:
     """Make the store of one kind, or go on with it, or find it done."""
-    path = config.store if kind == "analyses" else config.ensemble_store
+    path = planning.store_of(config, kind)
     with lock(config.place):
         details = _details(config, kind)
         if _is_done(path, details):
