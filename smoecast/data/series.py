@@ -36,7 +36,7 @@ def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
 
 def _starts(dataset: xr.Dataset) -> xr.Dataset:
     """Return forecasts of no hours as analyses, everything else as it is."""
-    if "lead_time" not in dataset.dims or "number" in dataset.dims:
+    if not {"init_time", "lead_time"} <= set(dataset.dims) or "number" in dataset.dims:
         return dataset
     if as_hours(dataset["lead_time"].values).any():
         return dataset

@@ -68,6 +68,23 @@ def test_a_gap_in_time_is_named() -> None:
         evenly(_analyses(np.delete(six, 2)), 6, "file.nc")
 
 
+def test_a_forecast_of_no_hours_is_an_analysis_where_one_is_asked_for():
+    hours = np.array([0], "timedelta64[h]").astype("timedelta64[ns]")
+    starts = np.arange("2026-11-24", "2026-11-25", 6, dtype="datetime64[h]").astype(
+        "datetime64[ns]"
+    )
+    values = np.arange(4.0)[:, None]
+    coords = {"init_time": starts, "lead_time": hours}
+    made = xr.Dataset({"t2m": (("init_time", "lead_time"), values)}, coords)
+    found = evenly(made, 12, "f")["t2m"]
+    assert found.dims == ("time",)
+    assert found.values.tolist() == [0.0, 2.0]
+    with pytest.raises(InputError, match="these are forecasts"):
+        evenly(made.assign_coords(lead_time=hours + np.timedelta64(6, "h")), 12, "f")
+    with pytest.raises(InputError, match="these are forecasts"):
+        evenly(made.expand_dims(number=[0, 1]), 12, "f")
+
+
 def test_a_series_off_the_step_or_of_another_kind_is_refused() -> None:
     odd = np.array(["2001-01-01T01", "2001-01-01T07"], "datetime64[ns]")
     with pytest.raises(InputError, match="no time falls on a multiple of 6 h"):
