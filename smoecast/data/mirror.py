@@ -22,6 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.data.collect import Hooks, collect
+from smoecast.data.gaps import HORIZONTAL, empty_places, everywhere, refuse_empty_days
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
 from smoecast.data.remote import Remote
@@ -29,9 +30,7 @@ from smoecast.disk import write_atomic
 from smoecast.errors import InputError
 from smoecast.fields.zarrarray import METADATA, ZarrArray, arrays_of, group_attributes
 from smoecast.fields.zarrgroup import PART
-from smoecast.names import variable_of
 
-_HORIZONTAL = ("latitude", "longitude")
 _COMPRESSED = 0.7
 """Of the size in memory, about."""
 
@@ -107,7 +106,7 @@ def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
                 f"{' '.join(sorted(arrays))}"
             )
         unplaced = set(arrays[name].dimensions) - set(arrays)
-        if unplaced or not set(_HORIZONTAL) <= set(arrays[name].dimensions):
+        if unplaced or not set(HORIZONTAL) <= set(arrays[name].dimensions):
             raise InputError(
                 f"{wish.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
                 "not all of which are places, times or levels"
@@ -194,21 +193,9 @@ def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, A
     block = array.decode(path.read_bytes(), remote.name)
     if block.dtype.kind != "f" or name in array.dimensions:
         return {}
-    index = [int(part) for part in key.replace("/", ".").split(".")]
-    begins = [i * n for i, n in zip(index, array.chunks, strict=True)]
-    inside = tuple(slice(0, n - b) for n, b in zip(array.shape, begins, strict=True))
-    outer = [axis for axis, d in enumerate(array.dimensions) if d not in _HORIZONTAL]
-    flat = tuple(axis for axis in range(block.ndim) if axis not in outer)
-    empty = _is_missing(block[inside], array.described.get("fill_value")).all(axis=flat)
-    places = np.argwhere(empty) + np.array([begins[axis] for axis in outer], dtype=np.intp)
-    return {"empty": places.tolist()} if len(places) else {}
-
-
-def _is_missing(values: NDArray[Any], fill: object) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = np.isnan(values)
-    if isinstance(fill, int | float):
-        missing |= values == fill
-    return missing
+    index = tuple(int(part) for part in key.replace("/", ".").split("."))
+    places = empty_places(array, block, index)
+    return {"empty": places} if places else {}
 
 
 def opened(folder: Path, wish: Wish) -> Path:
@@ -228,43 +215,13 @@ def opened(folder: Path, wish: Wish) -> Path:
             empty[array.name].update(tuple(place) for place in entry.notes.get("empty", ()))
             digest.update(f"{remote.name} {entry.sha256}\n".encode())
     for name, counts in empty.items():
-        _check_days(_arrays(folder, wish)[name], counts, axes, wish)
+        whole = everywhere(_arrays(folder, wish)[name], counts)
+        refuse_empty_days(
+            wish.store, name, whole, axes.time, axes.level, wish.years, wish.levels[name]
+        )
     for name, content in _metadata(folder, wish, digest.hexdigest()).items():
         _put(group / name, json.dumps(content, indent=1).encode())
     return group / METADATA
-
-
-def _check_days(
-    array: ZarrArray, counts: Counter[tuple[int, ...]], axes: _Axes, wish: Wish
-) -> None:
-    """Refuse a day on which every field of a wanted level is missing everywhere."""
-    outer = [d for d in array.dimensions if d not in _HORIZONTAL]
-    tiles = np.prod(
-        [
-            -(-size // chunk)
-            for d, size, chunk in zip(array.dimensions, array.shape, array.chunks, strict=True)
-            if d in _HORIZONTAL
-        ]
-    )
-    whole = [dict(zip(outer, place, strict=True)) for place, n in counts.items() if n == tiles]
-    variable = variable_of(array.name)
-    short = variable.name if variable else array.name
-    if not outer and whole:
-        raise InputError(f"{wish.store}: {short} has no value anywhere: leave it out")
-    days, day_of = np.unique(axes.time.astype("datetime64[D]"), return_inverse=True)
-    for level in wish.levels[array.name] or (None,):
-        there = np.ones(len(axes.time), dtype=bool)
-        there[[p["time"] for p in whole if level is None or axes.level[p["level"]] == level]] = (
-            False
-        )
-        gone = days[np.bincount(day_of, weights=there, minlength=len(days)) == 0]
-        bad = [day for day in gone if int(str(day)[:4]) in wish.years]
-        if bad:
-            raise InputError(
-                f"{wish.store}: {short}{level or ''} has no value anywhere on {bad[0]}"
-                f"{f' (and {len(bad) - 1} more days)' if len(bad) > 1 else ''}: leave the year or "
-                "the channel out, or remove the folder once the store has been mended"
-            )
 
 
 def _metadata(folder: Path, wish: Wish, digest: str) -> dict[str, Any]:

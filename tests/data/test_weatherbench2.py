@@ -1,6 +1,10 @@
 """WeatherBench 2 from a server on loopback to fields: chunks of a Zarr store, each fetched once."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 
 import numpy as np
@@ -14,6 +18,7 @@ from smoecast.data import mirror, sources, weatherbench2
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.reader import open_file, open_files
 from smoecast.tasks.download import download, plan
+from smoecast.tasks.preprocess import preprocess
 
 CONFIG = """
 name: wb2
@@ -99,7 +104,10 @@ def test_from_the_server_to_fields(world):
 
 
 def test_the_part_is_a_group_by_itself(world):
-    _, config = world
+    shelf, config = world
+    metadata = json.loads(shelf.files[f"{ROOT}.zmetadata"])
+    metadata["metadata"]["temperature/.zarray"]["fill_value"] = None  # else read as zero
+    shelf.files[f"{ROOT}.zmetadata"] = json.dumps(metadata).encode()
     download(config)
     with xr.open_zarr(config.raw / weatherbench2.STORE, consolidated=False, chunks=None) as group:
         assert group.attrs["smoecast_part"]["years"] == [2016]
@@ -163,6 +171,48 @@ def test_killed_in_the_middle(world, monkeypatch):
     for name in begun & {f"{name}.part" for name in again}:
         assert "Range" in again[name.removesuffix(".part")]
     check(config, 2016)
+
+
+def test_killed_by_a_signal(world):
+    """What is whole by then is not asked for again, and the manifest knows it."""
+    shelf, config = world
+    shelf.pause = 0.02
+    script = "import sys; from smoecast.cli.main import app; app(sys.argv[1:])"
+    path = config.folder / "wb2.yaml"
+    path.write_text(CONFIG)
+    settings = [f"folder={config.folder}", f"download.url={shelf.address}"]
+    command = ["download", "--config", path, *(f"--set={setting}" for setting in settings)]
+    group = config.raw / weatherbench2.STORE
+    with subprocess.Popen([sys.executable, "-c", script, *command]) as process:
+        while len(list(group.rglob("*.?.?"))) < 3:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    shelf.pause = 0.0
+    whole = {f"{weatherbench2.STORE}/{p.relative_to(group)}" for p in group.rglob("*.?.?")}
+    shelf.asked.clear()
+    download(config)
+    assert not whole & {asked[1:] for asked, _ in shelf.asked}
+    check(config, 2016)
+
+
+def test_the_statistics_of_the_store(world):
+    """From the server to the store of a run: mean and spread of the training times are numpy's."""
+    shelf, config = world
+    split = "data.split={train: 0.5, validation: 0.25, test: 0.25}"
+    config = parse(f"folder={config.folder}", f"download.url={shelf.address}", split)
+    download(config)
+    made = preprocess(config)["analyses"]
+    assert made["shape"] == {"time": 1464, "channel": 3, "latitude": 4, "longitude": 8}
+    fields = dataset().isel(time=of_years(2016))
+    with xr.open_zarr(config.store) as store:
+        for place, (name, level) in enumerate(
+            [("geopotential", 0), ("temperature", 1), ("2m_temperature", None)]
+        ):
+            values = fields[name].values if level is None else fields[name].values[:, level]
+            training = values[:732].astype(np.float64)
+            assert store["mean"].values[place] == pytest.approx(training.mean(), rel=1e-9)
+            assert store["std"].values[place] == pytest.approx(training.std(), rel=1e-7)
 
 
 def test_too_many_requests(world):
