@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from smoecast.errors import InputError
 
@@ -66,6 +67,40 @@ def members_of(fields: xr.DataArray, lead: int, channel: str) -> NDArray[np.floa
     mean, std = (at.sel(channel=n).values.astype(np.float64) for n in moment_names((channel,)))
     half = std / np.sqrt(2.0)
     return np.stack([mean - half, mean + half], axis=1)
+
+
+def with_members(fields: xr.DataArray, count: int = 10) -> xr.DataArray:
+    """Return an ensemble that has members, lazily; one that has them comes back as it is.
+
+    From mean and spread come `count` quantiles of a normal distribution at each point, stretched
+    to have that mean and that spread (over M - 1). They say nothing of how points or lead times
+    belong together: member 0 is the lowest everywhere.
+
+    Parameters
+    ----------
+    fields : xr.DataArray
+        Of an ensemble store, see `members_of`.
+    count : int
+        M, at least 2.
+
+    Returns
+    -------
+    xr.DataArray
+        ``(init_time, lead_time, number, channel, latitude, longitude)`` float32.
+    """
+    if not is_moments(fields):
+        return fields
+    half = fields.sizes["channel"] // 2
+    names = [str(name).removesuffix("_mean") for name in fields["channel"].values[:half]]
+    lazy = fields.chunk(init_time=1)
+    mean = lazy.isel(channel=slice(half)).assign_coords(channel=names)
+    std = lazy.isel(channel=slice(half, None)).assign_coords(channel=names)
+    quantiles = ndtri((np.arange(count) + 0.5) / count)
+    steps = xr.DataArray(
+        quantiles / quantiles.std(ddof=1), dims="number", coords={"number": np.arange(count)}
+    )
+    order = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
+    return (mean + std * steps).astype(np.float32).transpose(*order)
 
 
 def over_land(dataset: xr.Dataset) -> xr.Dataset:

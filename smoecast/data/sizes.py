@@ -65,4 +65,7 @@ def ensembles(config: Config) -> dict[str, int]:
         members = config.data.planet.members
     sizes = {"init_time": starts, "lead_time": len(wanted.lead_hours), "number": members}
     place = {"channel": len(wanted.channels), "latitude": height, "longitude": width}
+    if wanted.source == "ens10" and wanted.ens10.keep == "statistics":
+        del sizes["number"]  # mean and spread of each channel in the place of members
+        place["channel"] *= 2
     return {**sizes, **place}

@@ -12,6 +12,7 @@ import xarray as xr
 from smoecast import names
 from smoecast.config import Config
 from smoecast.data import channels, raw
+from smoecast.data.members import with_members
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
@@ -155,8 +156,10 @@ def _ranks(config: Config) -> Pictures:
 
 
 def _raw_members(config: Config, channel: str, calibrated: xr.Dataset) -> Any:
-    fields = store.open_store(config.ensemble_store)["fields"].sel(channel=channel)
-    same = fields.sel(init_time=calibrated["init_time"], lead_time=calibrated["lead_time"])
+    fields = with_members(store.open_store(config.ensemble_store)["fields"])
+    same = fields.sel(channel=channel).sel(
+        init_time=calibrated["init_time"], lead_time=calibrated["lead_time"]
+    )
     return same.values
 
 

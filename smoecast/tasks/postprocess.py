@@ -14,6 +14,7 @@ from smoecast import console
 from smoecast.calibration.members import ecc
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series
+from smoecast.data.members import is_moments, over_land, with_members
 from smoecast.disk import lock
 from smoecast.errors import ModelError
 from smoecast.fields import store, times
@@ -26,6 +27,9 @@ from smoecast.tasks.results import attributes, is_there, save_config
 
 BATCH = 16
 """Starts calibrated together."""
+
+QUANTILES = 10
+"""Members made from mean and spread where the config does not say how many."""
 
 PART = "test"
 """What is calibrated where no input is given."""
@@ -113,13 +117,16 @@ def _ensemble(
     if inputs:
         paths = files.expand(inputs, "--input")
         source, manifest = checks.named(paths), files.manifest(paths)
-        opened = series.leads(open_files(paths), calibration.lead_hours, source)
+        opened = series.leads(over_land(open_files(paths)), calibration.lead_hours, source)
         fields = channels.pack(opened, calibration.channels, source)
         checks.check_finite(fields, paths)
     else:
         dataset = store.open_store(config.ensemble_store)
         source, manifest = str(config.ensemble_store), store.details_of(dataset)["manifest"]
         fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
+        if is_moments(fields):
+            console.say(f"{source}: mean and spread; members are quantiles at each point")
+            fields = with_members(fields, config.postprocess.members or QUANTILES)
     if "number" not in fields.dims:
         raise ModelError(f"{source}: holds no ensemble members (dimension number)")
     if calibration.grid is not None and not calibration.grid.matches(grid_of(fields)):

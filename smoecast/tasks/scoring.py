@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from smoecast.config import Config
 from smoecast.data import channels, raw
+from smoecast.data.members import with_members
 from smoecast.errors import InputError
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
@@ -215,4 +216,4 @@ def _raw(config: Config, result: xr.Dataset) -> xr.DataArray | None:
         return None
     fields = store.open_store(config.ensemble_store)["fields"]
     there = np.isin(result["init_time"].values, fields["init_time"].values).all()
-    return fields if there else None
+    return with_members(fields) if there else None

@@ -24,7 +24,9 @@ from smoecast.data.patience import Limits, Patience
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields.store import open_store
 from smoecast.tasks.download import download, list_sources, plan
+from smoecast.tasks.evaluate import evaluate
 from smoecast.tasks.fitting import fit
+from smoecast.tasks.postprocess import postprocess
 from smoecast.tasks.preprocess import preprocess
 from smoecast.training.state import load_tensors
 
@@ -444,8 +446,24 @@ def test_calibrations_of_moments_and_of_members_are_the_same(shelf, tmp_path, mo
             config = parse(shelf, tmp_path / keep, *ONE, *more, f"postprocess.method={method}")
             assert fit(config)
             found[keep, method] = load_tensors(config.calibration)
+            if method == "emos":
+                found[keep] = scores(config)
             shutil.rmtree(config.calibration)
     for method in ("emos", "smoe"):
         for name, tensor in found["members", method].items():
             same = found["statistics", method][name]
             np.testing.assert_allclose(same, tensor, rtol=1e-3, atol=1e-4)
+    # members made from moments have the same mean and spread; only their ranks are their own
+    for name in ("rmse", "bias", "spread"):
+        np.testing.assert_allclose(found["statistics"][name], found["members"][name], rtol=1e-4)
+
+
+def scores(config):
+    """Calibrate the test part; return the scores of the raw and of the calibrated ensemble."""
+    written = postprocess(config)
+    assert written["starts"] == 2
+    with xr.open_dataset(written["output"]) as made:
+        assert made["t2m"].sizes["number"] == 10
+    records = evaluate(config)["scores"]
+    assert [record["forecast"] for record in records] == ["raw", "calibrated"]
+    return {name: [r[name] for r in records] for name in ("rmse", "bias", "spread", "crps")}

@@ -73,10 +73,15 @@ def test_the_grid_of_every_source_is_known(
 
 def test_ensembles_are_planned_too(tmp_path: Path) -> None:
     ours = ["data.source=none", "postprocess.channels=['t2m']"]
+    kept = "postprocess.ens10.keep=members"
     for source, starts, members in (("ens10", 2100, 10), ("opendata", 1, 51)):
-        config = zoo_run("weatherbench-smoe", tmp_path, *ours, f"postprocess.source={source}")
+        more = (f"postprocess.source={source}", kept)
+        config = zoo_run("weatherbench-smoe", tmp_path, *ours, *more)
         sizes = plan(config)["ensembles"]["shape"]
         assert (sizes["init_time"], sizes["number"]) == (starts, members)
+    config = zoo_run("weatherbench-smoe", tmp_path, *ours, "postprocess.source=ens10")
+    sizes = plan(config)["ensembles"]["shape"]
+    assert ("number" in sizes, sizes["channel"]) == (False, 2)  # mean and spread
     config = zoo_run("planet-demo", tmp_path)
     assert plan(config)["ensembles"]["shape"]["init_time"] == pytest.approx(207, abs=3)
 
