@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,17 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         not read again.
     """
     known = _remembered(memory)
+    states = [path.stat() for path in paths]
+    marks = [[state.st_size, state.st_mtime_ns] for state in states]
+    before = [known.get(str(path.absolute()), [None, None, None]) for path in paths]
+    changed = [p for p, old, mark in zip(paths, before, marks, strict=True) if old[:2] != mark]
+    with ThreadPoolExecutor() as pool:
+        digests = dict(zip(changed, pool.map(sha256_of, changed), strict=True))
     entries, seen = [], {}
-    for path in paths:
-        state = path.stat()
-        mark = [state.st_size, state.st_mtime_ns]
-        before = known.get(str(path.absolute()))
-        digest = before[2] if before and before[:2] == mark else sha256_of(path)
+    for path, old, mark in zip(paths, before, marks, strict=True):
+        digest = digests.get(path, old[2])
         seen[str(path.absolute())] = [*mark, digest]
-        entries.append({"file": path.name, "bytes": state.st_size, "sha256": digest})
+        entries.append({"file": path.name, "bytes": mark[0], "sha256": digest})
     together = known | seen
     if memory and together != known:
         memory.parent.mkdir(parents=True, exist_ok=True)

@@ -115,9 +115,16 @@ def _field(array: xr.DataArray, found: Found, source: str) -> xr.DataArray:
     return array if "level" in array.dims else array.expand_dims("level")
 
 
+def _plain(values: np.ndarray) -> bool:
+    """Whether no value can be missing, by the extremes alone; they are NaN where one is."""
+    if values.size == 0:
+        return True
+    return bool(values.min() > max(_FILLS) and values.max() <= HUGE)
+
+
 def _si(values: np.ndarray, factor: float, offset: float) -> np.ndarray:
     """Return values in SI units as float32, undeclared fill values as NaN."""
-    if np.issubdtype(values.dtype, np.floating):
+    if np.issubdtype(values.dtype, np.floating) and not _plain(values):
         filled = (np.abs(values) > HUGE) | np.isin(values, _FILLS)
         if filled.any():
             values = np.where(filled, np.nan, values)
