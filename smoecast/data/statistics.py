@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 RELATIVE_FLOOR = 1e-6
 """A spread is never smaller than this share of the mean's size, so that nothing divides by zero."""
 
-_BLOCK = 256
+_BLOCK, _VALUES = 256, 1 << 25
+"""Of a lazy series, times and values that are in memory at once, at most."""
 
 
 def moments(values: NDArray[np.float32]) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def mean_and_std(
     mean, std : (C,) float64
     """
     indices = np.flatnonzero(chosen)
-    blocks = np.array_split(indices, max(1, len(indices) // _BLOCK))
+    size = max(1, min(_BLOCK, _VALUES // int(np.prod(fields.shape[1:]))))
+    blocks = np.array_split(indices, max(1, len(indices) // size))
     return merged(moments(np.asarray(fields[block])) for block in blocks)
 
 

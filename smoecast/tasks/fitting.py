@@ -148,8 +148,12 @@ def _statistics(samples: EnsembleSamples, config: Config) -> tuple[Statistics, t
     hours = samples.lead_hours / LEAD_UNIT_HOURS
     mean, std = np.append(mean, hours.mean()), np.append(std, hours.std() or 1.0)
     base = [settings.channels.index(t) for t in settings.targets]
-    error = samples.truth - np.asarray(samples.fields[:, :, base])
-    scale = np.sqrt((error.astype(np.float64) ** 2).mean(axis=(0, 1, 3, 4)))
+    # start by start, for the fields may be larger than memory
+    squares = [
+        ((true - np.asarray(some[:, base])).astype(np.float64) ** 2).mean(axis=(0, 2, 3))
+        for true, some in zip(samples.truth, samples.fields, strict=True)
+    ]
+    scale = np.sqrt(np.mean(squares, axis=0))
     statistics = Statistics(
         input_mean=torch.from_numpy(mean),
         input_std=torch.from_numpy(std),
