@@ -76,6 +76,10 @@ def entry_of(path: Path, url: str, **more: Any) -> Entry:
     )
 
 
+def _line(name: str, entry: Entry) -> str:
+    return f"{json.dumps(name)}: {json.dumps(asdict(entry))}"
+
+
 class Manifest:
     """The manifest of one folder; every change is on disk, whole, before the call returns.
 
@@ -95,6 +99,7 @@ class Manifest:
         self._folder = folder
         self._lock = threading.Lock()
         self._entries = self._read()
+        self._lines = {name: _line(name, entry) for name, entry in self._entries.items()}
 
     def _read(self) -> dict[str, Entry]:
         if not self._path.is_file():
@@ -122,8 +127,10 @@ class Manifest:
         """
         with self._lock:
             self._entries[name] = entry
-            files = {key: asdict(value) for key, value in sorted(self._entries.items())}
-            text = json.dumps({"version": _VERSION, "files": files}, indent=1)
+            self._lines[name] = _line(name, entry)
+            # one line a file, kept: with thousands of files their text costs more than the disk
+            lines = ",\n".join(self._lines[key] for key in sorted(self._lines))
+            text = f'{{"version": {_VERSION}, "files": {{\n{lines}\n}}}}\n'
             try:
                 write_atomic(self._path, text.encode())
             except OSError as problem:
