@@ -7,7 +7,6 @@ length; the newest run is the one whose indexes are there. Addresses are those o
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,11 +15,11 @@ from typing import Any
 
 from smoecast import console
 from smoecast.data.collect import Hooks, collect
+from smoecast.data.openindex import lines_of, select
 from smoecast.data.patience import Limits
 from smoecast.data.remote import Remote, shown
 from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, InputError, NotPublishedError
-from smoecast.names import parse_channel
 
 URL = "https://data.ecmwf.int/forecasts"
 KEPT_HOURS = 72
@@ -28,7 +27,6 @@ KEPT_HOURS = 72
 MESSAGE_BYTES = 600_000
 """Of one field at 0.25 degrees, about."""
 _NEWEST = "opendata.json"
-_PARAMETERS = {"z": "gh", "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "orography": "z"}
 
 
 @dataclass(frozen=True)
@@ -144,24 +142,8 @@ def _address(wish: Wish, want: Want, start: datetime) -> str:
     return address
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Walk the messages that an index names.
-
-    Raises
-    ------
-    InputError
-        It is no index.
-    """
-    try:
-        for line in path.read_text().splitlines():
-            found = json.loads(line)
-            yield {**found, "_offset": int(found["_offset"]), "_length": int(found["_length"])}
-    except (ValueError, KeyError, TypeError) as problem:
-        raise InputError(f"{path}: this is no index of GRIB messages: run again") from problem
-
-
 def _looked_at(path: Path) -> dict[str, Any]:
-    return {"messages": sum(1 for _ in _lines(path))}
+    return {"messages": sum(1 for _ in lines_of(path))}
 
 
 def newest(wish: Wish, folder: Path) -> tuple[datetime, dict[str, str]] | None:
@@ -214,7 +196,11 @@ def _remote(
     wish: Wish, want: Want, folder: Path, start: datetime, addresses: dict[str, str]
 ) -> Remote:
     index = wish.index_name(want, start)
-    pieces = select(folder / index, want, wish.channels)
+    try:
+        pieces = select(folder / index, want.step, wish.channels)
+    except InputError:
+        (folder / index).unlink()  # it may have been half written on the server: asked for anew
+        raise
     mark = hashlib.sha256(json.dumps(pieces).encode()).hexdigest()[:8]
     run = start - timedelta(hours=want.before)
     size = sum(length for _, length in pieces)
@@ -227,55 +213,6 @@ def _remote(
     )
 
 
-def select(path: Path, want: Want, channels: Sequence[str]) -> list[tuple[int, int]]:
-    """Return first byte and length of the wanted messages, in the order of the file.
-
-    Parameters
-    ----------
-    path : Path
-        An index.
-    want : Want
-        The file it belongs to.
-    channels : sequence of str
-        By our names.
-
-    Raises
-    ------
-    InputError
-        A channel is not there, or not for every member.
-    """
-    lines = [
-        line for line in _lines(path) if str(line.get("step")).split("-")[-1] == str(want.step)
-    ]
-    pieces: list[tuple[int, int]] = []
-    members: dict[str, set[str]] = {}
-    for name in channels:
-        found = [line for line in lines if _is(line, name)]
-        if not found:
-            raise InputError(f"{path}: the run has no {name} at {want.step} h: leave it out")
-        members[name] = {str(line.get("number", "control")) for line in found}
-        pieces += [(line["_offset"], line["_length"]) for line in found]
-    whole = set[str]().union(*members.values())
-    for name, own in members.items():
-        if own != whole:
-            lost = min(whole - own)
-            raise InputError(f"{path}: {name} of member {lost} is missing in the run: run again")
-    return sorted(pieces)
-
-
-def _is(line: dict[str, Any], name: str) -> bool:
-    """Whether a line of an index is a message of a channel."""
-    channel = parse_channel(name)
-    assert channel is not None  # the config has been looked at
-    short = channel.variable.name
-    level = None if channel.level is None else str(channel.level)
-    return (
-        line.get("param") == _PARAMETERS.get(short, short)
-        and line.get("levtype") == ("sfc" if level is None else "pl")
-        and (level is None or str(line.get("levelist")) == level)
-    )
-
-
 def later(remote: Remote, day: date) -> Remote:
     """Return the file as one that may still come: a mirror may have its index first."""
     return replace(remote, published=day + timedelta(days=1))
@@ -284,5 +221,6 @@ def later(remote: Remote, day: date) -> Remote:
 def doubt(folder: Path, wish: Wish) -> None:
     """Throw the indexes of the newest run away: what they promise is not what came."""
     found = newest(wish, folder)
-    for want in wish.wants if found else ():
-        (folder / wish.index_name(want, found[0])).unlink(missing_ok=True)
+    if found is not None:
+        for want in wish.wants:
+            (folder / wish.index_name(want, found[0])).unlink(missing_ok=True)

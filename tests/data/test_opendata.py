@@ -257,11 +257,14 @@ def changed_index(shelf, path, change):
 def test_a_member_or_a_channel_is_missing(world):
     shelf, config = world
     path = index_of(NEWEST, "enfo", "ef", 24)
+    right = shelf.files[path]
     changed_index(
         shelf, path, lambda lines: [x for x in lines if (x["param"], x["number"]) != ("2t", "2")]
     )
     with pytest.raises(InputError, match="t2m of member 2 is missing in the run"):
         download(config(*ENSEMBLE))
+    shelf.files[path] = right
+    download(config(*ENSEMBLE))  # the index is asked for anew
     changed_index(shelf, index_of(NEWEST), lambda lines: [x for x in lines if x["param"] != "lsm"])
     with pytest.raises(InputError, match="the run has no lsm at 0 h: leave it out"):
         download(config())

@@ -1,0 +1,74 @@
+"""The index beside a GRIB file of ECMWF's open data: one JSON line for each message."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from smoecast.errors import InputError
+from smoecast.names import parse_channel
+
+_PARAMETERS = {"z": "gh", "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "orography": "z"}
+
+
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Walk the messages that an index names.
+
+    Raises
+    ------
+    InputError
+        It is no index.
+    """
+    try:
+        for line in path.read_text().splitlines():
+            found = json.loads(line)
+            yield {**found, "_offset": int(found["_offset"]), "_length": int(found["_length"])}
+    except (ValueError, KeyError, TypeError) as problem:
+        raise InputError(f"{path}: this is no index of GRIB messages: run again") from problem
+
+
+def select(path: Path, step: int, channels: Sequence[str]) -> list[tuple[int, int]]:
+    """Return first byte and length of the wanted messages, in the order of the file.
+
+    Parameters
+    ----------
+    path : Path
+        An index.
+    step : int
+        Hours ahead.
+    channels : sequence of str
+        By our names.
+
+    Raises
+    ------
+    InputError
+        A channel is not there, or not for every member.
+    """
+    lines = [line for line in lines_of(path) if str(line.get("step")).split("-")[-1] == str(step)]
+    pieces: list[tuple[int, int]] = []
+    members: dict[str, set[str]] = {}
+    for name in channels:
+        found = [line for line in lines if _is(line, name)]
+        if not found:
+            raise InputError(f"{path}: the run has no {name} at {step} h: leave it out")
+        members[name] = {str(line.get("number", "control")) for line in found}
+        pieces += [(line["_offset"], line["_length"]) for line in found]
+    whole = set[str]().union(*members.values())
+    for name, own in members.items():
+        if own != whole:
+            lost = min(whole - own)
+            raise InputError(f"{path}: {name} of member {lost} is missing in the run: run again")
+    return sorted(pieces)
+
+
+def _is(line: dict[str, Any], name: str) -> bool:
+    """Whether a line of an index is a message of a channel."""
+    channel = parse_channel(name)
+    assert channel is not None  # the config has been looked at
+    short = channel.variable.name
+    level = None if channel.level is None else str(channel.level)
+    return (
+        line.get("param") == _PARAMETERS.get(short, short)
+        and line.get("levtype") == ("sfc" if level is None else "pl")
+        and (level is None or str(line.get("levelist")) == level)
+    )
