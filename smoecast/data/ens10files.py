@@ -27,7 +27,7 @@ from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.times import as_hours, iso
 
 MEMBERS = range(1, 11)
-"""The perturbed forecasts, by number."""
+"""Numbers of the perturbed forecasts; a file that counts from 0 is as welcome."""
 YEARS = range(1998, 2018)
 """Of the forecasts in every file."""
 _ONE_WRITER = threading.Lock()  # netCDF-C crashes under threads
@@ -71,7 +71,7 @@ class Wish:
     def _is_mine(self, message: Message) -> bool:
         return (
             message.channel in self.channels
-            and message.member in MEMBERS
+            and message.member is not None
             and float(as_hours(message.lead_time)) in self.lead_hours
         )
 
@@ -103,14 +103,23 @@ def missing(path: Path, wish: Wish, what: str) -> dict[np.datetime64, list[str]]
 
 
 def _starts(messages: Sequence[Message], wish: Wish) -> list[np.datetime64]:
-    """Return the starts that a file has, and those it should have."""
-    expected = {np.datetime64(wish.day.replace(year=year).isoformat(), "ns") for year in YEARS}
-    return sorted(expected | {message.init_time for message in messages})
+    """Return the starts that a file has, and those of the years that it should have."""
+    there = {message.init_time for message in messages}
+    years = {int(str(start)[:4]) for start in there}
+    days = (wish.day.replace(year=year) for year in YEARS if year not in years)
+    return sorted(there | {np.datetime64(day.isoformat(), "ns") for day in days})
+
+
+def _numbers(messages: Sequence[Message]) -> list[int]:
+    """Return the members that a file has, and as many others as it should have more."""
+    there = {message.member for message in messages if message.member is not None}
+    others = [number for number in MEMBERS if number not in there]
+    return sorted(there | set(others[: max(0, len(MEMBERS) - len(there))]))
 
 
 def _lacking(messages: Sequence[Message], wish: Wish) -> dict[np.datetime64, list[str]]:
     there = {(m.init_time, m.channel, int(as_hours(m.lead_time)), m.member) for m in messages}
-    wanted = list(product(wish.channels, wish.lead_hours, MEMBERS))
+    wanted = list(product(wish.channels, wish.lead_hours, _numbers(messages)))
     lacking = {}
     for start in _starts(messages, wish):
         gone = [rest for rest in wanted if (start, *rest) not in there]
@@ -152,11 +161,10 @@ def make(path: Path, wish: Wish, target: Path) -> Path:
         with ONE_AT_A_TIME:
             open_grib(target)  # refuses what does not make one block
         return target
-    source = path
-    if lacking:
-        source = target.with_suffix(".grib")
-        _copy(path, whole, source)
+    source = target.with_suffix(".grib") if lacking else path
     try:
+        if lacking:
+            _copy(path, whole, source)
         with ONE_AT_A_TIME:
             members = open_grib(source)
         with _ONE_WRITER:

@@ -26,7 +26,7 @@ def values(key: Key, month_day: str) -> np.ndarray:
     return field
 
 
-def message(key: Key, month_day: str) -> bytes:
+def message(key: Key, month_day: str, shift: int = 0) -> bytes:
     """Return one message of a hindcast as MARS writes it: GRIB 1, local section 26."""
     name, level, year, number, step = key
     sample = "regular_ll_pl_grib1" if level else "regular_ll_sfc_grib1"
@@ -43,7 +43,7 @@ def message(key: Key, month_day: str) -> bytes:
         "dataTime": 0,
         "step": step,
         "referenceDate": int(f"2018{month_day}"),
-        "perturbationNumber": number,
+        "perturbationNumber": number + shift,
         "numberOfForecastsInEnsemble": 11,
         "Ni": COLUMNS,
         "Nj": ROWS,
@@ -74,17 +74,18 @@ def file(
     month_day: str,
     names: Sequence[str],
     kept: Callable[[Key], bool] = lambda key: True,
+    number: int = 0,
 ) -> bytes:
     """Return a whole file: 20 years, 10 members, 3 steps, every variable on every level."""
     keys = (
-        (name, level, year, number, step)
+        (name, level, year, member, step)
         for year in YEARS
         for step in STEPS
-        for number in NUMBERS
+        for member in NUMBERS
         for name in names
         for level in LEVELS[kind]
     )
-    return b"".join(message(key, month_day) for key in keys if kept(key))
+    return b"".join(message(key, month_day, number) for key in keys if kept(key))
 
 
 def decoded(content: bytes) -> dict[Key, np.ndarray]:

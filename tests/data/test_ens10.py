@@ -356,6 +356,30 @@ def test_several_messages_of_one_start(shelf, tmp_path, monkeypatch, capsys):
     )
 
 
+def test_members_may_be_numbered_from_0(shelf, tmp_path, monkeypatch, capsys):
+    """What counts is how many there are."""
+    shifted = file("sfc", "0104", ["t2m"], lambda key: key[2] < 2000 and key[4] == 48, number=-1)
+    only(shelf, monkeypatch, shifted)
+    config = parse(shelf, tmp_path, *ONE)
+    download(config)
+    said = capsys.readouterr().err
+    assert said.count("every message at init_time") == 18
+    with xr.open_dataset(kept(config, ".nc")["ens10_sfc_20180104"]) as made:
+        assert made.sizes["init_time"] == 2
+
+
+def test_a_member_that_no_start_has_is_missing(shelf, tmp_path, monkeypatch):
+    only(shelf, monkeypatch, file("sfc", "0104", ["t2m"], lambda k: k[3] != 4 and k[4] == 48))
+    with pytest.raises(InputError, match=r"first missing is t2m .* lead_time 48 h, number 4"):
+        download(parse(shelf, tmp_path, *ONE))
+
+
+def test_a_file_that_is_too_short(shelf, tmp_path, monkeypatch):
+    only(shelf, monkeypatch, file("sfc", "0104", ["t2m"], lambda k: k[2] == 1998)[:-1])
+    with pytest.raises(InputError, match="the file ends within message 30: run again"):
+        download(parse(shelf, tmp_path, *ONE))
+
+
 def test_a_file_without_any_whole_start_does_not_stay(shelf, tmp_path, monkeypatch):
     only(shelf, monkeypatch, file("sfc", "0104", ["skt"]))
     config = parse(shelf, tmp_path, *ONE)

@@ -1,6 +1,7 @@
 """Every GRIB message is used, left out under its name, or refused with the reason."""
 
 import eccodes
+import numpy as np
 import pytest
 from made_grib import member, message, pressure, refused, step_of_30, temperature, write
 
@@ -226,3 +227,13 @@ def test_more_values_than_points(tmp_path):
     dataset = open_grib(write(tmp_path / "a.grib", odd))
     with pytest.raises(InputError, match=r"a\.grib: a message "):
         dataset["t"].load()
+
+
+def test_one_message_in_memory():
+    found = gribindex.describe(temperature(step=6, dataType="fc"), 7, "the stream: message 7")
+    assert isinstance(found, gribindex.Message)
+    assert (found.channel, found.number, found.offset) == ("t500", 7, 0)
+    assert found.lead_time == np.timedelta64(6, "h")
+    assert gribindex.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
+    with pytest.raises(InputError, match="the stream: message 8 is broken or cut"):
+        gribindex.describe(b"", 8, "the stream: message 8")
