@@ -16,6 +16,7 @@ from smoecast.data.manifest import Manifest
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.reader import open_files
 from smoecast.fields.units import GRAVITY
+from smoecast.tasks import download as downloading
 from smoecast.tasks.download import download, plan
 from smoecast.tasks.preprocess import preprocess
 
@@ -199,6 +200,16 @@ def test_both_kinds_in_one_download(world):
     assert len(sources.fetched(other, "ensembles")) == 2  # which did come
     with pytest.raises(InputError, match="not there yet: run `smoecast download`"):
         sources.fetched(other)
+
+
+def test_ensembles_beside_a_simulated_planet(world, monkeypatch):
+    _, config = world
+    made = [{"file": "planet_0.nc", "bytes": 1, "sha256": ""}]
+    monkeypatch.setattr(downloading, "_simulate", lambda config: {"files": list(made)})
+    wanted = config(*ENSEMBLE, "data.source=planet", "data.constants=[]")
+    summary = download(wanted)
+    assert summary["source"] == "planet, opendata"
+    assert [entry["file"][:8] for entry in summary["files"]] == ["planet_0", "opendata", "opendata"]
 
 
 def test_one_mirror_for_two_sources_is_refused(world):

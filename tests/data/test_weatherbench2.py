@@ -185,6 +185,7 @@ def test_killed_by_a_signal(world):
     group = config.raw / weatherbench2.STORE
     with subprocess.Popen([sys.executable, "-c", script, *command]) as process:
         while len(list(group.rglob("*.?.?"))) < 3:
+            assert process.poll() is None
             time.sleep(0.01)
         process.kill()
     assert process.returncode == -signal.SIGKILL
