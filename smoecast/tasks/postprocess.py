@@ -25,8 +25,8 @@ from smoecast.tasks.calibrations import Calibration, open_calibration, raw_calib
 from smoecast.tasks.fitting import fit
 from smoecast.tasks.results import attributes, is_there, save_config
 
-BATCH = 16
-"""Starts calibrated together."""
+BATCH, VALUES = 16, 1 << 26
+"""Starts calibrated together, and values of their members, at most."""
 
 QUANTILES = 10
 """Members made from mean and spread where the config does not say how many."""
@@ -138,6 +138,11 @@ def _ensemble(
     return fields.transpose(*order), manifest
 
 
+def _together(fields: xr.DataArray) -> int:
+    """Return how many starts are calibrated together: fewer where fields are large."""
+    return max(1, min(BATCH, VALUES // int(np.prod(fields.shape[1:]))))
+
+
 def _lazy(
     config: Config,
     calibration: Calibration,
@@ -147,24 +152,24 @@ def _lazy(
 ) -> xr.Dataset:
     """Return members, mean and spread as a dataset whose blocks are made when written."""
     starts, leads = fields["init_time"].values, fields.sizes["lead_time"]
-    targets = calibration.targets
+    targets, many = calibration.targets, _together(fields)
     columns = [calibration.channels.index(t) for t in targets]
 
     def block(begin: int) -> NDArray[np.float32]:
-        some = fields.isel(init_time=slice(begin, begin + BATCH)).values
-        mean, std = calibration.predict(some, starts[begin : begin + BATCH])
+        some = fields.isel(init_time=slice(begin, begin + many)).values
+        mean, std = calibration.predict(some, starts[begin : begin + many])
         rng = np.random.default_rng([config.seed, begin])
         template = some[:, :, :, columns]
         if config.postprocess.method == "raw" and count == template.shape[2]:
             members = template
         else:
             members = ecc(mean, std, template, axis=2, rng=rng, count=count)
-        step(min(begin + BATCH, len(starts)))
+        step(min(begin + many, len(starts)))
         return np.concatenate([members, mean[:, :, None], std[:, :, None]], axis=2).astype("f4")
 
     blocks = []
-    for begin in range(0, len(starts), BATCH):
-        size = min(BATCH, len(starts) - begin)
+    for begin in range(0, len(starts), many):
+        size = min(many, len(starts) - begin)
         shape = (size, leads, count + 2, len(targets), *fields.shape[4:])
         blocks.append(da.from_delayed(delayed(block)(begin), shape, dtype=np.float32))
     coordinates = {
