@@ -5,16 +5,13 @@ threads; the writer here goes around that lock, therefore it computes every bloc
 (dask's synchronous scheduler), and nothing else may read NetCDF while it works.
 """
 
-import itertools
 import os
 import re
-import shutil
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import dask
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -24,6 +21,7 @@ from smoecast.errors import InputError, OutputError
 from smoecast.fields import classic
 from smoecast.fields.canonical import HUGE, canonical
 from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
+from smoecast.fields.writing import blocks, computed, storing
 
 BLOCK_BYTES = 32 * 2**20
 """Bytes of one block of a lazily read variable, at most, unless one field is larger."""
@@ -107,11 +105,11 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     dataset = prepared(dataset)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with _storing(path):
+        with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _clean(path)
         _fill(dataset, part, path)
-        with _storing(path):
+        with storing(path):
             sync(part)
             _verify(dataset, part, path)
             part.replace(path)
@@ -119,20 +117,6 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Turn what the file system and netCDF-C complain of into an OutputError for `path`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as problem:
-        there = next(folder for folder in path.absolute().parents if folder.is_dir())
-        free = shutil.disk_usage(there).free / 2**20
-        raise OutputError(
-            f"{path}: it cannot be written ({problem}; {free:.0f} MiB are free there): "
-            "make room or choose another folder, then run again"
-        ) from problem
 
 
 def _clean(path: Path) -> None:
@@ -159,44 +143,22 @@ def _alive(process: int) -> bool:
 def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:
     """Write all of `dataset` to `part`, block by block."""
     netCDF4.set_chunk_cache(CACHE_BYTES)
-    with _storing(path):
+    with storing(path):
         file = netCDF4.Dataset(part, "w", format="NETCDF4")
     try:
-        with _storing(path):
+        with storing(path):
             define(file, dataset)
-        for place in _blocks(dataset):
-            block = _computed(dataset, place)  # what goes wrong in here is not the disk's fault
-            with _storing(path):
+        for place in blocks(dataset):
+            block = computed(dataset, place)  # what goes wrong in here is not the disk's fault
+            with storing(path):
                 for name, array in block.data_vars.items():
                     where = tuple(place.get(d, slice(None)) for d in array.dims)
                     file[str(name)][where] = array.values
-        with _storing(path):
+        with storing(path):
             file.close()
     finally:
         with suppress(RuntimeError):
             file.close()
-
-
-def _blocks(dataset: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
-    """Walk the dask chunks of `dataset` along all dimensions but those of one field."""
-    chunks = dataset.unify_chunks().chunks
-    sides = []
-    for dimension, size in dataset.sizes.items():
-        if dimension not in PLACE:
-            ends = list(itertools.accumulate(chunks.get(dimension, (size,))))
-            sides.append([(dimension, slice(a, b)) for a, b in itertools.pairwise([0, *ends])])
-    return (dict(place) for place in itertools.product(*sides))
-
-
-def _computed(dataset: xr.Dataset, place: dict[Hashable, slice]) -> xr.Dataset:
-    """Return one block in memory, with those variables that have not been written before."""
-    wanted = [
-        name
-        for name, array in dataset.data_vars.items()
-        if all(d in array.dims or part.start == 0 for d, part in place.items())
-    ]
-    with dask.config.set(scheduler="synchronous"):
-        return dataset[wanted].isel(place, missing_dims="ignore").compute()
 
 
 def _verify(dataset: xr.Dataset, part: Path, path: Path) -> None:

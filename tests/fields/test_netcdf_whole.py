@@ -70,8 +70,8 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
 
 
 def test_a_block_that_was_never_written(tmp_path, monkeypatch):
-    blocks = netcdf._blocks
-    monkeypatch.setattr(netcdf, "_blocks", lambda dataset: list(blocks(dataset))[:-1])
+    blocks = netcdf.blocks
+    monkeypatch.setattr(netcdf, "blocks", lambda dataset: list(blocks(dataset))[:-1])
     with pytest.raises(OutputError, match=r"288 of 864 values of t2m are missing"):
         write_netcdf(forecast("t2m").chunk(init_time=1), tmp_path / "out.nc")
 

@@ -1,0 +1,179 @@
+"""WeatherBench 2 stores: what others open, written whole or not at all."""
+
+import json
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import wb2
+from smoecast.fields.layout import layout
+from smoecast.fields.reader import open_file
+from smoecast.fields.results import read_attributes
+from smoecast.fields.times import as_lead
+
+LATITUDE = np.linspace(78.75, -78.75, 8)
+LONGITUDE = np.arange(16) * 22.5
+STARTS = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(12, "h")
+PLACE = ("latitude", "longitude")
+
+
+def forecasts(members: int = 0, hours: tuple[float, ...] = (6, 24, 48)) -> xr.Dataset:
+    """Lazy forecasts of z500, z850, t850 and t2m in blocks of two starts."""
+    sizes = {"init_time": 5, "lead_time": len(hours)} | ({"number": members} if members else {})
+    sizes |= {"latitude": 8, "longitude": 16}
+    rng = np.random.default_rng(0)
+    blocks = (2, *list(sizes.values())[1:])
+    coordinates = {"init_time": STARTS, "lead_time": as_lead(hours), "number": np.arange(members)}
+    coordinates |= {"latitude": LATITUDE, "longitude": LONGITUDE}
+    fields = {
+        name: xr.DataArray(
+            da.from_array(rng.normal(280, 5, tuple(sizes.values())).astype("f4"), chunks=blocks),
+            dims=tuple(sizes),
+            coords={key: coordinates[key] for key in sizes},
+        )
+        for name in ("z500", "z850", "t850", "t2m")
+    }
+    return layout(fields, stack=False).assign_attrs(title="made", seed=3)
+
+
+def test_others_find_what_they_expect(tmp_path: Path) -> None:
+    made = forecasts()
+    wb2.write_wb2(made, tmp_path / "f.zarr")
+    with xr.open_zarr(tmp_path / "f.zarr") as found:
+        assert set(found.data_vars) == {"geopotential", "temperature", "2m_temperature"}
+        upper = ("time", "prediction_timedelta", "level", *PLACE)
+        assert found["geopotential"].dims == upper
+        assert found["2m_temperature"].dims == ("time", "prediction_timedelta", *PLACE)
+        assert found["prediction_timedelta"].dtype == "timedelta64[ns]"
+        assert found["time"].dtype.kind == "M"
+        assert found["level"].dtype == np.int64
+        assert found["level"].values.tolist() == [500, 850]
+        assert found["latitude"].values.tolist() == LATITUDE[::-1].tolist()
+        assert all(array.dtype == np.float32 for array in found.data_vars.values())
+        assert found["geopotential"].attrs["units"] == "m2 s-2"
+        assert found["2m_temperature"].attrs["standard_name"] == "air_temperature"
+        assert found.attrs == {"title": "made", "seed": 3}
+        np.testing.assert_array_equal(found["time"], STARTS)
+        north = found.sortby("latitude", ascending=False)
+        for theirs, level, ours in (
+            ("geopotential", 500, "z500"),
+            ("geopotential", 850, "z850"),
+            ("temperature", 850, "t850"),
+        ):
+            np.testing.assert_array_equal(north[theirs].sel(level=level), made[ours])
+        np.testing.assert_array_equal(north["2m_temperature"], made["t2m"])
+        assert bool(north["temperature"].sel(level=500).isnull().all())
+
+
+def test_the_format_is_zarr_2_consolidated_one_chunk_over_space(tmp_path: Path) -> None:
+    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    described = json.loads((tmp_path / "f.zarr" / ".zmetadata").read_bytes())["metadata"]
+    assert described["geopotential/.zarray"]["zarr_format"] == 2
+    assert described["geopotential/.zarray"]["chunks"] == [1, 3, 1, 8, 16]
+    lead = described["prediction_timedelta/.zattrs"]
+    assert (lead["dtype"], lead["units"]) == ("timedelta64[ns]", "hours")
+    assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
+
+
+def test_chunks_hold_no_more_lead_times_than_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wb2, "CHUNK_BYTES", 2 * 4 * 8 * 16 + 1)
+    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    assert zarr.open_group(tmp_path / "f.zarr", mode="r")["2m_temperature"].chunks == (1, 2, 8, 16)
+
+
+def test_members_and_minutes(tmp_path: Path) -> None:
+    made = forecasts(members=2, hours=(0.5, 1))
+    wb2.write_wb2(made, tmp_path / "f.zarr")
+    with xr.open_zarr(tmp_path / "f.zarr") as found:
+        assert found["temperature"].dims == (
+            "time", "prediction_timedelta", "number", "level", *PLACE
+        )  # fmt: skip
+        np.testing.assert_array_equal(found["prediction_timedelta"], as_lead([0.5, 1]))
+        there = found["2m_temperature"].sortby("latitude", ascending=False)
+        np.testing.assert_array_equal(there, made["t2m"])
+
+
+def test_our_own_reader_takes_it_back(tmp_path: Path) -> None:
+    made = forecasts()
+    wb2.write_wb2(made[["t2m", "z500"]], tmp_path / "f.zarr")
+    back = open_file(tmp_path / "f.zarr" / ".zmetadata")
+    assert back["t2m"].dims == ("init_time", "lead_time", *PLACE)
+    np.testing.assert_array_equal(back["t2m"], made["t2m"])
+    np.testing.assert_array_equal(back["z"].sel(level=500), made["z500"])
+    np.testing.assert_array_equal(back["lead_time"], made["lead_time"])
+
+
+def test_an_older_store_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "f.zarr"
+    wb2.write_wb2(forecasts(), path)
+    wb2.write_wb2(forecasts()[["t2m"]].assign_attrs(title="second"), path)
+    assert read_attributes(path)["title"] == "second"
+    assert not (path / "geopotential").exists()
+    path.rename(tmp_path / "aside")
+    path.write_text("a file")
+    wb2.write_wb2(forecasts(), path)
+    assert path.is_dir()
+
+
+def test_attributes_of_what_is_no_store(tmp_path: Path) -> None:
+    assert read_attributes(tmp_path) == {}
+    (tmp_path / ".zattrs").write_text("{")
+    assert read_attributes(tmp_path) == {}
+
+
+def test_a_value_that_is_missing_keeps_the_store_away(tmp_path: Path) -> None:
+    made = forecasts()
+    made["t2m"] = made["t2m"].where(made["init_time"] != STARTS[4])
+    with pytest.raises(OutputError, match="384 values of t2m are missing"):
+        wb2.write_wb2(made, tmp_path / "f.zarr")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_coordinate_that_did_not_reach_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = wb2._coordinates
+
+    def shifted(dataset: xr.Dataset, plan: object) -> dict[str, xr.Variable]:
+        found = whole(dataset, plan)
+        return found | {"time": found["time"] + 1}
+
+    monkeypatch.setattr(wb2, "_coordinates", shifted)
+    with pytest.raises(OutputError, match="coordinate time was not stored right"):
+        wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="it cannot be written"):
+        wb2.write_wb2(forecasts(), tmp_path / "file" / "f.zarr")
+
+
+def test_analyses_are_no_forecasts(tmp_path: Path) -> None:
+    analyses = forecasts().isel(lead_time=0, drop=True)
+    with pytest.raises(InputError, match="this data has no lead_time"):
+        wb2.write_wb2(analyses, tmp_path / "f.zarr")
+
+
+def test_memory_holds_one_block(tmp_path: Path) -> None:
+    made = forecasts()
+    held: list[int] = []
+    made["t2m"] = made["t2m"].copy(data=made["t2m"].data.map_blocks(_seen(held), dtype="f4"))
+    wb2.write_wb2(made, tmp_path / "f.zarr")
+    assert max(held) == 2
+    assert sum(held) == 5
+
+
+def _seen(held: list[int]):
+    def look(block: np.ndarray) -> np.ndarray:
+        held.append(len(block))
+        return block
+
+    return look
