@@ -56,7 +56,8 @@ class ZarrArray:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of its values as stored."""
-        return np.dtype(self.described["dtype"])
+        stored: np.dtype[Any] = np.dtype(self.described["dtype"])
+        return stored
 
     def chunk_indices(self, wanted: Mapping[str, NDArray[np.intp]]) -> Iterator[tuple[int, ...]]:
         """Walk the chunks that hold certain places.

@@ -82,14 +82,14 @@ def report(plain, ways, blocks, precision):
     seconds = {name: [] for name in ("plain", *ways)}
     for _ in range(blocks + 1):
         order = rng.integers(0, len(ways["store"]), (8, BATCH))
-        for name in seconds:
+        for name, taken in seconds.items():
             begin = time.process_time()
             for indices in order:
                 if name == "plain":
                     gather(plain, ways["store"].starts[indices])
                 else:
                     ways[name].batch(indices)
-            seconds[name].append((time.process_time() - begin) / order.size)
+            taken.append((time.process_time() - begin) / order.size)
     base = statistics.median(seconds["plain"][1:])
     for name, values in seconds.items():
         own = statistics.median(values[1:])

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from datetime import date
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
     ],
 )
 def test_points_of_a_grid(degrees, area, points):
-    assert era5._points(degrees, area) == points
+    assert prod(era5.shape(degrees, area)) == points
 
 
 def test_no_request_is_too_large():
