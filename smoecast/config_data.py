@@ -142,7 +142,8 @@ class Data(Section):
     @field_validator("grid", mode="before")
     @classmethod
     def _by_name(cls, value: object) -> object:
-        # 5.625 without quotation marks is a number in YAML
+        # in YAML 5.625 without quotation marks is a number, and nothing at all is None
+        value = "" if value is None else value
         return f"{value:g}" if isinstance(value, int | float) else value
 
 
