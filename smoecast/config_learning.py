@@ -1,11 +1,32 @@
 """The config of what learns: networks, their SMoE layers, and training."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _known_places(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what names no convolution in any network."""
+    known = re.compile(r"first|last|hidden|alternate|(hidden|block)\.(0|[1-9][0-9]*)")
+    if not names or not all(map(known.fullmatch, names)):
+        raise ValueError(
+            "a list of places holds first, last, hidden, alternate, hidden.N or block.N, N counted "
+            "from 0"
+        )
+    return names
+
+
+Group = Literal["none", "first", "last", "ends", "hidden", "alternate", "all"]
+Places = Annotated[tuple[str, ...], AfterValidator(_known_places)]
+Layers = Annotated[
+    Annotated[Group, Tag("[one]")] | Annotated[Places, Tag("[several]")],
+    Discriminator(lambda value: "[several]" if isinstance(value, list | tuple) else "[one]"),
+]
+"""Which convolutions of a network; the tags keep messages to the branch that was meant."""
 
 
 class Section(BaseModel):
@@ -17,14 +38,22 @@ class Section(BaseModel):
 class Smoe(Section):
     """Where and how convolutions become Spatial Mixture-of-Experts layers (arXiv 2211.13491)."""
 
-    layers: Literal["none", "first", "last", "ends", "all"] = Field(
-        "last", description="which convolutions become SMoE layers; ends: first and last"
+    layers: Layers = Field(
+        "last",
+        description="which convolutions become SMoE layers: none, first, last, ends (both), hidden "
+        "(all between), alternate (every second one between), all; or a list of first, last, "
+        "hidden, alternate, hidden.3 (counted from 0), block.2 (all of one block)",
     )
     expansion: Annotated[float, Field(ge=1)] = Field(
         2.0, description="experts per selected expert: E = expansion x K"
     )
     gate: Literal["tensor", "conv", "coordconv", "local", "linear"] = Field(
         "tensor", description="what scores the experts at each point"
+    )
+    share: bool = Field(
+        False,
+        description="one gate for all SMoE layers with the same experts and grid (the paper's "
+        "WeatherBench network)",
     )
     start: Literal["random", "plain"] = Field(
         "plain", description="random scores (the paper), or begin as a plain convolution"
@@ -53,15 +82,29 @@ class Smoe(Section):
 class Network(Section):
     """The network between normalised inputs and normalised targets."""
 
-    kind: Literal["resnet"] = Field("resnet", description="backbone")
-    width: Positive = Field(48, description="channels inside")
-    blocks: Positive = Field(5, description="residual blocks of two convolutions")
+    kind: Literal["resnet", "cnn", "unet", "linear"] = Field(
+        "resnet",
+        description="backbone; linear has no convolutions, and none of the keys below apply to it",
+    )
+    width: Positive = Field(48, description="channels inside; of a U-Net's finest level")
+    blocks: Positive = Field(
+        5, description="residual blocks of two convolutions (resnet), hidden convolutions (cnn)"
+    )
+    levels: Positive = Field(3, description="resolutions of a U-Net, each half the one before")
     kernel_size: Literal[3, 5, 7] = Field(3, description="of every convolution")
+    first_kernel_size: Literal[0, 3, 5, 7] = Field(
+        0, description="of the first convolution; 0: as the others"
+    )
     normalization: Literal["batch", "group", "none"] = Field(
         "batch", description="after each activation: over the batch, over groups of channels, none"
     )
     dropout: Fraction = Field(0.0, description="share of values dropped in training")
     position_channels: int = Field(0, ge=0, description="learned input fields, one value a point")
+    convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local"] = Field(
+        "smoe",
+        description="what stands at smoe.layers: SMoE, or what it is compared with; all else is "
+        "plain",
+    )
     smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
 
 

@@ -2,28 +2,27 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from smoecast.config_learning import Network, Smoe
-from smoecast.errors import ModelError
-from smoecast.nn.local import SameConv2d
+from smoecast.errors import ConfigError, ModelError
+from smoecast.nn.cnn import CNN
+from smoecast.nn.gates import Gate
+from smoecast.nn.linear import LinearMap
+from smoecast.nn.local import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
 from smoecast.nn.normalize import Normalizer, Statistics
-from smoecast.nn.resnet import Place, ResNet
+from smoecast.nn.resnet import ResNet
+from smoecast.nn.sites import Convolutions, Site, Special
 from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.unet import UNet
 
 FIRST_FORECAST = 0.1
 """Factor on the last layer's first weights: training starts near the base of each target."""
 
-PLACES: Mapping[str, tuple[Place, ...]] = {
-    "none": (),
-    "first": ("first",),
-    "last": ("last",),
-    "ends": ("first", "last"),
-    "all": ("first", "hidden", "last"),
-}
-"""Which convolutions become SMoE layers, by `network.smoe.layers`."""
+Backbone = ResNet | CNN | UNet | LinearMap
 
 
 class Forecaster(nn.Module):
@@ -50,7 +49,7 @@ class Forecaster(nn.Module):
 
 def build(
     network: Network, in_channels: int, out_channels: int, grid: tuple[int, int], periodic: bool
-) -> ResNet:
+) -> Backbone:
     """Make the backbone that a config describes, its weights drawn from torch's generator.
 
     Parameters
@@ -66,52 +65,107 @@ def build(
 
     Returns
     -------
-    ResNet
+    Backbone
         (B, C, H, W) -> (B, D, H, W).
+
+    Raises
+    ------
+    ConfigError
+        The network does not fit the grid or the channels, or has no such places of convolutions.
     """
-    size, padding = network.kernel_size, "periodic" if periodic else "zeros"
-
-    def convolution(place: Place, inside: int, outside: int) -> nn.Module:
-        if place in PLACES[network.smoe.layers]:
-            return smoe_layer(
-                network.smoe, inside, outside, grid=grid, kernel_size=size, padding=padding
-            )
-        return SameConv2d(inside, outside, kernel_size=size, padding=padding)
-
-    backbone = ResNet(
-        in_channels,
-        out_channels,
-        grid,
-        convolution,
-        width=network.width,
-        blocks=network.blocks,
-        normalization=network.normalization,
-        dropout=network.dropout,
-        position_channels=network.position_channels,
-    )
+    try:
+        backbone = _backbone(network, in_channels, out_channels, grid, periodic)
+    except ValueError as error:
+        raise ConfigError(f"network: {error}") from None
+    last = backbone.last.basis if isinstance(backbone.last, LowRankLocal2d) else backbone.last
     with torch.no_grad():
-        backbone.last.get_parameter("weight").mul_(FIRST_FORECAST)
+        last.get_parameter("weight").mul_(FIRST_FORECAST)
     return backbone
+
+
+def _backbone(
+    network: Network, in_channels: int, out_channels: int, grid: tuple[int, int], periodic: bool
+) -> Backbone:
+    if network.kind == "linear":
+        return LinearMap(in_channels, out_channels, grid)
+    padding = "periodic" if periodic else "zeros"
+    layers = network.smoe.layers
+    convolutions = Convolutions(
+        (layers,) if isinstance(layers, str) else layers,
+        _special(network, padding),
+        kernel_size=network.kernel_size,
+        first_kernel_size=network.first_kernel_size or network.kernel_size,
+        padding=padding,
+    )
+    sizes = (in_channels, out_channels, grid, convolutions)
+    settings: dict[str, Any] = network.model_dump(
+        include={"width", "normalization", "dropout", "position_channels"}
+    )
+    backbone: ResNet | CNN | UNet
+    if network.kind == "unet":
+        backbone = UNet(*sizes, levels=network.levels, **settings)
+    else:
+        kind = ResNet if network.kind == "resnet" else CNN
+        backbone = kind(*sizes, blocks=network.blocks, **settings)
+    convolutions.check_all_used()
+    return backbone
+
+
+def _special(network: Network, padding: str) -> Special:
+    """Return what makes the layers at `smoe.layers`."""
+    gates: dict[tuple[object, ...], Gate] = {}
+
+    def special(site: Site, kernel_size: int) -> nn.Module:
+        sizes, here = (site.in_channels, site.out_channels), site.grid
+        if network.convolution == "smoe":
+            return smoe_layer(network.smoe, site, kernel_size, padding, gates)
+        if network.convolution == "coordconv":
+            return CoordConv2d(*sizes, kernel_size=kernel_size, padding=padding)
+        if network.convolution == "local":
+            return LocallyConnected2d(*sizes, grid=here, kernel_size=kernel_size, padding=padding)
+        if network.convolution == "lowrank":
+            # as many filters as there would be experts for each channel
+            rank = math.ceil(network.smoe.expansion)
+            return LowRankLocal2d(*sizes, rank, grid=here, kernel_size=kernel_size, padding=padding)
+        return SameConv2d(*sizes, kernel_size=kernel_size, padding=padding)
+
+    return special
 
 
 def smoe_layer(
     smoe: Smoe,
-    in_channels: int,
-    out_channels: int,
-    *,
-    grid: tuple[int, int],
+    site: Site,
     kernel_size: int,
     padding: str,
+    gates: dict[tuple[object, ...], Gate],
 ) -> SpatialMoE2d:
-    """Make one SMoE layer; the experts are `expansion` times the channels out, rounded up."""
+    """Make one SMoE layer; the experts are `expansion` times the channels out, rounded up.
+
+    Parameters
+    ----------
+    smoe : Smoe
+        Section `network.smoe` of the config.
+    site : Site
+        Where it stands.
+    kernel_size : int
+        Odd.
+    padding : str
+        ``zeros`` or ``periodic``.
+    gates : dict
+        Those of the network's earlier layers, for `smoe.share`; a new one is added.
+    """
     per_channel = math.ceil(smoe.expansion) if smoe.routing == "grouped" else smoe.expansion
-    return SpatialMoE2d(
-        in_channels,
-        out_channels,
-        math.ceil(per_channel * out_channels),
-        grid=grid,
+    experts = math.ceil(per_channel * site.out_channels)
+    key: tuple[object, ...] = (experts, site.out_channels, site.grid)
+    if smoe.gate != "tensor":  # it looks at the input, so that must be alike too
+        key = (*key, site.in_channels, kernel_size)
+    layer = SpatialMoE2d(
+        site.in_channels,
+        site.out_channels,
+        experts,
+        grid=site.grid,
         kernel_size=kernel_size,
-        gate=smoe.gate,
+        gate=gates.get(key, smoe.gate),
         padding=padding,
         bias=smoe.bias,
         error_quantile=smoe.error_quantile,
@@ -122,6 +176,9 @@ def smoe_layer(
         start=smoe.start,
         expert_start=smoe.expert_start,
     )
+    if smoe.share:
+        gates[key] = layer.gate
+    return layer
 
 
 def forecaster(

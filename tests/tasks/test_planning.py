@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 from small_world import small_run
 from typer.testing import CliRunner
 
 from smoecast import configfile, zoo
 from smoecast.cli.main import app
 from smoecast.errors import InputError
+from smoecast.nn.cost import count_parameters
+from smoecast.nn.network import build
 from smoecast.tasks.assembly import Inputs
 from smoecast.tasks.planning import plan
 from smoecast.tasks.preprocess import preprocess
@@ -34,6 +37,9 @@ def test_the_papers_task_has_117_inputs(tmp_path: Path) -> None:
     sample = config.sample
     recipe = Inputs(config.data.channels, sample.history_hours, sample.clock, constants, None)
     assert len(recipe.names) == 117
+    with torch.device("meta"):
+        network = build(config.network, 117, len(config.targets), (32, 64), True)
+    assert count_parameters(network) == 6_371_328  # the number on its card
 
 
 def test_a_plan_is_what_preprocess_makes(world: Path, tmp_path: Path) -> None:

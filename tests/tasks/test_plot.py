@@ -59,3 +59,11 @@ def test_fields_share_a_scale_and_errors_another() -> None:
     limits = [axes.collections[0].get_clim() for axes in figure.axes if axes.get_title()]
     assert limits[0] == limits[1]
     assert limits[2][0] == -limits[2][1]
+
+
+def test_routing_on_a_coarser_grid_is_drawn_where_it_stands() -> None:
+    chosen = np.array([[[0, 1], [1, 0]]])
+    figure = drawing.routing(chosen, np.arange(4.0), np.arange(6.0), experts=2, title="t")
+    drawn = np.asarray(figure.axes[0].collections[0].get_array())
+    top = [0, 0, 0, 1, 1, 1]
+    assert drawn.tolist() == [top, top, top[::-1], top[::-1]]

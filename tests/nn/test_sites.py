@@ -1,0 +1,59 @@
+import pytest
+from torch import nn
+
+from smoecast.nn.local import SameConv2d
+from smoecast.nn.sites import Convolutions, Site
+
+GRID = (4, 6)
+HIDDEN = Site("hidden", 2, 3, GRID, number=5, block=2)
+
+
+def convolutions(*layers, padding="zeros", kernel_size=3, first_kernel_size=3):
+    return Convolutions(
+        layers,
+        lambda site, size: nn.Identity(),
+        kernel_size=kernel_size,
+        first_kernel_size=first_kernel_size,
+        padding=padding,
+    )
+
+
+def test_names_of_places():
+    assert HIDDEN.names == {"hidden.5", "block.2", "hidden", "alternate", "all"}
+    even = Site("hidden", 2, 3, GRID, number=4, block=2)
+    assert even.names == {"hidden.4", "block.2", "hidden", "all"}
+    assert Site("first", 2, 3, GRID).names == {"first", "ends", "all"}
+    assert Site("last", 2, 3, GRID).name == "last"
+
+
+@pytest.mark.parametrize(
+    ("layers", "special"),
+    [(("none",), False), (("hidden.4",), False), (("first", "block.2"), True), (("all",), True)],
+)
+def test_special_layers_stand_where_they_are_asked_for(layers, special):
+    layer = convolutions(*layers)(HIDDEN)
+    assert isinstance(layer, nn.Identity if special else SameConv2d)
+
+
+def test_the_first_convolution_has_its_own_size():
+    make = convolutions("none", first_kernel_size=7)
+    assert make(Site("first", 2, 3, GRID)).weight.shape == (3, 2, 7, 7)
+    assert make(HIDDEN).weight.shape == (3, 2, 3, 3)
+
+
+def test_a_kernel_that_wraps_twice_is_refused():
+    narrow = Site("hidden", 2, 3, (8, 2))
+    with pytest.raises(ValueError, match=r"7 points wraps around the 2 longitudes at hidden\.0"):
+        convolutions(padding="periodic", kernel_size=7)(narrow)
+    convolutions(padding="periodic", kernel_size=5)(narrow)
+    convolutions(padding="zeros", kernel_size=7)(narrow)
+
+
+def test_places_that_there_are_not_are_refused():
+    make = convolutions("none", "hidden.5", "hidden.6")
+    make(HIDDEN)
+    with pytest.raises(ValueError, match=r"names hidden\.6, but .* 1 hidden convolutions in 1 bl"):
+        make.check_all_used()
+    fine = convolutions("none", "hidden.5", "block.2", "alternate")
+    fine(HIDDEN)
+    fine.check_all_used()

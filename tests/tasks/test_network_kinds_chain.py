@@ -1,0 +1,44 @@
+"""Every kind of network goes through the whole of training, saving, opening and forecasting."""
+
+from pathlib import Path
+
+import pytest
+from small_world import small_run
+
+from smoecast.errors import ConfigError
+from smoecast.tasks.assembly import open_model
+from smoecast.tasks.forecast import forecast
+from smoecast.tasks.plot import plot
+from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.train import train
+
+SETTINGS = {
+    "cnn": "network={kind: cnn, width: 6, blocks: 2, kernel_size: 5, convolution: lowrank}",
+    "unet": "network={kind: unet, width: 4, levels: 3, smoe: {layers: [block.1, last]}}",
+    "linear": "network={kind: linear}",
+    "resnet": "network={width: 6, blocks: 2, first_kernel_size: 5, "
+    "smoe: {layers: alternate, share: true}}",
+}
+
+
+@pytest.mark.parametrize("kind", list(SETTINGS))
+def test_a_network_is_trained_saved_and_used(kind: str, world: Path, tmp_path: Path) -> None:
+    config = small_run(world, tmp_path, SETTINGS[kind], "training.epochs=1")
+    preprocess(config)
+    trained = train(config)
+    assert trained["parameters"] == sum(
+        p.numel() for p in open_model(config.model).network.parameters()
+    )
+    assert not train(config)["trained"]
+    forecast(config)
+    assert (config.place / "forecast.nc").exists()
+    if kind == "unet":  # layers of two grids
+        files = plot(config, kinds=["routing"], output=tmp_path)["files"]
+        assert len(files) == 3
+
+
+def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, tmp_path: Path) -> None:
+    config = small_run(world, tmp_path, "network={kind: unet, levels: 5}")
+    preprocess(config)
+    with pytest.raises(ConfigError, match="which 8 x 16 points do not allow: take at most 4 lev"):
+        train(config)
