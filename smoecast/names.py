@@ -76,6 +76,30 @@ COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
 """CF attributes of every coordinate that smoecast writes (times get their units on encoding)."""
 
 
+Box = tuple[float, float, float, float]
+"""North, west, south, east in degrees; points on the edge belong to it."""
+
+REGIONS: dict[str, tuple[Box, ...]] = {
+    "global": ((90, 0, -90, 360),),
+    "tropics": ((20, 0, -20, 360),),
+    "extra-tropics": ((90, 0, 20, 360), (-20, 0, -90, 360)),
+    "northern-hemisphere": ((90, 0, 20, 360),),
+    "southern-hemisphere": ((-20, 0, -90, 360),),
+    "europe": ((75, -12.5, 35, 42.5),),
+    "north-america": ((60, -120, 25, -75),),
+    "north-atlantic": ((65, -70, 25, -10),),
+    "north-pacific": ((60, 145, 25, 230),),
+    "east-asia": ((60, 102.5, 25, 150),),
+    "ausnz": ((-12.5, 120, -45, 175),),
+    "arctic": ((90, 0, 60, 360),),
+    "antarctic": ((-60, 0, -90, 360),),
+}
+"""Regions of scores: the boxes of WeatherBench 2 (scripts/evaluate.py) under its names.
+
+The hemispheres begin at 20 degrees: they are the extratropics of each.
+"""
+
+
 @dataclass(frozen=True)
 class Variable:
     """One physical quantity and its names.
