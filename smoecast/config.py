@@ -5,10 +5,11 @@ saving live in `smoecast.configfile`.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from smoecast import names
 from smoecast.config_data import (
     Data,
     Download,
@@ -55,6 +56,9 @@ class Forecast(Section):
     lead_hours: tuple[Positive, ...] = Field(
         (), description="written lead times; past the model's own it rolls out; none: the model's"
     )
+    format: Literal["netcdf", "wb2"] = Field(
+        "netcdf", description="CF NetCDF, or a WeatherBench 2 store (Zarr)"
+    )
     title: str = Field("smoecast forecast", description="global attribute")
     institution: str = Field("not stated", description="global attribute: who ran it")
     license: str = Field("not stated", description="global attribute: terms of use")
@@ -85,12 +89,39 @@ class Postprocess(Section):
     _check = field_validator("channels", "targets")(known_channels)
 
 
-class Evaluate(Section):
-    """What `evaluate` compares with."""
+Degrees = Annotated[float, Field(ge=-360, le=360)]
 
-    baselines: tuple[Literal["persistence", "climatology"], ...] = Field(
-        ("persistence", "climatology"), description="scored beside the forecast"
+
+class Evaluate(Section):
+    """What `evaluate` compares with, and over what it takes its means."""
+
+    baselines: tuple[Literal["persistence", "climatology", "weekly_climatology", "linear"], ...] = (
+        Field(("persistence", "climatology"), description="scored beside the forecast")
     )
+    regions: tuple[str, ...] = Field(
+        ("global",), description=f"of {', '.join(names.REGIONS)}, or named in boxes"
+    )
+    boxes: dict[str, tuple[Degrees, Degrees, Degrees, Degrees]] = Field(
+        {}, description="regions of your own, each name: [north, west, south, east] in degrees"
+    )
+    seasons: bool = Field(False, description="also DJF, MAM, JJA, SON, by the time it holds")
+    resamples: int = Field(
+        1000, ge=0, description="of the bootstrap of differences to each baseline; 0: none"
+    )
+    block_days: Positive = Field(7, description="starts that the bootstrap keeps together")
+
+    @model_validator(mode="after")
+    def _known_regions(self) -> "Evaluate":
+        for name, (north, west, south, east) in self.boxes.items():
+            if name in names.REGIONS:
+                raise ValueError(f"boxes names {name}, which is a region already")
+            if not (90 >= north > south >= -90 and west < east):
+                raise ValueError(f"box {name} is not [north, west, south, east], north above south")
+        unknown = sorted({*self.regions} - {*names.REGIONS} - {*self.boxes})
+        if unknown or not (self.regions or self.boxes):
+            known = ", ".join(names.REGIONS)
+            raise ValueError(f"regions: {unknown or 'none is named'}; there are {known}, and boxes")
+        return self
 
 
 class Config(Section):

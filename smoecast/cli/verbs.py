@@ -134,17 +134,29 @@ def forecast(
             metavar="TIME",
         ),
     ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="netcdf (CF) or wb2, a WeatherBench 2 store; default: forecast.format.",
+            metavar="netcdf|wb2",
+        ),
+    ] = None,
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Forecast from a store or from analysis files (--input) to CF NetCDF."""
+    """Forecast from a store or from analysis files (--input).
+
+    Writes CF NetCDF, or a WeatherBench 2 store with --format wb2.
+    """
 
     def task() -> dict[str, Any]:
         from smoecast.tasks.forecast import forecast as work
 
+        given = [f"forecast.format={format_}"] if format_ else []
         return work(
-            read_config(config, set_),
+            read_config(config, [*(set_ or []), *given]),
             model=_folder(model),
             inputs=input_ or (),
             init_times=init_time or (),
@@ -198,17 +210,41 @@ def evaluate(
     config: options.Config,
     set_: options.Set = None,
     input_: options.Input = None,
-    output: options.Output = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="weatherbench: show published scores beside these, with the truth of each.",
+            metavar="NAME",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .json (with a .csv beside it), .csv or .nc; default: scores.json "
+            "in the run's folder.",
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score forecasts and calibrated ensembles against truth, beside their baselines."""
+    """Score forecasts and calibrated ensembles against truth, beside their baselines.
+
+    Section `evaluate` of the config names baselines (persistence, climatology,
+    weekly_climatology, linear), regions, boxes of your own, seasons, and how many resamples give
+    the 95 % interval of each difference to a baseline.
+    """
 
     def task() -> dict[str, Any]:
         from smoecast.tasks.evaluate import evaluate as work
 
         return work(
-            read_config(config, set_), inputs=input_ or (), output=Path(output) if output else None
+            read_config(config, set_),
+            inputs=input_ or (),
+            output=Path(output) if output else None,
+            against=against,
         )
 
     def show(s: dict[str, Any]) -> str:

@@ -1,111 +1,137 @@
 """`smoecast evaluate`: scores of forecasts and ensembles against truth and baselines."""
 
-import csv
-import io
-import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from smoecast import console, names
+import numpy as np
+import xarray as xr
+
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.files import manifest
 from smoecast.disk import write_atomic
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields.grid import grid_of
 from smoecast.fields.reader import open_file
-from smoecast.tasks.scoring import score_ensemble, score_forecast
+from smoecast.fields.zarrarray import METADATA
+from smoecast.scores import published
+from smoecast.tasks import scorefiles, scoretables
+from smoecast.tasks.records import Record, records_of
+from smoecast.tasks.scoring import collect
 
-Record = dict[str, Any]
+tables = scoretables.tables
 
-FORECAST_COLUMNS = ("rmse", "mae", "bias", "acc")
-PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio")
-ENSEMBLE_COLUMNS = ("crps", "rmse", "bias", "spread", "spread_skill_ratio", "crpss")
+OWN = ("forecast.nc", "forecast.zarr", "calibrated.nc")
+"""Results of a run that are scored where none is named."""
+
+AGAINST = ("weatherbench",)
 
 
 def evaluate(
-    config: Config, *, inputs: Sequence[str] = (), output: Path | None = None
+    config: Config,
+    *,
+    inputs: Sequence[str] = (),
+    output: Path | None = None,
+    against: str | None = None,
 ) -> dict[str, Any]:
-    """Score result files against the run's truth, beside their baselines.
+    """Score results against the run's truth, beside their baselines.
 
     Parameters
     ----------
     config : Config
-        Names the store with the truth and the baselines.
+        Names the store with the truth; its `evaluate` section the baselines, regions and seasons.
     inputs : sequence of str
-        Result files; none: ``forecast.nc`` and ``calibrated.nc`` of the run, those that exist.
+        Result files or WeatherBench 2 stores; none: those of `OWN` that the run has.
     output : Path, optional
-        Default: ``scores.json`` in the run's folder; a ``.csv`` goes beside it.
+        Default: ``scores.json`` in the run's folder, and a ``.csv`` beside it; a name that ends in
+        ``.csv`` or ``.nc`` is written in that format.
+    against : str, optional
+        ``weatherbench``: show the published scores beside ours.
 
     Returns
     -------
     dict
-        ``output``, ``truth``, and ``scores``: one record per forecast, channel and lead time.
+        ``output``, ``truth``, ``files``, and ``scores``: records as `records.records_of` has them;
+        with `against` also ``published`` and ``comparable``, whether they may be compared.
 
     Raises
     ------
+    ConfigError
+        The name of `output` or `against` is not known.
     InputError
         There is nothing to score, or no truth for it.
+    OutputError
+        The scores cannot be written.
     """
-    own = [config.place / "forecast.nc", config.place / "calibrated.nc"]
-    paths = [Path(p) for p in inputs] or [p for p in own if p.exists()]
-    if not paths:
-        raise InputError(
-            f"{config.place}: there is no forecast.nc and no calibrated.nc to score; "
-            "run `smoecast forecast` or `smoecast postprocess` first, or give --input"
-        )
+    scorefiles.check_name(output)
+    if against is not None and against not in AGAINST:
+        raise ConfigError(f"--against {against}: only {', '.join(AGAINST)} is known")
+    results = [_as_file(Path(p)) for p in inputs or map(str, _own(config))]
     records: list[Record] = []
-    for path in paths:
+    truths: list[str] = []
+    comparable = ""
+    for path in results:
         result = open_file(path)
-        score = score_ensemble if "number" in result.dims else score_forecast
-        records += score(config, result, str(path))
+        collected = collect(config, result, str(path))
+        records += records_of(config, collected)
+        truths.append(collected.truth)
+        if "number" not in result.dims:
+            comparable = _comparable(config, result, collected.truth)
     place = output or config.place / "scores.json"
-    summary = {
+    named = "; ".join(dict.fromkeys(truths))
+    summary: dict[str, Any] = {
         "output": str(place),
-        "truth": f"{config.data.source}: {config.store}",
-        "files": manifest(paths),
+        "truth": f"{named} ({config.store})" if config.store.exists() else named,
+        "files": manifest(results),
+        "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
+        f"{config.evaluate.block_days} days, seed {config.seed}",
         "scores": records,
     }
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(place, (json.dumps(summary, indent=1) + "\n").encode())
-    write_atomic(place.with_suffix(".csv"), _csv(records).encode())
+    if against:
+        summary |= {"published": _published(), "comparable": comparable}
+    scorefiles.write(summary, place)
     write_atomic(place.with_suffix(".config.yaml"), dump(config).encode())
     return summary
 
 
-def _csv(records: list[Record]) -> str:
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return stream.getvalue()
+def _own(config: Config) -> list[Path]:
+    there = [config.place / name for name in OWN if (config.place / name).exists()]
+    if not there:
+        raise InputError(
+            f"{config.place}: there is no forecast.nc and no calibrated.nc to score; "
+            "run `smoecast forecast` or `smoecast postprocess` first, or give --input"
+        )
+    return there
 
 
-def tables(summary: dict[str, Any]) -> str:
-    """Return the scores as tables for a person, and where they are."""
-    parts = []
-    for columns in (FORECAST_COLUMNS, ENSEMBLE_COLUMNS):
-        chosen = [r for r in summary["scores"] if ("crps" in r) == ("crps" in columns)]
-        if chosen:
-            header = ["channel", "lead", "forecast", *columns, "starts"]
-            parts.append(console.table(header, [_row(r, columns) for r in chosen]))
-    return "\n\n".join([*parts, f"scores: {summary['output']} (truth: {summary['truth']})"])
+def _as_file(path: Path) -> Path:
+    """Return the file to open: of a Zarr store, its metadata."""
+    return path / METADATA if path.is_dir() else path
 
 
-def _row(record: Record, columns: Sequence[str]) -> list[str]:
-    channel = names.parse_channel(record["channel"])
-    unit = f" [{channel.variable.units}]" if channel else ""
-    digits = max(0, 3 - math.floor(math.log10(record["rmse"] or 1.0)))
-    values = [_number(record.get(column), column, digits) for column in columns]
-    lead = f"{record['lead_hours']} h"
-    return [record["channel"] + unit, lead, record["forecast"], *values, str(record["starts"])]
+def _published() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": entry.name,
+            "rmse": entry.rmse,
+            "mark": entry.mark,
+            "source": entry.source,
+            "truth": published.TRUTH,
+        }
+        for entry in published.WEATHERBENCH
+    ]
 
 
-def _number(value: float | None, column: str, digits: int) -> str:
-    """Write a score to as many decimals as four digits of the RMSE beside it."""
-    if value is None:
-        return "-"
-    decimals = 3 if column in PURE_NUMBERS else digits
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0 into 0
+def _comparable(config: Config, result: xr.Dataset, truth: str) -> str:
+    """Return whether a run's scores may stand beside those published at WeatherBench."""
+    starts = result["init_time"].values
+    years = np.unique(starts.astype("datetime64[Y]").astype(int) + 1970).tolist()
+    same = config.data.source == "weatherbench" and grid_of(result).shape == (32, 64)
+    if not same:
+        height, width = grid_of(result).shape
+        return f"NOT COMPARABLE: this run has another truth ({truth}; {height} x {width} points)."
+    span = f"{years[0]} to {years[-1]}" if len(years) > 1 else str(years[0])
+    if years != [2017, 2018]:
+        return f"NOT COMPARABLE: the same truth, but the starts of this run are in {span}."
+    return f"Comparable: the same truth and grid; {len(starts)} starts of this run in {span}."

@@ -1,4 +1,4 @@
-"""`smoecast forecast`: model and initial conditions to CF NetCDF."""
+"""`smoecast forecast`: model and initial conditions to CF NetCDF or a WeatherBench 2 store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,18 @@ from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.reader import open_files
+from smoecast.fields.wb2 import write_wb2
 from smoecast.tasks.assembly import Model, open_model
 from smoecast.tasks.results import attributes, is_there, save_config
 from smoecast.tasks.stepping import Plan, plan_steps, predict
 
 BATCH = 16
-"""Starts that go through the network together."""
+"""Starts that go through the network together, at most."""
+
+BATCH_BYTES = 128 * 2**20
+"""Of the forecasts of one batch, at most, unless one start has more."""
+
+SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr"}
 
 LATEST = "latest"
 
@@ -50,7 +56,7 @@ def forecast(
     init_times : sequence of str
         Override `forecast.init_times`.
     output : Path, optional
-        Default: ``forecast.nc`` in the run's folder.
+        Default: ``forecast.nc`` in the run's folder, or ``forecast.zarr`` in the format ``wb2``.
 
     Returns
     -------
@@ -59,6 +65,8 @@ def forecast(
 
     Raises
     ------
+    ConfigError
+        The name of `output` belongs to another format, or a split has no start.
     InputError
         Initial conditions are missing or damaged.
     NotPublishedError
@@ -69,12 +77,14 @@ def forecast(
         The file could not be written whole.
     """
     loaded = open_model(model or config.model)
-    path = output or config.place / "forecast.nc"
+    path = _output(config, output)
     path.parent.mkdir(parents=True, exist_ok=True)
     fields, manifest = _initial_conditions(config, loaded, inputs)
     plan = plan_steps(loaded, config.forecast.lead_hours)
     starts = _starts(config, init_times or config.forecast.init_times, fields, loaded, plan)
     made_from = {"starts": starts.astype(str).tolist(), "leads": plan.lead_hours}
+    if config.forecast.format != "netcdf":
+        made_from["format"] = config.forecast.format
     sha256 = loaded.state["sha256"]["model.safetensors"]
     described = attributes(config, "forecast", sha256, manifest, made_from)
     summary = _summary(path, starts, plan, loaded)
@@ -83,9 +93,24 @@ def forecast(
             return {**summary, "written": False}
         with console.progress("forecasting", len(starts)) as step:
             dataset = _lazy(loaded, plan, fields, starts, step)
-            write_netcdf(dataset.assign_attrs(described), path)
+            write = write_wb2 if config.forecast.format == "wb2" else write_netcdf
+            write(dataset.assign_attrs(described), path)
         save_config(config, path)
     return {**summary, "written": True}
+
+
+def _output(config: Config, output: Path | None) -> Path:
+    """Return what is written; refuse a name that belongs to another format."""
+    wanted = SUFFIXES[config.forecast.format]
+    if output is None:
+        return config.place / f"forecast{wanted}"
+    if output.suffix in SUFFIXES.values() and output.suffix != wanted:
+        form = next(name for name, suffix in SUFFIXES.items() if suffix == output.suffix)
+        raise ConfigError(
+            f"{output}: has the name of another format than {config.forecast.format}; "
+            f"give --format {form} or a name that ends in {wanted}"
+        )
+    return output
 
 
 def _initial_conditions(
@@ -172,9 +197,11 @@ def _lazy(
     """Return the forecasts as a dataset whose blocks run the network when they are written."""
     height, width = model.inputs.grid.shape
     targets = model.config.targets
+    start_bytes = 4 * len(plan.lead_hours) * len(targets) * height * width
+    batch = max(1, min(BATCH, BATCH_BYTES // start_bytes))
     blocks = []
-    for begin in range(0, len(starts), BATCH):
-        some = starts[begin : begin + BATCH]
+    for begin in range(0, len(starts), batch):
+        some = starts[begin : begin + batch]
         shape = (len(some), len(plan.lead_hours), len(targets), height, width)
         run = delayed(_block)(model, plan, fields, some, step, begin + len(some))
         blocks.append(da.from_delayed(run, shape, dtype=np.float32))

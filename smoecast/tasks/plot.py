@@ -112,6 +112,9 @@ def _scores(config: Config) -> Pictures:
     from smoecast.tasks import drawing  # noqa: PLC0415
 
     records = json.loads((config.place / "scores.json").read_text(encoding="utf-8"))["scores"]
+    # of several regions and seasons, the first region and the whole year
+    first = [(r.get("region"), r.get("season")) for r in records][:1]
+    records = [r for r in records if [(r.get("region"), r.get("season"))] == first]
     for score in ("rmse", "crps"):
         # CRPS marks the records of ensembles; each kind of forecast has a picture of its own
         chosen = [r for r in records if score in r and ("crps" in r) == (score == "crps")]

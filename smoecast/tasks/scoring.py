@@ -1,214 +1,150 @@
-"""Scores of one result file, block by block of starts, beside its baselines."""
+"""Scores of one result, block by block of starts, beside its baselines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from smoecast import names
 from smoecast.config import Config
 from smoecast.data import channels, raw
 from smoecast.data.members import with_members
-from smoecast.errors import InputError
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
-from smoecast.scores import aggregate, crps, ensemble, pointwise
-from smoecast.scores.aggregate import Partial, by_lead_time
+from smoecast.scores.regions import region_weights
+from smoecast.scores.starts import Sums, by_start, joined
+from smoecast.scores.summary import ensemble_statistics, forecast_statistics
+from smoecast.tasks import climatology, linear, truths
+from smoecast.tasks.truths import Fields, fields_at
 
-BLOCK = 32
-"""Starts scored together."""
-
-Record = dict[str, Any]
-Fields = NDArray[np.floating[Any]]
+Cases = dict[tuple[str, str], dict[str, Any]]
+"""Channel and name of a forecast to its statistics, point by point."""
 
 
-def score_forecast(config: Config, result: xr.Dataset, source: str) -> list[Record]:
-    """Return RMSE, MAE, bias and ACC by channel and lead time, with the baselines.
+@dataclass(eq=False)
+class Collected:
+    """Sums over space of every forecast of a result, start by start.
 
-    Anomalies for the ACC are departures from the climatology of the training times.
+    Attributes
+    ----------
+    own : str
+        What the result itself is called among them: ``forecast`` or ``calibrated``.
+    truth : str
+        What it was scored against.
+    starts : (I,) datetime64
+    lead_hours : (L,) float
+    regions : list of str
+    sums : dict
+        Channel and name of a forecast to its sums (I, L, R) by statistic.
     """
-    targets = _present(config.targets, result, source)
+
+    own: str
+    truth: str
+    starts: NDArray[np.datetime64]
+    lead_hours: NDArray[np.float64]
+    regions: list[str]
+    sums: dict[tuple[str, str], Sums] = field(default_factory=dict)
+
+
+def collect(config: Config, result: xr.Dataset, source: str) -> Collected:
+    """Sum up a result: an ensemble if it has members, a deterministic forecast if not.
+
+    Raises
+    ------
+    InputError
+        There is no truth for it, on its grid and at its times, or for a baseline.
+    """
+    work = _ensembles if "number" in result.dims else _forecasts
+    return work(config, result, source)
+
+
+def _forecasts(config: Config, result: xr.Dataset, source: str) -> Collected:
+    """Sum up errors and anomalies, with the baselines.
+
+    Anomalies are departures from the hour-of-day climatology of the training times.
+    """
+    targets = truths.present(config.targets, result, source)
     with store.open_store(config.store) as dataset:
         truth = dataset["fields"]
-        climate = _climatology(dataset)
-        result = _with_truth(result, truth, source)
-        sums: dict[tuple[str, str], dict[str, Partial]] = {}
-        for block in _blocks(result):
-            starts = block["init_time"].values
-            valid = times.valid_times(starts, block["lead_time"].values)
+        from_start = bool({"persistence", "linear"} & set(config.evaluate.baselines))
+        result = truths.with_truth(result, truth, source, from_start)
+        baselines = _Baselines(config, dataset, result)
+
+        def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Cases:
+            baselines.start(block)
+            found: Cases = {}
             for target in targets:
-                true = _at(truth, target, valid)
-                normal = _normal(climate, target, valid)
-                now = _at(truth, target, np.broadcast_to(starts[:, None], valid.shape))
-                field = channels.field(block, target, source).values
-                cases = {"forecast": field, "persistence": now, "climatology": normal}
-                for name in ("forecast", *config.evaluate.baselines):
-                    part = _moments(cases[name], true, normal, grid_of(block).weights())
-                    _add(sums, (target, name), part)
-    count = result.sizes["init_time"]
-    leads = times.as_hours(result["lead_time"].values)
-    return [r for key, part in sums.items() for r in _forecast_records(key, part, leads, count)]
+                true = fields_at(truth, target, valid)
+                normal = baselines.hourly.at(target, valid)
+                fields: dict[str, Fields] = {
+                    "forecast": channels.field(block, target, source).values
+                }
+                for baseline in config.evaluate.baselines:
+                    fields[baseline] = baselines.field(baseline, target, valid)
+                for name, values in fields.items():
+                    found[target, name] = forecast_statistics(values, true, normal)
+            return found
+
+        return _summed(config, result, ("forecast", truths.label_of(config)), cases)
 
 
-def _moments(field: Fields, true: Fields, normal: Fields, rows: Fields) -> dict[str, Partial]:
-    statistics = {
-        "squared": pointwise.squared_error(field, true),
-        "absolute": pointwise.absolute_error(field, true),
-        "error": pointwise.error(field, true),
-    }
-    products = pointwise.anomaly_products(field, true, normal)
-    statistics |= dict(zip(("cross", "own", "true"), products, strict=True))
-    return {name: by_lead_time(values, rows) for name, values in statistics.items()}
+class _Baselines:
+    """The forecasts that cost nothing, fitted to the training times, for a block of starts."""
+
+    def __init__(self, config: Config, dataset: xr.Dataset, result: xr.Dataset) -> None:
+        self.truth, self.wanted = dataset["fields"], config.evaluate.baselines
+        self.leads = times.as_hours(result["lead_time"].values).astype(int).tolist()
+        self.hourly = climatology.hourly(dataset, config.targets)
+        if "weekly_climatology" in self.wanted:
+            self.weekly = climatology.weekly(dataset, config.targets)
+        if "linear" in self.wanted:
+            self.linear = linear.fit(dataset, self.hourly, self.leads)
+
+    def start(self, block: xr.Dataset) -> None:
+        """Look at what the forecasts of a block begin from."""
+        self.starts = block["init_time"].values
+        if "linear" in self.wanted:
+            now = self.truth.sel(time=self.starts, channel=list(self.hourly.channels)).values
+            components = self.linear.components(now, self.starts)
+            self.ahead = self.linear.forecast(components, self.leads)
+
+    def field(self, name: str, channel: str, valid: NDArray[np.datetime64]) -> Fields:
+        """Return one baseline's forecasts (I, L, H, W)."""
+        if name == "persistence":
+            return fields_at(
+                self.truth, channel, np.broadcast_to(self.starts[:, None], valid.shape)
+            )
+        if name == "linear":
+            return self.linear.field(self.ahead, channel, valid)
+        return (self.hourly if name == "climatology" else self.weekly).at(channel, valid)
 
 
-def _forecast_records(
-    key: tuple[str, str], part: dict[str, Partial], leads: Fields, count: int
-) -> list[Record]:
-    scores = {
-        "rmse": aggregate.rmse(part["squared"]),
-        "mae": part["absolute"].value(),
-        "bias": part["error"].value(),
-        "acc": aggregate.acc([part["cross"], part["own"], part["true"]]),
-    }
-    return _records(key, scores, leads, count)
+def _ensembles(config: Config, result: xr.Dataset, source: str) -> Collected:
+    """Sum up CRPS, spread and error of the mean, beside the raw ensemble's.
 
-
-def _records(
-    key: tuple[str, str], scores: Mapping[str, Fields], leads: Fields, count: int
-) -> list[Record]:
-    channel, name = key
-    return [
-        {"forecast": name, "channel": channel, "lead_hours": int(lead), "starts": count}
-        | {score: float(values[i]) for score, values in scores.items() if np.isfinite(values[i])}
-        for i, lead in enumerate(leads)
-    ]
-
-
-def score_ensemble(config: Config, result: xr.Dataset, source: str) -> list[Record]:
-    """Return CRPS, RMSE of the mean, bias, spread and spread over skill, beside the raw ensemble.
-
-    CRPS is that of the members as they are (not the fair one); the CRPSS is against the raw
-    ensemble, where the run's store holds it.
+    CRPS is that of the members as they are (not the fair one).
     """
-    targets = _present(config.postprocess.targets, result, source)
+    targets = truths.present(config.postprocess.targets, result, source)
     truth = raw.truth_of(config)
-    result = _with_truth(result, truth, source)
+    result = truths.with_truth(result, truth, source)
     uncorrected = _raw(config, result)
-    sums: dict[tuple[str, str], dict[str, Partial]] = {}
-    for block in _blocks(result):
-        valid = times.valid_times(block["init_time"].values, block["lead_time"].values)
-        rows = grid_of(block).weights()
+
+    def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Cases:
+        found: Cases = {}
         for target in targets:
-            true = _at(truth, target, valid)
+            true = fields_at(truth, target, valid)
             if uncorrected is not None:
                 same = uncorrected.sel(init_time=block["init_time"], lead_time=block["lead_time"])
-                _add(sums, (target, "raw"), _spread(same.sel(channel=target).values, true, rows))
+                members = same.sel(channel=target).values
+                found[target, "raw"] = ensemble_statistics(members, true)
             members = channels.field(block, target, source).values
-            _add(sums, (target, "calibrated"), _spread(members, true, rows))
-    count, leads = result.sizes["init_time"], times.as_hours(result["lead_time"].values)
-    return [
-        record
-        for (target, name), part in sums.items()
-        for record in _ensemble_records(
-            (target, name), part, sums.get((target, "raw")), leads, count
-        )
-    ]
+            found[target, "calibrated"] = ensemble_statistics(members, true)
+        return found
 
-
-def _spread(members: Fields, true: Fields, rows: Fields) -> dict[str, Partial]:
-    """Members (I, L, M, H, W) and truth (I, L, H, W) to sums by lead time."""
-    variance, squared = ensemble.spread_skill(true, members, axis=2)
-    statistics = {
-        "crps": crps.crps_ensemble(true, members, axis=2),
-        "variance": variance,
-        "squared": squared,
-        "error": pointwise.error(ensemble.ensemble_mean(members, axis=2), true),
-    }
-    return {name: by_lead_time(values, rows) for name, values in statistics.items()}
-
-
-def _ensemble_records(
-    key: tuple[str, str],
-    part: dict[str, Partial],
-    raw: dict[str, Partial] | None,
-    leads: Fields,
-    count: int,
-) -> list[Record]:
-    variance, squared = part["variance"].value(), part["squared"].value()
-    scores = {
-        "crps": part["crps"].value(),
-        "rmse": np.sqrt(squared),
-        "bias": part["error"].value(),
-        "spread": np.sqrt(variance),
-        "spread_skill_ratio": ensemble.spread_skill_ratio(variance, squared),
-    }
-    if raw is not None:
-        scores["crpss"] = aggregate.skill(part["crps"].value(), raw["crps"].value())
-    return _records(key, scores, leads, count)
-
-
-def _add(
-    sums: dict[tuple[str, str], dict[str, Partial]], key: tuple[str, str], part: dict[str, Partial]
-) -> None:
-    before = sums.get(key)
-    sums[key] = part if before is None else {n: before[n] + part[n] for n in part}
-
-
-def _present(wanted: tuple[str, ...], result: xr.Dataset, source: str) -> list[str]:
-    there = [t for t in wanted if channels.has_field(result, t)]
-    if not there:
-        raise InputError(f"{source}: holds none of {', '.join(wanted)}; nothing can be scored")
-    return there
-
-
-def _blocks(result: xr.Dataset) -> Iterator[xr.Dataset]:
-    for begin in range(0, result.sizes["init_time"], BLOCK):
-        yield result.isel(init_time=slice(begin, begin + BLOCK)).load()
-
-
-def _with_truth(result: xr.Dataset, truth: xr.DataArray, source: str) -> xr.Dataset:
-    """Keep the starts whose every lead time has its truth, on the truth's grid."""
-    if not grid_of(result).matches(grid_of(truth)):
-        raise InputError(
-            f"{source}: is on {grid_of(result).describe()}, the truth on "
-            f"{grid_of(truth).describe()}; score against a truth on the same grid"
-        )
-    return times.align(result, truth.to_dataset(name="fields"))[0]
-
-
-def _at(truth: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:
-    """Return the truth at times of any shape: (..., H, W)."""
-    column = truth.sel(channel=channel)
-    wanted, where = np.unique(valid, return_inverse=True)
-    fields: Fields = column.sel(time=wanted).values[where.reshape(valid.shape)]
-    return fields
-
-
-def _climatology(dataset: xr.Dataset) -> xr.DataArray:
-    """Mean over the training times at each hour of day: (hour, channel, latitude, longitude)."""
-    inside = dataset["fields"].isel(time=np.flatnonzero(dataset["train"].values))
-    hours = inside["time"].dt.hour.values
-    means = []
-    for hour in np.unique(hours):
-        chosen = np.flatnonzero(hours == hour)
-        total = sum(
-            inside.isel(time=some).values.sum(axis=0, dtype=np.float64)
-            for some in np.array_split(chosen, max(1, len(chosen) // 256))
-        )
-        means.append(total / len(chosen))
-    return xr.DataArray(
-        np.stack(means),
-        dims=("hour", "channel", "latitude", "longitude"),
-        coords={"hour": np.unique(hours), "channel": dataset["channel"]},
-    )
-
-
-def _normal(climate: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:
-    hours = (valid - valid.astype("datetime64[D]")) // np.timedelta64(1, "h")
-    where = np.searchsorted(climate["hour"].values, hours)
-    fields: Fields = climate.sel(channel=channel).values[where]
-    return fields
+    return _summed(config, result, ("calibrated", truths.label_of(config, True)), cases)
 
 
 def _raw(config: Config, result: xr.Dataset) -> xr.DataArray | None:
@@ -217,3 +153,29 @@ def _raw(config: Config, result: xr.Dataset) -> xr.DataArray | None:
     fields = store.open_store(config.ensemble_store)["fields"]
     there = np.isin(result["init_time"].values, fields["init_time"].values).all()
     return with_members(fields) if there else None
+
+
+def _summed(
+    config: Config,
+    result: xr.Dataset,
+    labels: tuple[str, str],
+    cases: Callable[[xr.Dataset, NDArray[np.datetime64]], Cases],
+) -> Collected:
+    """Walk the blocks of a result and keep the sums over each region."""
+    grid = grid_of(result)
+    boxes = {n: names.REGIONS[n] for n in config.evaluate.regions if n in names.REGIONS}
+    boxes |= {name: (box,) for name, box in config.evaluate.boxes.items()}
+    weights = region_weights(list(boxes.items()), grid.latitude, grid.longitude)
+    parts: dict[tuple[str, str], list[Sums]] = {}
+    for block in truths.blocks(result):
+        valid = times.valid_times(block["init_time"].values, block["lead_time"].values)
+        for key, statistics in cases(block, valid).items():
+            sums = {name: by_start(values, weights) for name, values in statistics.items()}
+            parts.setdefault(key, []).append(sums)
+    return Collected(
+        *labels,
+        starts=result["init_time"].values,
+        lead_hours=times.as_hours(result["lead_time"].values),
+        regions=list(boxes),
+        sums={key: joined(found) for key, found in parts.items()},
+    )
