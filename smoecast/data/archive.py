@@ -18,7 +18,7 @@ _SUMS = {"tp6h", "lntp6h"}
 ENSEMBLE = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
 
 
-def content(config: Config, kind: Kind) -> xr.Dataset:
+def content(config: Config, kind: Kind, identity: str) -> xr.Dataset:
     """Return what a store of this kind holds, lazily; opened once in each process.
 
     Parameters
@@ -27,6 +27,8 @@ def content(config: Config, kind: Kind) -> xr.Dataset:
         The run.
     kind : str
         ``analyses`` or ``ensembles``.
+    identity : str
+        Of config and raw files: what was opened of another is not given again.
 
     Returns
     -------
@@ -39,11 +41,11 @@ def content(config: Config, kind: Kind) -> xr.Dataset:
     InputError
         A raw file is missing, damaged or incomplete, or has no channel of that name.
     """
-    return _content(config.model_dump_json(), kind)
+    return _content(config.model_dump_json(), kind, identity)
 
 
 @lru_cache(maxsize=1)
-def _content(text: str, kind: Kind) -> xr.Dataset:
+def _content(text: str, kind: Kind, _identity: str) -> xr.Dataset:
     config = Config.model_validate_json(text)
     if kind == "analyses":
         dataset, split = _analyses(config), config.data.split

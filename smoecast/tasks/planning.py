@@ -47,7 +47,7 @@ def plan(config: Config) -> dict[str, Any]:
 def _planned(config: Config, kind: Kind) -> dict[str, Any]:
     there = _is_there(config, kind)
     if there:
-        fields = archive.content(config, kind)["fields"]
+        fields = archive.content(config, kind, identity="")["fields"]
         shape = dict(zip(map(str, fields.dims), fields.shape, strict=True))
     else:
         shape = (sizes.analyses if kind == "analyses" else sizes.ensembles)(config)

@@ -53,7 +53,7 @@ def _make(config: Config, kind: Kind) -> dict[str, Any]:
         details = _details(config, kind)
         if _is_done(path, details):
             return _described(path, written=False)
-        content = archive.content(config, kind)
+        content = archive.content(config, kind, details["identity"])
         draft = drafts.begin(_template(content, config, kind), path, details)
         missing = draft.missing()
         if len(missing) < len(draft.chunks):
@@ -80,7 +80,7 @@ def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
     OutputError
         The disk is full or refuses.
     """
-    content = archive.content(config, kind)
+    content = archive.content(config, kind, draft.identity)
     rows = draft.slice_of(chunk)
     along = content["fields"].dims[0]
     # one thread: the blocks come from netCDF-C, which crashes under threads
