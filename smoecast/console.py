@@ -13,12 +13,17 @@ from typing import Protocol
 _LINE_SECONDS = 15.0
 """Plain progress lines come at most this often."""
 
-_state = {"quiet": False}
+_state = {"quiet": False, "mute": False}
 
 
 def configure(*, quiet: bool) -> None:
     """Silence everything on stderr but errors when `quiet`."""
     _state["quiet"] = quiet
+
+
+def mute() -> None:
+    """Let another process of the same run speak; of this one errors alone are shown."""
+    _state["quiet"] = _state["mute"] = True
 
 
 def say(text: str) -> None:
@@ -29,7 +34,8 @@ def say(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a result to stdout."""
-    print(text, flush=True)
+    if not _state["mute"]:
+        print(text, flush=True)
 
 
 def fail(text: str) -> None:
@@ -40,8 +46,11 @@ def fail(text: str) -> None:
 class Progress(Protocol):
     """What a task calls as it goes on."""
 
-    def __call__(self, done: float, note: str = "") -> None:
-        """Say that `done` of the total is done, with a short note such as the last loss."""
+    def __call__(self, done: float, note: str = "", *, begun: float = 0.0) -> None:
+        """Say that `done` of the total is done, with a short note such as the last loss.
+
+        `begun` was done before, by an earlier run: the ETA does not count it.
+        """
 
 
 class _Lines:
@@ -51,13 +60,13 @@ class _Lines:
         self.what, self.total = what, total
         self.start = self.last = time.monotonic()
 
-    def __call__(self, done: float, note: str = "") -> None:
+    def __call__(self, done: float, note: str = "", *, begun: float = 0.0) -> None:
         now = time.monotonic()
-        if now - self.last < _LINE_SECONDS or done <= 0:
+        if now - self.last < _LINE_SECONDS or done <= begun:
             return
         self.last = now
-        left = (now - self.start) * (self.total / done - 1)
-        share = f"{done:.0%}" if self.total == 1 else f"{done:g} of {self.total:g}"
+        left = (now - self.start) * (self.total - done) / (done - begun)
+        share = f"{done:.0%}" if self.total == 1 else f"{round(done, 2):g} of {self.total:g}"
         say(f"{self.what}: {share}, {clock(left)} left{note and ', ' + note}")
 
 
@@ -86,7 +95,13 @@ def progress(what: str, total: float) -> Iterator[Progress]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total, note="")
-        yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+        def show(done: float, note: str = "", *, begun: float = 0.0) -> None:
+            if begun and bar.tasks[0].completed < begun:
+                bar.reset(task, total=total, completed=int(begun), note=note)
+            bar.update(task, completed=done, note=note)
+
+        yield show
 
 
 def clock(seconds: float) -> str:

@@ -71,3 +71,32 @@ def test_table_lines_up() -> None:
     assert lines[0] == "a           score  note"
     assert lines[2] == "long name     1.5  x"
     assert lines[3] == "b          -10.25  why"
+
+
+def test_an_eta_leaves_out_what_was_done_before(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 20.0, 40.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with console.progress("training", 20) as step:
+        step(10.0, begun=10.0)  # nothing of this run yet
+        step(12.5, "loss 0.5", begun=10.0)
+    assert capsys.readouterr().err == "training: 12.5 of 20, 2 min 0 s left, loss 0.5\n"
+
+
+def test_a_bar_begins_where_an_earlier_run_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with console.progress("training", 20) as step:
+        step(10.2, begun=10.1)
+        step(10.4, begun=10.1)
+
+
+def test_a_mute_process_shows_errors_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_state", {"quiet": False, "mute": False})
+    console.mute()
+    console.say("working")
+    console.result("42")
+    console.fail("broken")
+    assert capsys.readouterr() == ("", "smoecast: broken\n")
