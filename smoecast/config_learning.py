@@ -112,20 +112,41 @@ class Training(Section):
     """How the network learns."""
 
     epochs: Positive = Field(20, description="at most")
-    batch_size: Positive = Field(32, description="samples per step")
+    batch_size: Positive = Field(32, description="samples a pass; of each process under torchrun")
+    accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
     gate_learning_rate: Annotated[float, Field(gt=0)] = Field(3e-2, description="of routing scores")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="decoupled (AdamW)")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="how steps are made")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="decoupled (adamw), or as a penalty in the loss (adam)"
+    )
     schedule: Literal["plateau", "cosine"] = Field(
         "plateau", description="when the learning rate falls"
     )
+    warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises, before that")
     plateau_patience: Positive = Field(2, description="epochs without gain before the rate falls")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="by this factor")
     minimum_rate: Annotated[float, Field(ge=0)] = Field(1e-6, description="never below this rate")
     patience: Positive = Field(5, description="epochs without gain before training stops")
     clip: Annotated[float, Field(ge=0)] = Field(1.0, description="gradient norm; 0 for none")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="decay of averaged weights, which are validated and kept; 0 for none"
+    )
+    precision: Literal["float32", "bf16", "fp16"] = Field(
+        "float32", description="of the network's passes in training; weights stay float32"
+    )
+    start_from: str = Field(
+        "", description="begin with the weights of this model: a run's folder or a name in the zoo"
+    )
+    keep_statistics: bool = Field(
+        False, description="take its normalisation too, in place of that of the new store"
+    )
     save_minutes: Annotated[float, Field(gt=0)] = Field(
         10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
+    )
+    keep_last: bool = Field(False, description="keep the last epoch's model too, in folder last")
+    log: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
+        (), description="tell epochs to these too: tensorboard, mlflow"
     )
     channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
     cache: Literal["disk", "memory", "device"] = Field(
@@ -135,5 +156,22 @@ class Training(Section):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
 
     def decisive(self) -> dict[str, Any]:
-        """Return the keys that decide the weights: all but where and how safely it runs."""
-        return self.model_dump(mode="json", exclude={"threads", "device", "cache", "save_minutes"})
+        """Return the keys that decide the weights: all but where and how safely it runs.
+
+        A key that came later counts only where it is set, so that older runs can go on.
+        """
+        kept = self.model_dump(mode="json", exclude=_INDECISIVE)
+        defaults = {name: type(self).model_fields[name].default for name in _LATER}
+        return {k: v for k, v in kept.items() if k not in defaults or v != defaults[k]}
+
+
+_INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
+_LATER = (
+    "optimizer",
+    "accumulate",
+    "warmup_steps",
+    "ema",
+    "precision",
+    "start_from",
+    "keep_statistics",
+)

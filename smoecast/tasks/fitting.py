@@ -18,7 +18,7 @@ from smoecast.data.inputs import Inputs
 from smoecast.data.members import is_moments, members_of, moment_names, moments
 from smoecast.data.statistics import mean_and_std
 from smoecast.disk import lock, write_atomic
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store
 from smoecast.fields.grid import grid_of
 from smoecast.fields.times import as_hours, valid_times
@@ -40,12 +40,13 @@ def fit(config: Config) -> bool:
     InputError
         The ensemble store or the truth is missing, or they share no time.
     ConfigError
-        The folder holds a calibration of another config.
+        The folder holds a calibration of another config, or a key is set that does nothing here.
     LockedError
         Another process is fitting in the same folder.
     Interrupted
         A signal came; the state is saved and the same command goes on from there.
     """
+    _refuse_unused(config)
     folder = config.calibration
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder), store.open_store(config.ensemble_store) as ensembles:
@@ -60,6 +61,15 @@ def fit(config: Config) -> bool:
             tensors, extra = _fit_network(config, ensembles, truth, state)
             save_model(folder, tensors, {**state, **extra})
     return True
+
+
+def _refuse_unused(config: Config) -> None:
+    for key in ("start_from", "keep_statistics", "keep_last", "log"):
+        if getattr(config.postprocess.training, key):
+            raise ConfigError(
+                f"postprocess.training.{key} does nothing for a calibration, which is fitted anew "
+                "and keeps its best: leave it out"
+            )
 
 
 def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
@@ -189,6 +199,7 @@ def _fit_network(
             seed=config.seed,
             identity={"fitted": state["fitted"], "data": state["data"]},
             report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
+            tick=step,
         )
     fields = np.array(list(constants.values()), np.float32).reshape(-1, *grid.shape)
     tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}

@@ -1,26 +1,39 @@
 """`smoecast train`: store and config to a run folder with a model."""
 
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+import xarray as xr
+from torch import Tensor, nn
 
-from smoecast import console
+from smoecast import console, zoo
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.samples import Held, OnDevice, Samples
 from smoecast.disk import lock, write_atomic
+from smoecast.errors import ModelError
 from smoecast.fields import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
-from smoecast.training.course import Loss, device_of
+from smoecast.training.course import Loss, Outcome, device_of
 from smoecast.training.course import Samples as Batches
+from smoecast.training.distributed import Team, join
+from smoecast.training.journal import journals
 from smoecast.training.loop import train as learn
-from smoecast.training.state import STATE, save_model
+from smoecast.training.resume import RESUME
+from smoecast.training.state import STATE, load_state, load_tensors, save_model
+from smoecast.training.transfer import adopt
+
+LAST = "last"
+"""The folder of the last epoch's model, in that of the best one (`training.keep_last`)."""
 
 
 def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     """Train the network of a run, or resume it, or find that nothing is left to do.
+
+    Under `torchrun` every process calls it; the first one holds the lock, writes and speaks.
 
     Returns
     -------
@@ -32,38 +45,93 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     InputError
         The store is missing, or was made for another config.
     ConfigError
-        The folder holds a run of another config.
+        The folder holds a run of another config, or what the config asks for is not there.
+    ModelError
+        The model to start from is missing, damaged, or another network.
     LockedError
         Another process is training in the same folder.
     Interrupted
         A signal came; the state is saved and the same command goes on from there.
     """
+    with join(config.training.device) as team:
+        if not team.first:
+            console.mute()
+        with _alone(config, team), store.open_store(config.store) as dataset:
+            return _train(config, dataset, team, fresh)
+
+
+def _alone(config: Config, team: Team) -> AbstractContextManager[None]:
     config.model.mkdir(parents=True, exist_ok=True)
-    with lock(config.model), store.open_store(config.store) as dataset:
+    return lock(config.model) if team.first else nullcontext()
+
+
+def _train(config: Config, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[str, Any]:
+    inputs = inputs_of(config, dataset)
+    samples = samples_of(config, dataset, inputs)
+    network = new_network(config, dataset, samples["train"])
+    state = describe(config, dataset, inputs)
+    if fresh or not (config.model / RESUME).exists():
+        _start(config, network, state)
+    if team.first:
         if fresh:
             (config.model / STATE).unlink(missing_ok=True)
-        inputs = inputs_of(config, dataset)
-        samples = samples_of(config, dataset, inputs)
-        network = new_network(config, dataset, samples["train"])
-        state = describe(config, dataset, inputs)
-        identity = {"config": _learned(config), "data": state["data"]}
         write_atomic(config.model / "config.yaml", dump(config).encode())
-        with console.progress("training", config.training.epochs) as step:
-            outcome = learn(
-                network,
-                *_cached(config, samples),
-                _loss(config, samples["train"]),
-                config.training,
-                folder=config.model,
-                seed=config.seed,
-                identity=identity,
-                report=_reporter(step),
-                fresh=fresh,
-            )
-        if outcome["trained"] or not (config.model / STATE).exists():
-            save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
+    outcome = _learn(config, network, samples, state, team, fresh)
+    if team.first and (outcome["trained"] or not (config.model / STATE).exists()):
+        save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(config.model), "parameters": parameters, **outcome}
+
+
+def _learn(
+    config: Config,
+    network: nn.Module,
+    samples: dict[str, Samples],
+    state: Mapping[str, Any],
+    team: Team,
+    fresh: bool,
+) -> Outcome:
+    def keep_last(tensors: dict[str, Tensor]) -> None:
+        if config.training.keep_last:
+            save_model(config.model / LAST, tensors, state)
+
+    kinds = config.training.log if team.first else ()
+    with (
+        journals(kinds, config.model, config.name) as note,
+        console.progress("training", config.training.epochs) as step,
+    ):
+        report, tick = _reporters(step, note)
+        return learn(
+            network,
+            *_cached(config, samples),
+            _loss(config, samples["train"]),
+            config.training,
+            folder=config.model,
+            seed=config.seed,
+            identity={"config": _learned(config), "data": state["data"]},
+            report=report,
+            tick=tick,
+            last=keep_last,
+            fresh=fresh,
+            team=team,
+        )
+
+
+def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None:
+    """Take over the weights of `training.start_from`, if it names a model."""
+    settings = config.training
+    if not settings.start_from:
+        return
+    place = zoo.locate(settings.start_from)
+    theirs = load_state(place)
+    for key in ("inputs", "targets"):
+        old, new = tuple(theirs.get(key, ())), tuple(state[key])
+        if old != new:
+            raise ModelError(
+                f"{place}: this model has the {key} {', '.join(old) or 'of a calibration'}, the "
+                f"config {', '.join(new)}: start from another model, or from none"
+            )
+    adopt(network, load_tensors(place), str(place), settings.keep_statistics)
 
 
 def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:
@@ -97,13 +165,25 @@ def _loss(config: Config, samples: Samples) -> Loss:
     return loss
 
 
-def _reporter(step: console.Progress) -> Any:
+def _reporters(
+    step: console.Progress, note: Callable[[Mapping[str, Any]], None]
+) -> tuple[Callable[[dict[str, Any]], None], Callable[[float], None]]:
+    """Return what to call after each epoch, and after each step with the epochs done."""
+    begun: list[float] = []
+    words = [""]
+
+    def tick(done: float) -> None:
+        if not begun:
+            begun.append(done)
+        step(done, words[0], begun=begun[0])
+
     def report(record: dict[str, Any]) -> None:
-        note = f"validation loss {record['validation_loss']:.4f}"
-        step(record["epoch"], note)
+        words[0] = f"validation loss {record['validation_loss']:.4f}"
+        tick(record["epoch"])
         console.say(
-            f"epoch {record['epoch']}: training loss {record['train_loss']:.4f}, {note}"
+            f"epoch {record['epoch']}: training loss {record['train_loss']:.4f}, {words[0]}"
             f"{', best so far' if record['best'] else ''}, {console.clock(record['seconds'])}"
         )
+        note(record)
 
-    return report
+    return report, tick

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smoecast.config_learning import Training
 from smoecast.errors import ConfigError, InputError
+from smoecast.training.distributed import Team
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output, target) -> scalar."""
@@ -73,6 +74,8 @@ class Course:
     seed: int
     identity: Mapping[str, Any]
     tick: Callable[[float], None]
+    last: Callable[[dict[str, Tensor]], None]
+    team: Team
 
     def __post_init__(self) -> None:
         """Refuse a run without samples."""
@@ -81,9 +84,14 @@ class Course:
                 raise InputError(f"no {name} samples: widen data.split or take a longer series")
 
     @property
+    def batch(self) -> int:
+        """Samples of one step, over all passes and processes."""
+        return self.settings.batch_size * self.settings.accumulate * self.team.size
+
+    @property
     def steps(self) -> int:
         """Steps per epoch; the last one may have fewer samples."""
-        return math.ceil(len(self.samples) / self.settings.batch_size)
+        return math.ceil(len(self.samples) / self.batch)
 
 
 def device_of(name: str) -> torch.device:

@@ -5,26 +5,28 @@ a run that was stopped, by a signal or a crash, ends with the weights of one tha
 """
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
-from smoecast.errors import Interrupted, OutputError
-from smoecast.nn.network import routing_loss
+from smoecast.errors import Interrupted
+from smoecast.nn.smoe import follow_scaler
 from smoecast.training.course import Course, Loss, Outcome, Samples, device_of
+from smoecast.training.distributed import Team
 from smoecast.training.interrupt import Watch, watch
-from smoecast.training.resume import RESUME, Ledger, Record, Run, load
+from smoecast.training.resume import RESUME, Ledger, Record, load
+from smoecast.training.run import Run
 from smoecast.training.state import portable
-from smoecast.training.stopping import is_over, rate
+from smoecast.training.step import loss_of, rates, refuse_divergence, take_step
+from smoecast.training.stopping import is_over
 
 HISTORY = "history.jsonl"
 
@@ -41,7 +43,9 @@ def train(
     identity: Mapping[str, Any],
     report: Callable[[Record], None] | None = None,
     tick: Callable[[float], None] | None = None,
+    last: Callable[[dict[str, Tensor]], None] | None = None,
     fresh: bool = False,
+    team: Team | None = None,
 ) -> Outcome:
     """Train until the epochs are done or the validation loss stops falling; resume by itself.
 
@@ -64,9 +68,13 @@ def train(
     report : callable, optional
         Called with each epoch's record, as in ``history.jsonl``.
     tick : callable, optional
-        Called after each step with the share of the epoch that is done.
+        Called after each step with the epochs that are done, a fraction included.
+    last : callable, optional
+        Called once, at the end, with the last epoch's tensors.
     fresh : bool
         Begin again, whatever the folder holds.
+    team : Team, optional
+        The processes of this run, from `distributed.join`; all call this function alike.
 
     Returns
     -------
@@ -78,7 +86,8 @@ def train(
     InputError
         There are no samples to train on, or none to validate with.
     ConfigError
-        The folder holds a run of another identity, or the device does not exist.
+        The folder holds a run of another identity or number of processes, or the device does not
+        exist or lacks the precision.
     ModelError
         The saved state is damaged.
     OutputError
@@ -86,33 +95,42 @@ def train(
     Interrupted
         SIGTERM or SIGINT came; the state is saved.
     """
+    team = team or Team()
     same = json.loads(json.dumps(identity, default=str))
-    course = Course(
-        samples, validation, loss, settings, folder, seed, same, tick or (lambda _: None)
-    )
+    if team.size > 1:
+        same["processes"] = team.size
+    calls = (tick or _ignore, last or _ignore)
+    course = Course(samples, validation, loss, settings, folder, seed, same, *calls, team)
     device = device_of(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), watch() as signals:
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + team.rank)  # each process drops values of its own
         run = _open(model, course, device, fresh)
         trained = not run.ledger.finished
         while not run.ledger.finished:
             record = _epoch(run, course, signals)
             if report:
                 report(record)
-        _write_history(run.ledger, folder)
+        if team.first:
+            _write_history(run.ledger, folder)
         model.load_state_dict(run.best)
+        follow_scaler(model, None)
     return _outcome(run.ledger, trained)
+
+
+def _ignore(_: object) -> None:
+    """Stand for a callback that nobody gave."""
 
 
 def _open(model: nn.Module, course: Course, device: torch.device, fresh: bool) -> Run:
     """Begin a run, or take up the one in the folder."""
     course.folder.mkdir(parents=True, exist_ok=True)
     saved = course.folder / RESUME
-    if fresh:
+    if fresh and course.team.first:
         saved.unlink(missing_ok=True)
-    run = Run(model, course.settings, device)
+    course.team.numbers([])  # nobody reads before that
+    run = Run(model, course.settings, device, course.team)
     if saved.exists():
         run.restore(*load(saved, course.identity), saved)
     return run
@@ -123,21 +141,32 @@ def _epoch(run: Run, course: Course, signals: Watch) -> Record:
     clock = _Clock(run.ledger)
     saved = time.monotonic()
     order = np.random.default_rng([course.seed, run.ledger.epoch]).permutation(len(course.samples))
-    run.model.train()
+    run.network.train()
     while run.ledger.step < course.steps:
-        _step(run, course, order)
+        routing = take_step(run, course, order)
         clock.note()
-        course.tick(run.ledger.step / course.steps)
-        _stop_if_asked(run, course, signals)
-        if time.monotonic() - saved > 60 * course.settings.save_minutes:
+        course.tick(run.ledger.epoch + run.ledger.step / course.steps)
+        late = time.monotonic() - saved > 60 * course.settings.save_minutes
+        if _agree(run, course, routing, signals, late):
             run.save(course.folder / RESUME, course.identity)
             saved = time.monotonic()
     validation_loss = _validate(run, course, signals)
     clock.note()
     record = _close_epoch(run, course, validation_loss)
+    if run.ledger.finished and course.team.first:
+        course.last(portable(run.judged.state_dict()))
     run.save(course.folder / RESUME, course.identity)
-    _write_history(run.ledger, course.folder)
+    if course.team.first:
+        _write_history(run.ledger, course.folder)
     return record
+
+
+def _agree(run: Run, course: Course, routing: float, signals: Watch, late: bool) -> bool:
+    """After a step, have all processes stop, save or go on together; return whether to save."""
+    said = course.team.numbers([routing, signals.signum, late])
+    run.ledger.routing_sum += float(said[:, 0].sum())
+    _stop_if_asked(run, course, int(said[:, 1].max()))
+    return bool(said[0, 2])
 
 
 class _Clock:
@@ -153,48 +182,21 @@ class _Clock:
         self.last = now
 
 
-def _step(run: Run, course: Course, order: NDArray[np.int64]) -> None:
-    ledger, settings = run.ledger, course.settings
-    size = settings.batch_size
-    indices = order[ledger.step * size : (ledger.step + 1) * size]
-    rates = _rates(ledger, course, ledger.step)
-    for group, value in zip(run.optimizer.param_groups, rates, strict=True):
-        group["lr"] = value
-    inputs, targets = (part.to(run.device) for part in course.samples.batch(indices))
-    run.optimizer.zero_grad(set_to_none=True)
-    loss = course.loss(run.model(inputs), targets)
-    value = float(loss.detach())
-    _refuse_divergence(value, f"epoch {ledger.epoch + 1}, step {ledger.step + 1}")
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-    if settings.clip:
-        # routing scores are not clipped: their gradient comes from a loss of their own
-        nn.utils.clip_grad_norm_(run.weights, settings.clip)
-    run.optimizer.step()
-    ledger.loss_sum += value * len(indices)
-    ledger.routing_sum += routing_loss(run.model)
-    ledger.step += 1
-
-
-def _rates(ledger: Ledger, course: Course, step: int) -> tuple[float, float]:
-    """Learning rates of weights and of routing scores at a step of the running epoch."""
-    settings = course.settings
-    share = (ledger.epoch + step / course.steps) / settings.epochs
-    firsts = (settings.learning_rate, settings.gate_learning_rate)
-    weights, gates = (rate(first, ledger.progress, share, settings) for first in firsts)
-    return weights, gates
-
-
 @torch.no_grad()
 def _validate(run: Run, course: Course, signals: Watch) -> float:
-    run.model.eval()
+    """Return the mean loss over the validation samples, batches shared out among the processes."""
+    run.share_buffers()
+    run.judged.eval()
     size, count, total = course.settings.batch_size, len(course.validation), 0.0
-    for start in range(0, count, size):
+    for start in range(course.team.rank * size, count, course.team.size * size):
         indices = np.arange(start, min(start + size, count))
-        inputs, targets = (part.to(run.device) for part in course.validation.batch(indices))
-        total += float(course.loss(run.model(inputs), targets)) * len(indices)
-        _stop_if_asked(run, course, signals)
-    _refuse_divergence(total / count, f"the validation after epoch {run.ledger.epoch + 1}")
-    return total / count
+        loss = loss_of(run, course, run.judged, course.validation.batch(indices))
+        total += float(loss) * len(indices)
+        if course.team.size == 1:
+            _stop_if_asked(run, course, signals.signum)
+    mean = float(course.team.numbers([total]).sum()) / count
+    refuse_divergence(mean, f"the validation after epoch {run.ledger.epoch + 1}")
+    return mean
 
 
 def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
@@ -206,12 +208,12 @@ def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
         "train_loss": ledger.loss_sum / len(course.samples),
         "validation_loss": validation_loss,
         "routing_loss": ledger.routing_sum / course.steps,
-        "learning_rate": _rates(ledger, course, step=0)[0],
+        "learning_rate": rates(replace(ledger, step=0), course)[0],
         "seconds": round(ledger.seconds, 3),
         "best": progress.best_epoch == epoch,
     }
     if record["best"]:
-        run.best = portable(run.model.state_dict())
+        run.best = portable(run.judged.state_dict())
     run.ledger = Ledger(
         epoch=epoch,
         progress=progress,
@@ -221,19 +223,11 @@ def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
     return record
 
 
-def _refuse_divergence(value: float, where: str) -> None:
-    if not math.isfinite(value):
-        raise OutputError(
-            f"the loss is {value} at {where}: lower training.learning_rate, or look for missing "
-            "values in the data"
-        )
-
-
-def _stop_if_asked(run: Run, course: Course, signals: Watch) -> None:
-    if signals.signum:
+def _stop_if_asked(run: Run, course: Course, signum: int) -> None:
+    if signum:
         run.save(course.folder / RESUME, course.identity)
         where = f"epoch {run.ledger.epoch + 1}, step {run.ledger.step} of {course.steps}"
-        raise Interrupted(signals.signum, f"{where} is saved in {course.folder}")
+        raise Interrupted(signum, f"{where} is saved in {course.folder}")
 
 
 def _write_history(ledger: Ledger, folder: Path) -> None:

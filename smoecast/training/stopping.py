@@ -69,3 +69,23 @@ def rate(first: float, progress: Progress, share: float, settings: Training) -> 
     else:
         factor = settings.plateau_factor**progress.falls
     return max(first * factor, min(first, settings.minimum_rate))
+
+
+def warm_up(done: int, steps: int, warmup_steps: int) -> tuple[float, float]:
+    """Return the factor of the warm-up on the rate, and the share of the steps after it.
+
+    Parameters
+    ----------
+    done, steps : int
+        Steps done, and all of them.
+    warmup_steps : int
+        The rate rises linearly from step 1 to this one, whose factor is 1.
+
+    Returns
+    -------
+    tuple of float
+        Factor, 0 to 1, and share of the remaining steps that is done, 0 to 1.
+    """
+    if done < warmup_steps:
+        return (done + 1) / warmup_steps, 0.0
+    return 1.0, (done - warmup_steps) / max(1, steps - warmup_steps)

@@ -13,7 +13,7 @@ from small_training import small_model, small_settings
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
 from smoecast.training.loop import train
-from smoecast.training.resume import RESUME, first_difference
+from smoecast.training.resume import RESUME, first_difference, load
 
 
 def stop_after(calls):
@@ -74,6 +74,76 @@ def test_a_killed_run_goes_on_from_its_last_save(task, tmp_path):
     model, _ = run_until_done(task, [])
     for name, value in expected.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
+
+
+EVERYTHING = {
+    "epochs": 6,
+    "batch_size": 2,
+    "accumulate": 2,
+    "warmup_steps": 9,
+    "ema": 0.95,
+    "precision": "fp16",
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "weight_decay": 0.01,
+}
+"""Settings (beside dropout and batch normalisation) that give a run more to remember."""
+
+
+def death_after(calls):
+    """A tick that dies at the given step of the session and saves nothing."""
+
+    def tick(_done):
+        tick.calls += 1
+        if tick.calls == calls:
+            raise KeyboardInterrupt
+
+    tick.calls = 0
+    return tick
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, {**EVERYTHING, "precision": "bf16"}])
+def test_ten_deaths_at_random_steps_leave_no_trace(task, tmp_path, changes):
+    """36 steps (or 18), saved after each; killed ten times in their course."""
+    task["settings"] = small_settings(save_minutes=1e-9, **changes)
+    task["folder"] = tmp_path / "whole"
+    expected, history = run_until_done(task, [])
+    task["folder"] = tmp_path / "killed"
+    for calls in np.random.default_rng(7).integers(2, 3 if not changes else 5, size=10):
+        with pytest.raises(KeyboardInterrupt):
+            train(small_model(), **task, tick=death_after(calls))
+    model, other = run_until_done(task, [])
+    assert other == history
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+def test_the_scale_of_fp16_is_taken_up_again(task):
+    task["settings"] = small_settings(**EVERYTHING)
+    with pytest.raises(Interrupted):
+        train(small_model(), **task, tick=stop_after(3))
+    _, ledger = load(task["folder"] / RESUME, task["identity"])
+    assert ledger.scaler["scale"] == 2.0**16
+    assert ledger.scaler["_growth_tracker"] == 3
+    assert ledger.step == 3
+
+
+def test_a_run_from_before_these_settings_goes_on():
+    old = {"epochs": 3, "batch_size": 4, "patience": 5}
+    kept = small_settings().decisive()
+    assert "ema" not in kept
+    assert {key: kept[key] for key in old} == old
+    assert small_settings(ema=0.9).decisive()["ema"] == 0.9
+    assert "log" not in small_settings(log=("mlflow",), keep_last=True).decisive()
+
+
+def test_the_last_weights_are_handed_over_once(task):
+    kept, model = [], small_model()
+    task["settings"] = small_settings(epochs=4, learning_rate=0.3)
+    outcome = train(model, **task, last=kept.append)
+    assert len(kept) == 1
+    assert outcome["best_epoch"] < 4
+    assert any(not torch.equal(kept[0][k], v) for k, v in model.state_dict().items())
 
 
 def test_history_lost_in_a_crash_is_written_again(task):
@@ -172,3 +242,40 @@ def test_a_signal_from_outside_saves_and_tells(tmp_path, signum):
     assert f"stopped by {signum.name}: epoch" in errors
     assert "Traceback" not in errors
     assert (tmp_path / "run" / RESUME).exists()
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from small_training import Fields, small_loss, small_model, small_settings
+from smoecast.training.loop import train
+train(
+    small_model(), Fields(22), Fields(9, seed=1), small_loss,
+    small_settings(save_minutes=1e-9, **json.loads(sys.argv[3])), folder=Path(sys.argv[2]), seed=3,
+    identity={}, tick=lambda done: print(done, flush=True),
+)
+"""
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_leave_no_trace(task, tmp_path):
+    """SIGKILL, wherever the process is: in a step, in a save, in the validation."""
+    task["settings"] = small_settings(**EVERYTHING)
+    task |= {"folder": tmp_path / "whole", "identity": {}}
+    expected, history = run_until_done(task, [])
+    task["folder"] = tmp_path / "killed"
+    options = [str(Path(__file__).parent), str(task["folder"]), json.dumps(EVERYTHING)]
+    rng = np.random.default_rng(5)
+    for _ in range(10):
+        command = [sys.executable, "-c", KILLED, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(rng.integers(1, 4)):
+                assert process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.02))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    model, other = run_until_done(task, [])
+    assert other == history
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name

@@ -1,0 +1,67 @@
+"""Half precision: where it can be had, and the factor by which each piece's loss is scaled."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from smoecast.errors import ConfigError
+from smoecast.nn.kernels.signal import LossScale
+from smoecast.nn.network import smoe_layers
+
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class PieceScale(LossScale):
+    """What the loss of one piece of a batch is scaled by: its share, and a GradScaler's factor.
+
+    The routing loss and the margins of `SpatialMoE2d` live in its backward, where they cannot see
+    by what the loss was multiplied; they ask this holder.
+
+    Attributes
+    ----------
+    share : float
+        The piece's part of all samples of a step.
+    """
+
+    share = 1.0
+
+    def __call__(self, like: Tensor) -> Tensor | float:
+        """Return the factor, on the device of `like`."""
+        return self.share * super().__call__(like)
+
+
+def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> PieceScale:
+    """Tell every SMoE layer of a model what scales its loss; return the holder of the share."""
+    scale = PieceScale(scaler)
+    for layer in smoe_layers(model):
+        layer.feedback.scale = scale
+    return scale
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context of the forward pass: `precision`, or nothing for float32.
+
+    Raises
+    ------
+    ConfigError
+        The device cannot compute in this precision.
+    """
+    if precision == "float32":
+        return nullcontext()
+    lacks = device.type == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported()
+    if device.type not in ("cpu", "cuda") or lacks:
+        raise ConfigError(
+            f"training.precision: {device.type} cannot compute in {precision} here; use float32"
+        )
+    return torch.autocast(device.type, dtype=TYPES[precision])
+
+
+def new_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
+    """Return the GradScaler of a run; only fp16 needs one, and it does nothing for the others.
+
+    Gradients below 6e-8 vanish in fp16, so the loss is multiplied first and they are divided after.
+    """
+    kind = device.type if device.type in ("cpu", "cuda") else "cpu"
+    return torch.amp.GradScaler(kind, enabled=precision == "fp16")

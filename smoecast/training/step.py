@@ -1,0 +1,132 @@
+"""One step of the optimizer, from one pass or many, by one process or many.
+
+Gradients are means over all samples of a step. A pass sees a piece of them, so its loss is weighted
+with the piece's share; and so are the gradient that SMoE layers give their gates in their own
+backward, and the margins they judge errors by (`precision.PieceScale`).
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from smoecast.errors import OutputError
+from smoecast.nn.network import routing_loss
+from smoecast.training.course import Course
+from smoecast.training.distributed import Team
+from smoecast.training.resume import Ledger
+from smoecast.training.run import Run
+from smoecast.training.stopping import rate, warm_up
+
+Piece = tuple[NDArray[np.int64], float]
+"""Samples of one pass, and their share of the step's samples."""
+
+
+def take_step(run: Run, course: Course, order: NDArray[np.int64]) -> float:
+    """Learn from the next batch of an epoch and note its loss in the ledger.
+
+    Returns
+    -------
+    float
+        This process' part of the routing loss.
+
+    Raises
+    ------
+    OutputError
+        The loss is infinite or not a number, in any process.
+    """
+    ledger, settings = run.ledger, course.settings
+    batch = order[ledger.step * course.batch : (ledger.step + 1) * course.batch]
+    for group, value in zip(run.optimizer.param_groups, rates(ledger, course), strict=True):
+        group["lr"] = value
+    run.optimizer.zero_grad(set_to_none=True)
+    loss, routing = _pass_all(run, course, pieces(batch, settings.batch_size, course.team))
+    if settings.clip:
+        run.scaler.unscale_(run.optimizer)
+        # routing scores are not clipped: their gradient comes from a loss of their own
+        nn.utils.clip_grad_norm_(run.weights, settings.clip)
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+    run.trail(settings.ema, ledger.epoch * course.steps + ledger.step)
+    ledger.loss_sum += loss * len(batch)
+    ledger.step += 1
+    return routing
+
+
+def pieces(batch: NDArray[np.int64], size: int, team: Team) -> list[Piece]:
+    """Cut this process' part of a batch into passes.
+
+    A process without samples (in a last, short batch) takes one with a share of 0, because
+    gradients are averaged over all processes.
+    """
+    mine = team.part(batch)
+    if not len(mine):
+        return [(batch[:1], 0.0)]
+    cut = [mine[start : start + size] for start in range(0, len(mine), size)]
+    return [(piece, len(piece) / len(batch)) for piece in cut]
+
+
+def rates(ledger: Ledger, course: Course) -> tuple[float, float]:
+    """Learning rates of weights and of routing scores at the next step."""
+    settings = course.settings
+    factor, share = 1.0, (ledger.epoch + ledger.step / course.steps) / settings.epochs
+    if settings.warmup_steps:
+        done = ledger.epoch * course.steps + ledger.step
+        factor, share = warm_up(done, settings.epochs * course.steps, settings.warmup_steps)
+    firsts = (settings.learning_rate, settings.gate_learning_rate)
+    weights, gates = (factor * rate(first, ledger.progress, share, settings) for first in firsts)
+    return weights, gates
+
+
+def refuse_divergence(value: float, where: str) -> None:
+    """Stop at a loss that is no number.
+
+    Raises
+    ------
+    OutputError
+        Naming the place.
+    """
+    if not math.isfinite(value):
+        raise OutputError(
+            f"the loss is {value} at {where}: lower training.learning_rate, or look for missing "
+            "values in the data"
+        )
+
+
+def loss_of(run: Run, course: Course, network: nn.Module, data: tuple[Tensor, Tensor]) -> Tensor:
+    """Return the loss of one pass, in float32 whatever the precision of the network."""
+    inputs, targets = (part.to(run.device) for part in data)
+    with run.autocast():
+        output = network(inputs)
+    return course.loss(output.to(targets.dtype), targets)
+
+
+def _pass_all(run: Run, course: Course, passes: list[Piece]) -> tuple[float, float]:
+    """Gather gradients; return the loss of the whole batch, and this process' routing loss.
+
+    Losses are compared before the last backward, in which the processes wait for each other: a
+    process that found no number must not leave the others waiting.
+    """
+    where = f"epoch {run.ledger.epoch + 1}, step {run.ledger.step + 1}"
+    total = routing = 0.0
+    for number, (indices, share) in enumerate(passes, start=1):
+        final = number == len(passes)
+        with run.unsynced(not final):
+            loss = loss_of(run, course, run.network, course.samples.batch(indices))
+            total += share * float(loss.detach())
+            if final:
+                total = float(course.team.numbers([total]).sum())
+                refuse_divergence(total, where)
+            if math.isfinite(total):
+                _backward(run, loss, share)
+            routing += share * routing_loss(run.model)
+    return total, routing
+
+
+def _backward(run: Run, loss: Tensor, share: float) -> None:
+    # what is averaged over the processes must be their size times larger
+    run.scale.share = share * run.team.size
+    scaled: Tensor = run.scaler.scale(loss * run.scale.share)
+    torch.autograd.backward(scaled)

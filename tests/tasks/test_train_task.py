@@ -1,0 +1,133 @@
+"""`smoecast train` beyond its defaults: fine-tuning, the last model, loggers, several processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_world import small_run
+
+from smoecast import configfile
+from smoecast.config import Config
+from smoecast.errors import ConfigError, ModelError
+from smoecast.tasks.assembly import open_model
+from smoecast.tasks.models import verify_model
+from smoecast.tasks.postprocess import postprocess
+from smoecast.tasks.train import LAST, train
+from smoecast.training.state import load_state, load_tensors
+
+
+@pytest.fixture
+def ready(world: Path, tmp_path: Path, done: Config):
+    """Make a run of a changed config, its store the one of the finished run."""
+
+    def make(*overrides: str, name: str = "again") -> Config:
+        config = small_run(world, tmp_path, f"name={name}", *overrides)
+        config.place.mkdir(parents=True)
+        (config.place / "store.zarr").symlink_to(done.store.resolve())
+        return config
+
+    return make
+
+
+def test_fine_tuning_begins_where_the_other_ended(ready, done: Config) -> None:
+    still = ("training.learning_rate=1e-12", "training.gate_learning_rate=1e-12")
+    config = ready(
+        f"training.start_from={done.model}", "training.epochs=1", "training.minimum_rate=0", *still
+    )
+    outcome = train(config)
+    ours, theirs = load_tensors(config.model), load_tensors(done.model)
+    for name in ours:
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-6)
+    assert outcome["train_loss"] < 1.5 * load_state(done.model)["training"]["train_loss"]
+    assert not train(config)["trained"]
+
+
+def test_a_model_with_other_targets_is_refused(ready, done: Config) -> None:
+    config = ready(f"training.start_from={done.model}", "sample.targets=[t2m]")
+    with pytest.raises(ModelError, match="has the targets z500, t2m, the config t2m: start from"):
+        train(config)
+
+
+def test_another_network_is_refused_by_its_first_tensor(ready, done: Config) -> None:
+    config = ready(f"training.start_from={done.model}", "network.width=6")
+    with pytest.raises(ModelError, match=r"do not fit this network at backbone\.first"):
+        train(config)
+
+
+def test_a_model_that_is_not_there_is_refused(ready) -> None:
+    with pytest.raises(ConfigError, match="no such model in the zoo"):
+        train(ready("training.start_from=nowhere"))
+
+
+def test_the_last_model_is_a_model_too(ready) -> None:
+    config = ready("training.keep_last=true", "training.epochs=3", "training.learning_rate=0.1")
+    outcome = train(config)
+    verify_model(config.model / LAST)
+    last, best = open_model(config.model / LAST), open_model(config.model)
+    same = all(
+        torch.equal(a, b)
+        for a, b in zip(last.network.parameters(), best.network.parameters(), strict=True)
+    )
+    assert same == (outcome["best_epoch"] == outcome["epochs"])
+
+
+def test_a_missing_logger_is_refused_before_anything_is_trained(
+    ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    config = ready("training.log=[mlflow]")
+    with pytest.raises(ConfigError, match=r"training\.log: mlflow is not installed"):
+        train(config)
+    assert not (config.model / "history.jsonl").exists()
+
+
+def test_progress_moves_within_an_epoch(
+    ready, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smoecast.console._LINE_SECONDS", 0.0)
+    train(ready("training.epochs=2"))
+    lines = capsys.readouterr().err.splitlines()
+    inside = [line for line in lines if line.startswith("training: 0.") and " left" in line]
+    assert len(inside) > 5
+    assert any(line.startswith("training: 1.") and "validation loss" in line for line in lines)
+
+
+@pytest.mark.parametrize("key", ["start_from=x", "keep_last=true", "log=[mlflow]"])
+def test_keys_that_do_nothing_for_a_calibration_are_refused(done: Config, key: str) -> None:
+    text = configfile.dump(done)
+    config = configfile.parse(text, "small.yaml", [f"postprocess.training.{key}"])
+    with pytest.raises(ConfigError, match="does nothing for a calibration"):
+        postprocess(config)
+
+
+@pytest.mark.slow
+def test_two_processes_through_the_command_line(ready, tmp_path: Path) -> None:
+    """`torchrun --nproc-per-node 2 smoecast train`, against one process and twice the batch."""
+    plain = ("network.normalization=none", "network.dropout=0")
+    two = ready(*plain, "training.batch_size=8", name="two")
+    one = ready(*plain, "training.batch_size=16", name="one")
+    (path := tmp_path / "two.yaml").write_text(configfile.dump(two))
+    (script := tmp_path / "entry.py").write_text("from smoecast.cli.main import app\napp()\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(script), "train", "-c", str(path), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)  # one process alone speaks
+    assert done.stderr.count("epoch 1: ") == 1
+    expected = train(one)
+    assert outcome["best_loss"] == pytest.approx(expected["best_loss"], rel=1e-4)
+    theirs = load_tensors(one.model)
+    for name, value in load_tensors(two.model).items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
+    verify_model(two.model)

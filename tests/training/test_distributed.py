@@ -1,0 +1,192 @@
+"""Several processes: parts of a batch, words between them, and equality with one process."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_training import Fields, pure_model, small_loss, small_settings
+
+from smoecast.errors import ConfigError
+from smoecast.training import distributed
+from smoecast.training.distributed import Team, join
+from smoecast.training.loop import train
+from smoecast.training.resume import RESUME
+
+HERE = str(Path(__file__).parent)
+SCRIPT = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+from small_training import Fields, pure_model, small_loss, small_model, small_settings
+from smoecast.errors import SmoecastError
+from smoecast.training.distributed import join
+from smoecast.training.loop import train
+
+options = json.loads(sys.argv[3])
+make = small_model if options.pop("mixed", False) else pure_model
+deaths = options.pop("deaths", 0)
+folder, calls = Path(sys.argv[2]), []
+
+def tick(done):
+    calls.append(done)
+    if len(calls) == deaths:
+        raise KeyboardInterrupt
+
+with join("cpu") as team:
+    model = make()
+    try:
+        train(
+            model, Fields(options.pop("samples", 22)), Fields(9, seed=1), small_loss,
+            small_settings(**options), folder=folder, seed=3, identity={}, team=team, tick=tick,
+        )
+    except SmoecastError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    if team.first:
+        gradients = {f"gradient of {name}": p.grad for name, p in model.named_parameters()}
+        torch.save(model.state_dict() | gradients, folder / "weights.pt")
+    print("rank", team.rank, "of", team.size, flush=True)
+"""
+
+
+def torchrun(folder, *, processes=2, check=True, **options):
+    """Train in so many processes; return the lines of history and the tensors, or the process.
+
+    Tensors are the weights, and the gradients of the last step.
+    """
+    folder.mkdir(exist_ok=True)
+    (script := folder / "train.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", str(processes), str(script), HERE, str(folder)]
+    done = subprocess.run(
+        [*command, json.dumps(options)], capture_output=True, text=True, timeout=120, check=False
+    )
+    if not check:
+        return done
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    history = [{**json.loads(line), "seconds": None} for line in lines]
+    return history, torch.load(folder / "weights.pt")
+
+
+def numbers(history):
+    keys = ("train_loss", "validation_loss", "routing_loss", "learning_rate")
+    return [record[key] for record in history for key in keys]
+
+
+def check_against_one_process(folder, history, tensors, **options):
+    model, records = pure_model(), []
+    train(
+        model,
+        Fields(options.pop("samples")),
+        Fields(9, seed=1),
+        small_loss,
+        small_settings(**options),
+        folder=folder,
+        seed=3,
+        identity={},
+        report=records.append,
+    )
+    assert numbers(history) == pytest.approx(numbers(records), rel=1e-5)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(tensors[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    for name, parameter in model.named_parameters():
+        ours = tensors[f"gradient of {name}"]
+        torch.testing.assert_close(ours, parameter.grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
+    """21 samples: steps of 8, 8 and 5, which are parts of 3 and 2."""
+    options = {"samples": 21, "optimizer": "adam", "weight_decay": 0.1}
+    found = torchrun(tmp_path / "two", batch_size=4, **options)
+    check_against_one_process(tmp_path / "one", *found, batch_size=8, **options)
+
+
+@pytest.mark.slow
+def test_passes_and_processes_and_a_process_without_samples(tmp_path):
+    """17 samples in steps of 2 x 2 x 4 = 16 and 1: in the last, one process has none."""
+    options = {"samples": 17, "ema": 0.9}
+    found = torchrun(tmp_path / "two", batch_size=4, accumulate=2, **options)
+    check_against_one_process(tmp_path / "one", *found, batch_size=16, **options)
+
+
+@pytest.mark.slow
+def test_two_processes_resume_to_the_bit(tmp_path):
+    """With dropout (each process its own), batch normalisation, averaged weights and fp16."""
+    options = {"mixed": True, "batch_size": 2, "ema": 0.9, "precision": "fp16", "warmup_steps": 4}
+    history, weights = torchrun(tmp_path / "whole", **options)
+    died = torchrun(tmp_path / "parts", **options, save_minutes=1e-9, deaths=8, check=False)
+    assert died.returncode == 1
+    other, parts = torchrun(tmp_path / "parts", **options)
+    assert other == history
+    assert all(torch.equal(value, parts[name]) for name, value in weights.items())
+
+
+@pytest.mark.slow
+def test_a_signal_stops_all_processes_at_one_step_and_another_number_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (script := folder / "train.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", str(script), HERE, str(folder)]
+    options = json.dumps({"epochs": 10**6, "patience": 10**6})
+    with subprocess.Popen([*command, options], stderr=subprocess.PIPE, text=True) as process:
+        while not (folder / RESUME).exists():
+            time.sleep(0.1)
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.count("stopped by SIGTERM: epoch") == 2
+    with pytest.raises(ConfigError, match=r"another processes \(2, now null\)"):
+        train(
+            pure_model(),
+            Fields(22),
+            Fields(9, seed=1),
+            small_loss,
+            small_settings(epochs=10**6, patience=10**6),
+            folder=folder,
+            seed=3,
+            identity={},
+        )
+
+
+def test_parts_of_a_batch():
+    batch = np.arange(7)
+    assert [Team(rank, 3).part(batch).tolist() for rank in range(3)] == [[0, 1, 2], [3, 4], [5, 6]]
+    assert Team().part(batch) is not None
+    assert Team().numbers([1.0, 2.0]).tolist() == [[1.0, 2.0]]
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with join("auto") as team:
+        assert (team.rank, team.size, team.first) == (0, 1, True)
+
+
+def test_one_device_for_several_processes_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="cuda:1 is one device for several"), join("cuda:1"):
+        pass
+
+
+def test_more_processes_than_devices_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "999")
+    monkeypatch.setenv("LOCAL_RANK", "998")
+    with pytest.raises(ConfigError, match="process 998 has no CUDA device"), join("cuda"):
+        pass
+
+
+def test_a_torch_without_distributed_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(distributed.distributed, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"has no torch\.distributed: run without"), join("cpu"):
+        pass
