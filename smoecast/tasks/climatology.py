@@ -68,6 +68,11 @@ def hourly(dataset: xr.Dataset, channels: tuple[str, ...]) -> Climatology:
         A store: ``fields`` (time, channel, latitude, longitude) and the mask ``train`` (time).
     channels : tuple of str
         Of it.
+
+    Raises
+    ------
+    InputError
+        The store holds no training times.
     """
     return _over_training(dataset, channels, "hour of day", hour_of)
 
@@ -96,6 +101,11 @@ def _over_training(
     dataset: xr.Dataset, channels: tuple[str, ...], name: str, label: Labels
 ) -> Climatology:
     inside = np.flatnonzero(dataset["train"].values)
+    if not len(inside):
+        raise InputError(
+            "the store holds no training times, so there is no climatology to score against; "
+            "change data.split and run `smoecast preprocess` again"
+        )
     fields = dataset["fields"].sel(channel=list(channels))
     of_time = label(dataset["time"].values[inside])
     labels, counts = np.unique(of_time, return_counts=True)

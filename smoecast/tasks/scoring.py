@@ -1,8 +1,7 @@
 """Scores of one result, block by block of starts, beside its baselines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,14 +13,15 @@ from smoecast.data import channels, raw
 from smoecast.data.members import with_members
 from smoecast.fields import store, times
 from smoecast.fields.grid import grid_of
+from smoecast.scores.pointwise import Values
 from smoecast.scores.regions import region_weights
 from smoecast.scores.starts import Sums, by_start, joined
 from smoecast.scores.summary import ensemble_statistics, forecast_statistics
 from smoecast.tasks import climatology, linear, truths
 from smoecast.tasks.truths import Fields, fields_at
 
-Cases = dict[tuple[str, str], dict[str, Any]]
-"""Channel and name of a forecast to its statistics, point by point."""
+Cases = Iterator[tuple[tuple[str, str], dict[str, Values]]]
+"""Channel and name of a forecast, and its statistics, point by point: one at a time."""
 
 
 @dataclass(eq=False)
@@ -75,18 +75,14 @@ def _forecasts(config: Config, result: xr.Dataset, source: str) -> Collected:
 
         def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Cases:
             baselines.start(block)
-            found: Cases = {}
             for target in targets:
                 true = fields_at(truth, target, valid)
                 normal = baselines.hourly.at(target, valid)
-                fields: dict[str, Fields] = {
-                    "forecast": channels.field(block, target, source).values
-                }
-                for baseline in config.evaluate.baselines:
-                    fields[baseline] = baselines.field(baseline, target, valid)
-                for name, values in fields.items():
-                    found[target, name] = forecast_statistics(values, true, normal)
-            return found
+                own = channels.field(block, target, source).values
+                yield (target, "forecast"), forecast_statistics(own, true, normal)
+                for name in config.evaluate.baselines:
+                    values = baselines.field(name, target, valid)
+                    yield (target, name), forecast_statistics(values, true, normal)
 
         return _summed(config, result, ("forecast", truths.label_of(config)), cases)
 
@@ -133,16 +129,14 @@ def _ensembles(config: Config, result: xr.Dataset, source: str) -> Collected:
     uncorrected = _raw(config, result)
 
     def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Cases:
-        found: Cases = {}
         for target in targets:
             true = fields_at(truth, target, valid)
             if uncorrected is not None:
                 same = uncorrected.sel(init_time=block["init_time"], lead_time=block["lead_time"])
                 members = same.sel(channel=target).values
-                found[target, "raw"] = ensemble_statistics(members, true)
+                yield (target, "raw"), ensemble_statistics(members, true)
             members = channels.field(block, target, source).values
-            found[target, "calibrated"] = ensemble_statistics(members, true)
-        return found
+            yield (target, "calibrated"), ensemble_statistics(members, true)
 
     return _summed(config, result, ("calibrated", truths.label_of(config, True)), cases)
 
@@ -169,7 +163,7 @@ def _summed(
     parts: dict[tuple[str, str], list[Sums]] = {}
     for block in truths.blocks(result):
         valid = times.valid_times(block["init_time"].values, block["lead_time"].values)
-        for key, statistics in cases(block, valid).items():
+        for key, statistics in cases(block, valid):
             sums = {name: by_start(values, weights) for name, values in statistics.items()}
             parts.setdefault(key, []).append(sums)
     return Collected(

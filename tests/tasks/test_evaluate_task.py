@@ -121,6 +121,13 @@ def test_a_week_without_training_is_named(done: Config, tmp_path: Path) -> None:
         evaluate(config, output=tmp_path / "weeks.json")
 
 
+def test_a_store_without_training_times_has_no_climatology(done: Config) -> None:
+    with store.open_store(done.store) as dataset:
+        none = dataset.assign(train=dataset["train"] & False)
+        with pytest.raises(InputError, match="holds no training times"):
+            climatology.hourly(none, ("t2m",))
+
+
 def test_weeks_are_those_of_the_calendar() -> None:
     times = np.arange("1979-01-01", "2019-01-01", np.timedelta64(7, "h"), dtype="datetime64[ns]")
     expected = xr.DataArray(times, dims="time").dt.isocalendar().week.values
