@@ -83,7 +83,7 @@ def evaluate(
     summary: dict[str, Any] = {
         "output": str(place),
         "truth": f"{named} ({config.store})" if config.store.exists() else named,
-        "files": manifest(results),
+        "files": _manifest(results),
         "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
         f"{config.evaluate.block_days} days, seed {config.seed}",
         "scores": records,
@@ -103,6 +103,15 @@ def _own(config: Config) -> list[Path]:
             "run `smoecast forecast` or `smoecast postprocess` first, or give --input"
         )
     return there
+
+
+def _manifest(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the manifest of result files; a store goes by its own name and its metadata."""
+    entries = manifest(paths)
+    for path, entry in zip(paths, entries, strict=True):
+        if path.name == METADATA:
+            entry["file"] = f"{path.parent.name}/{METADATA}"
+    return entries
 
 
 def _as_file(path: Path) -> Path:

@@ -293,7 +293,9 @@ def test_a_weatherbench_2_store_from_forecast_to_scores(done: Config, tmp_path: 
     assert not forecast(config, output=out)["written"]
     assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*")}
     assert (tmp_path / "f.config.yaml").exists()
-    records = evaluate(config, inputs=[str(out)], output=tmp_path / "s.json")["scores"]
+    summary = evaluate(config, inputs=[str(out)], output=tmp_path / "s.json")
+    assert summary["files"][0]["file"] == "f.zarr/.zmetadata"
+    records = summary["scores"]
     truth = analyses()
     with xr.open_zarr(out) as found:  # decoded as anyone gets it, scored in five lines
         weights = np.cos(np.deg2rad(found.latitude)) / np.cos(np.deg2rad(found.latitude)).mean()
