@@ -18,6 +18,7 @@ from smoecast.data.collect import Hooks
 from smoecast.data.mirror import Wish
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError
+from smoecast.fields.derived import needed
 from smoecast.names import Channel, parse_channel, variable_of
 
 ABOUT = About(
@@ -33,7 +34,7 @@ YEARS = range(1959, 2023)
 STEP_HOURS = 6
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 _ON_LEVELS = ("z", "t", "u", "v", "q", "w")
-_SINGLE = ("t2m", "u10", "v10", "ws10", "msl", "sp", "tcc", "tcwv", "tisr")
+_SINGLE = ("t2m", "u10", "v10", "ws10", "msl", "sp", "tcc", "tcwv", "tisr", "tp6h")
 _CONSTANTS = ("orography", "lsm", "slt")
 _FIELD_BYTES = 5_800
 """Of one field, compressed: about 0.7 of its 32 x 64 float32."""
@@ -85,7 +86,8 @@ def _wish(config: Config) -> Wish:
         raise ConfigError(
             f"data.years names {outside[0]}, but source weatherbench2 has {YEARS[0]} to {YEARS[-1]}"
         )
-    channels = [_known(name) for name in (*data.channels, *data.constants)]
+    names = needed((*data.channels, *data.constants), _has)
+    channels = [_known(name) for name in names]
     levels: dict[str, set[int]] = {}
     for channel in channels:
         own = levels.setdefault(channel.variable.cds_name, set())
@@ -97,17 +99,21 @@ def _wish(config: Config) -> Wish:
     )
 
 
+def _has(name: str) -> bool:
+    channel = parse_channel(name)
+    return channel is not None and channel.variable.name in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS)
+
+
 def _known(name: str) -> Channel:
     channel = parse_channel(name)
-    short = channel.variable.name if channel else ""
-    if channel is None or short not in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS):
+    if channel is None or not _has(name):
         have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SINGLE, *_CONSTANTS])
         raise ConfigError(
             f"data.channels names {name}, which source weatherbench2 lacks; it has {have}"
         )
     if channel.level is not None and channel.level not in LEVELS:
         raise ConfigError(
-            f"data.channels names {name}, but source weatherbench2 has {short} at "
+            f"data.channels names {name}, but source weatherbench2 has {channel.variable.name} at "
             f"{' '.join(map(str, LEVELS))} hPa"
         )
     return channel

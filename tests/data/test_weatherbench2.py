@@ -378,3 +378,12 @@ def test_the_layout_is_that_of_the_original(objects):
 def test_what_it_lacks_is_said(overrides, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
         weatherbench2.list_files(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
+
+
+def test_sums_of_precipitation_come_under_the_name_of_the_store(tmp_path):
+    wanted = "data.channels=[t2m, lntp6h, tp6h]"
+    remotes = weatherbench2.list_files(
+        parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]")
+    )
+    names = [remote.name.rpartition("/")[2] for remote in remotes]
+    assert names == ["2m_temperature", "total_precipitation_6hr"]
