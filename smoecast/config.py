@@ -26,8 +26,11 @@ class Sample(Section):
     """What one training sample is."""
 
     history_hours: tuple[Hours, ...] = Field((0,), description="hours before the start, 0 first")
-    lead_hours: tuple[Positive, ...] = Field((6,), description="hours ahead, all predicted at once")
+    lead_hours: tuple[Positive, ...] = Field((6,), description="hours ahead that it learns")
     targets: tuple[str, ...] = Field((), description="predicted channels; none given: all channels")
+    lead_input: bool = Field(
+        False, description="the lead time is an input: one model for every lead time in between"
+    )
     clock: bool = Field(True, description="hour of day and season as inputs")
     _check = field_validator("targets")(known_channels)
 

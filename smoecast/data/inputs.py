@@ -13,6 +13,9 @@ from smoecast.fields.grid import Grid
 
 CLOCK = ("cos_local_hour", "sin_local_hour", "cos_season", "sin_season")
 LATITUDE = "sin_latitude"
+LEAD = "lead_time"
+LEAD_UNIT = np.timedelta64(100, "h")
+"""The lead time enters in hundreds of hours, as in Rasp and Thuerey's (2021) continuous model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,8 @@ class Inputs:
         Fields without time, N of them, in SI units.
     grid : Grid
         Where the fields hold.
+    lead : bool
+        Whether the lead time is an input.
     """
 
     channels: tuple[str, ...]
@@ -38,11 +43,13 @@ class Inputs:
     clock: bool
     constants: dict[str, NDArray[np.float32]]
     grid: Grid
+    lead: bool = False
 
     @property
     def extra_names(self) -> tuple[str, ...]:
-        """Names of the inputs that are no history: constants, latitude, clock."""
-        return (*self.constants, LATITUDE, *(CLOCK if self.clock else ()))
+        """Names of the inputs that are no history: constants, latitude, clock, lead time."""
+        clock, lead = CLOCK if self.clock else (), (LEAD,) if self.lead else ()
+        return (*self.constants, LATITUDE, *clock, *lead)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,8 +57,22 @@ class Inputs:
         history = (f"{c}@-{h}h" if h else c for h in self.history for c in self.channels)
         return (*history, *self.extra_names)
 
-    def extra(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
-        """Return constants, sine of latitude and clock: (B, X, H, W) for B start times."""
+    def extra(
+        self, times: NDArray[np.datetime64], ahead: NDArray[np.timedelta64] | None = None
+    ) -> NDArray[np.float32]:
+        """Return constants, sine of latitude, clock, lead time: (B, X, H, W) for B start times.
+
+        `ahead` (B,) is asked for where the lead time is an input, and only there.
+        """
+        known = self._known(times)
+        if not self.lead or ahead is None:
+            return known
+        plane = (ahead / LEAD_UNIT).astype(np.float32)[:, None, None, None]
+        shape = (len(times), 1, *self.grid.shape)
+        return np.concatenate([known, np.broadcast_to(plane, shape)], axis=1)
+
+    def _known(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
+        """Return what the start alone decides: (B, N + 1, H, W), with the clock N + 5."""
         height, width = self.grid.shape
         fields = [field.astype(np.float32) for field in self.constants.values()]
         sine = np.sin(np.deg2rad(self.grid.latitude)).astype(np.float32)
@@ -65,13 +86,16 @@ class Inputs:
         return np.concatenate([fixed, moving.astype(np.float32)], axis=1)
 
     def assemble(
-        self, history: NDArray[np.float32], times: NDArray[np.datetime64]
+        self,
+        history: NDArray[np.float32],
+        times: NDArray[np.datetime64],
+        ahead: NDArray[np.timedelta64] | None = None,
     ) -> NDArray[np.float32]:
         """Return network inputs (B, S * C + X, H, W) from history (B, S, C, H, W)."""
         batch, steps, channels, height, width = history.shape
         # (B, S, C, H, W) -> (B, S * C, H, W)
         flat = history.reshape(batch, steps * channels, height, width)
-        return np.concatenate([flat, self.extra(times)], axis=1)
+        return np.concatenate([flat, self.extra(times, ahead)], axis=1)
 
     def statistics(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]
@@ -80,7 +104,7 @@ class Inputs:
         repeat = len(self.history)
         fields = [np.asarray(f, np.float64) for f in self.constants.values()]
         spreads = [f.std() if f.std() > 0 else 1.0 for f in fields]
-        rest = 1 + (len(CLOCK) if self.clock else 0)
+        rest = len(self.extra_names) - len(fields)  # of size one by nature
         return (
             np.concatenate([np.tile(mean, repeat), [f.mean() for f in fields], np.zeros(rest)]),
             np.concatenate([np.tile(std, repeat), spreads, np.ones(rest)]),

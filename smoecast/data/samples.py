@@ -92,6 +92,9 @@ class Samples:
         Positions of the target channels.
     history_steps, lead_steps : tuple of int
         Hours over the spacing of the store.
+    continuous : bool
+        Whether a sample is one start and one of the lead times, which is an input then; otherwise
+        all lead times are targets of every sample.
     """
 
     source: Source
@@ -101,14 +104,33 @@ class Samples:
     targets: NDArray[np.intp]
     history_steps: tuple[int, ...]
     lead_steps: tuple[int, ...]
+    continuous: bool = False
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self.starts)
+        return len(self.starts) * (len(self.lead_steps) if self.continuous else 1)
+
+    @property
+    def leads(self) -> int:
+        """Lead times among the targets of one sample, L."""
+        return 1 if self.continuous else len(self.lead_steps)
+
+    def drawn(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the starts (B,) and the steps ahead (B, L) of some samples."""
+        steps = np.asarray(self.lead_steps)
+        if not self.continuous:
+            return self.starts[indices], np.broadcast_to(steps, (len(indices), len(steps)))
+        start, lead = np.divmod(indices, len(steps))
+        return self.starts[start], steps[lead][:, None]
+
+    def extra(self, starts: NDArray[np.intp], steps: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the inputs that are no history: (B, X, H, W)."""
+        ahead = steps[:, 0] * (self.times[1] - self.times[0]) if self.continuous else None
+        return self.inputs.extra(self.times[starts], ahead)
 
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W), lead by lead, SI units."""
-        starts = self.starts[indices]
+        starts, ahead = self.drawn(indices)
         channels = self.source.shape[1]
         count = len(self.history_steps) * channels
         shape = (len(starts), count + len(self.inputs.extra_names), *self.source.shape[2:])
@@ -117,30 +139,36 @@ class Samples:
             for place, step in enumerate(self.history_steps):
                 out = sample[place * channels : (place + 1) * channels]
                 _put(self.source, start - step, slice(None), out)
-        filled[:, count:] = self.inputs.extra(self.times[starts])
-        return torch.from_numpy(filled), torch.from_numpy(self._ahead(starts, self.lead_steps))
+        filled[:, count:] = self.extra(starts, ahead)
+        return torch.from_numpy(filled), torch.from_numpy(self._ahead(starts, ahead))
 
-    def _ahead(self, starts: NDArray[np.intp], steps: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the target channels at each of the steps ahead: (B, L * D, H, W)."""
+    def _ahead(self, starts: NDArray[np.intp], steps: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the target channels at each of the steps ahead (B, L): (B, L * D, H, W)."""
         count = len(self.targets)
-        filled = np.empty((len(starts), len(steps) * count, *self.source.shape[2:]), np.float32)
-        for sample, start in zip(filled, starts.tolist(), strict=True):
-            for place, step in enumerate(steps):
+        shape = (len(starts), steps.shape[1] * count, *self.source.shape[2:])
+        filled = np.empty(shape, np.float32)
+        for sample, rows in zip(filled, (starts[:, None] + steps).tolist(), strict=True):
+            for place, row in enumerate(rows):
                 out = sample[place * count : (place + 1) * count]
-                _put(self.source, start + step, self.targets, out)
+                _put(self.source, row, self.targets, out)
         return filled
 
     @cached_property
     def change_scale(self) -> NDArray[np.float64]:
         """Spread of (target at lead time) - (target at start) over the samples.
 
-        Shape (L * D,), over all samples and points, taken in blocks; never 0.
+        Shape (L * D,), over all samples and points, taken in blocks; never 0. Of continuous
+        samples (D,), over all lead times.
         """
-        total = np.zeros(len(self.lead_steps) * len(self.targets))
+        steps = np.asarray(self.lead_steps)
+        total = np.zeros(len(steps) * len(self.targets))
         for starts in np.array_split(self.starts, max(1, len(self.starts) // 256)):
-            now = np.tile(self._ahead(starts, (0,)), (1, len(self.lead_steps), 1, 1))
-            change = self._ahead(starts, self.lead_steps) - now
+            now = self._ahead(starts, np.zeros((len(starts), 1), int))
+            ahead = self._ahead(starts, np.broadcast_to(steps, (len(starts), len(steps))))
+            change = ahead - np.tile(now, (1, len(steps), 1, 1))
             total += (change.astype(np.float64) ** 2).mean(axis=(2, 3)).sum(axis=0)
+        if self.continuous:
+            total = total.reshape(len(steps), -1).mean(axis=0)  # (L * D,) to (D,)
         scale: NDArray[np.float64] = np.sqrt(total / len(self.starts))
         scale[scale == 0] = 1.0
         return scale
@@ -167,20 +195,19 @@ class OnDevice:
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W) on the device."""
         samples = self.samples
-        starts = samples.starts[indices]
-        history = self.fields[self._rows(starts, [-step for step in samples.history_steps])]
-        extra = torch.from_numpy(np.ascontiguousarray(samples.inputs.extra(samples.times[starts])))
+        starts, ahead = samples.drawn(indices)
+        history = self.fields[self._rows(starts, -np.asarray(samples.history_steps)[None, :])]
+        extra = torch.from_numpy(np.ascontiguousarray(samples.extra(starts, ahead)))
         # (B, S, C, H, W) -> (B, S * C, H, W)
         inputs = torch.cat([history.flatten(1, 2), extra.to(self.fields.device)], dim=1)
-        rows = self._rows(starts, samples.lead_steps)
+        rows = self._rows(starts, ahead)
         channels = torch.from_numpy(samples.targets).to(self.fields.device)
         # (B, L, D, H, W) -> (B, L * D, H, W)
         return inputs, self.fields[rows[:, :, None], channels].flatten(1, 2)
 
-    def _rows(self, starts: NDArray[np.intp], steps: Any) -> torch.Tensor:
-        """Return positions in time (B, S)."""
-        rows = starts[:, None] + np.asarray(steps)[None, :]
-        return torch.from_numpy(rows).to(self.fields.device)
+    def _rows(self, starts: NDArray[np.intp], steps: NDArray[np.intp]) -> torch.Tensor:
+        """Return positions in time (B, S) at steps (B or 1, S) from the starts (B,)."""
+        return torch.from_numpy(starts[:, None] + steps).to(self.fields.device)
 
 
 def starts_within(

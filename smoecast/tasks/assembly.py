@@ -66,8 +66,19 @@ def inputs_of(config: Config, dataset: xr.Dataset) -> Inputs:
             f"{config.store}: holds no constant {missing[0]}; run `smoecast preprocess` again"
         )
     constants = {n: dataset[f"constant_{n}"].values for n in config.data.constants}
+    return _recipe(config, constants, grid_of(dataset))
+
+
+def _recipe(config: Config, constants: dict[str, NDArray[np.float32]], grid: Grid) -> Inputs:
     sample = config.sample
-    return Inputs(channels, sample.history_hours, sample.clock, constants, grid_of(dataset))
+    return Inputs(
+        config.data.channels,
+        sample.history_hours,
+        sample.clock,
+        constants,
+        grid,
+        lead=sample.lead_input,
+    )
 
 
 def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, Samples]:
@@ -88,6 +99,7 @@ def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str,
             targets,
             history,
             leads,
+            config.sample.lead_input,
         )
         for part in ("train", "validation")
     }
@@ -97,7 +109,7 @@ def new_network(config: Config, dataset: xr.Dataset, samples: Samples) -> Foreca
     """Return a fresh forecaster, its weights drawn from the config's seed."""
     inputs = samples.inputs
     mean, std = inputs.statistics(dataset["mean"].values, dataset["std"].values)
-    leads = len(samples.lead_steps)
+    leads = samples.leads
     statistics = Statistics(
         input_mean=torch.from_numpy(mean),
         input_std=torch.from_numpy(std),
@@ -155,7 +167,6 @@ def open_model(folder: Path) -> Model:
     grid = Grid.from_dict(state["grid"])
     fields = tensors.pop(CONSTANTS).numpy()
     constants = dict(zip(state["constants"], fields, strict=True))
-    sample = config.sample
-    recipe = Inputs(config.data.channels, sample.history_hours, sample.clock, constants, grid)
+    recipe = _recipe(config, constants, grid)
     network = restore(config.network, tensors, grid.shape, grid.periodic)
     return Model(network, recipe, config, state)

@@ -40,11 +40,13 @@ def plan_steps(model: Model, lead_hours: Sequence[int]) -> Plan:
     """
     own = model.config.sample.lead_hours
     wanted = tuple(sorted(set(lead_hours))) or own
-    if set(wanted) <= set(own):
+    if set(wanted) <= set(own) or (model.inputs.lead and _between(wanted, own)):
         return Plan(wanted, 0)
     step = own[0]
     history = model.config.sample.history_hours
-    if model.config.targets != model.config.data.channels:
+    if model.inputs.lead:
+        why = "of lead times it knows only those in between"
+    elif model.config.targets != model.config.data.channels:
         why = "it predicts only some of the channels it starts from"
     elif history != tuple(step * i for i in range(len(history))):
         why = f"its history {list(history)} is not spaced by its first lead time of {step} h"
@@ -56,6 +58,10 @@ def plan_steps(model: Model, lead_hours: Sequence[int]) -> Plan:
         f"the model cannot forecast {[h for h in wanted if h not in own]} h: trained for "
         f"{list(own)} h, and {why}; ask for its own lead times or train another model"
     )
+
+
+def _between(wanted: Sequence[int], own: Sequence[int]) -> bool:
+    return own[0] <= wanted[0] and wanted[-1] <= own[-1]
 
 
 @torch.no_grad()
@@ -84,12 +90,24 @@ def predict(
     _refuse_strange(model, history)
     if plan.step_hours:
         return _rolled(model, plan, history, starts)
+    if model.inputs.lead:
+        return np.stack([_at(model, history, starts, h) for h in plan.lead_hours], axis=1)
     output = model.network(torch.from_numpy(model.inputs.assemble(history, starts))).numpy()
     own, targets = model.config.sample.lead_hours, len(model.config.targets)
     # (B, L * D, H, W) -> (B, L, D, H, W)
     by_lead = output.reshape(len(starts), len(own), targets, *output.shape[2:])
     chosen: NDArray[np.float32] = by_lead[:, [own.index(h) for h in plan.lead_hours]]
     return chosen
+
+
+def _at(
+    model: Model, history: NDArray[np.float32], starts: NDArray[np.datetime64], hours: int
+) -> NDArray[np.float32]:
+    """Return what a continuous model says of one lead time: (B, D, H, W)."""
+    ahead = np.full(len(starts), hours * HOUR)
+    inputs = torch.from_numpy(model.inputs.assemble(history, starts, ahead))
+    output: NDArray[np.float32] = model.network(inputs).numpy()
+    return output
 
 
 def _rolled(

@@ -155,7 +155,7 @@ def _loss(config: Config, samples: Samples) -> Loss:
     device = device_of(config.training.device)
     rows = torch.from_numpy(samples.inputs.grid.weights()).float().to(device)
     asked = [config.training.channel_weights.get(target, 1.0) for target in config.targets]
-    weights = torch.tensor(asked * len(samples.lead_steps))
+    weights = torch.tensor(asked * samples.leads)
     # an error is divided by its scale before it is squared, so a weight enters as its root
     scale = (torch.from_numpy(samples.change_scale).float() / weights.sqrt()).to(device)
 

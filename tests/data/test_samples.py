@@ -71,6 +71,26 @@ def test_samples_are_the_same_from_store_memory_and_device(tmp_path: Path) -> No
     np.testing.assert_array_equal(replace(ours, source=rows).change_scale, ours.change_scale)
 
 
+def test_continuous_samples_have_one_lead_time_each_as_an_input() -> None:
+    recipe_with_lead = replace(recipe(), lead=True)
+    samples = replace(series(), inputs=recipe_with_lead, continuous=True)
+    assert len(samples) == 2 * len(series())
+    assert recipe_with_lead.names[-1] == "lead_time"
+    inputs, targets = samples.batch(np.array([0, 1, 6]))  # starts 0, 0, 3; leads 12, 24, 12 h
+    assert inputs.shape == (3, 11, 3, 4)
+    np.testing.assert_allclose(inputs[:, -1, 0, 0], [0.12, 0.24, 0.12])
+    np.testing.assert_array_equal(targets[:, 0], samples.source.fields[[4, 6, 7], 1])
+    direct = series().change_scale
+    assert samples.change_scale == pytest.approx(np.sqrt((direct**2).mean()))
+    on_device = OnDevice(samples, torch.from_numpy(samples.source.fields))
+    for found, expected in zip(
+        on_device.batch(np.array([0, 1, 6])), (inputs, targets), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    mean, std = recipe_with_lead.statistics(np.array([5e4, 280.0]), np.array([3e3, 20.0]))
+    assert (len(mean), mean[-1], std[-1]) == (11, 0.0, 1.0)
+
+
 def test_the_clock_is_local_solar_time_and_season() -> None:
     extra = recipe().extra(np.array(["2001-01-01T00", "2001-07-02T15"], "datetime64[ns]"))
     np.testing.assert_allclose(extra[0, 2, 0], np.cos(np.deg2rad([0, 90, 180, 270])), atol=1e-6)
