@@ -102,7 +102,6 @@ def check_against_one_process(folder, history, tensors, **options):
         torch.testing.assert_close(ours, parameter.grad, rtol=1e-3, atol=1e-6, msg=name)
 
 
-@pytest.mark.slow
 def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     """21 samples: steps of 8, 8 and 5, which are parts of 3 and 2."""
     options = {"samples": 21, "optimizer": "adam", "weight_decay": 0.1}
