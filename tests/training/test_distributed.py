@@ -66,7 +66,7 @@ def torchrun(folder, *, processes=2, check=True, **options):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(processes), str(script), HERE, str(folder)]
     done = subprocess.run(
-        [*command, json.dumps(options)], capture_output=True, text=True, timeout=120, check=False
+        [*command, json.dumps(options)], capture_output=True, text=True, timeout=300, check=False
     )
     if not check:
         return done
