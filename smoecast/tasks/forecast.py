@@ -16,9 +16,11 @@ from smoecast.data import channels, checks, files, series, splits
 from smoecast.disk import lock
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import store, times
+from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.reader import open_files
+from smoecast.fields.regrid import regrid
 from smoecast.fields.wb2 import write_wb2
 from smoecast.tasks.assembly import Model, open_model
 from smoecast.tasks.results import attributes, is_there, save_config
@@ -129,7 +131,8 @@ def _initial_conditions(
         paths = files.expand(inputs, "--input")
         manifest, source = files.manifest(paths), checks.named(paths)
         opened = series.evenly(open_files(paths), model.config.data.step_hours, source)
-        fields = channels.pack(opened, model.inputs.channels, source)
+        opened = derive(opened, model.inputs.channels, (), source)
+        fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)
         checks.check_finite(fields, paths)
     grid = grid_of(fields)
     if not grid.matches(model.inputs.grid):
@@ -138,6 +141,16 @@ def _initial_conditions(
             f"{model.inputs.grid.describe()}; bring fields on the model's grid"
         )
     return fields, manifest
+
+
+def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
+    """Return fields from files on the model's grid, in the way its own data came to it."""
+    own, wanted = grid_of(fields), model.inputs.grid
+    if own.matches(wanted):
+        return fields
+    method = model.config.data.regrid
+    console.say(f"regridding ({method}) {own.describe()} to {wanted.describe()}")
+    return regrid(fields, wanted, method)
 
 
 def _starts(

@@ -1,0 +1,56 @@
+"""Analyses of today on another regular grid are brought to the model's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from small_world import LONGITUDE, analyses, small_run
+
+from smoecast.config import Config
+from smoecast.errors import InputError, ModelError
+from smoecast.tasks.forecast import forecast
+from smoecast.tasks.preprocess import preprocess
+
+
+def finer(dataset: xr.Dataset) -> xr.Dataset:
+    """The same fields on twice the meridians, straight lines in between."""
+    around = dataset.pad(longitude=(0, 1), mode="wrap")
+    around = around.assign_coords(longitude=np.append(LONGITUDE, 360.0))
+    made = around.interp(longitude=np.arange(0, 360, 11.25)).astype("float32")
+    for name in made.data_vars:
+        made[name].attrs = dataset[name].attrs
+    return made
+
+
+def test_fields_on_a_finer_grid_are_regridded(done: Config, tmp_path: Path) -> None:
+    dataset = analyses(days=3)
+    plain, fine = tmp_path / "plain.nc", tmp_path / "fine.nc"
+    dataset.to_netcdf(plain)
+    finer(dataset).to_netcdf(fine)
+    made = {}
+    for path in (plain, fine):
+        output = tmp_path / f"forecast_{path.name}"
+        forecast(done, inputs=[str(path)], init_times=["latest"], output=output)
+        with xr.open_dataset(output, decode_timedelta=True) as written:
+            made[path] = written["t2m"].load()
+    assert made[fine].shape == made[plain].shape
+    # every other column of the finer grid is the model's own
+    np.testing.assert_allclose(made[fine], made[plain], atol=1e-3)
+
+
+def test_a_region_that_the_model_outreaches_is_refused(done: Config, tmp_path: Path) -> None:
+    path = tmp_path / "part.nc"
+    analyses(days=3).isel(latitude=slice(1, 5)).to_netcdf(path)
+    with pytest.raises(InputError, match="does not reach latitude"):
+        forecast(done, inputs=[str(path)], init_times=["latest"], output=tmp_path / "f.nc")
+
+
+def test_a_store_on_another_grid_is_no_store_of_the_model(done: Config, tmp_path: Path) -> None:
+    finer(analyses()).to_netcdf(tmp_path / "fine.nc")
+    other = small_run(
+        tmp_path, tmp_path / "runs", f"data.files=['{tmp_path}/fine.nc']", "postprocess.files=[]"
+    )
+    preprocess(other)
+    with pytest.raises(ModelError, match=r"8 x 32 points.*the model wants 8 x 16"):
+        forecast(other, model=done.model)
