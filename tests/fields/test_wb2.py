@@ -122,6 +122,15 @@ def test_an_older_store_is_replaced(tmp_path: Path) -> None:
     assert path.is_dir()
 
 
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "f.zarr"
+    wb2.write_wb2(forecasts(), tmp_path / ".f.zarr.part")  # half of another store, say
+    wb2.write_wb2(forecasts(), tmp_path / ".f.zarr.old")
+    wb2.write_wb2(forecasts()[["t2m"]], path)
+    assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
+    assert not (path / "geopotential").exists()
+
+
 def test_attributes_of_what_is_no_store(tmp_path: Path) -> None:
     assert read_attributes(tmp_path) == {}
     (tmp_path / ".zattrs").write_text("{")
