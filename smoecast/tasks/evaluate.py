@@ -9,7 +9,7 @@ import xarray as xr
 
 from smoecast.config import Config
 from smoecast.configfile import dump
-from smoecast.data.files import manifest
+from smoecast.data.files import expand, manifest
 from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.grid import grid_of
@@ -42,7 +42,8 @@ def evaluate(
     config : Config
         Names the store with the truth; its `evaluate` section the baselines, regions and seasons.
     inputs : sequence of str
-        Result files or WeatherBench 2 stores; none: those of `OWN` that the run has.
+        Result files (paths, folders or globs) or WeatherBench 2 stores; none: those of `OWN` that
+        the run has.
     output : Path, optional
         Default: ``scores.json`` in the run's folder, and a ``.csv`` beside it; a name that ends in
         ``.csv`` or ``.nc`` is written in that format.
@@ -67,7 +68,8 @@ def evaluate(
     scorefiles.check_name(output)
     if against is not None and against not in AGAINST:
         raise ConfigError(f"--against {against}: only {', '.join(AGAINST)} is known")
-    results = [_as_file(Path(p)) for p in inputs or map(str, _own(config))]
+    given = inputs or [str(path) for path in _own(config)]
+    results = [path for pattern in given for path in _files(pattern)]
     records: list[Record] = []
     truths: list[str] = []
     comparable = ""
@@ -114,9 +116,10 @@ def _manifest(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return entries
 
 
-def _as_file(path: Path) -> Path:
-    """Return the file to open: of a Zarr store, its metadata."""
-    return path / METADATA if path.is_dir() else path
+def _files(pattern: str) -> list[Path]:
+    """Return the files to open: of a Zarr store, its metadata."""
+    metadata = Path(pattern).expanduser() / METADATA
+    return [metadata] if metadata.is_file() else expand([pattern], "--input")
 
 
 def _published() -> list[dict[str, Any]]:

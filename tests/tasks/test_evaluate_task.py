@@ -211,6 +211,13 @@ def test_a_name_of_another_format_is_refused(done: Config, tmp_path: Path) -> No
         evaluate(done, output=tmp_path / "scores.txt")
 
 
+def test_results_by_glob_and_results_that_are_not_there(done: Config, tmp_path: Path) -> None:
+    found = evaluate(done, inputs=[f"{done.place}/fore*.nc"], output=tmp_path / "s.json")
+    assert [entry["file"] for entry in found["files"]] == ["forecast.nc"]
+    with pytest.raises(InputError, match="there is no such file; correct --input"):
+        evaluate(done, inputs=[str(tmp_path / "none.nc")], output=tmp_path / "s.json")
+
+
 def test_scores_that_cannot_be_written(done: Config, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
