@@ -1,33 +1,33 @@
-"""Ensemble model output statistics (EMOS): a normal distribution from ensemble mean and variance.
+"""Ensemble model output statistics (EMOS): a distribution from ensemble mean and variance.
 
-mean = a + b x ensemble mean and variance = c^2 + d^2 x ensemble variance, the coefficients those
-of least CRPS (Gneiting, Raftery, Westveld and Goldman 2005, doi:10.1175/MWR2904.1). Any grid: the
-horizontal axes come last, however many and whatever they are.
+Normal: mean = a + b x ensemble mean and variance = c^2 + d^2 x ensemble variance, the coefficients
+those of least CRPS (Gneiting, Raftery, Westveld and Goldman 2005, doi:10.1175/MWR2904.1). For wind
+speed the same, cut off below 0 (Thorarinsdottir & Gneiting 2010,
+doi:10.1111/j.1467-985X.2009.00616.x); for precipitation a censored, shifted gamma distribution
+(Scheuerer & Hamill 2015, doi:10.1175/MWR-D-15-0061.1, see `families.csg_moments`). Any grid: the
+horizontal axes come last, however many and whatever they are. All points are fitted at once.
 
-Two things make it safe with few dates. Local coefficients are drawn towards the pooled ones, by
-a strength chosen on held-out dates. And c and d are fitted to errors on held-out dates, so that
-the spread accounts for what the mean could not learn.
+Two things make it safe with few dates, see `smoecast.calibration.shrinkage`: local coefficients
+are drawn towards the pooled ones, and c and d are fitted to errors on held-out dates.
 """
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
-from smoecast.calibration.fitting import Cases, evaluate
-from smoecast.calibration.regression import Data, local, pooled
-from smoecast.errors import ConfigError, InputError, ModelError
-from smoecast.scores.ensemble import ensemble_moments
+from smoecast.calibration.cases import at_dates, moments, prepare, season_columns
+from smoecast.calibration.distributions import Distribution, Name
+from smoecast.calibration.families import Family, csg_moments, family_of
+from smoecast.calibration.regression import Data
+from smoecast.calibration.shrinkage import solve, solver_of
+from smoecast.errors import ConfigError, ModelError
 
 Values = NDArray[np.float64]
-
-_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-_SAMPLE_CASES, _SAMPLE_POINTS = 1_000_000, 4096
-"""The strength is chosen on every k-th point, about as many as these at most."""
+Season = Literal["none", "harmonic"]
+Where = Literal["pooled", "local"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,49 +37,72 @@ class Emos:
     Attributes
     ----------
     a, b, c, d : ndarray of float64, shape () or (*space)
-        mean = a + b x ensemble mean; variance = c^2 + d^2 x ensemble variance.
+        mean = a + b x ensemble mean; variance = c^2 + d^2 x ensemble variance. With a season
+        another axis comes first: factors of 1, sine and cosine of the day of the year.
+    e, g : ndarray of float64, optional
+        More coefficients of distribution csg.
+    distribution : {"normal", "truncated_normal", "csg"}
+        What is forecast.
+    season : {"none", "harmonic"}
+        What the coefficients follow.
     """
 
     a: Values
     b: Values
     c: Values
     d: Values
+    e: Values | None = None
+    g: Values | None = None
+    distribution: Name = "normal"
+    season: Season = "none"
 
-    def predict(self, members: ArrayLike) -> tuple[Values, Values]:
-        """Return mean and standard deviation for an ensemble.
+    def forecast(self, members: ArrayLike, starts: ArrayLike | None = None) -> Distribution:
+        """Return the distributions for an ensemble.
 
         Parameters
         ----------
         members : array_like, shape (N, M, *space)
             M need not be the number of the fit; a member that is NaN is missing.
+        starts : array_like of datetime64, shape (N,), optional
+            Needed where the coefficients follow the season.
 
         Returns
         -------
-        tuple of two ndarrays of float64, shape (N, *space)
-            In the unit of the members. The standard deviation is 0 only where the members are
-            all equal and c is 0.
+        Distribution
+            Of shape (N, *space), in the unit of the members. The scale of a normal distribution
+            is 0 only where the members are all equal and c is 0.
 
         Raises
         ------
         InputError
-            If a point has fewer than two members.
+            If a point has fewer than two members, or a start is not given.
         ModelError
             If the coefficients are of another grid.
         """
-        mean, variance = _moments(members)
-        if self.a.ndim and self.a.shape != mean.shape[1:]:
-            raise ModelError(
-                f"this EMOS was fitted on a grid of shape {self.a.shape}, the ensemble has "
-                f"{mean.shape[1:]}; fit it again on this grid"
-            )
-        return self.a + self.b * mean, np.sqrt(self.c**2 + self.d**2 * variance)
+        mean, variance = moments(members)
+        values = [at_dates(v, self.season, mean.shape, starts) for v in self.to_tensors().values()]
+        if self.distribution == "csg":
+            parts = (torch.from_numpy(np.array(v)) for v in np.broadcast_arrays(*values, mean))
+            *theta, wet = parts
+            moved = csg_moments(torch.stack(theta), wet, torch.from_numpy(variance))
+            return Distribution("csg", *(v.numpy() for v in moved))
+        a, b, c, d = values
+        scale = np.sqrt(c**2 + d**2 * variance)
+        return Distribution(self.distribution, a + b * mean, scale, np.zeros_like(mean))
+
+    def predict(self, members: ArrayLike, starts: ArrayLike | None = None) -> tuple[Values, Values]:
+        """Return mean and standard deviation of `forecast`, (N, *space) each; it says the rest."""
+        return self.forecast(members, starts).moments()
 
     def to_tensors(self) -> dict[str, Values]:
         """Return the coefficients by name, as safetensors stores them."""
-        return {"a": self.a, "b": self.b, "c": self.c, "d": self.d}
+        every = zip("abcdeg", (self.a, self.b, self.c, self.d, self.e, self.g), strict=True)
+        return {name: value for name, value in every if value is not None}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Values]) -> "Emos":
+    def from_tensors(
+        cls, tensors: dict[str, Values], distribution: Name = "normal", season: Season = "none"
+    ) -> "Emos":
         """Read what `to_tensors` gave.
 
         Raises
@@ -87,20 +110,24 @@ class Emos:
         ModelError
             If a coefficient is missing, or they differ in shape.
         """
-        missing = [name for name in "abcd" if name not in tensors]
+        names = family_of(distribution).names
+        missing = [name for name in names if name not in tensors]
         if missing:
             raise ModelError(f"the EMOS file lacks {missing}; fit it again")
-        found = {name: np.asarray(tensors[name], np.float64) for name in "abcd"}
+        found = {name: np.asarray(tensors[name], np.float64) for name in names}
         if len({value.shape for value in found.values()}) > 1:
             raise ModelError("the coefficients of the EMOS file differ in shape; fit it again")
-        return cls(**found)
+        return cls(**found, distribution=distribution, season=season)
 
 
 def fit(
     members: ArrayLike,
     truth: ArrayLike,
     *,
-    where: Literal["pooled", "local"],
+    where: Where,
+    distribution: Name = "normal",
+    season: Season = "none",
+    starts: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     shrinkage: float | None = None,
@@ -116,6 +143,12 @@ def fit(
         What happened, in the same unit; NaN leaves a case out.
     where : {"pooled", "local"}
         One set of coefficients for all points, or one for each.
+    distribution : {"normal", "truncated_normal", "csg"}
+        What is forecast: csg and truncated_normal where nothing is below 0.
+    season : {"none", "harmonic"}
+        Whether coefficients follow sine and cosine of the day of the year.
+    starts : array_like of datetime64, shape (N,), optional
+        Needed for a season.
     weights : array_like, optional
         Of the cases, such as cos(latitude) of shape (H, 1); broadcasts to `truth`. In a local
         fit only their ratios between dates matter.
@@ -128,6 +161,7 @@ def fit(
     folds : int
         Blocks of successive dates that are held out in turn, at most one per date. 0 fits c and
         d to the same dates as a and b: the plain minimum, faster, too sure when dates are few.
+        (That of csg is always plain.)
 
     Returns
     -------
@@ -137,138 +171,74 @@ def fit(
     Raises
     ------
     ConfigError
-        If `where` is neither word, a strength is negative, or one is to be chosen without two
-        dates and folds to choose it on.
+        If a word is not known, a strength is negative, or one is to be chosen without two dates
+        and folds to choose it on.
     InputError
         If shapes do not fit, a point has fewer than two members, or no truth is left.
     """
-    data, space = _prepare(members, truth, weights, groups)
-    dates = data.mean.shape[0]
-    blocks = _blocks(dates, folds)
-    strength = None
-    if where == "local":
-        strength = _choose_strength(data, blocks) if shrinkage is None else float(shrinkage)
-        if strength < 0:
-            raise ConfigError(f"shrinkage is a number of dates, {shrinkage} is negative")
-    elif where != "pooled":
-        raise ConfigError(f"EMOS knows no coefficients '{where}'; say pooled or local")
-    theta = _regress(data, strength)
-    if blocks:
-        errors = _held_out_errors(data, strength, blocks)
-        seen = _with_truth(errors)
-        theta[2:, seen] = _regress(errors, strength, scale_only=True)[2:, seen]
-    if where == "pooled" and groups is None:
-        return Emos(*(np.asarray(row[0].item()) for row in theta))
-    return Emos(*(row.reshape(space).numpy() for row in theta))  # (S,) -> (*space)
-
-
-def _moments(members: ArrayLike) -> tuple[Values, Values]:
-    """Return ensemble mean and variance, (N, *space), checked."""
-    ensemble = np.asarray(members)
-    if ensemble.ndim < 2 or ensemble.shape[1] < 2:
-        raise InputError(
-            f"EMOS needs (dates, members, ...) with two members or more, not {ensemble.shape}"
-        )
-    mean, variance, count = ensemble_moments(ensemble, axis=1)
-    poor = int((count < 2).sum())
-    if poor:
-        raise InputError(
-            f"{poor} of {count.size} points have fewer than two members; leave them out"
-        )
-    return mean, variance
-
-
-def _prepare(
-    members: ArrayLike, truth: ArrayLike, weights: ArrayLike | None, groups: ArrayLike | None
-) -> tuple[Data, tuple[int, ...]]:
-    """Return everything as float64 tensors with the horizontal axes made one, and their shape."""
-    mean, variance = _moments(members)
-    actual = np.asarray(truth, np.float64)
-    space = mean.shape[1:]
-    group = np.zeros(space, np.int64) if groups is None else np.asarray(groups)
-    if actual.shape != mean.shape or group.shape != space:
-        raise InputError(
-            f"truth of shape {actual.shape} and groups of shape {group.shape} do not fit "
-            f"forecasts of {mean.shape[0]} dates on a grid of shape {space}"
-        )
-    weight = np.where(np.isnan(actual), 0.0, _spread_out(weights, actual.shape))
-    if not weight.any():
-        raise InputError("no case has both a forecast and a truth; there is nothing to fit")
-    fields = (mean, variance, np.nan_to_num(actual), weight)
-    # (N, *space) -> (N, S)
-    flat = [torch.tensor(field, dtype=torch.float64).reshape(len(actual), -1) for field in fields]
-    numbers = torch.tensor(group.astype(np.int64)).reshape(-1)
-    return Data(flat[0], flat[1], flat[2], flat[3], numbers), space
-
-
-def _spread_out(weights: ArrayLike | None, shape: tuple[int, ...]) -> Values:
-    """Return one weight for every case, 1 if none are given."""
-    given = np.asarray(1.0 if weights is None else weights, np.float64)
-    try:
-        return np.broadcast_to(given, shape)
-    except ValueError:
-        raise InputError(
-            f"weights of shape {given.shape} do not fit a truth of shape {shape}"
-        ) from None
-
-
-def _blocks(dates: int, folds: int) -> list[slice]:
-    """Return blocks of successive dates to hold out in turn; none if there are not two."""
-    count = min(dates, folds)
-    edges = np.linspace(0, dates, count + 1).round().astype(int)
-    return [slice(int(a), int(b)) for a, b in pairwise(edges)] if count > 1 else []
-
-
-def _regress(data: Data, strength: float | None, scale_only: bool = False) -> Tensor:
-    """Return a, b, c, d of every point, (4, S): local ones if there is a strength."""
-    theta = pooled(data, scale_only)
-    return theta if strength is None else local(data, theta, strength, scale_only)
-
-
-def _with_truth(data: Data) -> Tensor:
-    """Return the points, (S,) bool, whose group has a case that counts."""
-    found = torch.zeros_like(data.group, dtype=torch.bool)
-    counts = data.weight.sum(0) > 0
-    for group in set(data.group[counts].tolist()):
-        found |= data.group == group
-    return found
-
-
-def _held_out_errors(data: Data, strength: float | None, blocks: list[slice]) -> Data:
-    """Return data with a mean of 0 and, as truth, errors of means that never saw the date."""
-    errors, weight = torch.zeros_like(data.truth), torch.zeros_like(data.weight)
-    for block in blocks:
-        rest = data.without(block)
-        a, b, _, _ = _regress(rest, strength)
-        errors[block] = data.truth[block] - a - b * data.mean[block]
-        weight[block] = data.weight[block] * _with_truth(rest)
-    return replace(data, truth=errors, weight=weight, mean=torch.zeros_like(data.mean))
-
-
-def _choose_strength(data: Data, blocks: list[slice]) -> float:
-    """Return the greatest strength that held-out dates cannot tell from the best one.
-
-    Within one standard error of the best, the simpler model is taken (Breiman et al. 1984): two
-    dates of much the same error would otherwise vouch for a correction that the third lacks.
-    """
-    if not blocks:
-        raise ConfigError("shrinkage cannot be chosen without two dates and folds; give a number")
-    dates, points = data.mean.shape
-    few = data.at(
-        slice(None, None, 1 + max(dates * points // _SAMPLE_CASES, points // _SAMPLE_POINTS))
+    family = family_of(distribution)
+    theta = fit_family(
+        family, *_cases(members, truth, weights, groups, season, starts), where, shrinkage, folds
     )
-    scores = np.array([_held_out_scores(few, block) for block in blocks])  # (blocks, strengths)
-    worse = scores - scores[:, [scores.mean(0).argmin()]]
-    error = worse.std(0, ddof=1) / np.sqrt(len(blocks))
-    return max(s for s, near in zip(_STRENGTHS, worse.mean(0) <= error, strict=True) if near)
+    if where == "pooled" and groups is None:
+        theta = [v.reshape(v.shape[0], -1)[:, 0] for v in theta]  # (B, *space) -> (B,)
+    kept = [v if season == "harmonic" else v[0] for v in theta]
+    return Emos(
+        **dict(zip(family.names, map(np.asarray, kept), strict=True)),
+        distribution=distribution,
+        season=season,
+    )
 
 
-def _held_out_scores(data: Data, block: slice) -> list[float]:
-    """Return the sum of weight x CRPS over a block of dates, fitted without it, per strength."""
-    rest = data.without(block)
-    target = pooled(rest)
-    fields = (data.mean, data.variance, data.truth, data.weight)
-    mean, variance, truth, weight = (field[block] for field in fields)
-    cases = Cases(mean, variance, truth, weight)
-    fits = (local(rest, target, strength) for strength in _STRENGTHS)
-    return [float(evaluate(cases, theta).loss.sum()) for theta in fits]
+def _cases(
+    members: ArrayLike,
+    truth: ArrayLike,
+    weights: ArrayLike | None,
+    groups: ArrayLike | None,
+    kind: str,
+    starts: ArrayLike | None,
+) -> tuple[Data, tuple[int, ...]]:
+    columns = season_columns(kind, starts, len(np.asarray(members)))
+    return prepare(members, truth, weights, groups, columns)
+
+
+def fit_family(
+    family: Family,
+    data: Data,
+    space: tuple[int, ...],
+    where: str,
+    shrinkage: float | None,
+    folds: int,
+) -> list[Values]:
+    """Return each coefficient of a family, (B, *space), in the data's own unit.
+
+    Raises
+    ------
+    ConfigError
+        If `where` is neither word, or as `shrinkage.solve`.
+    """
+    if where not in ("pooled", "local"):
+        raise ConfigError(f"EMOS knows no coefficients '{where}'; say pooled or local")
+    columns = data.season.shape[1]
+    solver = solver_of(family, columns)
+    unit = 1.0 if solver.any_unit else _unit(data)
+    theta = solve(solver, _in_units(data, unit), where == "local", shrinkage, folds)
+    rows = theta.reshape(-1, columns, *space).numpy()  # (K B, S) -> (K, B, *space)
+    return [row * unit**power for row, power in zip(rows, family.units, strict=True)]
+
+
+def _unit(data: Data) -> float:
+    """Return the truth's standard deviation, in which descent sees numbers about 1."""
+    total = data.weight.sum()
+    mean = (data.weight * data.truth).sum() / total
+    return float((data.weight * (data.truth - mean) ** 2).sum().div(total).sqrt()) or 1.0
+
+
+def _in_units(data: Data, unit: float) -> Data:
+    return replace(
+        data,
+        mean=data.mean / unit,
+        variance=data.variance / unit**2,
+        truth=data.truth / unit,
+        deviations=data.deviations / unit,
+    )

@@ -29,6 +29,12 @@ class Data:
         Not negative; 0 leaves a case out.
     group : Tensor of int64, shape (S,)
         Points of one number share their pooled coefficients.
+    season : Tensor, shape (N, B)
+        Functions of the season; a column of ones where coefficients do not follow it.
+    deviations : Tensor, shape (N, M, S)
+        Members less their mean, 0 where one is missing. M is 0 where they do not matter.
+    count : Tensor, shape (N, S)
+        How many members there are, where they matter.
     """
 
     mean: Tensor
@@ -36,12 +42,25 @@ class Data:
     truth: Tensor
     weight: Tensor
     group: Tensor
+    season: Tensor
+    deviations: Tensor
+    count: Tensor
 
     def at(self, points: Tensor | slice) -> "Data":
         """Return the same dates at some of the points."""
         fields = (self.mean, self.variance, self.truth, self.weight)
         mean, variance, truth, weight = (field[:, points] for field in fields)
-        return Data(mean, variance, truth, weight, self.group[points])
+        deviations, count = self.deviations[:, :, points], self.count[:, points]
+        return Data(
+            mean, variance, truth, weight, self.group[points], self.season, deviations, count
+        )
+
+    def dates(self, some: slice) -> "Data":
+        """Return some of the dates at the same points."""
+        fields = (self.mean, self.variance, self.truth, self.weight)
+        mean, variance, truth, weight = (field[some] for field in fields)
+        deviations, count, season = self.deviations[some], self.count[some], self.season[some]
+        return Data(mean, variance, truth, weight, self.group, season, deviations, count)
 
     def without(self, dates: slice) -> "Data":
         """Return the same data with the weight of some dates set to 0."""

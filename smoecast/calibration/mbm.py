@@ -1,0 +1,196 @@
+"""Member-by-member calibration: each member is shifted and stretched, so the ranks stay.
+
+Member = a + b x ensemble mean + t x (raw member - ensemble mean), with t^2 = d^2 + c^2 / s^2 and
+s the mean distance between two members (Van Schaeybroeck & Vannitsem 2015, doi:10.1002/qj.2397;
+their gamma_1 is d, gamma_2 is c). The coefficients are those of least CRPS of the ensemble that
+comes out. No distribution is assumed, fields hang together as the raw members do, and any number
+of members may be missing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from smoecast.calibration.cases import at_dates, moments, prepare, season_columns
+from smoecast.calibration.emos import Season, Where, fit_family
+from smoecast.calibration.families import Family, normal_start, spread_of
+from smoecast.calibration.regression import Data
+from smoecast.errors import ModelError
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MemberByMember:
+    """A fitted calibration.
+
+    Attributes
+    ----------
+    a, b, c, d : ndarray of float64, shape () or (*space)
+        See above; with a season another axis comes first, as in `Emos`.
+    season : {"none", "harmonic"}
+        What the coefficients follow.
+    lowest : float
+        No member is below it: 0 for wind speed or precipitation.
+    """
+
+    a: Values
+    b: Values
+    c: Values
+    d: Values
+    season: Season = "none"
+    lowest: float = -np.inf
+
+    def members(self, members: ArrayLike, starts: ArrayLike | None = None) -> Values:
+        """Return the calibrated ensemble.
+
+        Parameters
+        ----------
+        members : array_like, shape (N, M, *space)
+            M need not be the number of the fit; a member that is NaN is missing, and stays so.
+        starts : array_like of datetime64, shape (N,), optional
+            Needed where the coefficients follow the season.
+
+        Returns
+        -------
+        ndarray of float64, shape (N, M, *space)
+            In the unit of the members. Members that are all equal stay so.
+
+        Raises
+        ------
+        InputError
+            If a point has fewer than two members, or a start is not given.
+        ModelError
+            If the coefficients are of another grid.
+        """
+        raw = np.asarray(members, np.float64)
+        mean, _ = moments(raw)
+        distance = _distance(raw)
+        a, b, c, d = (
+            at_dates(v, self.season, mean.shape, starts) for v in self.to_tensors().values()
+        )
+        stretch = np.sqrt(c**2 + d**2 * distance**2) / np.where(distance > 0, distance, 1.0)
+        moved = (a + b * mean)[:, None] + stretch[:, None] * (raw - mean[:, None])
+        return np.maximum(moved, self.lowest)
+
+    def to_tensors(self) -> dict[str, Values]:
+        """Return the coefficients by name, as safetensors stores them."""
+        return {"a": self.a, "b": self.b, "c": self.c, "d": self.d}
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: dict[str, Values], season: Season = "none", lowest: float = -np.inf
+    ) -> "MemberByMember":
+        """Read what `to_tensors` gave.
+
+        Raises
+        ------
+        ModelError
+            If a coefficient is missing.
+        """
+        missing = [name for name in "abcd" if name not in tensors]
+        if missing:
+            raise ModelError(f"the file of the calibration lacks {missing}; fit it again")
+        found = {name: np.asarray(tensors[name], np.float64) for name in "abcd"}
+        return cls(**found, season=season, lowest=lowest)
+
+
+def fit(
+    members: ArrayLike,
+    truth: ArrayLike,
+    *,
+    where: Where,
+    season: Season = "none",
+    starts: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    shrinkage: float | None = None,
+    folds: int = 5,
+    fair: bool = False,
+    lowest: float = -np.inf,
+) -> MemberByMember:
+    """Fit the coefficients of least CRPS.
+
+    Parameters
+    ----------
+    members, truth, where, season, starts, weights, groups, shrinkage, folds
+        As in `smoecast.calibration.emos.fit`.
+    fair : bool
+        Make the fair CRPS least, not that of the members as they are. All members share the
+        errors of their mean, which the fair score takes for draws of their own: what it gives is
+        too wide where members are few.
+    lowest : float
+        No member will be below it.
+
+    Returns
+    -------
+    MemberByMember
+        With coefficients of shape () if pooled without groups, else (*space).
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `smoecast.calibration.emos.fit`.
+    """
+    raw = np.asarray(members, np.float64)
+    data, space = prepare(raw, truth, weights, groups, season_columns(season, starts, len(raw)))
+    theta = fit_family(
+        FAIR if fair else PLAIN, _with_members(data, raw), space, where, shrinkage, folds
+    )
+    if where == "pooled" and groups is None:
+        theta = [v.reshape(v.shape[0], -1)[:, 0] for v in theta]  # (B, *space) -> (B,)
+    a, b, c, d = (np.asarray(v if season == "harmonic" else v[0]) for v in theta)
+    return MemberByMember(a, b, c, d, season, lowest)
+
+
+def _with_members(data: Data, raw: Values) -> Data:
+    """Return the data with the members, and their squared mean distance as variance."""
+    flat = torch.from_numpy(raw).reshape(*raw.shape[:2], -1)  # (N, M, *space) -> (N, M, S)
+    apart = torch.from_numpy(_distance(raw)).reshape(data.mean.shape)  # (N, *space) -> (N, S)
+    return replace(
+        data,
+        variance=apart**2,
+        deviations=(flat - data.mean[:, None]).nan_to_num(0.0),
+        count=(~flat.isnan()).sum(1).to(torch.float64),
+    )
+
+
+def _distance(raw: Values) -> Values:
+    """Return the mean distance between two different members that are present, (N, *space)."""
+    ordered = np.sort(raw, axis=1)
+    count = (~np.isnan(raw)).sum(axis=1).astype(np.float64)
+    total = np.zeros(count.shape)
+    # NaN was sorted to the end; each gap is counted once for every pair it lies between
+    for rank in range(1, raw.shape[1]):
+        gap = np.nan_to_num(ordered[:, rank] - ordered[:, rank - 1])
+        total += rank * (count - rank) * gap
+    return np.asarray(2.0 * total / (count * (count - 1.0)))
+
+
+def _score(theta: Tensor, data: Data, share: Tensor) -> Tensor:
+    """Return the CRPS; `share` of the distance between members is taken off, shape (N, S)."""
+    a, b, c, d = theta
+    location, apart = a + b * data.mean, data.variance.sqrt()
+    wanted = spread_of(c, d, data.variance)
+    stretch = torch.where(apart > 0, wanted / torch.where(apart > 0, apart, 1.0), 0.0)
+    error = data.truth - location
+    members = (error[:, None] - stretch[:, None] * data.deviations).abs().sum(1)
+    # a missing member has no deviation, and counted as one at the location
+    missing = data.deviations.shape[1] - data.count
+    score: Tensor = (members - missing * error.abs()) / data.count
+    return score - 0.5 * share * stretch * apart
+
+
+def _plain(theta: Tensor, data: Data) -> Tensor:
+    return _score(theta, data, (data.count - 1.0) / data.count)
+
+
+def _fair(theta: Tensor, data: Data) -> Tensor:
+    return _score(theta, data, torch.ones_like(data.mean))
+
+
+PLAIN = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _plain)
+FAIR = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _fair)
