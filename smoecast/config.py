@@ -80,16 +80,41 @@ class Postprocess(Section):
     targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
     lead_hours: tuple[Hours, ...] = Field((48,), description="lead times to calibrate")
     split: Split = Field(Split(), description="by start of forecast")
-    method: Literal["raw", "emos", "smoe"] = Field(
-        "emos", description="no correction, Gaussian EMOS, or a small SMoE network"
+    method: Literal["raw", "emos", "mbm", "smoe"] = Field(
+        "emos", description="no correction, EMOS, member by member, or a small SMoE network"
     )
     where: Literal["pooled", "local"] = Field(
-        "local", description="EMOS coefficients: one set for all points, or one a point"
+        "local", description="coefficients of emos and mbm: one set for all points, or one a point"
+    )
+    distribution: Literal["normal", "truncated_normal", "csg"] = Field(
+        "normal",
+        description="of emos; truncated_normal for wind speed, csg (gamma) for precipitation",
+    )
+    season: Literal["none", "harmonic"] = Field(
+        "none", description="coefficients of emos and mbm follow the day of the year"
+    )
+    window_days: int = Field(
+        0, ge=0, description="emos and mbm are fitted anew to the days before each start; 0: once"
     )
     network: Network = Field(Network(), description="for method smoe")
     training: Training = Field(Training(), description="how the calibration is fitted")
     members: int = Field(0, ge=0, description="members written; 0: as many as came in")
     _check = field_validator("channels", "targets")(known_channels)
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> "Postprocess":
+        if self.distribution != "normal" and self.method != "emos":
+            raise ValueError(f"distribution {self.distribution} is for method emos only")
+        if (self.season != "none" or self.window_days) and self.method in ("raw", "smoe"):
+            raise ValueError("season and window_days are for methods emos and mbm only")
+        if self.season != "none" and self.window_days:
+            raise ValueError("season and window_days exclude each other: both follow the season")
+        wrong = [t for t in self.targets if not names.is_never_negative(t)]
+        if wrong and self.distribution != "normal":
+            raise ValueError(
+                f"distribution {self.distribution} is for what is never below 0, not for {wrong}"
+            )
+        return self
 
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]

@@ -258,3 +258,11 @@ def parse_channel(name: str) -> Channel | None:
     if variable is None or variable.vertical != _P:
         return None
     return Channel(variable, int(match["level"]))
+
+
+_NEVER_NEGATIVE = ("ws10", "fg10", "tp", "tp6h", "lntp6h", "cp", "tcw", "tcwv", "ssrd", "strd", "tisr")
+
+
+def is_never_negative(channel: str) -> bool:
+    """Whether 0 is a bound that the quantity of a channel reaches: wind speed, precipitation."""
+    return channel in _NEVER_NEGATIVE

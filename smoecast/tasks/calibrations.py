@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import configfile
-from smoecast.calibration.emos import Emos
+from smoecast.calibration.members import ecc
 from smoecast.calibration.network import SpreadCorrection
 from smoecast.config import Config
 from smoecast.data.ensembles import with_lead
@@ -22,7 +22,9 @@ from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
 from smoecast.nn.network import build
 from smoecast.nn.normalize import Statistics
+from smoecast.tasks import classical
 from smoecast.tasks.assembly import CONSTANTS
+from smoecast.tasks.classical import Apply
 from smoecast.training.state import load_state, load_tensors
 
 Fields = NDArray[np.floating[Any]]
@@ -44,7 +46,7 @@ class Calibration:
         Where it holds; None where it does not matter.
     sha256 : str
         Of its tensors.
-    predict : Predict
+    apply : Apply
     """
 
     channels: tuple[str, ...]
@@ -52,7 +54,7 @@ class Calibration:
     lead_hours: tuple[int, ...]
     grid: Grid | None
     sha256: str
-    predict: Predict
+    apply: Apply
 
 
 def raw_calibration(config: Config) -> Calibration:
@@ -65,8 +67,30 @@ def raw_calibration(config: Config) -> Calibration:
         return both[:, :, : len(columns)], both[:, :, len(columns) :]
 
     return Calibration(
-        settings.channels, settings.targets, settings.lead_hours, None, "raw", predict
+        settings.channels,
+        settings.targets,
+        settings.lead_hours,
+        None,
+        "raw",
+        _gaussian(config, predict),
     )
+
+
+def _gaussian(config: Config, predict: Predict) -> Apply:
+    """Return members that are quantiles of a normal distribution, in the raw members' ranks."""
+    settings = config.postprocess
+    columns = [settings.channels.index(t) for t in settings.targets]
+
+    def apply(
+        members: Fields, starts: NDArray[np.datetime64], count: int, rng: np.random.Generator
+    ) -> tuple[Fields, Fields, Fields]:
+        mean, std = predict(members, starts)
+        template = members[:, :, :, columns]
+        if settings.method == "raw" and count == template.shape[2]:
+            return template, mean, std
+        return ecc(mean, std, template, axis=2, rng=rng, count=count), mean, std
+
+    return apply
 
 
 def open_calibration(folder: Path) -> Calibration:
@@ -78,47 +102,24 @@ def open_calibration(folder: Path) -> Calibration:
         It is missing, damaged, of another kind or another schema.
     """
     state = load_state(folder)
-    if state.get("kind") not in ("emos", "smoe"):
+    if state.get("kind") not in ("emos", "mbm", "smoe"):
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no calibration")
     tensors = load_tensors(folder)
     config = configfile.validate(state["config"], f"{folder}: config in state.json")
     settings = config.postprocess
-    opened = _emos if state["kind"] == "emos" else _network
     grid = Grid.from_dict(state["grid"])
+    if state["kind"] == "smoe":
+        apply = _gaussian(config, _network(config, state, tensors, grid))
+    else:
+        apply = classical.opened(config, state, tensors)
     return Calibration(
         settings.channels,
         settings.targets,
         settings.lead_hours,
         grid,
         state["sha256"]["model.safetensors"],
-        opened(config, state, tensors, grid),
+        apply,
     )
-
-
-def _emos(
-    config: Config, state: dict[str, Any], tensors: dict[str, torch.Tensor], grid: Grid
-) -> Predict:
-    settings = config.postprocess
-    columns = [settings.channels.index(t) for t in settings.targets]
-    fitted = [
-        [
-            Emos.from_tensors({n: tensors[f"{target}.{lead}h.{n}"].numpy() for n in "abcd"})
-            for target in settings.targets
-        ]
-        for lead in settings.lead_hours
-    ]
-
-    def predict(members: Fields, _: NDArray[np.datetime64]) -> tuple[Fields, Fields]:
-        parts = np.array(
-            [
-                [fitted[lead][d].predict(members[:, lead, :, c]) for d, c in enumerate(columns)]
-                for lead in range(len(settings.lead_hours))
-            ]
-        )  # (L, D, 2, B, H, W)
-        mean, std = np.moveaxis(parts, (2, 3), (0, 1))  # each (B, L, D, H, W)
-        return mean, std
-
-    return predict
 
 
 def _network(
@@ -161,9 +162,10 @@ def new_correction(
     return SpreadCorrection(backbone, statistics, spread)
 
 
-def fitted_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str) -> xr.DataArray:
-    """Return the forecasts of one part of the split whose truth is known, lazy."""
+def fitted_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> xr.DataArray:
+    """Return the forecasts of one part of the split, or of all, whose truth is known, lazy."""
     fields = ensembles["fields"]
     valid = fields["init_time"].values[:, None] + fields["lead_time"].values[None, :]
     known = np.isin(valid, truth["time"].values).all(axis=1)
-    return fields.isel(init_time=np.flatnonzero(ensembles[part].values & known))
+    inside = True if part is None else ensembles[part].values
+    return fields.isel(init_time=np.flatnonzero(inside & known))

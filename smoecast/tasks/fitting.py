@@ -8,14 +8,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__, console
-from smoecast.calibration import emos
 from smoecast.calibration.network import crps_loss
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import raw
 from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples
 from smoecast.data.inputs import Inputs
-from smoecast.data.members import is_moments, members_of, moment_names, moments
+from smoecast.data.members import is_moments, moment_names, moments
 from smoecast.data.statistics import mean_and_std
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, InputError
@@ -23,6 +22,7 @@ from smoecast.fields import store
 from smoecast.fields.grid import grid_of
 from smoecast.fields.times import as_hours, valid_times
 from smoecast.nn.normalize import Statistics
+from smoecast.tasks import classical
 from smoecast.tasks.assembly import CONSTANTS
 from smoecast.tasks.calibrations import fitted_part, new_correction
 from smoecast.training.course import device_of
@@ -30,6 +30,8 @@ from smoecast.training.loop import train as learn
 from smoecast.training.state import STATE, load_state, save_model
 
 Fields = NDArray[np.float32]
+TEST = "test"
+"""Part of the split whose starts rolling windows lead up to."""
 
 
 def fit(config: Config) -> bool:
@@ -55,11 +57,11 @@ def fit(config: Config) -> bool:
             return False
         truth = raw.truth_of(config)
         write_atomic(folder / "config.yaml", dump(config).encode())
-        if config.postprocess.method == "emos":
-            save_model(folder, _fit_emos(config, ensembles, truth), state)
-        else:
+        if config.postprocess.method == "smoe":
             tensors, extra = _fit_network(config, ensembles, truth, state)
-            save_model(folder, tensors, {**state, **extra})
+        else:
+            tensors, extra = _fit_classical(config, ensembles, truth)
+        save_model(folder, tensors, {**state, **extra})
     return True
 
 
@@ -96,31 +98,28 @@ def _is_fitted(config: Config, state: dict[str, Any]) -> bool:
     return all(there.get(key) == state[key] for key in ("fitted", "data", "grid"))
 
 
-def _fit_emos(
+def _fit_classical(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray
-) -> dict[str, torch.Tensor]:
-    settings = config.postprocess
-    fields, true = _cases(config, ensembles, truth, "train")
-    rows = grid_of(ensembles).weights()[:, None]
-    tensors: dict[str, torch.Tensor] = {}
-    for index, hours in enumerate(settings.lead_hours):
-        for target, channel in enumerate(settings.targets):
-            members = members_of(fields, index, channel)
-            fitted = emos.fit(members, true[:, index, target], where=settings.where, weights=rows)
-            for name, values in fitted.to_tensors().items():
-                tensors[f"{channel}.{hours}h.{name}"] = torch.from_numpy(np.asarray(values))
-    return tensors
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    rolling = config.postprocess.window_days > 0
+    fields, true = _cases(config, ensembles, truth, None if rolling else "train")
+    starts, rows = ensembles["init_time"].values, grid_of(ensembles).weights()[:, None]
+    # what the last window is fitted to also serves the starts that come next
+    after = fields["init_time"].values[-1] + fields["lead_time"].values.max()
+    wanted = np.union1d(starts[ensembles[TEST].values], after)
+    return classical.fit(config, fields, true, rows, wanted)
 
 
 def _cases(
-    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str
+    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str | None
 ) -> tuple[xr.DataArray, Fields]:
-    """Return the ensembles of one part, lazy, and their truth (N, L, D, H, W)."""
+    """Return the ensembles of one part, or of all, lazy, and their truth (N, L, D, H, W)."""
     fields = fitted_part(ensembles, truth, part)
     if not fields.sizes["init_time"]:
+        of = f"of the {part} split " if part else ""
         raise InputError(
-            f"{config.ensemble_store}: no start of the {part} split has its truth; the truth is "
-            f"from {truth['time'].values[0]} to {truth['time'].values[-1]}: bring more of it"
+            f"{config.ensemble_store}: no start {of}has its truth; the truth is from "
+            f"{truth['time'].values[0]} to {truth['time'].values[-1]}: bring more of it"
         )
     valid = valid_times(fields["init_time"].values, fields["lead_time"].values)
     wanted = truth.sel(channel=list(config.postprocess.targets), time=valid.ravel()).values

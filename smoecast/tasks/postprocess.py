@@ -11,7 +11,6 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console
-from smoecast.calibration.members import ecc
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series
 from smoecast.data.members import is_moments, over_land, with_members
@@ -153,17 +152,11 @@ def _lazy(
     """Return members, mean and spread as a dataset whose blocks are made when written."""
     starts, leads = fields["init_time"].values, fields.sizes["lead_time"]
     targets, many = calibration.targets, _together(fields)
-    columns = [calibration.channels.index(t) for t in targets]
 
     def block(begin: int) -> NDArray[np.float32]:
         some = fields.isel(init_time=slice(begin, begin + many)).values
-        mean, std = calibration.predict(some, starts[begin : begin + many])
         rng = np.random.default_rng([config.seed, begin])
-        template = some[:, :, :, columns]
-        if config.postprocess.method == "raw" and count == template.shape[2]:
-            members = template
-        else:
-            members = ecc(mean, std, template, axis=2, rng=rng, count=count)
+        members, mean, std = calibration.apply(some, starts[begin : begin + many], count, rng)
         step(min(begin + many, len(starts)))
         return np.concatenate([members, mean[:, :, None], std[:, :, None]], axis=2).astype("f4")
 

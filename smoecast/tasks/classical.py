@@ -1,0 +1,217 @@
+"""Fit and apply the calibrations that are formulae with coefficients: EMOS and member by member."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast import names
+from smoecast.calibration import emos, mbm
+from smoecast.calibration.emos import Emos
+from smoecast.calibration.mbm import MemberByMember
+from smoecast.config import Config
+from smoecast.data.members import is_moments, members_of
+from smoecast.errors import ConfigError, InputError, ModelError
+from smoecast.fields.times import as_hours, iso
+
+Fields = NDArray[np.floating[Any]]
+Starts = NDArray[np.datetime64]
+Fitted = Emos | MemberByMember
+Apply = Callable[[Fields, Starts, int, np.random.Generator], tuple[Fields, Fields, Fields]]
+"""Members (B, L, M, C, H, W), starts (B,), members wanted and a generator to calibrated members
+(B, L, count, D, H, W), mean and spread, (B, L, D, H, W) each."""
+
+FEWEST = 2
+"""Starts that a rolling window must hold."""
+
+
+def fit(
+    config: Config, fields: xr.DataArray, truth: NDArray[np.float32], rows: Fields, wanted: Starts
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Fit one set of coefficients for each lead time and target, and for each window if it rolls.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    fields : xr.DataArray
+        Ensembles to fit to, ``(init_time, lead_time, [number,] channel, latitude, longitude)``.
+    truth : (N, L, D, H, W) float32
+        What happened.
+    rows : (H, 1)
+        Weights.
+    wanted : (W,) datetime64
+        Starts before which a rolling window ends.
+
+    Returns
+    -------
+    tuple
+        Tensors by name, and what else the model has to know.
+
+    Raises
+    ------
+    ConfigError
+        Members are asked for where the store has none.
+    InputError
+        A window holds too few starts.
+    """
+    settings = config.postprocess
+    if settings.method == "mbm" and is_moments(fields):
+        raise ConfigError(
+            f"{config.ensemble_store}: holds mean and spread; postprocess.method mbm needs the "
+            "members (postprocess.ens10.keep: members), or take emos"
+        )
+    starts, hours = fields["init_time"].values, as_hours(fields["lead_time"].values)
+    tensors: dict[str, torch.Tensor] = {}
+    for lead, target, channel in _each(config):
+        members, true = members_of(fields, lead, channel), truth[:, lead, target]
+        parts = [slice(None)] if not settings.window_days else None
+        chosen = parts or _windows(config, starts, int(hours[lead]), wanted)
+        fits = [
+            _fit_one(config, channel, members[some], true[some], starts[some], rows).to_tensors()
+            for some in chosen
+        ]
+        for name in fits[0]:
+            stacked = np.stack([f[name] for f in fits]) if settings.window_days else fits[0][name]
+            key = f"{channel}.{settings.lead_hours[lead]}h.{name}"
+            tensors[key] = torch.from_numpy(np.array(stacked))
+    windows = [str(w) for w in wanted] if settings.window_days else []
+    return tensors, {"windows": windows}
+
+
+def _each(config: Config) -> Iterator[tuple[int, int, str]]:
+    """Return index of the lead time, index of the target, and its name, for each."""
+    for lead in range(len(config.postprocess.lead_hours)):
+        for target, channel in enumerate(config.postprocess.targets):
+            yield lead, target, channel
+
+
+def _windows(config: Config, starts: Starts, hours: int, wanted: Starts) -> list[NDArray[np.intp]]:
+    """Return, for each start wanted, those of the last days whose truth was known by then."""
+    days = config.postprocess.window_days
+    known = starts + np.timedelta64(hours, "h")
+    found = []
+    for start in wanted:
+        inside = (starts >= start - np.timedelta64(days, "D")) & (known <= start) & (starts < start)
+        found.append(np.flatnonzero(inside))
+        if len(found[-1]) < FEWEST:
+            raise InputError(
+                f"{config.ensemble_store}: the {days} days before {iso(start)} hold "
+                f"{len(found[-1])} starts whose truth was known by then; raise "
+                "postprocess.window_days, or let the test split begin later"
+            )
+    return found
+
+
+def _fit_one(
+    config: Config, channel: str, members: Fields, true: Fields, starts: Starts, rows: Fields
+) -> Fitted:
+    settings = config.postprocess
+    where, season = settings.where, settings.season
+    if settings.method == "mbm":
+        return mbm.fit(
+            members, true, where=where, season=season, starts=starts, weights=rows,
+            lowest=_lowest(channel),
+        )  # fmt: skip
+    return emos.fit(
+        members, true, where=where, season=season, starts=starts, weights=rows,
+        distribution=settings.distribution,
+    )  # fmt: skip
+
+
+def _lowest(channel: str) -> float:
+    return 0.0 if names.is_never_negative(channel) else -np.inf
+
+
+def opened(config: Config, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Apply:
+    """Return what applies a fitted calibration.
+
+    Parameters
+    ----------
+    config : Config
+        That it was fitted with.
+    state, tensors
+        What `fit` gave.
+
+    Raises
+    ------
+    ModelError
+        A coefficient is missing; on applying, a start has no window.
+    """
+    windows = np.array(state.get("windows", []), "datetime64[ns]")
+    fitted = {
+        (lead, target): [
+            _read(config, tensors, channel, lead, window if len(windows) else None)
+            for window in range(max(1, len(windows)))
+        ]
+        for lead, target, channel in _each(config)
+    }
+    columns = [config.postprocess.channels.index(t) for t in config.postprocess.targets]
+
+    def apply(
+        members: Fields, starts: Starts, count: int, rng: np.random.Generator
+    ) -> tuple[Fields, Fields, Fields]:
+        batch, leads, _, _, *space = members.shape
+        made = np.empty((batch, leads, count, len(columns), *space))
+        mean, std = np.empty((2, batch, leads, len(columns), *space))
+        window = _window_of(config, windows, starts)
+        for (lead, target), fits in fitted.items():
+            for number in np.unique(window):
+                some = window == number
+                raw = members[some, lead, :, columns[target]]
+                parts = _calibrated(fits[number], raw, starts[some], count, rng)
+                made[some, lead, :, target] = parts[0]
+                mean[some, lead, target], std[some, lead, target] = parts[1:]
+        return made, mean, std
+
+    return apply
+
+
+def _read(
+    config: Config, tensors: dict[str, torch.Tensor], channel: str, lead: int, window: int | None
+) -> Fitted:
+    settings = config.postprocess
+    prefix = f"{channel}.{settings.lead_hours[lead]}h."
+    own = {
+        name.removeprefix(prefix): (value if window is None else value[window]).numpy()
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    if settings.method == "mbm":
+        return MemberByMember.from_tensors(own, settings.season, _lowest(channel))
+    return Emos.from_tensors(own, settings.distribution, settings.season)
+
+
+def _window_of(config: Config, windows: Starts, starts: Starts) -> NDArray[np.intp]:
+    """Return the newest window that ends no later than each start; 0 where none rolls."""
+    if not len(windows):
+        return np.zeros(len(starts), np.intp)
+    found = np.searchsorted(windows, starts, side="right") - 1
+    longest = np.timedelta64(config.postprocess.window_days, "D")
+    old = (found < 0) | (starts - windows[found] > longest)
+    if old.any():
+        raise ModelError(
+            f"the start {iso(starts[old][0])} is outside of the rolling windows of this "
+            f"calibration, {iso(windows[0])} to {iso(windows[-1])}: fit it again to newer ensembles"
+        )
+    return found
+
+
+def _calibrated(
+    fitted: Fitted, raw: Fields, starts: Starts, count: int, rng: np.random.Generator
+) -> tuple[Fields, Fields, Fields]:
+    """Return members (B, count, H, W), mean and spread."""
+    if isinstance(fitted, Emos):
+        forecast = fitted.forecast(raw, starts)
+        return forecast.members(raw, 1, rng=rng, count=count), *forecast.moments()
+    if count > raw.shape[1]:
+        raise ConfigError(
+            f"{count} members cannot come of {raw.shape[1]} by postprocess.method mbm; lower "
+            "postprocess.members, or take emos"
+        )
+    made = fitted.members(raw, starts)
+    chosen = np.arange(count) if count == raw.shape[1] else rng.permutation(raw.shape[1])[:count]
+    return made[:, np.sort(chosen)], np.nanmean(made, axis=1), np.nanstd(made, axis=1, ddof=1)

@@ -1,0 +1,164 @@
+"""The classical calibrations through the verbs: member by member, windows, seasons, wind speed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from small_world import ensembles, small_run
+
+from smoecast.config import Config
+from smoecast.errors import ConfigError, InputError, ModelError
+from smoecast.fields import store
+from smoecast.tasks.calibrations import open_calibration
+from smoecast.tasks.evaluate import evaluate
+from smoecast.tasks.fitting import fit
+from smoecast.tasks.postprocess import postprocess
+from smoecast.tasks.preprocess import preprocess
+
+POOLED = "postprocess.where=pooled"
+
+
+@pytest.fixture(scope="module")
+def place(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the stores of the small world."""
+    folder = tmp_path_factory.mktemp("classical")
+    preprocess(small_run(world, folder))
+    return folder
+
+
+def variant(world: Path, place: Path, words: str, *overrides: str) -> Config:
+    """The run of `place` under another name, on the same stores."""
+    config = small_run(world, place, f"name={words}", *overrides)
+    config.place.mkdir()
+    for name in ("store.zarr", "ensemble.zarr"):
+        (config.place / name).symlink_to(place / "small" / name)
+    return config
+
+
+def calibrated(config: Config) -> Any:
+    postprocess(config)
+    with xr.open_dataset(config.place / "calibrated.nc", decode_timedelta=True) as written:
+        return written.load()
+
+
+def crps(config: Config) -> dict[str, float]:
+    """CRPS of raw and calibrated ensembles at 24 h."""
+    evaluate(config)
+    scores = json.loads((config.place / "scores.json").read_text())["scores"]
+    return {r["forecast"]: r["crps"] for r in scores if r.get("crps") and r["lead_hours"] == 24}
+
+
+def test_member_by_member_keeps_ranks_and_improves(world: Path, place: Path) -> None:
+    config = variant(world, place, "mbm", "postprocess.method=mbm", POOLED)
+    written = calibrated(config)
+    raw = store.open_store(config.ensemble_store)["fields"].sel(
+        channel="t2m", init_time=written["init_time"]
+    )
+    np.testing.assert_array_equal(written["t2m"].values.argsort(2), raw.values.argsort(2))
+    np.testing.assert_allclose(written["t2m"].mean("number"), written["t2m_mean"], rtol=1e-6)
+    found = crps(config)
+    assert found["calibrated"] < 0.8 * found["raw"]
+
+
+def test_fewer_members_by_member_and_no_more(world: Path, place: Path) -> None:
+    few = ("postprocess.method=mbm", POOLED, "postprocess.members=3")
+    assert calibrated(variant(world, place, "few", *few)).sizes["number"] == 3
+    many = variant(world, place, "many", *few[:2], "postprocess.members=9")
+    with pytest.raises(ConfigError, match="9 members cannot come of 5"):
+        postprocess(many)
+
+
+def test_a_rolling_window_learns_from_starts_before(world: Path, place: Path) -> None:
+    config = variant(world, place, "window", "postprocess.window_days=20", POOLED)
+    written = calibrated(config)
+    state = json.loads((config.calibration / "state.json").read_text())
+    starts = written["init_time"].values
+    assert len(state["windows"]) == len(starts) + 1
+    found = crps(config)
+    assert found["calibrated"] < 0.8 * found["raw"]
+    # what comes after a start does not change its calibration
+    early = open_calibration(config.calibration)
+    fields = store.open_store(config.ensemble_store)["fields"].sel(init_time=starts[:1]).values
+    again = early.apply(fields, starts[:1], 5, np.random.default_rng(0))
+    np.testing.assert_allclose(again[1][0, 0, 0], written["t2m_mean"][0, 0], rtol=1e-5)
+    for outside in (starts[0] - np.timedelta64(1, "D"), starts[-1] + np.timedelta64(60, "D")):
+        with pytest.raises(ModelError, match="outside of the rolling windows"):
+            early.apply(fields, np.array([outside]), 5, np.random.default_rng(0))
+
+
+def test_the_future_is_not_used(world: Path, place: Path, tmp_path: Path) -> None:
+    """The truth from the first test start on is spoilt; its calibration stays the same."""
+    config = variant(world, place, "honest", "postprocess.window_days=20", POOLED)
+    first = calibrated(config)["init_time"].values[0]
+    with xr.open_mfdataset(f"{world}/analyses_*.nc") as dataset:
+        spoilt = dataset.load()
+    later = spoilt["time"] > first
+    spoilt["t2m"] = spoilt["t2m"] + 50.0 * later
+    spoilt.to_netcdf(tmp_path / "spoilt.nc")
+    truth = f"postprocess.truth=['{tmp_path}/spoilt.nc']"
+    other = variant(world, place, "spoilt", "postprocess.window_days=20", POOLED, truth)
+    found = [calibrated(c)["t2m_mean"] for c in (config, other)]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert float(np.abs(found[0][-1] - found[1][-1]).max()) > 1
+
+
+def test_a_window_too_short(world: Path, place: Path) -> None:
+    config = variant(world, place, "short", "postprocess.window_days=2", POOLED)
+    with pytest.raises(InputError, match=r"the 2 days before .* hold 1 starts"):
+        fit(config)
+
+
+@pytest.mark.parametrize("method", ["emos", "mbm"])
+def test_a_season_travels_with_the_model(world: Path, place: Path, method: str) -> None:
+    config = variant(
+        world, place, f"season-{method}", "postprocess.season=harmonic",
+        f"postprocess.method={method}", POOLED,
+    )  # fmt: skip
+    calibrated(config)
+    found = crps(config)
+    assert found["calibrated"] < 0.9 * found["raw"]
+
+
+def test_wind_speed_is_never_negative(world: Path, tmp_path: Path) -> None:
+    with xr.open_mfdataset(f"{world}/analyses_*.nc") as dataset:
+        truth = dataset.load()
+    wind = np.abs(truth["t2m"] - 280).assign_attrs(units="m s-1", long_name="wind speed")
+    truth = truth.assign(ws10=wind.astype("f4")).drop_vars("t2m")
+    truth.to_netcdf(tmp_path / "analyses_a.nc")
+    raw = ensembles(truth.rename(ws10="t2m")).rename(t2m="ws10")
+    raw["ws10"] = np.maximum(raw["ws10"], 0).assign_attrs(raw["ws10"].attrs)
+    raw.to_netcdf(tmp_path / "ensembles.nc")
+    config = small_run(
+        tmp_path, tmp_path, "data.channels=[ws10]", "postprocess.channels=[ws10]",
+        "postprocess.targets=[ws10]", "postprocess.distribution=truncated_normal", POOLED,
+    )  # fmt: skip
+    preprocess(config)
+    assert float(calibrated(config)["ws10"].min()) >= 0
+    found = crps(config)
+    assert found["calibrated"] < 0.8 * found["raw"]
+
+
+def test_statistics_alone_are_refused_by_member(world: Path, place: Path) -> None:
+    from smoecast.tasks import classical
+
+    config = small_run(world, place, "postprocess.method=mbm")
+    fields = store.open_store(config.ensemble_store)["fields"].isel(number=0, drop=True)
+    with pytest.raises(ConfigError, match="needs the members"):
+        classical.fit(config, fields, np.zeros(0, "f4"), np.ones((8, 1)), np.zeros(0, "M8[ns]"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["postprocess.method=mbm", "postprocess.distribution=csg"], "for method emos only"),
+        (["postprocess.method=smoe", "postprocess.window_days=9"], "for methods emos and mbm"),
+        (["postprocess.season=harmonic", "postprocess.window_days=9"], "exclude each other"),
+        (["postprocess.distribution=truncated_normal"], "never below 0"),
+    ],
+)
+def test_settings_that_do_not_fit(world: Path, tmp_path: Path, overrides: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        small_run(world, tmp_path, *overrides)
