@@ -20,6 +20,7 @@ from smoecast.config_data import (
     known_channels,
 )
 from smoecast.config_learning import Network, Positive, Section, Training
+from smoecast.config_products import WORDS, products
 
 
 class Sample(Section):
@@ -99,7 +100,24 @@ class Postprocess(Section):
     network: Network = Field(Network(), description="for method smoe")
     training: Training = Field(Training(), description="how the calibration is fitted")
     members: int = Field(0, ge=0, description="members written; 0: as many as came in")
+    members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
+        "ecc-q",
+        description="members in the ranks of the raw ones, as quantiles, draws, or the raw ones "
+        "stretched; or quantiles in the ranks of the truth of earlier dates (Schaake shuffle)",
+    )
+    write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
+    any_lead: bool = Field(
+        False,
+        description="calibrate every lead time of the input, also those it was not fitted for: "
+        "as the nearest that it was",
+    )
     _check = field_validator("channels", "targets")(known_channels)
+
+    @field_validator("write")
+    @classmethod
+    def _can_be_written(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        products(value)
+        return value
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> "Postprocess":

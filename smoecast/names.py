@@ -53,6 +53,10 @@ COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
         "long_name": "ensemble member",
         "units": "1",
     },
+    "quantile": {
+        "long_name": "share of the distribution that lies below",
+        "units": "1",
+    },
     "level": {
         "standard_name": "air_pressure",
         "long_name": "pressure level",
@@ -260,7 +264,19 @@ def parse_channel(name: str) -> Channel | None:
     return Channel(variable, int(match["level"]))
 
 
-_NEVER_NEGATIVE = ("ws10", "fg10", "tp", "tp6h", "lntp6h", "cp", "tcw", "tcwv", "ssrd", "strd", "tisr")
+_NEVER_NEGATIVE = (
+    "ws10",
+    "fg10",
+    "tp",
+    "tp6h",
+    "lntp6h",
+    "cp",
+    "tcw",
+    "tcwv",
+    "ssrd",
+    "strd",
+    "tisr",
+)
 
 
 def is_never_negative(channel: str) -> bool:

@@ -1,7 +1,7 @@
 """Forecasts as distributions: moments, quantiles, members, score. Numpy in and out."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,11 @@ class Distribution:
     location: Values
     scale: Values
     shift: Values
+
+    def at(self, key: Any) -> "Distribution":
+        """Return the distributions of some points, as numpy indexes them."""
+        parts = (self.location, self.scale, self.shift)
+        return Distribution(self.name, *(part[key] for part in parts))
 
     def moments(self) -> tuple[Values, Values]:
         """Return mean and standard deviation of the variable itself."""

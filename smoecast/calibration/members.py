@@ -71,7 +71,7 @@ def ecc(
     no shape to keep, and the values are the quantiles.
     """
     raw = _checked(raw_members, axis, mean, std)
-    chosen = _chosen(raw.shape[0], count, rng)
+    chosen = choice(raw.shape[0], count, rng)
     if how == "transformation":
         z = _stretched(raw, chosen, rng)
     elif how == "random":
@@ -139,8 +139,24 @@ def _checked(members: ArrayLike, axis: int, mean: ArrayLike, std: ArrayLike) -> 
     return template
 
 
-def _chosen(size: int, count: int | None, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return which of the template's members stand for the members wanted."""
+def choice(size: int, count: int | None, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return which of a template's members stand for the members wanted.
+
+    Parameters
+    ----------
+    size : int
+        Members of the template.
+    count : int or None
+        Members wanted; None: `size`. Fewer are a random choice in ascending order; of more, the
+        first `size` are the members themselves, then they come again.
+    rng : numpy.random.Generator
+        Chooses.
+
+    Raises
+    ------
+    ConfigError
+        If `count` is not positive.
+    """
     wanted = size if count is None else count
     if wanted < 1:
         raise ConfigError(f"{wanted} members cannot be made; ask for one or more")

@@ -40,6 +40,30 @@ Input = Annotated[
 Output = Annotated[
     str | None, typer.Option("--output", "-o", help="File to write; default: in the run's folder.")
 ]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="netcdf (CF) or wb2, a WeatherBench 2 store; default: forecast.format.",
+        metavar="netcdf|wb2",
+    ),
+]
+Write = Annotated[
+    str | None,
+    typer.Option(
+        "--write",
+        help="What the file holds: members, mean, std, quantiles=0.1:0.5:0.9, "
+        "probabilities=t2m>273.15, apart with commas; default: postprocess.write.",
+        metavar="WHAT,...",
+    ),
+]
+AnyLead = Annotated[
+    bool,
+    typer.Option(
+        "--any-lead",
+        help="Calibrate every lead time of the input, those it was not fitted for as the nearest.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

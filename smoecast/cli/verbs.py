@@ -1,5 +1,6 @@
 """The verbs: each parses its options, calls its task and says what came out."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,14 +135,7 @@ def forecast(
             metavar="TIME",
         ),
     ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="netcdf (CF) or wb2, a WeatherBench 2 store; default: forecast.format.",
-            metavar="netcdf|wb2",
-        ),
-    ] = None,
+    format_: options.Format = None,
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -171,6 +165,8 @@ def postprocess(
     set_: options.Set = None,
     model: options.Model = None,
     input_: options.Input = None,
+    write: options.Write = None,
+    any_lead: options.AnyLead = False,
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -183,8 +179,10 @@ def postprocess(
     def task() -> dict[str, Any]:
         from smoecast.tasks.postprocess import postprocess as work
 
+        given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
+        given += ["postprocess.any_lead=true"] if any_lead else []
         return work(
-            read_config(config, set_),
+            read_config(config, [*(set_ or []), *given]),
             model=_folder(model),
             inputs=input_ or (),
             output=Path(output) if output else None,

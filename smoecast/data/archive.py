@@ -1,21 +1,22 @@
 """The raw files of a run as one lazy dataset: what a store of it holds."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import xarray as xr
 
 from smoecast.config import Config
-from smoecast.data import channels, checks, ens10fields, raw, series, splits
+from smoecast.data import channels, checks, ens10, ens10fields, opendata, raw, series, splits
 from smoecast.data.sources import Kind
 from smoecast.errors import InputError
+from smoecast.fields.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.derived import derive
 from smoecast.fields.leading import leading_trimmed
 from smoecast.fields.reader import open_files
 from smoecast.fields.regrid import named_grid, regrid
 
 _SUMS = {"tp6h", "lntp6h"}
-ENSEMBLE = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
 
 
 def content(config: Config, kind: Kind, identity: str) -> xr.Dataset:
@@ -105,8 +106,32 @@ def _ensembles(config: Config) -> xr.Dataset:
     settings = config.postprocess
     paths = raw.raw_files(config, "ensembles")
     if settings.source == "ens10":
-        return xr.Dataset({"fields": ens10fields.open_fields(paths, settings)})
+        fields = ens10fields.open_fields(paths, settings)
+        return xr.Dataset({"fields": fields.assign_attrs(license=ens10.ABOUT.licence)})
     source = checks.named(paths)
-    dataset = series.leads(open_files(paths), settings.lead_hours, source)
-    fields = channels.pack(dataset, settings.channels, source)
-    return xr.Dataset({"fields": fields.transpose(*ENSEMBLE)})
+    opened = open_files(paths, any_grid=True)
+    dataset = series.leads(opened, settings.lead_hours, source)
+    fields = packed_ensemble(dataset, settings.channels, source)
+    if settings.source == "opendata":
+        fields.attrs["license"] = opendata.ABOUT.licence
+    return xr.Dataset({"fields": fields})
+
+
+def packed_ensemble(dataset: xr.Dataset, names: Sequence[str], source: str) -> xr.DataArray:
+    """Stack channels of an ensemble; what its files say of themselves comes along as attributes.
+
+    Returns
+    -------
+    xr.DataArray
+        ``(init_time, lead_time, [number,] channel, latitude, longitude)``, or the axes of a
+        projection, which then comes along too.
+
+    Raises
+    ------
+    InputError
+        A channel is not there.
+    """
+    fields = channels.pack(dataset, names, source)
+    leading = [d for d in ("init_time", "lead_time", "number") if d in fields.dims]
+    fields = fields.transpose(*leading, ...)
+    return fields.assign_attrs({k: dataset.attrs[k] for k in KEPT_ATTRIBUTES if k in dataset.attrs})

@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
+from smoecast.fields.axes import PROJECTION
 from smoecast.fields.layout import channels_of, field_of, layout
+from smoecast.fields.plane import with_projection
 
 
 def field(dataset: xr.Dataset, channel: str, source: str) -> xr.DataArray:
@@ -43,7 +45,8 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
     Returns
     -------
     xr.DataArray
-        ``(..., channel, latitude, longitude)``, float32.
+        ``(..., channel, latitude, longitude)``, float32; in a projection its axes stand last, and
+        it comes along.
 
     Raises
     ------
@@ -53,10 +56,9 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
     parts = [field(dataset, channel, source).astype("float32") for channel in channels]
     bare = [part.drop_vars([n for n in part.coords if n not in part.dims]) for part in parts]
     stacked = xr.concat(bare, dim="channel", join="exact", coords="minimal", compat="override")
-    stacked = stacked.assign_coords(channel=list(channels)).transpose(
-        ..., "channel", "latitude", "longitude"
-    )
-    return stacked.rename("fields").drop_attrs()
+    place = PROJECTION if PROJECTION[0] in stacked.dims else ("latitude", "longitude")
+    stacked = stacked.assign_coords(channel=list(channels)).transpose(..., "channel", *place)
+    return with_projection(stacked.rename("fields").drop_attrs(), dataset)
 
 
 def unpack(stacked: xr.DataArray) -> xr.Dataset:

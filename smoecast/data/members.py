@@ -113,6 +113,6 @@ def over_land(dataset: xr.Dataset) -> xr.Dataset:
     for name in _OF_THE_SEA:
         if name in dataset:
             array = dataset[name]
-            over = [d for d in ("number", "latitude", "longitude") if d in array.dims]
+            over = [d for d in array.dims if d not in ("time", "init_time", "lead_time")]
             filled[name] = array.fillna(array.mean(over, dtype=np.float64).astype(array.dtype))
     return dataset.assign(filled)

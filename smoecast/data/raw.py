@@ -55,4 +55,4 @@ def truth_of(config: Config) -> xr.DataArray:
     if not config.postprocess.truth:
         return open_store(config.store)["fields"]
     paths = expand(config.postprocess.truth, "postprocess.truth")
-    return pack(open_files(paths), config.postprocess.targets, named(paths))
+    return pack(open_files(paths, any_grid=True), config.postprocess.targets, named(paths))

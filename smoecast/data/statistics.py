@@ -20,18 +20,22 @@ def moments(values: NDArray[np.float32]) -> dict[str, Any]:
     Parameters
     ----------
     values : (T, ..., C, H, W) float32
-        Of training times; T may be 0.
+        Of training times; T may be 0. NaN is left out: a member that is missing.
 
     Returns
     -------
     dict
-        ``count`` (points per channel), ``mean`` and ``squares`` (C numbers each): JSON values.
+        ``count`` (values), ``mean`` and ``squares``, C numbers each: JSON values.
     """
     axes = tuple(i for i in range(values.ndim) if i != values.ndim - 3)
-    count = values.size // values.shape[-3]
-    mean = values.mean(axis=axes, dtype=np.float64) if count else np.zeros(values.shape[-3])
-    squares = ((values - mean[:, None, None]) ** 2).sum(axis=axes)
-    return {"count": count, "mean": mean.tolist(), "squares": squares.tolist()}
+    count = np.isfinite(values).sum(axis=axes)
+    if values.size and (count == values.size // len(count)).all():
+        mean = values.mean(axis=axes, dtype=np.float64)
+        squares = ((values - mean[:, None, None]) ** 2).sum(axis=axes)
+    else:
+        mean = np.nansum(values, axis=axes, dtype=np.float64) / np.maximum(count, 1)
+        squares = np.nansum((values - mean[:, None, None]) ** 2, axis=axes)
+    return {"count": count.tolist(), "mean": mean.tolist(), "squares": squares.tolist()}
 
 
 def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -50,16 +54,16 @@ def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArra
     mean, std : (C,) float64
         The spread floored, see `floored`.
     """
-    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    count, mean, squares = np.zeros(1, np.int64), np.zeros(1), np.zeros(1)
     for part in parts:
-        more = part["count"]
-        if not more:
+        more = np.asarray(part["count"])
+        if not more.any():
             continue
         change = np.asarray(part["mean"]) - mean
-        whole = count + more
+        whole = np.maximum(count + more, 1)
         squares = squares + np.asarray(part["squares"]) + change**2 * (count * more / whole)
         mean = mean + change * (more / whole)
-        count = whole
+        count = count + more
     return mean, floored(np.sqrt(squares / count), mean)
 
 

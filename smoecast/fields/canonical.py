@@ -25,7 +25,15 @@ from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS
 LEFT_OUT = "smoecast_left_out"
 """Global attribute: the variables of the file that smoecast has no use for."""
 
-_KEPT_ATTRIBUTES = ("title", "institution", "source", "references", "license", "comment")
+KEPT_ATTRIBUTES = (
+    "title",
+    "institution",
+    "source",
+    "history",
+    "references",
+    "license",
+    "comment",
+)
 HUGE = 1e15
 """Beyond every quantity of the table; fill values that a file does not declare lie above."""
 _FILLS = (-9999.0, -32767.0, -32768.0)
@@ -89,7 +97,7 @@ def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str
         raise InputError(
             f"{source}: no variable that smoecast knows among {' '.join(left_out) or 'none'}"
         )
-    attributes = {key: dataset.attrs[key] for key in _KEPT_ATTRIBUTES if key in dataset.attrs}
+    attributes = {key: dataset.attrs[key] for key in KEPT_ATTRIBUTES if key in dataset.attrs}
     attributes[LEFT_OUT] = ", ".join(left_out)
     return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
 

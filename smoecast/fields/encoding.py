@@ -15,6 +15,9 @@ from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, parse_channel
 PLACE = ("latitude", "longitude", *PROJECTION)
 """Dimensions that make up one field."""
 
+PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
+"""What the name of a variable ends in that is made of a variable or channel."""
+
 KEPT = ("long_name", "cell_methods", "grid_mapping")
 """Attributes that a field may bring; the others follow from its name."""
 
@@ -23,8 +26,10 @@ _EPOCH = np.datetime64("1970-01-01", "ns")
 
 
 def channel_name(name: str) -> str:
-    """Return the variable or channel of which ``t2m_mean`` or ``z500_std`` is a moment."""
-    return name.removesuffix("_mean").removesuffix("_std")
+    """Return the variable or channel of which ``t2m_mean`` or ``z500_quantile`` is made."""
+    for ending in PRODUCTS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def prepared(dataset: xr.Dataset) -> xr.Dataset:
@@ -57,11 +62,21 @@ def _whole(spans: np.ndarray) -> tuple[np.ndarray, str]:
     return (minutes, "minutes") if (minutes % 60).any() else (minutes // 60, "hours")
 
 
-def define(file: netCDF4.Dataset, dataset: xr.Dataset) -> None:
-    """Write dimensions, coordinates and attributes of `dataset`, and define its variables."""
-    for dimension in (*DIMENSIONS, *PROJECTION):
-        if dimension in dataset.sizes:
-            file.createDimension(dimension, dataset.sizes[dimension])
+def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> None:
+    """Write dimensions, coordinates and attributes of `dataset`, and define its variables.
+
+    Parameters
+    ----------
+    file : netCDF4.Dataset
+        Open for writing, empty.
+    dataset : xarray.Dataset
+        From `prepared`.
+    gaps : bool
+        Whether members may be missing, so that variables with members declare a fill value.
+    """
+    known = [name for name in (*DIMENSIONS, *PROJECTION) if name in dataset.sizes]
+    for dimension in dict.fromkeys((*known, *map(str, dataset.sizes))):
+        file.createDimension(dimension, dataset.sizes[dimension])
     for name, coordinate in dataset.coords.items():
         values, attributes = stored_coordinate(str(name), coordinate)
         dimensions = [str(dimension) for dimension in coordinate.dims]
@@ -79,7 +94,7 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset) -> None:
         )
         variable[...] = height
     for name, array in dataset.data_vars.items():
-        _define_field(file, str(name), array)
+        _define_field(file, str(name), array, gaps and "number" in array.dims)
     attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
     if "valid_time" in dataset.coords:
         # Named here, as xarray does, and not beside each field: CDO skips a field with a
@@ -88,13 +103,25 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset) -> None:
     file.setncatts({"Conventions": "CF-1.11"} | attributes)
 
 
-def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray) -> None:
+def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray, gaps: bool) -> None:
     chunk = tuple(array.sizes[d] if d in PLACE else 1 for d in array.dims)
     dimensions = [str(dimension) for dimension in array.dims]
+    fill = np.float32(np.nan) if gaps else None
     variable = file.createVariable(
-        name, "f4", dimensions, zlib=True, complevel=4, shuffle=True, chunksizes=chunk
+        name,
+        "f4",
+        dimensions,
+        zlib=True,
+        complevel=4,
+        shuffle=True,
+        chunksizes=chunk,
+        fill_value=fill,
     )
     attributes = attributes_of(channel_name(name))
+    if name.endswith("_std") and "units_metadata" in attributes:
+        attributes["units_metadata"] = "temperature: difference"
+    if "_probability_" in name:  # CF has no standard name for it
+        attributes = {"units": "1"}
     attributes |= {key: array.attrs[key] for key in KEPT if key in array.attrs}
     channel = parse_channel(channel_name(name))
     beside = []

@@ -82,7 +82,7 @@ def _blocked(array: xr.DataArray) -> xr.DataArray:
     return array.chunk(dict.fromkeys(array.dims, -1) | {first: min(rows, array.sizes[first])})
 
 
-def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+def write_netcdf(dataset: xr.Dataset, path: Path, gaps: bool = False) -> None:
     """Write a canonical dataset to `path`: whole and verified, or not at all.
 
     Fields may be lazy: they are computed and written one block of dask chunks after the other,
@@ -96,6 +96,8 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
         Canonical; its attributes become global attributes.
     path : pathlib.Path
         The file, replaced if it is there; its folder is made if it is not.
+    gaps : bool
+        Whether members may be missing: fields of a variable with `number` that are NaN throughout.
 
     Raises
     ------
@@ -108,10 +110,10 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _clean(path)
-        _fill(dataset, part, path)
+        _fill(dataset, part, path, gaps)
         with storing(path):
             sync(part)
-            _verify(dataset, part, path)
+            _verify(dataset, part, path, gaps)
             part.replace(path)
             sync(path.parent)
     finally:
@@ -140,14 +142,14 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:
+def _fill(dataset: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
     """Write all of `dataset` to `part`, block by block."""
     netCDF4.set_chunk_cache(CACHE_BYTES)
     with storing(path):
         file = netCDF4.Dataset(part, "w", format="NETCDF4")
     try:
         with storing(path):
-            define(file, dataset)
+            define(file, dataset, gaps)
         for place in blocks(dataset):
             block = computed(dataset, place)  # what goes wrong in here is not the disk's fault
             with storing(path):
@@ -161,7 +163,7 @@ def _fill(dataset: xr.Dataset, part: Path, path: Path) -> None:
             file.close()
 
 
-def _verify(dataset: xr.Dataset, part: Path, path: Path) -> None:
+def _verify(dataset: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
     """Open what was written and compare it with what should be there."""
     with netCDF4.Dataset(part) as file:
         file.set_auto_maskandscale(False)
@@ -175,17 +177,24 @@ def _verify(dataset: xr.Dataset, part: Path, path: Path) -> None:
             found = file[str(name)]
             if found.dimensions != array.dims or found.shape != array.shape:
                 raise OutputError(f"{path}: {name} was stored as {found.shape}: run again")
-            _verify_values(found, path)
+            _verify_values(found, path, gaps and "number" in array.dims)
 
 
-def _verify_values(stored: "netCDF4.Variable[Any]", path: Path) -> None:
-    """Refuse a stored variable with missing values, reading one field at a time."""
+def _verify_values(stored: "netCDF4.Variable[Any]", path: Path, gaps: bool) -> None:
+    """Refuse a stored variable with missing values, reading one field at a time.
+
+    With gaps a field may be missing as a whole.
+    """
     leading = [
         size
         for name, size in zip(stored.dimensions, stored.shape, strict=True)
         if name not in PLACE
     ]
-    missing = sum(int((~(np.abs(stored[index]) < HUGE)).sum()) for index in np.ndindex(*leading))
+    missing = 0
+    for index in np.ndindex(*leading):
+        field = stored[index]
+        if not (gaps and np.isnan(field).all()):
+            missing += int((~(np.abs(field) < HUGE)).sum())
     if missing:
         raise OutputError(
             f"{path}: {missing} of {stored.size} values of {stored.name} are missing or infinite, "

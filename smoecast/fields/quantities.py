@@ -60,6 +60,8 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     channel = parse_channel(name)
     if "realization:" in str(array.attrs.get("cell_methods", "")):
         return None  # a moment over members, beside the members themselves
+    if name.endswith("_quantile"):
+        return None  # of ours: it has the standard name of the variable itself
     if channel is not None and channel.level is not None:
         # ERA5's u100 is the wind at 100 metres: only a stated pressure makes it a channel.
         stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()

@@ -49,7 +49,9 @@ def open_store(path: Path) -> xr.Dataset:
             "`smoecast preprocess` again"
         )
     dims = tuple(map(str, dataset[FIELDS].dims))
-    return dataset.assign({FIELDS: variable(rows_of(path), dims)})
+    fields = variable(rows_of(path), dims)
+    fields.attrs = dataset[FIELDS].attrs
+    return dataset.assign({FIELDS: fields})
 
 
 def rows_of(path: Path) -> Rows:

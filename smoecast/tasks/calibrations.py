@@ -11,15 +11,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import configfile
-from smoecast.calibration.members import ecc
+from smoecast.calibration.distributions import Distribution
+from smoecast.calibration.forecasts import Forecast
 from smoecast.calibration.network import SpreadCorrection
 from smoecast.config import Config
 from smoecast.data.ensembles import with_lead
 from smoecast.data.inputs import Inputs
 from smoecast.data.members import moment_names, moments
 from smoecast.data.series import HOUR
-from smoecast.errors import ModelError
+from smoecast.errors import InputError, ModelError
 from smoecast.fields.grid import Grid
+from smoecast.fields.plane import Plane, place_from_dict
 from smoecast.nn.network import build
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks import classical
@@ -28,8 +30,9 @@ from smoecast.tasks.classical import Apply
 from smoecast.training.state import load_state, load_tensors
 
 Fields = NDArray[np.floating[Any]]
-Predict = Callable[[Fields, NDArray[np.datetime64]], tuple[Fields, Fields]]
-"""Members (B, L, M, C, H, W) and starts (B,) to mean and spread, (B, L, D, H, W) each."""
+Predict = Callable[[Fields, NDArray[np.datetime64], Fields], tuple[Fields, Fields]]
+"""Members (B, L, M, C, H, W), starts (B,) and the hours (L,) after which they hold to mean and
+spread, (B, L, D, H, W) each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +45,27 @@ class Calibration:
         What it reads, and what it corrects.
     lead_hours : tuple of int
         For which it was fitted.
-    grid : Grid or None
+    grid : Grid, Plane or None
         Where it holds; None where it does not matter.
     sha256 : str
         Of its tensors.
+    method : str
+        ``raw``, ``emos``, ``mbm`` or ``smoe``.
     apply : Apply
     """
 
     channels: tuple[str, ...]
     targets: tuple[str, ...]
     lead_hours: tuple[int, ...]
-    grid: Grid | None
+    grid: Grid | Plane | None
     sha256: str
+    method: str
     apply: Apply
+
+    @property
+    def gives_members(self) -> bool:
+        """Whether it corrects member by member, and gives no distribution."""
+        return self.method in ("raw", "mbm")
 
 
 def raw_calibration(config: Config) -> Calibration:
@@ -62,33 +73,22 @@ def raw_calibration(config: Config) -> Calibration:
     settings = config.postprocess
     columns = [settings.channels.index(t) for t in settings.targets]
 
-    def predict(members: Fields, _: NDArray[np.datetime64]) -> tuple[Fields, Fields]:
-        both = moments(members[:, :, :, columns])
-        return both[:, :, : len(columns)], both[:, :, len(columns) :]
+    def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> Forecast:
+        if members.shape[2] < 2:
+            raise InputError("a calibration needs at least two members; the ensemble has one")
+        return Forecast(members=members[:, :, :, columns])
 
     return Calibration(
-        settings.channels,
-        settings.targets,
-        settings.lead_hours,
-        None,
-        "raw",
-        _gaussian(config, predict),
+        settings.channels, settings.targets, settings.lead_hours, None, "raw", "raw", apply
     )
 
 
-def _gaussian(config: Config, predict: Predict) -> Apply:
-    """Return members that are quantiles of a normal distribution, in the raw members' ranks."""
-    settings = config.postprocess
-    columns = [settings.channels.index(t) for t in settings.targets]
+def _gaussian(predict: Predict) -> Apply:
+    """Return what a network's mean and spread say: a normal distribution."""
 
-    def apply(
-        members: Fields, starts: NDArray[np.datetime64], count: int, rng: np.random.Generator
-    ) -> tuple[Fields, Fields, Fields]:
-        mean, std = predict(members, starts)
-        template = members[:, :, :, columns]
-        if settings.method == "raw" and count == template.shape[2]:
-            return template, mean, std
-        return ecc(mean, std, template, axis=2, rng=rng, count=count), mean, std
+    def apply(members: Fields, starts: NDArray[np.datetime64], hours: Fields) -> Forecast:
+        mean, std = (part.astype(np.float64) for part in predict(members, starts, hours))
+        return Forecast(Distribution("normal", mean, std, np.zeros_like(mean)))
 
     return apply
 
@@ -107,17 +107,20 @@ def open_calibration(folder: Path) -> Calibration:
     tensors = load_tensors(folder)
     config = configfile.validate(state["config"], f"{folder}: config in state.json")
     settings = config.postprocess
-    grid = Grid.from_dict(state["grid"])
+    grid: Grid | Plane | None = place_from_dict(state["grid"])
     if state["kind"] == "smoe":
-        apply = _gaussian(config, _network(config, state, tensors, grid))
+        network = _network(config, state, tensors, Grid.from_dict(state["grid"]))
+        apply = _gaussian(network)
     else:
         apply = classical.opened(config, state, tensors)
+        grid = grid if settings.where == "local" else None  # pooled coefficients fit any grid
     return Calibration(
         settings.channels,
         settings.targets,
         settings.lead_hours,
         grid,
         state["sha256"]["model.safetensors"],
+        state["kind"],
         apply,
     )
 
@@ -137,11 +140,13 @@ def _network(
     hours = np.array(settings.lead_hours, np.float64)
 
     @torch.no_grad()
-    def predict(members: Fields, starts: NDArray[np.datetime64]) -> tuple[Fields, Fields]:
+    def predict(
+        members: Fields, starts: NDArray[np.datetime64], ahead: Fields
+    ) -> tuple[Fields, Fields]:
         both = moments(members)
         batch, leads = both.shape[:2]
         lead = np.tile(hours, batch)
-        valid = np.repeat(starts, leads) + lead.astype(np.int64) * HOUR
+        valid = np.repeat(starts, leads) + np.tile(ahead, batch).astype(np.int64) * HOUR
         flat = both.reshape(batch * leads, *both.shape[2:])  # (B, L, 2C, H, W) -> (B L, 2C, H, W)
         output = network(torch.from_numpy(with_lead(inputs, flat, valid, lead))).numpy()
         # (B L, 2 D, H, W) -> (B, L, 2 D, H, W)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from smoecast import names
 from smoecast.calibration import emos, mbm
+from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.emos import Emos
+from smoecast.calibration.forecasts import Forecast
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.config import Config
 from smoecast.data.members import is_moments, members_of
@@ -20,9 +22,9 @@ from smoecast.fields.times import as_hours, iso
 Fields = NDArray[np.floating[Any]]
 Starts = NDArray[np.datetime64]
 Fitted = Emos | MemberByMember
-Apply = Callable[[Fields, Starts, int, np.random.Generator], tuple[Fields, Fields, Fields]]
-"""Members (B, L, M, C, H, W), starts (B,), members wanted and a generator to calibrated members
-(B, L, count, D, H, W), mean and spread, (B, L, D, H, W) each."""
+Apply = Callable[[Fields, Starts, Fields], Forecast]
+"""Members (B, L, M, C, H, W) of the lead times that were fitted, starts (B,) and the hours (L,)
+after which they hold to what comes of them."""
 
 FEWEST = 2
 """Starts that a rolling window must hold."""
@@ -151,21 +153,24 @@ def opened(config: Config, state: dict[str, Any], tensors: dict[str, torch.Tenso
     }
     columns = [config.postprocess.channels.index(t) for t in config.postprocess.targets]
 
-    def apply(
-        members: Fields, starts: Starts, count: int, rng: np.random.Generator
-    ) -> tuple[Fields, Fields, Fields]:
-        batch, leads, _, _, *space = members.shape
-        made = np.empty((batch, leads, count, len(columns), *space))
-        mean, std = np.empty((2, batch, leads, len(columns), *space))
+    def apply(members: Fields, starts: Starts, _: Fields) -> Forecast:
         window = _window_of(config, windows, starts)
+        batch, leads, size, _, *space = members.shape
+        targets = len(columns)
+        own = np.empty((batch, leads, size, targets, *space))
+        parts = np.empty((3, batch, leads, targets, *space))
         for (lead, target), fits in fitted.items():
             for number in np.unique(window):
-                some = window == number
-                raw = members[some, lead, :, columns[target]]
-                parts = _calibrated(fits[number], raw, starts[some], count, rng)
-                made[some, lead, :, target] = parts[0]
-                mean[some, lead, target], std[some, lead, target] = parts[1:]
-        return made, mean, std
+                some = np.flatnonzero(window == number)
+                raw, fit_ = members[some, lead, :, columns[target]], fits[number]
+                if isinstance(fit_, MemberByMember):
+                    own[some, lead, :, target] = fit_.members(raw, starts[some])
+                else:
+                    said = fit_.forecast(raw, starts[some])
+                    parts[:, some, lead, target] = said.location, said.scale, said.shift
+        if config.postprocess.method == "mbm":
+            return Forecast(members=own)
+        return Forecast(Distribution(config.postprocess.distribution, *parts))
 
     return apply
 
@@ -198,20 +203,3 @@ def _window_of(config: Config, windows: Starts, starts: Starts) -> NDArray[np.in
             f"calibration, {iso(windows[0])} to {iso(windows[-1])}: fit it again to newer ensembles"
         )
     return found
-
-
-def _calibrated(
-    fitted: Fitted, raw: Fields, starts: Starts, count: int, rng: np.random.Generator
-) -> tuple[Fields, Fields, Fields]:
-    """Return members (B, count, H, W), mean and spread."""
-    if isinstance(fitted, Emos):
-        forecast = fitted.forecast(raw, starts)
-        return forecast.members(raw, 1, rng=rng, count=count), *forecast.moments()
-    if count > raw.shape[1]:
-        raise ConfigError(
-            f"{count} members cannot come of {raw.shape[1]} by postprocess.method mbm; lower "
-            "postprocess.members, or take emos"
-        )
-    made = fitted.members(raw, starts)
-    chosen = np.arange(count) if count == raw.shape[1] else rng.permutation(raw.shape[1])[:count]
-    return made[:, np.sort(chosen)], np.nanmean(made, axis=1), np.nanstd(made, axis=1, ddof=1)

@@ -20,6 +20,7 @@ from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store
 from smoecast.fields.grid import grid_of
+from smoecast.fields.plane import place_of
 from smoecast.fields.times import as_hours, valid_times
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks import classical
@@ -85,7 +86,7 @@ def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
         # where results went is no part of the calibration
         "config": config.model_dump(mode="json", exclude={"folder"}),
         "fitted": kept,
-        "grid": grid_of(ensembles).to_dict(),
+        "grid": place_of(ensembles).to_dict(),
         "data": {"identity": details["identity"], "manifest": details["manifest"]},
         "seed": config.seed,
     }
@@ -103,7 +104,7 @@ def _fit_classical(
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     rolling = config.postprocess.window_days > 0
     fields, true = _cases(config, ensembles, truth, None if rolling else "train")
-    starts, rows = ensembles["init_time"].values, grid_of(ensembles).weights()[:, None]
+    starts, rows = ensembles["init_time"].values, place_of(ensembles).weights()[:, None]
     # what the last window is fitted to also serves the starts that come next
     after = fields["init_time"].values[-1] + fields["lead_time"].values.max()
     wanted = np.union1d(starts[ensembles[TEST].values], after)

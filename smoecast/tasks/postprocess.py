@@ -4,34 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
-import numpy as np
-import xarray as xr
-from dask.delayed import delayed
-from numpy.typing import NDArray
-
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import channels, checks, files, series
-from smoecast.data.members import is_moments, over_land, with_members
+from smoecast.config_products import Products, products
 from smoecast.disk import lock
-from smoecast.errors import ModelError
-from smoecast.fields import store, times
-from smoecast.fields.grid import grid_of
+from smoecast.errors import ConfigError
+from smoecast.fields import times
 from smoecast.fields.netcdf import write_netcdf
-from smoecast.fields.reader import open_files
+from smoecast.fields.plane import place_of
+from smoecast.tasks.calibrated import calibrated
 from smoecast.tasks.calibrations import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.fitting import fit
-from smoecast.tasks.results import attributes, is_there, save_config
-
-BATCH, VALUES = 16, 1 << 26
-"""Starts calibrated together, and values of their members, at most."""
-
-QUANTILES = 10
-"""Members made from mean and spread where the config does not say how many."""
-
-PART = "test"
-"""What is calibrated where no input is given."""
+from smoecast.tasks.incoming import Incoming, open_incoming
+from smoecast.tasks.making import Maker
+from smoecast.tasks.results import attributes, is_there, save_config, with_lineage
+from smoecast.tasks.templates import earlier_truth
 
 
 def postprocess(
@@ -61,6 +48,9 @@ def postprocess(
 
     Raises
     ------
+    ConfigError
+        The probability of a channel is wanted that is not calibrated, or more members than came
+        in of a calibration that corrects member by member.
     InputError
         The ensemble or its truth is missing, damaged, or lacks a channel or lead time.
     ModelError
@@ -70,32 +60,26 @@ def postprocess(
     """
     path = output or config.place / "calibrated.nc"
     path.parent.mkdir(parents=True, exist_ok=True)
+    wanted = products(config.postprocess.write)
     calibration = _calibration(config, model)
-    fields, manifest = _ensemble(config, calibration, inputs)
-    count = config.postprocess.members or fields.sizes["number"]
-    starts = fields["init_time"].values
-    made_from = {
-        "starts": starts.astype(str).tolist(),
-        "leads": calibration.lead_hours,
-        "targets": calibration.targets,
-        "members": count,
-        "seed": config.seed,
-    }
-    described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
-    leads = ", ".join(f"{h} h" for h in calibration.lead_hours)
+    _check_events(wanted, calibration)
+    incoming = open_incoming(config, calibration, inputs)
+    maker = _maker(config, calibration, incoming, wanted)
+    starts = incoming.fields["init_time"].values
+    described = _described(maker, incoming)
     summary = {
         "output": str(path),
         "starts": len(starts),
         "first": times.iso(starts[0]),
         "last": times.iso(starts[-1]),
-        "what": f"{', '.join(calibration.targets)} at {leads}, {count} members",
+        "what": _what(maker),
     }
     with lock(path.parent):
         if is_there(path, described):
             return {**summary, "written": False}
         with console.progress("calibrating", len(starts)) as step:
-            dataset = _lazy(config, calibration, fields, count, step)
-            write_netcdf(dataset.assign_attrs(described), path)
+            dataset = calibrated(maker, incoming.fields, step)
+            write_netcdf(dataset.assign_attrs(described), path, gaps=incoming.gaps)
         save_config(config, path)
     return {**summary, "written": True}
 
@@ -109,85 +93,57 @@ def _calibration(config: Config, model: Path | None) -> Calibration:
     return open_calibration(config.calibration)
 
 
-def _ensemble(
-    config: Config, calibration: Calibration, inputs: Sequence[str]
-) -> tuple[xr.DataArray, Any]:
-    """Return (init_time, lead_time, number, channel, latitude, longitude), lazy, and manifest."""
-    if inputs:
-        paths = files.expand(inputs, "--input")
-        source, manifest = checks.named(paths), files.manifest(paths)
-        opened = series.leads(over_land(open_files(paths)), calibration.lead_hours, source)
-        fields = channels.pack(opened, calibration.channels, source)
-        checks.check_finite(fields, paths)
-    else:
-        dataset = store.open_store(config.ensemble_store)
-        source, manifest = str(config.ensemble_store), store.details_of(dataset)["manifest"]
-        fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
-        if is_moments(fields):
-            console.say(f"{source}: mean and spread; members are quantiles at each point")
-            fields = with_members(fields, config.postprocess.members or QUANTILES)
-    if "number" not in fields.dims:
-        raise ModelError(f"{source}: holds no ensemble members (dimension number)")
-    if calibration.grid is not None and not calibration.grid.matches(grid_of(fields)):
-        raise ModelError(
-            f"{source}: the ensemble is on {grid_of(fields).describe()}, the calibration on "
-            f"{calibration.grid.describe()}; fit one on this grid"
+def _check_events(wanted: Products, calibration: Calibration) -> None:
+    strange = [event.channel for event in wanted.events if event.channel not in calibration.targets]
+    if strange:
+        raise ConfigError(
+            f"postprocess.write asks for a probability of {strange[0]}, but what is calibrated is "
+            f"{', '.join(calibration.targets)}: correct the one, or postprocess.targets"
         )
-    order = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
-    return fields.transpose(*order), manifest
 
 
-def _together(fields: xr.DataArray) -> int:
-    """Return how many starts are calibrated together: fewer where fields are large."""
-    return max(1, min(BATCH, VALUES // int(np.prod(fields.shape[1:]))))
+def _maker(config: Config, calibration: Calibration, incoming: Incoming, wanted: Products) -> Maker:
+    hours, fields = incoming.lead_hours, incoming.fields
+    history = None
+    if config.postprocess.members_by == "schaake" and wanted.members:
+        history = earlier_truth(config, calibration.targets, hours, place_of(fields))
+    came = fields.sizes["number"]
+    count = config.postprocess.members or came
+    if calibration.gives_members and count > came and history is None:
+        raise ConfigError(
+            f"{count} members cannot come of {came} by postprocess.method {calibration.method}: "
+            "lower postprocess.members, or take emos"
+        )
+    return Maker(config, calibration, hours, wanted, count, history)
 
 
-def _lazy(
-    config: Config,
-    calibration: Calibration,
-    fields: xr.DataArray,
-    count: int,
-    step: console.Progress,
-) -> xr.Dataset:
-    """Return members, mean and spread as a dataset whose blocks are made when written."""
-    starts, leads = fields["init_time"].values, fields.sizes["lead_time"]
-    targets, many = calibration.targets, _together(fields)
-
-    def block(begin: int) -> NDArray[np.float32]:
-        some = fields.isel(init_time=slice(begin, begin + many)).values
-        rng = np.random.default_rng([config.seed, begin])
-        members, mean, std = calibration.apply(some, starts[begin : begin + many], count, rng)
-        step(min(begin + many, len(starts)))
-        return np.concatenate([members, mean[:, :, None], std[:, :, None]], axis=2).astype("f4")
-
-    blocks = []
-    for begin in range(0, len(starts), many):
-        size = min(many, len(starts) - begin)
-        shape = (size, leads, count + 2, len(targets), *fields.shape[4:])
-        blocks.append(da.from_delayed(delayed(block)(begin), shape, dtype=np.float32))
-    coordinates = {
-        "init_time": starts,
-        "lead_time": fields["lead_time"].values,
-        "channel": list(targets),
-        "latitude": fields["latitude"].values,
-        "longitude": fields["longitude"].values,
+def _described(maker: Maker, incoming: Incoming) -> dict[str, Any]:
+    """Return the global attributes of the result."""
+    config, settings = maker.config, maker.config.postprocess
+    made_from = {
+        "starts": incoming.fields["init_time"].values.astype(str).tolist(),
+        "leads": maker.lead_hours,
+        "targets": maker.calibration.targets,
+        "members": maker.count,
+        "members_by": settings.members_by,
+        "write": settings.write,
+        "seed": config.seed,
     }
-    dims = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
-    stacked = xr.DataArray(da.concatenate(blocks), dims=dims, coords=coordinates)
-    numbers = fields["number"].values if count == fields.sizes["number"] else np.arange(count)
-    members = stacked.isel(number=slice(count)).assign_coords(number=numbers)
-    mean = channels.unpack(stacked.isel(number=count))
-    std = channels.unpack(stacked.isel(number=count + 1))
-    return channels.unpack(members).assign(
-        {f"{n}_mean": _moment(v, "mean", "mean") for n, v in mean.data_vars.items()}
-        | {
-            f"{n}_std": _moment(v, "standard deviation", "standard_deviation")
-            for n, v in std.items()
-        }
-    )
+    sha256, manifest = maker.calibration.sha256, incoming.manifest
+    described = attributes(config, "postprocess", sha256, manifest, made_from)
+    return with_lineage(described, incoming.fields.attrs, "calibrated")
 
 
-def _moment(field: xr.DataArray, words: str, method: str) -> xr.DataArray:
-    """Say in CF's words that a field is a moment over members."""
-    long_name = f"{words} of {field.attrs['long_name']}"
-    return field.assign_attrs(long_name=long_name, cell_methods=f"realization: {method}")
+def _what(maker: Maker) -> str:
+    """Return in words what is written."""
+    leads = ", ".join(f"{hour} h" for hour in maker.lead_hours)
+    parts = [f"{', '.join(maker.calibration.targets)} at {leads}"]
+    wanted = maker.wanted
+    if wanted.members:
+        parts.append(f"{maker.count} members")
+    else:
+        parts += [word for word in ("mean", "std") if getattr(wanted, word)]
+    if wanted.quantiles:
+        parts.append(f"quantiles {', '.join(f'{level:g}' for level in wanted.quantiles)}")
+    parts += [f"P({e.channel} {'>' if e.above else '<'} {e.threshold:g})" for e in wanted.events]
+    return ", ".join(parts)

@@ -86,7 +86,7 @@ def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
     # one thread: the blocks come from netCDF-C, which crashes under threads
     with dask.config.set(scheduler="synchronous"):
         block = content["fields"].isel({along: rows}).compute()
-    checks.check_finite(block, raw.raw_files(config, kind))
+    checks.check_finite(block, raw.raw_files(config, kind), gaps=kind == "ensembles")
     training = content["train"].values[rows]
     draft.write(chunk, block.values, statistics.moments(block.values[training]))
 

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from smoecast import __version__, configfile
-from smoecast.config import Config
+from smoecast.config import Config, Forecast
 from smoecast.disk import write_atomic
+from smoecast.fields.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.results import read_attributes
 
 REFERENCES = (
@@ -16,6 +18,8 @@ REFERENCES = (
     "https://doi.org/10.48550/arXiv.2211.13491"
 )
 IDENTITY = "smoecast_identity"
+_BESIDE = ("source", "references", "license")
+"""Of these both ours and the input's are said."""
 
 
 def attributes(
@@ -53,6 +57,36 @@ def attributes(
         "seed": config.seed,
         IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def with_lineage(
+    described: dict[str, Any], inherited: Mapping[str, Any], word: str
+) -> dict[str, Any]:
+    """Return the global attributes of a result that also say what its input said of itself.
+
+    Parameters
+    ----------
+    described : dict
+        From `attributes`.
+    inherited : mapping
+        Attributes of the input; what it does not say is left alone. Its history comes first, its
+        source, references and licence beside ours; its title and institution stand where the
+        config has none.
+    word : str
+        What was done to it, for the title.
+    """
+    theirs = {k: str(v) for k, v in inherited.items() if k in KEPT_ATTRIBUTES and str(v).strip()}
+    plain = Forecast()
+    if "title" in theirs and described["title"] == plain.title:
+        described = {**described, "title": f"{theirs['title']}, {word}"}
+    if "institution" in theirs and described["institution"] == plain.institution:
+        described = {**described, "institution": theirs["institution"]}
+    joined = {key: f"{described[key]}; input: {theirs[key]}" for key in _BESIDE if key in theirs}
+    if "license" in theirs and described["license"] == plain.license:
+        joined["license"] = theirs["license"]
+    if "history" in theirs:
+        joined["history"] = f"{theirs['history']}\n{described['history']}"
+    return {**described, **joined, **{k: theirs[k] for k in ("comment",) if k in theirs}}
 
 
 def is_there(path: Path, wanted: dict[str, Any]) -> bool:
