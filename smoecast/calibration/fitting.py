@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_BLOCK, _POINTS = 16_000, 512
+_BLOCK, _POINTS = 16_000, 2048
 """Values handled at once, so that they stay in the cache: 5 times faster than a million. Points
-solved side by side are at least so many; each lot goes on until its last point has settled."""
+solved side by side are at least so many; a lot gets smaller as its points settle."""
 _ITERATIONS = 200
 _TOLERANCE = 1e-10
 _CLOSE, _HOPELESS = 1e3, 1e8
@@ -119,13 +119,14 @@ def minimise(
     return found
 
 
-def _columns(cases: Cases, lot: slice) -> Cases:
+def _columns(cases: Cases, lot: slice | Tensor) -> Cases:
     """Return the cases of a lot of points."""
     return Cases(cases.x[:, lot], cases.variance[:, lot], cases.y[:, lot], cases.weight[:, lot])
 
 
 def _minimise_lot(cases: Cases, start: Tensor, prior: Prior | None, scale_only: bool) -> Tensor:
     """Return the coefficients of one lot of points."""
+    found, live = start.clone(), torch.arange(start.shape[1])
     state = evaluate(cases, start, prior)
     damping = torch.full_like(state.loss, 1e-3)
     done = torch.zeros_like(state.loss, dtype=torch.bool)
@@ -141,7 +142,26 @@ def _minimise_lot(cases: Cases, start: Tensor, prior: Prior | None, scale_only: 
             break
         state = _where(better, trial, state)
         damping = torch.where(better, damping * 0.2, damping * 5.0).clamp(min=1e-9)
-    return state.theta
+        if int(done.sum()) * 2 > len(live):
+            # most have settled: go on with the others alone
+            found[:, live] = state.theta
+            left = (~done).nonzero().flatten()
+            live, damping, done = live[left], damping[left], done[left]
+            cases, state = _columns(cases, left), _states(state, left)
+            prior = prior and Prior(prior.theta[:, left], prior.information[:, left])
+    found[:, live] = state.theta
+    return found
+
+
+def _states(state: State, some: Tensor) -> State:
+    """Return the state of some of the points."""
+    return State(
+        state.theta[:, some],
+        state.loss[some],
+        state.gradient[:, some],
+        state.information[:, some],
+        state.bend[:, some],
+    )
 
 
 def evaluate(cases: Cases, theta: Tensor, prior: Prior | None = None) -> State:

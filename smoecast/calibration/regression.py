@@ -13,6 +13,8 @@ from torch import Tensor
 from smoecast.calibration.fitting import Cases, Prior, evaluate, minimise
 
 _TINY = 1e-300
+_POOLED = 4_000_000
+"""Cases that one pooled set is fitted to, at most: then every k-th point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +88,8 @@ def pooled(data: Data, scale_only: bool = False) -> Tensor:
     """
     theta = torch.empty(4, data.mean.shape[1], dtype=torch.float64)
     for group in sorted(set(data.group.tolist())):
-        inside = data.group == group
-        part = data.at(inside)
+        inside = (data.group == group).nonzero().flatten()
+        part = data.at(inside[:: 1 + len(data.mean) * len(inside) // _POOLED])
         fields = (part.mean, part.variance, part.truth, part.weight)
         x, variance, y, weight = (field.reshape(-1, 1) for field in fields)  # (N, S) -> (NS, 1)
         theta[:, inside] = _one_set(Cases(x, variance, y, weight), scale_only)

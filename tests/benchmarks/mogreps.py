@@ -58,6 +58,7 @@ def main():
         "pooled": {"where": "pooled"},
         "pooled, land and sea apart": {"where": "pooled", "groups": land},
         "local": {"where": "local"},
+        "pooled, plain fit": {"where": "pooled", "folds": 0},
     }
     for variable, (name, unit, distributions, lowest) in FIELDS.items():
         members, truth = days(variable, name)
