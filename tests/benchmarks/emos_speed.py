@@ -3,7 +3,8 @@
 Run ``python tests/benchmarks/emos_speed.py``. Synthetic ensembles of 100 starts on 361 x 720
 points; both fit the same four coefficients a point, of least CRPS, with one thread. scipy sees a
 sample of the points, from the same first guess, and its time is scaled to all of them: BFGS with
-the exact gradient, BFGS with differences, and Nelder-Mead, which IMPROVER uses for its EMOS.
+the exact gradient, BFGS with differences, and Nelder-Mead, which IMPROVER uses for its EMOS (there
+with a looser tolerance).
 """
 
 import argparse

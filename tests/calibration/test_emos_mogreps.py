@@ -46,3 +46,20 @@ def test_calibrated_score(days: tuple[Any, Any], where: Any, by_land: bool, limi
     model = fit(members[:2], truth[:2], where=where, groups=land)
     score = crps_gaussian(truth[2:], *model.predict(members[2:])).mean()
     assert score < limit
+
+
+def test_wind_speed_by_truncated_normal() -> None:
+    """Every fourth point each way; all of them: tests/benchmarks/mogreps.py."""
+    name = "{}/{}T{}Z-PT00{}H-horizontal_wind_speed_at_10m.nc"
+    dates = ("20170602", "20170603", "20170604")
+    fields: list[Any] = []
+    for kind, hour, lead in (("history", "0300", "12"), ("truth", "1500", "00")):
+        found = []
+        for day in dates:
+            with xr.open_dataset(DATA / name.format(kind, day, hour, lead)) as dataset:
+                found.append(dataset["wind_speed"].values[..., ::4, ::4])
+        fields.append(np.stack(found))
+    members, truth = fields
+    model = fit(members[:2], truth[:2], where="pooled", distribution="truncated_normal")
+    raw = crps_ensemble(truth[2], members[2], axis=0).mean()
+    assert model.forecast(members[2:]).crps(truth[2:]).mean() < raw
