@@ -34,6 +34,9 @@ Fields = NDArray[np.float32]
 TEST = "test"
 """Part of the split whose starts rolling windows lead up to."""
 
+_NOT_FITTED = {"source", "files", "members", "members_by", "write", "any_lead", "training"}
+"""Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
+
 
 def fit(config: Config) -> bool:
     """Fit the run's calibration unless the same one is there; return whether it was fitted.
@@ -78,7 +81,7 @@ def _refuse_unused(config: Config) -> None:
 def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
     details = store.details_of(ensembles)
     settings = config.postprocess
-    kept = settings.model_dump(mode="json", exclude={"source", "files", "members", "training"})
+    kept = settings.model_dump(mode="json", exclude=_NOT_FITTED)
     kept |= {"seed": config.seed, "training": settings.training.decisive()}
     return {
         "kind": config.postprocess.method,

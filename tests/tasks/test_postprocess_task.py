@@ -49,7 +49,9 @@ def file_of(folder: Path, dataset: xr.Dataset) -> str:
 
 def test_everything_that_can_be_written(done: Config, tmp_path: Path) -> None:
     words = ("members", "mean", "std", "quantiles=0.1:0.5:0.9", "probabilities=t2m>280:t2m<275")
+    before = (done.calibration / "state.json").stat().st_mtime_ns
     made = written(changed(done, write=words), tmp_path / "all.nc")
+    assert (done.calibration / "state.json").stat().st_mtime_ns == before
     assert made["t2m_quantile"].dims[2] == "quantile"
     np.testing.assert_allclose(made["quantile"], [0.1, 0.5, 0.9])
     np.testing.assert_allclose(made["t2m_quantile"].sel(quantile=0.5), made["t2m_mean"], rtol=1e-6)
