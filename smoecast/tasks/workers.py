@@ -80,7 +80,7 @@ def _client(settings: Preprocess) -> Iterator[Client]:
             n_workers=settings.workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as cluster,

@@ -92,7 +92,7 @@ def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, raw: Path) -> No
 
 @pytest.fixture
 def cluster() -> Iterator[str]:
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as made:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as made:
         yield made.scheduler_address
 
 
