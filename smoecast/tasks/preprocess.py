@@ -119,10 +119,15 @@ def _details(config: Config, kind: Kind) -> dict[str, Any]:
 
 
 def _is_done(path: Path, details: dict[str, Any]) -> bool:
+    """Whether the store stands and is of this identity; one that cannot be read is made again."""
     if not path.exists():
         return False
-    with store.open_store(path) as dataset:
-        return bool(store.details_of(dataset).get("identity") == details["identity"])
+    try:
+        with store.open_store(path) as dataset:
+            return bool(store.details_of(dataset).get("identity") == details["identity"])
+    except InputError:
+        console.say(f"{path}: damaged, or of an older version: it is made again")
+        return False
 
 
 def _described(path: Path, *, written: bool) -> dict[str, Any]:

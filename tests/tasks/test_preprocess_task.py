@@ -204,3 +204,16 @@ def test_digests_are_read_again_only_where_a_file_changed(tmp_path: Path, raw: P
     assert files.manifest([raw], memory) == first
     memory.write_text("no json")
     assert files.manifest([raw], memory) == first
+
+
+def test_a_store_that_cannot_be_read_is_made_again(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = run_of(tmp_path, "run", raw)
+    task.preprocess(config)
+    whole = tree(config.store)
+    (config.store / ".zmetadata").write_text("{")
+    (config.store / ".zattrs").unlink()
+    assert task.preprocess(config)["analyses"]["written"]
+    assert "it is made again" in capsys.readouterr().err
+    assert tree(config.store) == whole
