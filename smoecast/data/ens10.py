@@ -19,11 +19,11 @@ from smoecast.data import ens10files
 from smoecast.data.collect import Hooks
 from smoecast.data.ens10files import Wish
 from smoecast.data.gribstream import GribSieve
+from smoecast.data.offers import Offer
 from smoecast.data.patience import Patience
 from smoecast.data.remote import About, Remote, shown
 from smoecast.errors import ConfigError
 from smoecast.fields.times import iso
-from smoecast.names import parse_channel
 
 ABOUT = About(
     name="ens10",
@@ -39,6 +39,7 @@ STEPS = (0, 24, 48)
 _ON_LEVELS = ("z", "t", "q", "w", "u", "v")
 """Divergence is there too; smoecast has no name for it."""
 _SURFACE = ("sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt")
+_OFFER = Offer("ens10", _ON_LEVELS, _SURFACE, LEVELS, key="postprocess.channels")
 _BYTES = {"pl": 24_000_000_000, "sfc": 3_400_000_000}
 _MONDAY, _THURSDAY = 0, 3
 _YEAR = (date(2018, 1, 1) + timedelta(days) for days in range(365))
@@ -80,19 +81,7 @@ def _wishes(config: Config) -> list[Wish]:
 
 def _kind(name: str) -> str:
     """Return in which kind of file a channel is."""
-    channel = parse_channel(name)
-    short, level = (channel.variable.name, channel.level) if channel else ("", None)
-    if short not in (*_ON_LEVELS, *_SURFACE):
-        have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SURFACE])
-        raise ConfigError(
-            f"postprocess.channels names {name}, which source ens10 lacks; it has {have}"
-        )
-    if level is not None and level not in LEVELS:
-        raise ConfigError(
-            f"postprocess.channels names {name}, but source ens10 has {short} at "
-            f"{' '.join(map(str, LEVELS))} hPa"
-        )
-    return "sfc" if level is None else "pl"
+    return "sfc" if _OFFER.channel(name).level is None else "pl"
 
 
 def _remote(wish: Wish, base: str) -> Remote:

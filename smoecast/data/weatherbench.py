@@ -14,12 +14,13 @@ from urllib.parse import quote
 from smoecast.config import Config
 from smoecast.data.collect import Hooks
 from smoecast.data.content import check_netcdf
+from smoecast.data.offers import Offer
 from smoecast.data.patience import Patience
 from smoecast.data.remote import About, Remote
 from smoecast.data.unzip import extract
 from smoecast.errors import ConfigError
 from smoecast.fields.derived import needed
-from smoecast.names import Channel, parse_channel
+from smoecast.names import parse_channel
 
 ABOUT = About(
     name="weatherbench",
@@ -36,6 +37,7 @@ _RESOLUTION = "5.625deg"
 _ON_LEVELS = ("z", "t", "u", "v", "q", "r")
 _SINGLE = ("t2m", "u10", "v10", "tp", "tisr", "tcc")
 _CONSTANTS = ("orography", "lsm", "slt")
+_OFFER = Offer("weatherbench", _ON_LEVELS, (*_SINGLE, *_CONSTANTS), LEVELS)
 _ALONE = {("z", 500), ("t", 850)}
 """Fields on a level with an archive of their own."""
 _BYTES = 1_600_000_000
@@ -57,9 +59,9 @@ def list_files(config: Config) -> list[Remote]:
             f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
         )
     wanted: dict[str, set[int]] = {}
-    names = needed((*config.data.channels, *config.data.constants), _has)
+    names = needed((*config.data.channels, *config.data.constants), _OFFER.has)
     for name in names:
-        channel = _known(name)
+        channel = _OFFER.channel(name)
         if channel.variable.vertical != "constant":
             wanted.setdefault(channel.variable.name, set()).add(channel.level or 0)
     base = config.download.url or WEBDAV
@@ -70,32 +72,10 @@ def list_files(config: Config) -> list[Remote]:
     return files
 
 
-def _has(name: str) -> bool:
-    channel = parse_channel(name)
-    return channel is not None and channel.variable.name in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS)
-
-
-def _known(name: str) -> Channel:
-    """Return a channel that this source has."""
-    channel = parse_channel(name)
-    short = channel.variable.name if channel else ""
-    if channel is None or not _has(name):
-        have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SINGLE, *_CONSTANTS])
-        raise ConfigError(
-            f"data.channels names {name}, which source weatherbench lacks; it has {have}"
-        )
-    if channel.level is not None and channel.level not in LEVELS:
-        raise ConfigError(
-            f"data.channels names {name}, but source weatherbench has {short} at "
-            f"{' '.join(map(str, LEVELS))} hPa"
-        )
-    return channel
-
-
 def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> Remote:
     """Return the archive of a variable, or of the only level of it that is wanted."""
     channel = parse_channel(short if levels == {0} else f"{short}{max(levels)}")
-    assert channel is not None  # `_known` has parsed it
+    assert channel is not None  # `_OFFER` has parsed it
     folder = prefix = channel.variable.cds_name
     count = 1 if levels == {0} else len(LEVELS)
     if len(levels) == 1 and (short, max(levels)) in _ALONE:

@@ -16,10 +16,11 @@ from smoecast.config import Config
 from smoecast.data import mirror
 from smoecast.data.collect import Hooks
 from smoecast.data.mirror import Wish
+from smoecast.data.offers import Offer
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError
 from smoecast.fields.derived import needed
-from smoecast.names import Channel, parse_channel, variable_of
+from smoecast.names import variable_of
 
 ABOUT = About(
     name="weatherbench2",
@@ -36,6 +37,7 @@ LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 _ON_LEVELS = ("z", "t", "u", "v", "q", "w")
 _SINGLE = ("t2m", "u10", "v10", "ws10", "msl", "sp", "tcc", "tcwv", "tisr", "tp6h")
 _CONSTANTS = ("orography", "lsm", "slt")
+_OFFER = Offer("weatherbench2", _ON_LEVELS, (*_SINGLE, *_CONSTANTS), LEVELS)
 _FIELD_BYTES = 5_800
 """Of one field, compressed: about 0.7 of its 32 x 64 float32."""
 
@@ -67,7 +69,7 @@ def list_files(config: Config) -> list[Remote]:
 def _fields(name: str, times: int) -> int:
     """Return how many fields of a variable come: all of its levels share a chunk."""
     variable = variable_of(name)
-    assert variable is not None  # `_known` has parsed it
+    assert variable is not None  # `_OFFER` has parsed it
     if variable.vertical == "constant":
         return 1
     return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
@@ -86,8 +88,8 @@ def _wish(config: Config) -> Wish:
         raise ConfigError(
             f"data.years names {outside[0]}, but source weatherbench2 has {YEARS[0]} to {YEARS[-1]}"
         )
-    names = needed((*data.channels, *data.constants), _has)
-    channels = [_known(name) for name in names]
+    names = needed((*data.channels, *data.constants), _OFFER.has)
+    channels = [_OFFER.channel(name) for name in names]
     levels: dict[str, set[int]] = {}
     for channel in channels:
         own = levels.setdefault(channel.variable.cds_name, set())
@@ -97,26 +99,6 @@ def _wish(config: Config) -> Wish:
     return Wish(
         STORE, f"{base}/{STORE}", years, {name: tuple(sorted(own)) for name, own in levels.items()}
     )
-
-
-def _has(name: str) -> bool:
-    channel = parse_channel(name)
-    return channel is not None and channel.variable.name in (*_ON_LEVELS, *_SINGLE, *_CONSTANTS)
-
-
-def _known(name: str) -> Channel:
-    channel = parse_channel(name)
-    if channel is None or not _has(name):
-        have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + [*_SINGLE, *_CONSTANTS])
-        raise ConfigError(
-            f"data.channels names {name}, which source weatherbench2 lacks; it has {have}"
-        )
-    if channel.level is not None and channel.level not in LEVELS:
-        raise ConfigError(
-            f"data.channels names {name}, but source weatherbench2 has {channel.variable.name} at "
-            f"{' '.join(map(str, LEVELS))} hPa"
-        )
-    return channel
 
 
 def hooks(config: Config) -> Hooks:

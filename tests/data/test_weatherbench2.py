@@ -252,6 +252,7 @@ def test_three_hours_of_a_day_are_enough_here(world, tmp_path):
     made["2m_temperature"].loc[{"time": "2017-06-01"}] = np.nan  # not asked for
     changed(shelf, tmp_path, made)
     download(config)
+    assert open_files(sources.fetched(config))["t2m"].isnull().any()
 
 
 def test_days_across_tiles(world, tmp_path):
