@@ -10,17 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config_data import (
-    Data,
-    Download,
-    Ens10,
-    Hours,
-    Preprocess,
-    Split,
-    known_channels,
-)
+from smoecast.config_calibration import Postprocess
+from smoecast.config_data import Data, Download, Hours, Preprocess, known_channels
 from smoecast.config_learning import Network, Positive, Section, Training
-from smoecast.config_products import WORDS, products
 
 
 class Sample(Section):
@@ -66,73 +58,6 @@ class Forecast(Section):
     title: str = Field("smoecast forecast", description="global attribute")
     institution: str = Field("not stated", description="global attribute: who ran it")
     license: str = Field("not stated", description="global attribute: terms of use")
-
-
-class Postprocess(Section):
-    """Ensemble in, calibrated ensemble out."""
-
-    source: Literal["planet", "files", "ens10", "opendata"] = Field(
-        "planet", description="where ensembles come from"
-    )
-    ens10: Ens10 = Field(Ens10(), description="for source ens10")
-    files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
-    truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
-    channels: tuple[str, ...] = Field(("z500", "t850", "t2m"), description="predictors")
-    targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
-    lead_hours: tuple[Hours, ...] = Field((48,), description="lead times to calibrate")
-    split: Split = Field(Split(), description="by start of forecast")
-    method: Literal["raw", "emos", "mbm", "smoe"] = Field(
-        "emos", description="no correction, EMOS, member by member, or a small SMoE network"
-    )
-    where: Literal["pooled", "local"] = Field(
-        "local", description="coefficients of emos and mbm: one set for all points, or one a point"
-    )
-    distribution: Literal["normal", "truncated_normal", "csg"] = Field(
-        "normal",
-        description="of emos; truncated_normal for wind speed, csg (gamma) for precipitation",
-    )
-    season: Literal["none", "harmonic"] = Field(
-        "none", description="coefficients of emos and mbm follow the day of the year"
-    )
-    window_days: int = Field(
-        0, ge=0, description="emos and mbm are fitted anew to the days before each start; 0: once"
-    )
-    network: Network = Field(Network(), description="for method smoe")
-    training: Training = Field(Training(), description="how the calibration is fitted")
-    members: int = Field(0, ge=0, description="members written; 0: as many as came in")
-    members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
-        "ecc-q",
-        description="members in the ranks of the raw ones, as quantiles, draws, or the raw ones "
-        "stretched; or quantiles in the ranks of the truth of earlier dates (Schaake shuffle)",
-    )
-    write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
-    any_lead: bool = Field(
-        False,
-        description="calibrate every lead time of the input, also those it was not fitted for: "
-        "as the nearest that it was",
-    )
-    _check = field_validator("channels", "targets")(known_channels)
-
-    @field_validator("write")
-    @classmethod
-    def _can_be_written(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        products(value)
-        return value
-
-    @model_validator(mode="after")
-    def _fits_the_method(self) -> "Postprocess":
-        if self.distribution != "normal" and self.method != "emos":
-            raise ValueError(f"distribution {self.distribution} is for method emos only")
-        if (self.season != "none" or self.window_days) and self.method in ("raw", "smoe"):
-            raise ValueError("season and window_days are for methods emos and mbm only")
-        if self.season != "none" and self.window_days:
-            raise ValueError("season and window_days exclude each other: both follow the season")
-        wrong = [t for t in self.targets if not names.is_never_negative(t)]
-        if wrong and self.distribution != "normal":
-            raise ValueError(
-                f"distribution {self.distribution} is for what is never below 0, not for {wrong}"
-            )
-        return self
 
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]

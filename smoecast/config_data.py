@@ -37,7 +37,8 @@ class Split(Section):
     @model_validator(mode="after")
     def _one_kind_and_apart(self) -> "Split":
         parts = (self.train, self.validation, self.test)
-        fractions = [p for p in parts if isinstance(p, float)]
+        # 0 means that there is no such part, beside dates as well
+        fractions = [p for p in parts if isinstance(p, float) and p]
         periods = sorted(p for p in parts if isinstance(p, tuple))
         if fractions and periods:
             raise ValueError("train, validation and test are either all fractions or all dates")

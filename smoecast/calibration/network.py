@@ -40,13 +40,102 @@ class SpreadCorrection(nn.Module):
 
     def forward(self, fields: Tensor) -> Tensor:
         """(B, C, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
-        shift, stretch = self.backbone(self.normalizer.inputs(fields)).chunk(2, dim=1)
-        least = FLOOR * self.normalizer.target_scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
-        raw = fields[:, self.spread].clamp_min(least)
-        mean = fields[:, self.normalizer.base] + shift * raw
-        # bounded: a spread e^6 times the raw one is a diverging network, not a forecast
-        std = (raw * stretch.clamp(-6.0, 6.0).exp()).clamp_min(least)
-        return torch.cat([mean, std], dim=1)
+        output = self.backbone(self.normalizer.inputs(fields))
+        mean, spread = fields[:, self.normalizer.base], fields[:, self.spread]
+        return corrected(output, mean, spread, self.normalizer.target_scale)
+
+
+class MemberCorrection(nn.Module):
+    """Members in, mean and standard deviation out.
+
+    A member that is NaN somewhere does not take part; mean and spread are of the values that are
+    there.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        Normalised members (B, M, 2 C + X, H, W), and which are there (B, M), -> (B, 2 D, H, W),
+        near zero before training.
+    statistics : Statistics
+        Of the C channels of a member, then of X further inputs; `base` names the targets among C.
+    channels : int
+        C.
+    """
+
+    def __init__(self, backbone: nn.Module, statistics: Statistics, channels: int) -> None:
+        super().__init__()
+        self.normalizer = Normalizer(statistics)
+        self.backbone = backbone
+        self.channels = channels
+
+    def forward(self, fields: Tensor) -> Tensor:
+        """(B, M C + X, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
+        extra = len(self.normalizer.input_mean) - self.channels
+        size = (fields.shape[1] - extra) // self.channels
+        # (B, M C, H, W) -> (B, M, C, H, W)
+        members = fields[:, : size * self.channels]
+        members = members.reshape(len(fields), size, self.channels, *fields.shape[2:])
+        mean, std = member_moments(members)
+        there = members.isfinite().flatten(2).all(dim=2)
+        seen = self._seen(members, mean, std, fields[:, size * self.channels :])
+        # the numbers of a missing member are never used, but 0 x NaN would be
+        output = self.backbone(seen.masked_fill(~there[:, :, None, None, None], 0.0), there)
+        base = self.normalizer.base
+        return corrected(output, mean[:, base], std[:, base], self.normalizer.target_scale)
+
+    def _seen(self, members: Tensor, mean: Tensor, std: Tensor, extra: Tensor) -> Tensor:
+        """Return each member normalised, how many spreads it is off the mean, and the rest."""
+        units = self.normalizer.input_std.view(-1, 1, 1)  # (C + X,) -> (C + X, 1, 1)
+        centre = self.normalizer.input_mean.view(-1, 1, 1)
+        own, rest = slice(self.channels), slice(self.channels, None)
+        away = (members - mean[:, None]) / std[:, None].clamp_min(FLOOR * units[own])
+        beside = ((extra - centre[rest]) / units[rest])[:, None]
+        beside = beside.expand(-1, members.shape[1], -1, -1, -1)
+        return torch.cat([(members - centre[own]) / units[own], away, beside], dim=2)
+
+
+def member_moments(members: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation (over M - 1) of the values that are there.
+
+    Parameters
+    ----------
+    members : Tensor
+        (B, M, C, H, W); NaN is missing.
+
+    Returns
+    -------
+    tuple of two Tensors, (B, C, H, W)
+    """
+    there = members.isfinite()
+    count = there.sum(dim=1)
+    mean = members.masked_fill(~there, 0.0).sum(dim=1) / count
+    away = (members - mean[:, None]).masked_fill(~there, 0.0)
+    return mean, (away.square().sum(dim=1) / (count - 1).clamp_min(1)).sqrt()
+
+
+def corrected(output: Tensor, mean: Tensor, spread: Tensor, scale: Tensor) -> Tensor:
+    """Apply what a network says to an ensemble's moments.
+
+    Parameters
+    ----------
+    output : Tensor
+        (B, 2 D, H, W): D shifts in units of the spread, then D logarithms of the factor on it.
+    mean, spread : Tensor
+        (B, D, H, W), of the ensemble.
+    scale : Tensor
+        (D,), physical units, of the targets.
+
+    Returns
+    -------
+    Tensor
+        (B, 2 D, H, W): D means, then D spreads.
+    """
+    shift, stretch = output.chunk(2, dim=1)
+    least = FLOOR * scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
+    raw = spread.clamp_min(least)
+    # bounded: a spread e^6 times the raw one is a diverging network, not a forecast
+    std = (raw * stretch.clamp(-6.0, 6.0).exp()).clamp_min(least)
+    return torch.cat([mean + shift * raw, std], dim=1)
 
 
 def crps_loss(latitude_weights: Tensor, scale: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

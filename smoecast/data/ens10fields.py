@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from smoecast.config import Postprocess
+from smoecast.config_calibration import Postprocess
 from smoecast.data import channels, series
 from smoecast.data.checks import named
 from smoecast.data.members import moment_names, over_land

@@ -28,11 +28,22 @@ def moments(members: NDArray[np.float32]) -> NDArray[np.float32]:
     InputError
         There are fewer than two members.
     """
-    if members.shape[2] < 2:
-        raise InputError("a calibration needs at least two members; the ensemble has one")
+    check_several(members)
     mean = np.nanmean(members, axis=2, dtype=np.float64)
     std = np.nanstd(members, axis=2, ddof=1, dtype=np.float64)
     return np.concatenate([mean, std], axis=2).astype(np.float32)
+
+
+def check_several(members: NDArray[np.floating]) -> None:
+    """Refuse an ensemble (B, L, M, ...) that cannot have a spread.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two members.
+    """
+    if members.shape[2] < 2:
+        raise InputError("a calibration needs at least two members; the ensemble has one")
 
 
 def moment_names(channels: tuple[str, ...]) -> tuple[str, ...]:

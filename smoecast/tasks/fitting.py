@@ -7,32 +7,27 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import __version__, console
-from smoecast.calibration.network import crps_loss
+from smoecast import __version__
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import raw
-from smoecast.data.ensembles import LEAD_UNIT_HOURS, EnsembleSamples
-from smoecast.data.inputs import Inputs
-from smoecast.data.members import is_moments, moment_names, moments
-from smoecast.data.statistics import mean_and_std
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store
-from smoecast.fields.grid import grid_of
 from smoecast.fields.plane import place_of
-from smoecast.fields.times import as_hours, valid_times
-from smoecast.nn.normalize import Statistics
+from smoecast.fields.times import valid_times
 from smoecast.tasks import classical
-from smoecast.tasks.assembly import CONSTANTS
-from smoecast.tasks.calibrations import fitted_part, new_correction
-from smoecast.training.course import device_of
-from smoecast.training.loop import train as learn
+from smoecast.tasks.calibrations import fitted_part
+from smoecast.tasks.corrections import METHODS as NETWORKS
+from smoecast.tasks.network_fitting import Cases, fit_network
 from smoecast.training.state import STATE, load_state, save_model
 
 Fields = NDArray[np.float32]
 TEST = "test"
 """Part of the split whose starts rolling windows lead up to."""
+
+_CHOICE = {"default": "validation", "ens10-paper": TEST}
+"""By which part of the split a network is chosen, by protocol."""
 
 _NOT_FITTED = {"source", "files", "members", "members_by", "write", "any_lead", "training"}
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
@@ -61,7 +56,7 @@ def fit(config: Config) -> bool:
             return False
         truth = raw.truth_of(config)
         write_atomic(folder / "config.yaml", dump(config).encode())
-        if config.postprocess.method == "smoe":
+        if config.postprocess.method in NETWORKS:
             tensors, extra = _fit_network(config, ensembles, truth, state)
         else:
             tensors, extra = _fit_classical(config, ensembles, truth)
@@ -83,8 +78,11 @@ def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
     settings = config.postprocess
     kept = settings.model_dump(mode="json", exclude=_NOT_FITTED)
     kept |= {"seed": config.seed, "training": settings.training.decisive()}
+    if settings.protocol == "default":
+        del kept["protocol"]  # as before there was any other
     return {
-        "kind": config.postprocess.method,
+        "kind": settings.method,
+        "protocol": settings.protocol,
         "smoecast": __version__,
         # where results went is no part of the calibration
         "config": config.model_dump(mode="json", exclude={"folder"}),
@@ -107,16 +105,14 @@ def _fit_classical(
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     rolling = config.postprocess.window_days > 0
     fields, true = _cases(config, ensembles, truth, None if rolling else "train")
-    starts, rows = ensembles["init_time"].values, place_of(ensembles).weights()[:, None]
+    starts, rows = ensembles["init_time"].values, _rows(config, ensembles)[:, None]
     # what the last window is fitted to also serves the starts that come next
     after = fields["init_time"].values[-1] + fields["lead_time"].values.max()
     wanted = np.union1d(starts[ensembles[TEST].values], after)
     return classical.fit(config, fields, true, rows, wanted)
 
 
-def _cases(
-    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str | None
-) -> tuple[xr.DataArray, Fields]:
+def _cases(config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> Cases:
     """Return the ensembles of one part, or of all, lazy, and their truth (N, L, D, H, W)."""
     fields = fitted_part(ensembles, truth, part)
     if not fields.sizes["init_time"]:
@@ -132,78 +128,24 @@ def _cases(
     return fields, true
 
 
-def _samples(
-    config: Config, ensembles: xr.Dataset, truth: xr.DataArray, inputs: Inputs, part: str
-) -> EnsembleSamples:
-    fields, true = _cases(config, ensembles, truth, part)
-    hours, starts = as_hours(ensembles["lead_time"].values), fields["init_time"].values
-    both = fields if is_moments(fields) else moments(fields.values)
-    return EnsembleSamples(both, true, starts, hours, inputs)
-
-
-def _constants(config: Config) -> dict[str, NDArray[np.float32]]:
-    """Return the constants of the run's store, where there is one."""
-    if not config.store.exists():
-        return {}
-    with store.open_store(config.store) as dataset:
-        return {
-            str(name).removeprefix("constant_"): array.values
-            for name, array in dataset.data_vars.items()
-            if str(name).startswith("constant_")
-        }
-
-
-def _statistics(samples: EnsembleSamples, config: Config) -> tuple[Statistics, torch.Tensor]:
-    """Return statistics of the training part, and where each target's spread stands."""
-    settings = config.postprocess
-    everything = np.ones(len(samples.fields), bool)
-    mean, std = samples.inputs.statistics(*mean_and_std(samples.fields, everything))
-    hours = samples.lead_hours / LEAD_UNIT_HOURS
-    mean, std = np.append(mean, hours.mean()), np.append(std, hours.std() or 1.0)
-    base = [settings.channels.index(t) for t in settings.targets]
-    # start by start, for the fields may be larger than memory
-    squares = [
-        ((true - np.asarray(some[:, base])).astype(np.float64) ** 2).mean(axis=(0, 2, 3))
-        for true, some in zip(samples.truth, samples.fields, strict=True)
-    ]
-    scale = np.sqrt(np.mean(squares, axis=0))
-    statistics = Statistics(
-        input_mean=torch.from_numpy(mean),
-        input_std=torch.from_numpy(std),
-        target_scale=torch.from_numpy(scale),
-        base=torch.tensor(base),
-        target_mean=torch.zeros(len(base)),
-    )
-    return statistics, torch.tensor(base) + len(settings.channels)
+def _rows(config: Config, ensembles: xr.Dataset) -> NDArray[np.float64]:
+    """Return the weight of each row, (H,), as the protocol has it."""
+    weights = place_of(ensembles).weights()
+    plain = config.postprocess.protocol == "ens10-paper"
+    return np.ones_like(weights) if plain else weights
 
 
 def _fit_network(
     config: Config, ensembles: xr.Dataset, truth: xr.DataArray, state: dict[str, Any]
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    settings, grid = config.postprocess, grid_of(ensembles)
-    constants = _constants(config)
-    inputs = Inputs(moment_names(settings.channels), (0,), True, constants, grid)
-    samples = _samples(config, ensembles, truth, inputs, "train")
-    validation = _samples(config, ensembles, truth, inputs, "validation")
-    statistics, spread = _statistics(samples, config)
-    torch.manual_seed(config.seed)
-    network = new_correction(config, inputs, statistics, spread)
-    device = device_of(settings.training.device)
-    rows = torch.from_numpy(grid.weights()).float().to(device)
-    loss = crps_loss(rows, statistics.target_scale.float().to(device))
-    with console.progress("fitting the calibration", settings.training.epochs) as step:
-        outcome = learn(
-            network,
-            samples,
-            validation,
-            loss,
-            settings.training,
-            folder=config.calibration,
-            seed=config.seed,
-            identity={"fitted": state["fitted"], "data": state["data"]},
-            report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
-            tick=step,
+    settings = config.postprocess
+    choice = _CHOICE[settings.protocol]
+    if getattr(settings.split, choice) == 0.0:
+        raise ConfigError(
+            f"postprocess.method {settings.method} is chosen by the {choice} part, but "
+            f"postprocess.split.{choice} is 0: give it some starts"
         )
-    fields = np.array(list(constants.values()), np.float32).reshape(-1, *grid.shape)
-    tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}
-    return tensors, {"constants": tuple(constants), "training": dict(outcome)}
+    training, chosen = (_cases(config, ensembles, truth, part) for part in ("train", choice))
+    identity = {"fitted": state["fitted"], "data": state["data"]}
+    rows = _rows(config, ensembles)
+    return fit_network(config, training, chosen, place_of(ensembles), rows, identity)

@@ -5,7 +5,10 @@ from typing import Any
 
 from smoecast import zoo
 from smoecast.errors import ModelError
+from smoecast.nn.cost import count_parameters
 from smoecast.tasks.assembly import open_model
+from smoecast.tasks.calibrations import KINDS, open_calibration
+from smoecast.training.state import load_state
 
 
 def list_models() -> dict[str, Any]:
@@ -52,6 +55,9 @@ def verify_model(place: Path) -> dict[str, Any]:
     ModelError
         Anything is missing, damaged or does not fit.
     """
-    model = open_model(place)
-    count = sum(p.numel() for p in model.network.parameters())
-    return {"model": str(place), "parameters": count, "sha256": model.state["sha256"]}
+    state = load_state(place)
+    if state.get("kind") in KINDS:
+        count = open_calibration(place).parameters
+    else:
+        count = count_parameters(open_model(place).network)
+    return {"model": str(place), "parameters": count, "sha256": state["sha256"]}

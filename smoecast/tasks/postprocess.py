@@ -129,8 +129,12 @@ def _described(maker: Maker, incoming: Incoming) -> dict[str, Any]:
         "write": settings.write,
         "seed": config.seed,
     }
+    protocol = maker.calibration.protocol
+    if protocol != "default":
+        made_from["protocol"] = protocol
     sha256, manifest = maker.calibration.sha256, incoming.manifest
     described = attributes(config, "postprocess", sha256, manifest, made_from)
+    described["protocol"] = protocol
     return with_lineage(described, incoming.fields.attrs, "calibrated")
 
 

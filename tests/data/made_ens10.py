@@ -9,7 +9,10 @@ ROWS, COLUMNS = 7, 12
 YEARS = range(1998, 2018)
 NUMBERS = range(1, 11)
 STEPS = (0, 24, 48)
-PARAMS = {"t2m": 167, "msl": 151, "sst": 34, "tp": 228, "t": 130, "z": 129, "d": 155, "skt": 235}
+PARAMS = {
+    "t2m": 167, "msl": 151, "sst": 34, "tp": 228, "t": 130, "z": 129, "d": 155, "skt": 235,
+    "tcw": 136, "tcwv": 137, "cp": 143, "tcc": 164, "u10": 165, "v10": 166,
+}  # fmt: skip
 LEVELS = {"pl": (850, 500), "sfc": (0,)}
 
 Key = tuple[str, int, int, int, int]

@@ -100,8 +100,14 @@ def test_the_third_day_scores_better_calibrated(uk: Path) -> None:
 
 def test_a_network_wants_a_regular_grid(uk: Path) -> None:
     result = smoecast("postprocess", "-q", "-c", str(uk), "-s", "postprocess.method=smoe")
-    assert result.exit_code == 3
-    assert "regular latitude-longitude grid" in result.output
+    assert result.exit_code == 2
+    assert "postprocess.split.validation is 0: give it some starts" in result.output
+    split = "postprocess.split={train: 0.34, validation: 0.33, test: 0.33}"
+    said = ("-q", "-c", str(uk), "-s", split, "-s", "name=uk-network")
+    assert smoecast("preprocess", *said).exit_code == 0
+    result = smoecast("postprocess", *said, "-s", "postprocess.method=smoe")
+    assert result.exit_code == 6
+    assert "needs a regular latitude-longitude grid, not 200 x 200 points" in result.output
 
 
 def test_another_projection_is_refused(uk: Path, tmp_path: Path) -> None:
@@ -167,3 +173,28 @@ def test_several_lead_times_of_grib(tmp_path: Path) -> None:
         np.testing.assert_array_equal(made["lead_time"], raw["lead_time"])
         share = made["fg10_probability_above"].squeeze("fg10_threshold_above")
         np.testing.assert_allclose(share, (raw > 30).mean("number"), atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["pooled", "local"])
+def test_the_mlp_needs_no_latitudes(uk: Path, where: str) -> None:
+    """On a map projection, with and without the position, and better than the raw members."""
+    said = ["-q", "-c", str(uk), "-s", f"name=uk-mlp-{where}"]
+    settings = {
+        "method": "mlp",
+        "where": where,
+        "split": "{train: 0.34, validation: 0.33, test: 0.33}",
+        "training": "{epochs: 12, batch_size: 1, threads: 1, learning_rate: 0.02}",
+    }
+    for key, value in settings.items():
+        said += ["-s", f"postprocess.{key}={value}"]
+    assert smoecast("preprocess", *said).exit_code == 0
+    result = smoecast("postprocess", *said)
+    assert result.exit_code == 0, result.output
+    with xr.open_dataset(
+        UK / "truth" / "20170604T1500Z-PT0000H-temperature_at_screen_level.nc"
+    ) as d:
+        truth = d["air_temperature"].values
+    with xr.open_dataset(uk.parent / f"uk-mlp-{where}" / "calibrated.nc") as made:
+        mean, std = made["t2m_mean"].values[0, 0], made["t2m_std"].values[0, 0]
+        assert made["t2m"].attrs["grid_mapping"]
+    assert crps_gaussian(truth, mean, std).mean() < 0.298

@@ -1,0 +1,79 @@
+"""The head of every calibration network, and members with gaps."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from smoecast.calibration.network import (
+    FLOOR,
+    MemberCorrection,
+    SpreadCorrection,
+    corrected,
+    member_moments,
+)
+from smoecast.data.members import moments
+from smoecast.nn.attention import EnsembleTransformer
+from smoecast.nn.normalize import Statistics
+
+
+def statistics(channels: int, base: list[int]) -> Statistics:
+    return Statistics(
+        input_mean=torch.full((channels,), 280.0),
+        input_std=torch.full((channels,), 10.0),
+        target_scale=torch.full((len(base),), 2.0),
+        base=torch.tensor(base),
+        target_mean=torch.zeros(len(base)),
+    )
+
+
+def test_the_published_head() -> None:
+    output = torch.tensor([0.5, np.log(2.0)]).view(1, 2, 1, 1).float()
+    mean, spread = torch.full((1, 1, 1, 1), 280.0), torch.full((1, 1, 1, 1), 3.0)
+    made = corrected(output, mean, spread, torch.ones(1)).flatten()
+    torch.testing.assert_close(made, torch.tensor([281.5, 6.0]))
+
+
+def test_the_spread_shrinks_freely_but_not_below_the_floor() -> None:
+    one = torch.ones(1, 1, 1, 1)
+    small = corrected(torch.tensor([0.0, -5.0]).view(1, 2, 1, 1), one, one, torch.ones(1))
+    torch.testing.assert_close(small[0, 1], torch.exp(-5.0 * one[0, 0]))
+    least = corrected(torch.tensor([0.0, -50.0]).view(1, 2, 1, 1), one, one, 4 * torch.ones(1))
+    assert float(least[0, 1]) == np.float32(4 * FLOOR)
+    flat = corrected(torch.zeros(1, 2, 1, 1), one, 0 * one, torch.ones(1))
+    assert float(flat[0, 1]) == np.float32(FLOOR)
+
+
+def test_several_targets_take_their_own_moments() -> None:
+    """Of three channels the third and the first are corrected: a mean and a spread for each."""
+    network = SpreadCorrection(nn.Conv2d(6, 4, 1), statistics(6, [2, 0]), torch.tensor([5, 3]))
+    with torch.no_grad():
+        for parameter in network.backbone.parameters():
+            parameter.zero_()
+    fields = torch.arange(6.0).view(1, 6, 1, 1).expand(1, 6, 2, 3)
+    assert network(fields)[0, :, 0, 0].tolist() == [2.0, 0.0, 5.0, 3.0]
+
+
+def test_moments_of_members_are_those_of_numpy() -> None:
+    members = torch.randn(2, 5, 3, 4, 4) + 280
+    members[0, 1] = np.nan
+    members[1, 3, 2] = np.nan
+    wanted = moments(members[:, None].numpy())[:, 0]
+    found = torch.cat(member_moments(members), dim=1)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)
+
+
+def test_a_missing_member_is_as_if_it_never_was() -> None:
+    network = MemberCorrection(EnsembleTransformer(2 * 3 + 1, 4), statistics(4, [2, 0]), 3)
+    members, beside = torch.randn(1, 5, 3, 4, 6) + 280, torch.randn(1, 1, 4, 6)
+    members[0, 2, 1, 0, 0] = np.nan  # one value is enough
+    gone = members[:, [0, 1, 3, 4]]
+
+    def run(some: torch.Tensor) -> torch.Tensor:
+        return network(torch.cat([some.flatten(1, 2), beside], dim=1))
+
+    full = members.clone()
+    full[0, 2] = np.nan
+    torch.testing.assert_close(run(full), run(gone))
+    assert run(members).isfinite().all()
+    run(full).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

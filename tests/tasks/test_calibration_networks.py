@@ -1,0 +1,190 @@
+"""Every calibration network goes through fitting, stopping, saving, opening and applying."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from small_world import analyses, ensembles, small_run
+from typer.testing import CliRunner
+
+from smoecast import configfile
+from smoecast.cli.main import app
+from smoecast.config import Config
+from smoecast.errors import ConfigError, InputError, Interrupted, ModelError
+from smoecast.tasks import network_fitting
+from smoecast.tasks.corrections import METHODS
+from smoecast.tasks.evaluate import evaluate
+from smoecast.tasks.postprocess import postprocess
+from smoecast.tasks.preprocess import preprocess
+from smoecast.training.state import load_state, load_tensors
+
+HOUR = np.timedelta64(3_600_000_000_000, "ns")
+KINDS = {
+    **{method: f"method: {method}" for method in METHODS},
+    "mlp for any grid": "method: mlp, where: pooled",
+    "U-Net with SMoE": "method: smoe, network: {kind: unet, width: 4, smoe: {layers: [block.1]}}",
+    "plain network": "method: smoe, network: {width: 6, blocks: 1, smoe: {layers: none}}",
+}
+PARAMETERS = {"mlp": 128 * (2 * 2 + 3 + 1 + 3) + 2, "lenet": 64 * 5 * 9 + 64 + 20_500 + 2688 + 258}
+"""On two channels: their moments, of mlp the position too, and the lead time."""
+
+
+def world_run(world: Path, folder: Path, kind: str, *overrides: str) -> Config:
+    settings = KINDS[kind].replace(
+        "method", "training: {epochs: 3, batch_size: 8, threads: 1, learning_rate: 0.01}, method", 1
+    )
+    given = "postprocess={source: files, channels: [z500, t2m], targets: [t2m], "
+    given += f"lead_hours: [24, 48], files: ['{world}/ensembles.nc'], {settings}}}"
+    return small_run(world, folder, given, *overrides)
+
+
+def smoecast(*words: str) -> Any:
+    return CliRunner().invoke(app, [*words])
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path: Path) -> None:
+    config = world_run(world, tmp_path, kind)
+    path = tmp_path / "run.yaml"
+    path.write_text(configfile.dump(config))
+    assert smoecast("preprocess", "-q", "-c", str(path)).exit_code == 0
+    result = smoecast("postprocess", "-q", "-c", str(path))
+    assert result.exit_code == 0, result.output
+    assert "t2m at 24 h, 48 h, 5 members" in result.output
+    assert "nothing to do" in smoecast("postprocess", "-q", "-c", str(path)).output
+    result = smoecast("models", "verify", str(config.calibration))
+    assert result.exit_code == 0, result.output
+    if kind in PARAMETERS:
+        assert f"{PARAMETERS[kind]:,} parameters" in result.output
+    records = {r["forecast"]: r for r in evaluate(config)["scores"]}
+    assert records["calibrated"]["crps"] < 0.9 * records["raw"]["crps"]
+    with xr.open_dataset(config.place / "calibrated.nc") as made:
+        assert made.attrs["protocol"] == "default"
+        assert made["t2m"].sizes["number"] == 5
+    assert load_state(config.calibration)["protocol"] == "default"
+
+
+@pytest.mark.parametrize("kind", ["transformer", "lenet"])
+def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
+    kind: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = world_run(world, tmp_path / "a", kind)
+    cut = world_run(world, tmp_path / "b", kind)
+    for config in (whole, cut):
+        preprocess(config)
+    postprocess(whole)
+    batch, calls = network_fitting.EnsembleSamples.batch, []
+
+    def stopped(samples: Any, indices: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batch(samples, indices)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network_fitting.EnsembleSamples, "batch", stopped)
+        with pytest.raises(Interrupted):
+            postprocess(cut)
+    postprocess(cut)
+    ours, theirs = (load_tensors(config.calibration) for config in (whole, cut))
+    assert all(value.equal(theirs[name]) for name, value in ours.items())
+
+
+@pytest.fixture(scope="module")
+def fitted(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
+    """A run of the transformer, of the MLP for any grid, and of the LeNet."""
+    configs = {}
+    for kind in ("transformer", "mlp for any grid", "lenet"):
+        config = world_run(world, tmp_path_factory.mktemp(kind.replace(" ", "_")), kind)
+        preprocess(config)
+        postprocess(config)
+        configs[kind] = config
+    return configs
+
+
+def written(config: Config, folder: Path, dataset: xr.Dataset, **settings: Any) -> xr.Dataset:
+    """Apply a fitted calibration to some starts."""
+    path = folder / "in.nc"
+    dataset.to_netcdf(path)
+    changed = config.model_copy(
+        update={"postprocess": config.postprocess.model_copy(update=settings)}
+    )
+    out = folder / "out.nc"
+    out.unlink(missing_ok=True)
+    postprocess(changed, model=config.calibration, inputs=[str(path)], output=out)
+    with xr.open_dataset(out, decode_timedelta=True) as made:
+        return made.load()
+
+
+@pytest.mark.parametrize("kind", ["transformer", "mlp for any grid", "lenet"])
+def test_members_may_be_missing_more_or_fewer(
+    kind: str, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    some = ensembles(analyses()).isel(init_time=slice(40, 42))
+    gap = some.copy(deep=True)
+    for array in gap.data_vars.values():
+        array.values[:, :, 3] = np.nan
+    with_gap = written(fitted[kind], tmp_path, gap)
+    without = written(fitted[kind], tmp_path, some.isel(number=[0, 1, 2, 4]))
+    for name in ("t2m_mean", "t2m_std"):
+        np.testing.assert_allclose(with_gap[name], without[name], rtol=1e-5)
+    assert np.isnan(with_gap["t2m"].values).mean() == 0.2
+    twice = xr.concat([some, some.assign_coords(number=np.arange(5, 10))], "number")
+    assert written(fitted[kind], tmp_path, twice)["t2m"].sizes["number"] == 10
+    with pytest.raises(InputError, match="at least two members"):
+        written(fitted[kind], tmp_path, some.isel(number=[0]))
+
+
+def test_any_lead_time_as_the_nearest(fitted: dict[str, Config], tmp_path: Path) -> None:
+    some = ensembles(analyses()).isel(init_time=slice(40, 42), lead_time=[1])
+    late = some.assign_coords(lead_time=some["lead_time"] + 24 * HOUR)  # 72 h as 48 h
+    for kind in ("transformer", "lenet"):
+        made = written(fitted[kind], tmp_path, late, any_lead=True)
+        same = written(fitted[kind], tmp_path, some, lead_hours=(48,), any_lead=True)
+        np.testing.assert_array_equal(made["t2m_mean"], same["t2m_mean"])
+
+
+def test_other_grids(fitted: dict[str, Config], tmp_path: Path) -> None:
+    north = ensembles(analyses()).isel(init_time=slice(40, 42), latitude=slice(4))
+    made = written(fitted["mlp for any grid"], tmp_path, north)
+    assert made["t2m_mean"].shape == (2, 2, 4, 16)
+    for kind in ("transformer", "lenet"):
+        with pytest.raises(ModelError, match=r"the calibration on .*; fit one on this grid"):
+            written(fitted[kind], tmp_path, north)
+
+
+def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, tmp_path: Path) -> None:
+    with xr.open_dataset(world / "ensembles.nc", decode_timedelta=True) as dataset:
+        dataset.isel(latitude=slice(4)).to_netcdf(tmp_path / "north.nc")
+    analyses().isel(latitude=slice(4)).to_netcdf(tmp_path / "truth.nc")
+    places = {"files": "north", "truth": "truth"}
+    narrow = [f"postprocess.{k}=['{tmp_path}/{v}.nc']" for k, v in places.items()]
+    narrow.append("data={source: none}")
+    config = world_run(world, tmp_path / "n", "unet", *narrow)
+    preprocess(config)
+    with pytest.raises(ConfigError, match="postprocess: method unet halves the grid twice"):
+        postprocess(config)
+
+
+def test_weights_of_another_network_are_refused(fitted: dict[str, Config], tmp_path: Path) -> None:
+    """A state whose config was changed by hand."""
+    source, folder = fitted["lenet"].calibration, tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
+    state = (source / "state.json").read_text()
+    (folder / "state.json").write_text(state.replace('"method": "lenet"', '"method": "mlp"'))
+    result = smoecast("models", "verify", str(folder))
+    assert result.exit_code == 6
+    assert "do not fit the calibration network of the config" in result.output
+
+
+def test_a_network_needs_a_part_to_be_chosen_by(world: Path, tmp_path: Path) -> None:
+    split = "postprocess.split={train: 0.8, validation: 0.0, test: 0.2}"
+    config = world_run(world, tmp_path, "mlp", split)
+    preprocess(config)
+    with pytest.raises(ConfigError, match=r"postprocess.split.validation is 0: give it some start"):
+        postprocess(config)
