@@ -13,6 +13,7 @@ from smoecast import names
 from smoecast.config_calibration import Postprocess
 from smoecast.config_data import Data, Download, Hours, Preprocess, known_channels
 from smoecast.config_learning import Network, Positive, Section, Training
+from smoecast.config_products import event
 
 
 class Sample(Section):
@@ -80,6 +81,24 @@ class Evaluate(Section):
         1000, ge=0, description="of the bootstrap of differences to each baseline; 0: none"
     )
     block_days: Positive = Field(7, description="starts that the bootstrap keeps together")
+    events: tuple[str, ...] = Field(
+        (), description="of ensembles, Brier score and reliability: t2m>273.15, SI units"
+    )
+    normal: bool = Field(
+        False,
+        description="score <var>_mean and <var>_std as a normal distribution where there are "
+        "members too",
+    )
+    climate_days: int = Field(
+        17, ge=0, description="model climate of EFI: starts so near in the season; 0: no EFI"
+    )
+
+    @field_validator("events")
+    @classmethod
+    def _are_events(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            event(text)
+        return value
 
     @model_validator(mode="after")
     def _known_regions(self) -> "Evaluate":

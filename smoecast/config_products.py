@@ -27,6 +27,10 @@ class Event:
     above: bool
     threshold: float
 
+    def __str__(self) -> str:
+        """Return it as a config writes it: ``t2m>273.15``."""
+        return f"{self.channel}{'>' if self.above else '<'}{self.threshold:g}"
+
 
 @dataclass(frozen=True)
 class Products:
@@ -73,7 +77,7 @@ def products(words: Sequence[str]) -> Products:
     if not given:
         raise ValueError(f"nothing would be written: write some of {WORDS}")
     levels = {_level(text) for text in given.get("quantiles", "").split(":") if text}
-    events = {_event(text) for text in given.get("probabilities", "").split(":") if text}
+    events = {event(text) for text in given.get("probabilities", "").split(":") if text}
     return Products(
         "members" in given,
         "mean" in given,
@@ -93,7 +97,14 @@ def _level(text: str) -> float:
     return level
 
 
-def _event(text: str) -> Event:
+def event(text: str) -> Event:
+    """Read one event, such as ``t2m>273.15``.
+
+    Raises
+    ------
+    ValueError
+        It is not a channel, ``<`` or ``>``, and a number.
+    """
     match = _EVENT.fullmatch(text.strip())
     if match is None or parse_channel(match[1]) is None:
         raise ValueError(

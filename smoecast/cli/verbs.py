@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
+from smoecast.cli.judging import demo, evaluate, plot
 from smoecast.cli.run import EXIT_CODES, needed, read_config, run
 
 
@@ -202,94 +203,3 @@ def _output_line(s: dict[str, Any]) -> str:
         return f"{s['output']}: made before from the same model, config and input, nothing to do"
     span = f"{s['starts']} starts, {s['first']} to {s['last']}"
     return f"{s['output']}: {span if s['starts'] > 1 else s['first']}, {s['what']}"
-
-
-def evaluate(
-    config: options.Config,
-    set_: options.Set = None,
-    input_: options.Input = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            "--against",
-            help="weatherbench: show published scores beside these, with the truth of each.",
-            metavar="NAME",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="File to write: .json (with a .csv beside it), .csv or .nc; default: scores.json "
-            "in the run's folder.",
-        ),
-    ] = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Score forecasts and calibrated ensembles against truth, beside their baselines.
-
-    Section `evaluate` of the config names baselines (persistence, climatology,
-    weekly_climatology, linear), regions, boxes of your own, seasons, and how many resamples give
-    the 95 % interval of each difference to a baseline.
-    """
-
-    def task() -> dict[str, Any]:
-        from smoecast.tasks.evaluate import evaluate as work
-
-        return work(
-            read_config(config, set_),
-            inputs=input_ or (),
-            output=Path(output) if output else None,
-            against=against,
-        )
-
-    def show(s: dict[str, Any]) -> str:
-        from smoecast.tasks.evaluate import tables
-
-        return tables(s)
-
-    run(task, show, as_json=as_json, quiet=quiet)
-
-
-def plot(
-    config: options.Config,
-    set_: options.Set = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--kind",
-            "-k",
-            help="maps, scores, routing or ranks; may be given again. Default: all there is.",
-            metavar="KIND",
-        ),
-    ] = None,
-    output: options.Output = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Draw maps, score curves, routing maps and rank histograms of a run."""
-
-    def task() -> dict[str, Any]:
-        from smoecast.tasks.plot import plot as work
-
-        folder = Path(output) if output else None
-        return work(read_config(config, set_), kinds=kind or (), output=folder)
-
-    run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet)
-
-
-def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where the demo writes.")] = Path("demo"),
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Run the whole chain on the simulated planet in a few minutes."""
-
-    def task() -> dict[str, Any]:
-        from smoecast.tasks.demo import demo as work
-
-        return work(folder)
-
-    run(task, lambda s: str(s["report"]), as_json=as_json, quiet=quiet)

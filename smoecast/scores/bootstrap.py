@@ -45,11 +45,12 @@ def difference_interval(
     score: Callable[[Partial], Values],
     resamples: int,
     rng: np.random.Generator,
+    compare: Callable[[Values, Values], Values] = np.subtract,
 ) -> tuple[Values, Values]:
-    """Return the 95 % interval of score(first) - score(second).
+    """Return the 95 % interval of score(first) - score(second), or of another comparison.
 
     Both are resampled with the same blocks (paired), with replacement, as many blocks as there
-    are; the interval runs between the 2.5 and 97.5 % quantiles of the differences.
+    are; the interval runs between the 2.5 and 97.5 % quantiles of the comparisons.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ def difference_interval(
         How many.
     rng : numpy.random.Generator
         Same generator state, same interval.
+    compare : callable
+        From the two scores to what the interval is of, such as `aggregate.skill`.
 
     Returns
     -------
@@ -81,8 +84,9 @@ def difference_interval(
             scores.append(score(resampled))  # (B, L, R)
     filled = _by_block(np.ones_like(pair[0].total), cases, blocks, count) > 0
     enough = filled.sum(axis=0) >= LEAST  # (L, R)
-    difference = np.where(enough, scores[0] - scores[1], 0.0)
-    low, high = np.nanquantile(difference, QUANTILES, axis=0)
+    compared = np.where(enough, compare(scores[0], scores[1]), 0.0)
+    with np.errstate(invalid="ignore"):  # a skill against no error at all is minus infinity
+        low, high = np.nanquantile(compared, QUANTILES, axis=0)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 

@@ -6,9 +6,8 @@ ensemble at that point is used wherever that has a meaning.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
-from smoecast.errors import InputError
 from smoecast.scores.pointwise import Values, member_errors, standardised_error
 
 Counts = NDArray[np.int64]
@@ -31,24 +30,6 @@ def ensemble_mean(members: ArrayLike, axis: int) -> Values:
         NaN where every member is missing.
     """
     return ensemble_moments(members, axis)[0]
-
-
-def ensemble_variance(members: ArrayLike, axis: int) -> Values:
-    """Variance over the members that are present, with n - 1 in the denominator.
-
-    Parameters
-    ----------
-    members : array_like
-        Ensemble.
-    axis : int
-        The members' axis, which the result lacks.
-
-    Returns
-    -------
-    ndarray of float64
-        Unit of the members squared; NaN where fewer than two members are present.
-    """
-    return ensemble_moments(members, axis)[1]
 
 
 def ensemble_moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Values]:
@@ -152,54 +133,6 @@ def ranks(
     tied = np.count_nonzero(distance == 0, axis=0)
     rank = below + rng.integers(0, tied, endpoint=True)
     return np.where(np.isnan(distance).any(axis=0), -1, rank)
-
-
-def rank_histogram(
-    observation: ArrayLike, members: ArrayLike, axis: int, rng: np.random.Generator
-) -> Counts:
-    """How often the observation takes each rank; flat for a calibrated ensemble.
-
-    Parameters
-    ----------
-    observation, members, axis, rng
-        As in `ranks`.
-
-    Returns
-    -------
-    ndarray of int64, shape (M + 1,)
-        Cases per rank, from below all members to above all. Cases that lack the observation or
-        a member are left out. Histograms of parts of the data add up.
-    """
-    rank = ranks(observation, members, axis, rng)
-    return np.bincount(rank[rank >= 0], minlength=np.shape(members)[axis] + 1)
-
-
-def rank_flatness(counts: ArrayLike) -> tuple[float, float]:
-    """Pearson's test that all ranks are equally likely.
-
-    Parameters
-    ----------
-    counts : array_like, shape (M + 1,)
-        A rank histogram.
-
-    Returns
-    -------
-    tuple of two floats
-        Chi-squared statistic, M degrees of freedom, and its p value. The p value holds for
-        independent cases; neighbouring points and successive dates are not, so over fields it
-        is a lower bound and the statistic serves to compare ensembles on the same cases.
-
-    Raises
-    ------
-    InputError
-        If the histogram is empty, because no case had an observation and all members.
-    """
-    seen = np.asarray(counts, np.float64)
-    expected = seen.sum() / seen.size if seen.size else 0.0
-    if expected == 0:
-        raise InputError("the rank histogram is empty; give cases with truth and all members")
-    statistic = float(np.square(seen - expected).sum() / expected)
-    return statistic, float(chdtrc(seen.size - 1, statistic))
 
 
 def pit_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Values:

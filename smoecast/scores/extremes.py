@@ -1,4 +1,4 @@
-"""Extreme Forecast Index and the CRPS weighted by it (EECRPS).
+"""Extreme Forecast Index, Shift of Tails, and the CRPS weighted by the former (EECRPS).
 
 The EFI asks how far the whole ensemble stands from the model's own climate: -1 when every member
 is below it, +1 when every member is above it, 0 on average over the climate itself.
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoecast.errors import InputError
 from smoecast.scores.pointwise import Values
+from smoecast.scores.quantiles import member_quantiles
 
 
 def efi(
@@ -107,13 +108,62 @@ def efi_ens10(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
         raise InputError(
             f"efi_ens10 needs the climate's 21 quantiles, not {quantiles.shape[0]}; use efi"
         )
-    reduced = _member_quantiles(ensemble, levels[:-1])
+    reduced = member_quantiles(ensemble, levels[:-1])
     total = np.zeros(np.broadcast_shapes(ensemble.shape[1:], quantiles.shape[1:]))
     for p, quantile in zip(levels[1:-1], quantiles[1:-1], strict=True):
         below = np.count_nonzero(reduced < quantile, axis=0) / (levels.size - 1)
         total += (p - below) / np.sqrt(p * (1.0 - p))
     missing = np.isnan(ensemble).all(axis=0) | np.isnan(quantiles).any(axis=0)
     return np.where(missing, np.nan, total * 2.0 / np.pi / (levels.size - 1))
+
+
+SOT_BOUND = 10.0
+"""ECMWF's software cuts the Shift of Tails at plus and minus this."""
+
+
+def sot(members: ArrayLike, climate: ArrayLike, axis: int, upper: bool = True) -> Values:
+    """ECMWF's Shift of Tails: how far the ensemble's tail reaches beyond that of the climate.
+
+    (Qf(90) - Qc(99)) / (Qc(99) - Qc(90)), Qf being quantiles of the ensemble and Qc those of the
+    climate in per cent; for the lower tail 10 and 1 stand in the place of 90 and 99.
+
+    Parameters
+    ----------
+    members : array_like
+        Ensemble; members that are NaN are left out of its quantiles.
+    climate : array_like
+        The 101 quantiles of the climate on the same `axis`; other axes broadcast.
+    axis : int
+        The members' axis, and the quantiles'. The result lacks it.
+    upper : bool
+        The upper tail, or the lower one.
+
+    Returns
+    -------
+    ndarray of float64
+        In [-10, 10]; above 0 where a tenth of the members or more lie beyond all but the last
+        hundredth of the climate. NaN where every member or any climate quantile is missing, or
+        the climate's two quantiles are equal.
+
+    Raises
+    ------
+    InputError
+        If the climate has not 101 quantiles.
+
+    Notes
+    -----
+    Zsoter (2006), ECMWF Newsletter 107.
+    """
+    ensemble, quantiles = _aligned(members, climate, axis)
+    if quantiles.shape[0] != 101:
+        raise InputError(f"sot needs the climate's 101 quantiles, not {quantiles.shape[0]}")
+    inner, outer = (90, 99) if upper else (10, 1)
+    reached = member_quantiles(ensemble, np.array([inner / 100]))[0]
+    width = quantiles[outer] - quantiles[inner]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(width != 0, (reached - quantiles[outer]) / width, np.nan)
+    missing = np.isnan(quantiles).any(axis=0)
+    return np.where(missing, np.nan, np.clip(shift, -SOT_BOUND, SOT_BOUND))
 
 
 def eecrps(index: ArrayLike, crps: ArrayLike) -> Values:
@@ -195,14 +245,3 @@ def _climate_probability(
     inside = levels[upper - 1] + np.clip(part, 0.0, 1.0) * (levels[upper] - levels[upper - 1])
     ends = np.where(below == 0, 0.0, 1.0)
     return np.where((below == 0) | (below == levels.size), ends, inside)
-
-
-def _member_quantiles(ensemble: Values, levels: Values) -> Values:
-    """Return quantiles, linear between members, of those present: numpy's nanquantile, fast."""
-    ascending = np.sort(ensemble, axis=0)
-    last = np.maximum((~np.isnan(ensemble)).sum(axis=0) - 1, 0)
-    place = levels.reshape(-1, *[1] * last.ndim) * last  # (levels, ...)
-    lower = np.floor(place).astype(np.intp)
-    start = np.take_along_axis(ascending, lower, axis=0)
-    end = np.take_along_axis(ascending, np.minimum(lower + 1, last), axis=0)
-    return np.asarray(start + (place - lower) * (end - start))

@@ -39,7 +39,10 @@ def inside(boxes: Sequence[Box], latitude: Values, longitude: Values) -> NDArray
 
 
 def region_weights(
-    regions: Sequence[tuple[str, Sequence[Box]]], latitude: Values, longitude: Values
+    regions: Sequence[tuple[str, Sequence[Box]]],
+    latitude: Values,
+    longitude: Values,
+    plain: bool = False,
 ) -> Values:
     """Return cos(latitude) inside each region and 0 outside.
 
@@ -49,6 +52,8 @@ def region_weights(
         See `inside`.
     latitude, longitude : ndarray
         Of the grid.
+    plain : bool
+        Weigh all points inside alike, in the place of cos(latitude).
 
     Returns
     -------
@@ -62,7 +67,7 @@ def region_weights(
         A region holds no point of the grid.
     """
     cosine = np.clip(np.cos(np.deg2rad(latitude)), 0.0, None)
-    rows = cosine / cosine.mean()
+    rows = np.ones_like(cosine) if plain else cosine / cosine.mean()
     weights = []
     for name, boxes in regions:
         found = inside(boxes, latitude, longitude)

@@ -90,6 +90,41 @@ def ensemble_statistics(members: ArrayLike, truth: ArrayLike) -> dict[str, Value
     }
 
 
+def normal_statistics(mean: ArrayLike, std: ArrayLike, truth: ArrayLike) -> dict[str, Values]:
+    """Return what is summed of a forecast that is a normal distribution, point by point.
+
+    Parameters
+    ----------
+    mean, std, truth : array_like, shape (init_time, lead_time, latitude, longitude)
+
+    Raises
+    ------
+    InputError
+        If a standard deviation is negative.
+    """
+    return {
+        "crps": crps.crps_gaussian(truth, mean, std),
+        "variance": np.square(np.asarray(std, np.float64)),
+        "squared": pointwise.squared_error(mean, truth),
+        "error": pointwise.error(mean, truth),
+        "log_score": crps.log_score_gaussian(truth, mean, std),
+    }
+
+
+def single_statistics(forecast: ArrayLike, truth: ArrayLike) -> dict[str, Values]:
+    """Return what is summed of one forecast beside ensembles: its CRPS is its absolute error.
+
+    Parameters
+    ----------
+    forecast, truth : array_like, shape (init_time, lead_time, latitude, longitude)
+    """
+    return {
+        "crps": pointwise.absolute_error(forecast, truth),
+        "squared": pointwise.squared_error(forecast, truth),
+        "error": pointwise.error(forecast, truth),
+    }
+
+
 def ensemble_scores(
     sums: Mapping[str, Partial], reference: Mapping[str, Partial] | None
 ) -> dict[str, Values]:
@@ -98,18 +133,19 @@ def ensemble_scores(
     Parameters
     ----------
     sums : mapping of Partial
-        Of the statistics of `ensemble_statistics`, of any shape.
+        Of the statistics of `ensemble_statistics` and the like, of any shape; the mean of each
+        that is not named there is a score itself (``eecrps``, ``efi``, ``log_score``).
     reference : mapping of Partial, optional
         Of the raw ensemble, for the ``crpss`` against it.
     """
-    variance, squared = sums["variance"].value(), sums["squared"].value()
-    scores = {
-        "crps": sums["crps"].value(),
-        "rmse": np.sqrt(squared),
-        "bias": sums["error"].value(),
-        "spread": np.sqrt(variance),
-        "spread_skill_ratio": ensemble.spread_skill_ratio(variance, squared),
-    }
+    squared = sums["squared"].value()
+    scores = {"crps": sums["crps"].value(), "rmse": np.sqrt(squared), "bias": sums["error"].value()}
+    if "variance" in sums:
+        variance = sums["variance"].value()
+        scores["spread"] = np.sqrt(variance)
+        scores["spread_skill_ratio"] = ensemble.spread_skill_ratio(variance, squared)
+    known = ("crps", "variance", "squared", "error")
+    scores |= {name: part.value() for name, part in sums.items() if name not in known}
     if reference is not None:
         scores["crpss"] = aggregate.skill(sums["crps"].value(), reference["crps"].value())
     return scores

@@ -120,17 +120,39 @@ def routing(
     return figure
 
 
-def ranks(counts: Mapping[str, NDArray[np.int64]], title: str) -> Figure:
-    """Draw rank histograms side by side, as shares, with the flat line."""
-    figure = Figure(figsize=(4.2 * len(counts), 3.2), layout="constrained")
+def ranks(shares: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Draw histograms of ranks or of PIT side by side, as shares, with the flat line."""
+    figure = Figure(figsize=(4.2 * len(shares), 3.2), layout="constrained")
     figure.suptitle(title)
-    top = 1.08 * max(float((count / count.sum()).max()) for count in counts.values())
-    for place, (name, count) in enumerate(counts.items(), start=1):
-        axes = figure.add_subplot(1, len(counts), place)
-        axes.bar(range(1, len(count) + 1), count / count.sum(), color=PALETTE[0])
-        axes.axhline(1 / len(count), color=PALETTE[1], linestyle="--", label="flat")
-        axes.set(title=name, xlabel="rank of the truth", ylabel="share of points" * (place == 1))
+    top = 1.08 * max(max(share) for share in shares.values())
+    for place, (name, share) in enumerate(shares.items(), start=1):
+        axes = figure.add_subplot(1, len(shares), place)
+        axes.bar(range(1, len(share) + 1), share, color=PALETTE[0])
+        axes.axhline(1 / len(share), color=PALETTE[1], linestyle="--", label="flat")
+        axes.set(title=name, xlabel="from below to above", ylabel="share of cases" * (place == 1))
         axes.set_ylim(0, top)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper center")
+    return figure
+
+
+def reliability(lines: Mapping[str, Sequence[tuple[float, float, float]]], title: str) -> Figure:
+    """Draw how often an event came against its chance; the size of a point is its share of cases.
+
+    Parameters
+    ----------
+    lines : mapping of str to sequence of (probability, frequency, share)
+    title : str
+    """
+    figure = Figure(figsize=(4.4, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=PALETTE[-2], linestyle="--", label="reliable")
+    for colour, (name, points) in zip(PALETTE, lines.items(), strict=False):
+        chance, came, share = zip(*points, strict=True)
+        axes.plot(chance, came, color=colour, label=name)
+        axes.scatter(chance, came, [10 + 300 * s for s in share], color=colour)
+    axes.set(title=title, xlabel="forecast probability", ylabel="how often it came")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     return figure

@@ -11,13 +11,16 @@ from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data.files import expand, manifest
 from smoecast.disk import write_atomic
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
-from smoecast.fields.reader import open_file
+from smoecast.fields.results import read_attributes
 from smoecast.fields.zarrarray import METADATA
 from smoecast.scores import published
-from smoecast.tasks import scorefiles, scoretables
-from smoecast.tasks.records import Record, records_of
+from smoecast.tasks import scorefiles, scoretables, truths
+from smoecast.tasks.curves import curves_of, events_of
+from smoecast.tasks.judged import named_apart, once, one_protocol, opened
+from smoecast.tasks.records import records_of
+from smoecast.tasks.references import Reference, open_reference
 from smoecast.tasks.scoring import collect
 
 tables = scoretables.tables
@@ -26,6 +29,7 @@ OWN = ("forecast.nc", "forecast.zarr", "calibrated.nc")
 """Results of a run that are scored where none is named."""
 
 AGAINST = ("weatherbench",)
+"""Words that `against` may be in the place of files."""
 
 
 def evaluate(
@@ -48,53 +52,69 @@ def evaluate(
         Default: ``scores.json`` in the run's folder, and a ``.csv`` beside it; a name that ends in
         ``.csv`` or ``.nc`` is written in that format.
     against : str, optional
-        ``weatherbench``: show the published scores beside ours.
+        ``weatherbench``: show the published scores beside ours. Or an ensemble (path, folder or
+        glob) that calibrated ones are compared with, in the place of the run's raw one.
 
     Returns
     -------
     dict
-        ``output``, ``truth``, ``files``, and ``scores``: records as `records.records_of` has them;
-        with `against` also ``published`` and ``comparable``, whether they may be compared.
+        ``output``, ``truth``, ``protocol``, ``files``, and ``scores``: records as
+        `records.records_of` has them; ``events`` and ``curves`` as `curves` has them; with
+        ``weatherbench`` also ``published`` and ``comparable``, whether they may be compared.
 
     Raises
     ------
     ConfigError
-        The name of `output` or `against` is not known.
+        Scores cannot be written under the name of `output`.
     InputError
-        There is nothing to score, or no truth for it.
+        There is nothing to score, or no truth for it; or results were calibrated under different
+        protocols.
     OutputError
         The scores cannot be written.
     """
     scorefiles.check_name(output)
-    if against is not None and against not in AGAINST:
-        raise ConfigError(f"--against {against}: only {', '.join(AGAINST)} is known")
     given = inputs or [str(path) for path in _own(config)]
     results = [path for pattern in given for path in _files(pattern)]
-    records: list[Record] = []
-    truths: list[str] = []
-    comparable = ""
-    for path in results:
-        result = open_file(path)
-        collected = collect(config, result, str(path))
-        records += records_of(config, collected)
-        truths.append(collected.truth)
-        if "number" not in result.dims:
-            comparable = _comparable(config, result, collected.truth)
+    scored = [opened(path) for path in results]
+    protocol = one_protocol(scored)
+    reference = _reference(config, against, protocol)
+    found = [collect(config, one, reference) for one in scored]
+    named_apart(found, results)
     place = output or config.place / "scores.json"
-    named = "; ".join(dict.fromkeys(truths))
+    truth = "; ".join(dict.fromkeys(one.truth for one in found))
     summary: dict[str, Any] = {
         "output": str(place),
-        "truth": f"{named} ({config.store})" if config.store.exists() else named,
+        "truth": f"{truth} ({config.store})" if config.store.exists() else truth,
+        "protocol": protocol,
         "files": _manifest(results),
         "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
         f"{config.evaluate.block_days} days, seed {config.seed}",
-        "scores": records,
+        "scores": once([r for one in found for r in records_of(config, one)]),
+        "events": once([r for one in found for r in events_of(config, one)]),
+        "curves": once([r for one in found for r in curves_of(config, one)]),
     }
-    if against:
+    if against in AGAINST:
+        plain = [s.fields for s in scored if not s.ensemble]
+        comparable = _comparable(config, plain[-1], truths.label_of(config)) if plain else ""
         summary |= {"published": _published(), "comparable": comparable}
     scorefiles.write(summary, place)
     write_atomic(place.with_suffix(".config.yaml"), dump(config).encode())
     return summary
+
+
+def _reference(config: Config, against: str | None, protocol: str) -> Reference | None:
+    """Open the ensemble that ``--against`` names, if it names files."""
+    if against is None or against in AGAINST:
+        return None
+    paths = expand([against], "--against")
+    for path in paths:
+        theirs = read_attributes(path).get("protocol", protocol)
+        if theirs != protocol:
+            raise InputError(
+                f"{path}: was calibrated under the protocol {theirs}, the results under "
+                f"{protocol}: their scores do not compare; give --against one of the same"
+            )
+    return open_reference(config, paths, config.postprocess.targets, protocol)
 
 
 def _own(config: Config) -> list[Path]:

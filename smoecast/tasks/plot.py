@@ -1,4 +1,4 @@
-"""`smoecast plot`: maps, scores, routing and rank histograms of a run, as PNG files."""
+"""`smoecast plot`: maps, scores, routing, ranks and reliability of a run, as PNG files."""
 
 import importlib.util
 import json
@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from smoecast import names
 from smoecast.config import Config
-from smoecast.data import channels, raw
-from smoecast.data.members import with_members
+from smoecast.data import channels
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
 from smoecast.nn.inspection import routing_map
 from smoecast.nn.network import smoe_layers
-from smoecast.scores.ensemble import rank_histogram
 from smoecast.tasks.assembly import open_model
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ def plot(
     config : Config
         The run.
     kinds : sequence of str
-        Of ``maps scores routing ranks``; none: every kind that the run has results for.
+        Of ``maps scores routing ranks reliability``; none: every kind that the run has results for.
     output : Path, optional
         Folder for the pictures; default: ``plots`` in the run's folder.
 
@@ -69,12 +66,18 @@ def plot(
             f"{config.place / KINDS[kind][0]}: is not there, so no {kind} can be drawn"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    files: list[str] = []
     for kind in wanted:
+        before = len(files)
         for name, figure in KINDS[kind][1](config):
             path = folder / f"{kind}_{name}.png"
             figure.savefig(path, dpi=DPI)
             files.append(str(path))
+        if kind in kinds and len(files) == before:
+            raise InputError(
+                f"{config.place / KINDS[kind][0]}: holds nothing to draw as {kind}; run `smoecast "
+                "evaluate` on an ensemble, with evaluate.events for reliability"
+            )
     return {"folder": str(folder), "files": files}
 
 
@@ -93,14 +96,17 @@ def _maps(config: Config) -> Pictures:
     lead = np.timedelta64(forecasts["lead_time"].item(), "ns")
     truth = store.open_store(config.store)["fields"]
     for channel in (c for c in config.targets if channels.has_field(forecasts, c)):
-        field = channels.field(forecasts, channel, str(path)).values
+        found = channels.field(forecasts, channel, str(path))
+        members = "number" in found.dims
+        field = (found.mean("number") if members else found).values
         now = truth.sel(channel=channel, time=start).values
-        panels = {"forecast": (field, False)}
+        name = "ensemble mean" if members else "forecast"
+        panels = {name: (field, False)}
         if start + lead in truth["time"].values:
             true = truth.sel(channel=channel, time=start + lead).values
             panels |= {
                 "truth": (true, False),
-                "forecast - truth": (field - true, True),
+                f"{name} - truth": (field - true, True),
                 "persistence - truth": (now - true, True),
             }
         title = f"{channel}, {int(times.as_hours(lead))} h from {times.iso(start)}"
@@ -141,35 +147,57 @@ def _routing(config: Config) -> Pictures:
 
 
 def _ranks(config: Config) -> Pictures:
+    """Draw the histograms of ranks and of PIT, a picture a channel and lead time."""
     from smoecast.tasks import drawing  # noqa: PLC0415
 
-    path = config.place / "calibrated.nc"
-    calibrated, _ = times.align(open_file(path), raw.truth_of(config).to_dataset(name="fields"))
-    truth = raw.truth_of(config)
-    valid = times.valid_times(calibrated["init_time"].values, calibrated["lead_time"].values)
-    for channel in (c for c in config.postprocess.targets if channels.has_field(calibrated, c)):
-        true = truth.sel(channel=channel, time=valid.ravel()).values
-        true = true.reshape(*valid.shape, *true.shape[1:])  # (I L, H, W) -> (I, L, H, W)
-        members = {"calibrated": channels.field(calibrated, channel, str(path)).values}
-        if config.ensemble_store.exists():
-            members = {"raw": _raw_members(config, channel, calibrated)} | members
-        rng = np.random.default_rng(config.seed)
-        counts = {name: rank_histogram(true, m, 2, rng) for name, m in members.items()}
-        yield channel, drawing.ranks(counts, f"{channel}: rank of the truth among the members")
+    for (channel, lead), rows in _curves(config, ("rank", "pit"), "channel").items():
+        bars: dict[str, list[float]] = {}
+        for r in rows:
+            name = f"{r['forecast']}, {WORDS[r['kind']]}"
+            bars.setdefault(name, []).append(r["share"])
+        yield (
+            f"{channel}_{lead}h",
+            drawing.ranks(bars, f"{channel}, {lead} h: where the truth falls"),
+        )
 
 
-def _raw_members(config: Config, channel: str, calibrated: xr.Dataset) -> Any:
-    fields = with_members(store.open_store(config.ensemble_store)["fields"])
-    same = fields.sel(channel=channel).sel(
-        init_time=calibrated["init_time"], lead_time=calibrated["lead_time"]
-    )
-    return same.values
+def _reliability(config: Config) -> Pictures:
+    """Draw how often an event came against its chance, a picture an event and lead time."""
+    from smoecast.tasks import drawing  # noqa: PLC0415
+
+    for (event, lead), rows in _curves(config, ("reliability",), "event").items():
+        lines: dict[str, list[tuple[float, float, float]]] = {}
+        for r in (r for r in rows if "frequency" in r):
+            point = (r["probability"], r["frequency"], r["share"])
+            lines.setdefault(r["forecast"], []).append(point)
+        name = event.replace(">", "_above_").replace("<", "_below_")
+        yield f"{name}_{lead}h", drawing.reliability(lines, f"{event}, {lead} h")
+
+
+WORDS = {"rank": "ranks", "pit": "PIT"}
+
+
+def _curves(
+    config: Config, kinds: Sequence[str], along: str
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Return the rows of some kinds of curve by channel or event and lead time.
+
+    Of several regions and seasons, the first region and the whole year.
+    """
+    said = json.loads((config.place / "scores.json").read_text(encoding="utf-8"))
+    rows = [r for r in said.get("curves", ()) if r["kind"] in kinds]
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for r in rows:
+        if (r["region"], r["season"]) == (rows[0]["region"], rows[0]["season"]):
+            found.setdefault((r[along], r["lead_hours"]), []).append(r)
+    return found
 
 
 KINDS: dict[str, tuple[str, Callable[[Config], Pictures]]] = {
     "maps": ("forecast.nc", _maps),
     "scores": ("scores.json", _scores),
     "routing": ("model/model.safetensors", _routing),
-    "ranks": ("calibrated.nc", _ranks),
+    "ranks": ("scores.json", _ranks),
+    "reliability": ("scores.json", _reliability),
 }
 """Kinds of plot: the result each needs, and what draws it."""

@@ -21,8 +21,11 @@ Record = dict[str, Any]
 
 SUFFIXES = (".json", ".csv", ".nc")
 
+PARTS = ("events", "curves")
+"""Records of a summary beside its scores."""
+
 AXES = ("forecast", "channel", "lead_hours", "region", "season")
-_BESIDE = ("variable", "level", "starts", "truth")
+_BESIDE = ("variable", "level", "starts", "truth", "protocol", "event")
 LONG_NAMES = {
     "rmse": "root of the latitude-weighted mean squared error, root last",
     "rmse_mean_of_roots": "mean over starts of the root of each one's mean squared error (ClimaX)",
@@ -36,6 +39,17 @@ LONG_NAMES = {
     "spread": "root of the mean ensemble variance",
     "spread_skill_ratio": "spread over error of the ensemble mean",
     "crpss": "continuous ranked probability skill score against the raw ensemble",
+    "log_score": "negative log density of the normal distribution at the truth",
+    "eecrps": "CRPS weighted by the absolute Extreme Forecast Index of the raw ensemble",
+    "eecrps_ens10": "CRPS weighted by the absolute 21-quantile EFI of the authors of ENS-10",
+    "efi": "mean Extreme Forecast Index (ECMWF)",
+    "efi_abs": "mean absolute Extreme Forecast Index (ECMWF)",
+    "efi_ens10": "mean 21-quantile EFI of the authors of ENS-10",
+    "sot10": "mean Shift of Tails, lower tail",
+    "sot90": "mean Shift of Tails, upper tail",
+    "flat_points": "share of points whose rank or PIT histogram is flat at the 5 % level",
+    "brier": "Brier score",
+    "brier_skill": "Brier skill score against the raw ensemble",
 }
 
 
@@ -59,7 +73,9 @@ def write(summary: dict[str, Any], output: Path) -> None:
     summary : dict
         Of `tasks.evaluate.evaluate`.
     output : Path
-        ``.json`` (all of the summary, a ``.csv`` of the records beside it), ``.csv`` or ``.nc``.
+        ``.json`` (all of the summary, the files of ``.csv`` beside it), ``.csv`` (the records; of
+        events in ``.events.csv``, of histograms and reliability tables in ``.curves.csv``) or
+        ``.nc`` (these in groups of the same names).
 
     Raises
     ------
@@ -74,6 +90,12 @@ def write(summary: dict[str, Any], output: Path) -> None:
         if output.suffix == ".json":
             write_atomic(output, (json.dumps(summary, indent=1) + "\n").encode())
         write_atomic(output.with_suffix(".csv"), _csv(summary["scores"]).encode())
+        for part in PARTS:
+            beside = output.with_suffix(f".{part}.csv")
+            if summary[part]:
+                write_atomic(beside, _csv(summary[part]).encode())
+            else:
+                beside.unlink(missing_ok=True)  # of an earlier run that had some
 
 
 def _csv(records: Sequence[Record]) -> str:
@@ -139,8 +161,24 @@ def _write_netcdf(summary: dict[str, Any], output: Path) -> None:
     hours = {"units": "hours", "dtype": "int32"}
     try:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding={"lead_time": hours})
+        for part in PARTS:
+            if summary[part]:
+                table = _table(summary[part])
+                table.to_netcdf(temporary, mode="a", group=part, engine="netcdf4")
         sync(temporary)
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
     sync(output.parent)
+
+
+def _table(records: Sequence[Record]) -> xr.Dataset:
+    """Lay records out along `row`, a variable a column; NaN or nothing where one has none."""
+    columns = dict.fromkeys(key for record in records for key in record)
+    found = {}
+    for column in columns:
+        values = [record.get(column) for record in records]
+        text = any(isinstance(value, str) for value in values)
+        kept = [str(v or "") if text else (np.nan if v is None else v) for v in values]
+        found[column] = ("row", np.array(kept))
+    return xr.Dataset(found)

@@ -6,13 +6,32 @@ from typing import Any
 
 from smoecast import console, names
 from smoecast.scores.published import COLUMNS, MARKS, TRUTH
+from smoecast.tasks import eventtables
 
 Record = dict[str, Any]
 
+DIFFERENCE = "forecast - it: score of the forecast (or calibrated ensemble) minus the line's, "
+DIFFERENCE += "below zero it is better"
 FORECAST_COLUMNS = ("rmse", "mae", "bias", "acc", "activity")
-ENSEMBLE_COLUMNS = ("crps", "rmse", "bias", "spread", "spread_skill_ratio", "crpss")
-PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio")
-HEADERS = {"spread_skill_ratio": "spread/skill"}
+ENSEMBLE_COLUMNS = (
+    "crps",
+    "rmse",
+    "bias",
+    "spread",
+    "spread_skill_ratio",
+    "crpss",
+    "eecrps",
+    "eecrps_ens10",
+    "flat_points",
+)
+"""Those that no line of a table has are left out."""
+PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio", "flat_points")
+HEADERS = {
+    "spread_skill_ratio": "spread/skill",
+    "crpss": "crpss [95 %]",
+    "flat_points": "flat",
+    "eecrps_ens10": "eecrps (ENS-10)",
+}
 NAMES = {"weekly_climatology": "weekly clim."}
 """Shorter, so that a table fits in 100 columns."""
 
@@ -25,13 +44,14 @@ def tables(summary: dict[str, Any]) -> str:
         if records:
             parts.append(_table(records, columns, score))
     if any("_difference_low" in key for r in summary["scores"] for key in r):
-        parts[-1] += (
-            "\n\nforecast - it: score of the forecast (or calibrated ensemble) minus the line's,"
-            f"\nwith its 95 % interval ({summary['bootstrap']}); below zero it is better."
-        )
+        parts[-1] += f"\n\n{DIFFERENCE},\nwith its 95 % interval ({summary['bootstrap']})."
+    parts += eventtables.tables(summary)
     if "published" in summary:
         parts.append(_published(summary))
-    return "\n\n".join([*parts, f"scores: {summary['output']}\ntruth: {summary['truth']}"])
+    place = f"scores: {summary['output']}\ntruth: {summary['truth']}"
+    if summary.get("protocol", "default") != "default":
+        place += f"\nprotocol: {summary['protocol']}, every grid point counts the same"
+    return "\n\n".join([*parts, place])
 
 
 def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str:
@@ -50,11 +70,15 @@ def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str
             order[record["forecast"]],
         )
 
+    columns = [c for c in columns if score == "rmse" or any(c in r for r in records)]
+    # where there is a skill score it says the same
+    apart = [] if "crpss" in columns else [f"{score}_difference"]
     header = ["channel", *along, "lead", "forecast", *(HEADERS.get(c, c) for c in columns)]
-    header += ["forecast - it [95 %]", "starts"]
+    header += ["forecast - it [95 %]" for _ in apart] + ["starts"]
+    columns = [*columns, *apart]
     digits = {name: _digits([r for r in records if r["channel"] == name]) for name in channels}
     rows = [
-        [_channel(r), *(str(r[a]) for a in along), *_row(r, columns, score, digits[r["channel"]])]
+        [_channel(r), *(str(r[a]) for a in along), *_row(r, columns, digits[r["channel"]])]
         for r in sorted(records, key=place)
     ]
     return console.table(header, rows)
@@ -71,19 +95,19 @@ def _digits(records: Sequence[Record]) -> int:
     return max(0, 3 - math.floor(math.log10(smallest)))
 
 
-def _row(record: Record, columns: Sequence[str], score: str, digits: int) -> list[str]:
-    values = [_number(record.get(column), column, digits) for column in columns]
+def _row(record: Record, columns: Sequence[str], digits: int) -> list[str]:
+    values = [_value(record, column, digits) for column in columns]
     name = NAMES.get(record["forecast"], str(record["forecast"]))
-    lead = f"{record['lead_hours']} h"
-    return [lead, name, *values, _difference(record, score, digits), str(record["starts"])]
+    return [f"{record['lead_hours']} h", name, *values, str(record["starts"])]
 
 
-def _difference(record: Record, score: str, digits: int) -> str:
-    key = f"{score}_difference"
-    if key not in record:
-        return ""
-    parts = [_number(record.get(key + end), score, digits) for end in ("", "_low", "_high")]
-    return parts[0] if "-" in parts[1:] else f"{parts[0]} [{parts[1]}, {parts[2]}]"
+def _value(record: Record, column: str, digits: int) -> str:
+    """Write a score, with its interval if it has one."""
+    if column not in record:
+        return "" if column.endswith("_difference") else "-"
+    low, high = (_number(record.get(f"{column}_{end}"), column, digits) for end in ("low", "high"))
+    value = _number(record[column], column, digits)
+    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
 
 
 def _number(value: float | None, column: str, digits: int) -> str:

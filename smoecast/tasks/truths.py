@@ -1,6 +1,6 @@
 """The truth that results are scored against: what it is, and its fields at certain times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from smoecast.config import Config
 from smoecast.data import channels
 from smoecast.errors import InputError
 from smoecast.fields import times
-from smoecast.fields.grid import grid_of
+from smoecast.fields.plane import place_of, same_place
+from smoecast.fields.products import has_products
 
 BLOCK = 32
 """Starts scored together, at most."""
@@ -62,7 +63,7 @@ def present(wanted: tuple[str, ...], result: xr.Dataset, source: str) -> list[st
     InputError
         It holds none of them.
     """
-    there = [t for t in wanted if channels.has_field(result, t)]
+    there = [t for t in wanted if channels.has_field(result, t) or has_products(result, t)]
     if not there:
         raise InputError(f"{source}: holds none of {', '.join(wanted)}; nothing can be scored")
     return there
@@ -89,29 +90,33 @@ def with_truth(
     InputError
         The grids differ, or no start has its truth.
     """
-    if not grid_of(result).matches(grid_of(truth)):
+    here, there = place_of(result), place_of(truth)
+    if not same_place(here, there):
         raise InputError(
-            f"{source}: is on {grid_of(result).describe()}, the truth on "
-            f"{grid_of(truth).describe()}; score against a truth on the same grid"
+            f"{source}: is on {here.describe()}, the truth on {there.describe()}; "
+            "score against a truth on the same grid"
         )
     if from_start:
-        there = np.isin(result["init_time"].values, truth["time"].values)
-        if not there.any():
+        known = np.isin(result["init_time"].values, truth["time"].values)
+        if not known.any():
             raise InputError(
                 f"{source}: the truth holds none of the starts, from which baselines such as "
                 "persistence begin; leave them out of evaluate.baselines"
             )
-        result = result.isel(init_time=np.flatnonzero(there))
+        result = result.isel(init_time=np.flatnonzero(known))
     return times.align(result, truth.to_dataset(name="fields"))[0]
 
 
-def blocks(result: xr.Dataset) -> Iterator[xr.Dataset]:
-    """Walk a result block by block of starts, lazily."""
+def blocks(
+    result: xr.Dataset, groups: Sequence[NDArray[np.intp]] | None = None
+) -> Iterator[NDArray[np.intp]]:
+    """Walk a result block by block of starts: their positions, group by group if there are any."""
     one = 4 * int(np.prod([result.sizes.get(d, 1) for d in ("lead_time", "number")]))
-    one *= result.sizes["latitude"] * result.sizes["longitude"]
+    one *= int(np.prod(place_of(result).shape))
     count = max(1, min(BLOCK, BLOCK_BYTES // one))
-    for begin in range(0, result.sizes["init_time"], count):
-        yield result.isel(init_time=slice(begin, begin + count))
+    for group in groups or [np.arange(result.sizes["init_time"])]:
+        for begin in range(0, len(group), count):
+            yield group[begin : begin + count]
 
 
 def fields_at(truth: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:

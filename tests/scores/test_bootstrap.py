@@ -88,3 +88,16 @@ def test_too_few_blocks_give_no_interval() -> None:
     low, high = interval(first, second, cases)
     assert np.isnan(low).all()
     assert np.isnan(high).all()
+
+
+def test_an_interval_of_a_skill_score_holds_it() -> None:
+    common = RNG.normal(size=70)
+    first, second = squared(0.5, common), squared(1.0, common)
+    rng = np.random.default_rng(0)
+    blocks = blocks_of(STARTS, 7)
+    low, high = difference_interval(
+        (first, second), ALL, blocks, Partial.value, 500, rng, aggregate.skill
+    )
+    skill = 1 - first.total.mean() / second.total.mean()
+    assert low[0, 0] < skill < high[0, 0]
+    assert low[0, 0] > 0.3

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from smoecast.errors import InputError
-from smoecast.scores.extremes import eecrps, efi, efi_ens10
+from smoecast.scores.extremes import eecrps, efi, efi_ens10, sot
 
 RNG = np.random.default_rng(11)
 CLIMATE = np.linspace(-1.0, 1.0, 21)
@@ -104,6 +104,25 @@ def test_ens10_version_saturates() -> None:
     assert efi_ens10(np.full(10, -9.0), CLIMATE, 0) == pytest.approx(-0.791, abs=5e-4)
 
 
+def test_shift_of_tails_equals_the_software_of_ecmwf() -> None:
+    theirs = pytest.importorskip("earthkit.meteo.extreme.array")
+    climate = np.sort(RNG.normal(size=(101, 60)), axis=0)
+    members = RNG.normal(0.7, 0.9, size=(51, 60))
+    for percent in (10, 90):
+        expected = theirs.sot(climate, members, percent)
+        found = sot(members, climate, 0, upper=percent == 90)
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_shift_of_tails_of_a_worked_case() -> None:
+    climate = np.arange(101.0)
+    assert sot(np.full(10, 108.0), climate, 0) == pytest.approx(1.0)
+    assert sot(np.full(10, -8.0), climate, 0, upper=False) == pytest.approx(1.0)
+    assert sot(np.full(10, 1e9), climate, 0) == 10.0
+    assert np.isnan(sot(np.full(10, 1.0), np.ones(101), 0))
+    assert np.isnan(sot(np.full(10, 1.0), np.full(101, np.nan), 0))
+
+
 def test_eecrps_is_the_weighted_score() -> None:
     assert eecrps([-0.5, 0.25], [2.0, 4.0]).tolist() == [1.0, 1.0]
 
@@ -120,3 +139,5 @@ def test_every_refusal() -> None:
         efi(np.zeros((10, 3)), CLIMATE, 0)
     with pytest.raises(InputError, match="21 quantiles, not 5"):
         efi_ens10(members, CLIMATE[:5], 0)
+    with pytest.raises(InputError, match="101 quantiles, not 21"):
+        sot(members, CLIMATE, 0)

@@ -50,3 +50,9 @@ def test_poles_weigh_nothing_and_never_less() -> None:
 def test_a_region_off_the_grid_is_refused() -> None:
     with pytest.raises(InputError, match="region arctic holds no point"):
         region_weights([("arctic", names.REGIONS["arctic"])], LATITUDE[1:], LONGITUDE)
+
+
+def test_plain_weights_count_every_point_alike() -> None:
+    latitude, longitude = np.array([60.0, 0.0, -60.0]), np.arange(4) * 90.0
+    weights = region_weights([("north", ((90, 0, 0, 180),))], latitude, longitude, plain=True)
+    assert weights[0].tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]

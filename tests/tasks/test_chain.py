@@ -40,6 +40,7 @@ def test_every_verb_leaves_what_it_promises(done: Config) -> None:
         "calibrated.config.yaml",
         "scores.json",
         "scores.csv",
+        "scores.curves.csv",
         "scores.config.yaml",
     }
     model = {p.name for p in done.model.iterdir()}

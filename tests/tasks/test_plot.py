@@ -21,7 +21,8 @@ def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> N
         "scores_rmse.png",
         "scores_crps.png",
         "routing_layer1.png",
-        "ranks_t2m.png",
+        "ranks_t2m_24h.png",
+        "ranks_t2m_48h.png",
     ]
     assert all((tmp_path / f).read_bytes().startswith(b"\x89PNG") for f in files)
 

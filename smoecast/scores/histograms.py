@@ -1,0 +1,113 @@
+"""Where the truth falls in the forecast: histograms of ranks and of PIT, and whether they are flat.
+
+A place is a bin, counted from 0: the rank of the truth among the members, or the part of the
+forecast's distribution in which it lies. A calibrated forecast fills all bins alike.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from smoecast.scores.pointwise import Values
+
+PIT_BINS = 20
+"""Of a histogram of PIT values."""
+
+LEAST_EXPECTED = 5
+"""Cases that a bin of the test must expect: with fewer, chi-square is no guide to the chance."""
+
+LEVEL = 0.05
+"""A histogram is not flat where chance would make one so uneven less often than this."""
+
+Places = NDArray[np.int64]
+"""Bins, -1 where there is none."""
+
+
+def pit_places(pit: Values) -> Places:
+    """Return the bin, of `PIT_BINS`, of each PIT value; -1 where it is NaN."""
+    missing = np.isnan(pit)
+    bins = np.floor(np.where(missing, 0.0, pit) * PIT_BINS).astype(np.int64)
+    return np.where(missing, -1, np.minimum(bins, PIT_BINS - 1))
+
+
+def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
+    """Return the weight of the points in each bin, start by start.
+
+    Parameters
+    ----------
+    places : ndarray of int, shape (init_time, lead_time, latitude, longitude)
+        Bins, -1 for points that are left out.
+    bins : int
+        K.
+    weights : ndarray, shape (region, latitude, longitude)
+        Of `regions.region_weights`.
+
+    Returns
+    -------
+    ndarray, shape (init_time, lead_time, region, K)
+    """
+    found = np.zeros((*places.shape[:2], len(weights), bins))
+    there = places >= 0
+    for case in np.ndindex(places.shape[:2]):
+        kept = there[case]
+        for region, weight in enumerate(weights):
+            found[case][region] = np.bincount(places[case][kept], weight[kept], minlength=bins)
+    return found
+
+
+def pooled(bins: int, cases: int) -> int:
+    """Return into how many bins a histogram is pooled for the test; 0: too few cases for any.
+
+    Each expects `LEAST_EXPECTED` cases, and there are two at least.
+    """
+    most = min(bins, cases // LEAST_EXPECTED)
+    return most if most >= 2 else 0
+
+
+class PointCounts:
+    """Histograms of one forecast, one a point, over all starts; pooled, so that they stay small.
+
+    Parameters
+    ----------
+    bins : int
+        K of the places that will be counted.
+    cases : int
+        Starts that there will be.
+    """
+
+    def __init__(self, bins: int, cases: int) -> None:
+        groups = pooled(bins, cases)
+        self.group = np.arange(bins) * groups // bins  # (K,)
+        self.expected = np.bincount(self.group, minlength=groups) / bins if groups else np.empty(0)
+        self.counts: NDArray[np.uint32] | None = None
+
+    def add(self, places: Places) -> None:
+        """Count the places of some starts, (init_time, lead_time, latitude, longitude)."""
+        if not len(self.expected):
+            return
+        if self.counts is None:
+            self.counts = np.zeros((len(self.expected), *places.shape[1:]), np.uint32)
+        grouped = np.where(places >= 0, self.group[places], -1)
+        for number in range(len(self.counts)):
+            self.counts[number] += (grouped == number).sum(axis=0, dtype=np.uint32)
+
+    def flat(self) -> Values | None:
+        """Return 1 where the histogram of a point is flat, 0 where it is not, NaN where unknown.
+
+        Returns
+        -------
+        ndarray, shape (lead_time, latitude, longitude), or None
+            By Pearson's chi-square test at the level `LEVEL`; NaN where a point has cases for
+            fewer than 9 of 10 of the starts that it was pooled for. None where there are too few
+            starts.
+        """
+        if self.counts is None:
+            return None
+        seen = self.counts.astype(np.float64)  # (G, L, H, W)
+        cases = seen.sum(axis=0)
+        expected = self.expected[:, None, None, None] * cases
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = (np.square(seen - expected) / expected).sum(axis=0)
+        chance = chdtrc(len(seen) - 1, statistic)
+        enough = cases * 10 >= cases.max(initial=1) * 9
+        return np.where(enough, np.where(chance >= LEVEL, 1.0, 0.0), np.nan)
