@@ -67,3 +67,23 @@ def _shape(part: dict[str, Any]) -> str:
 def size(count: float) -> str:
     """Return bytes as a person says them."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def effort(s: dict[str, Any]) -> str:
+    """Return what fitting a calibration will take."""
+    basis = "there" if s["there"] else "not made yet; from the config"
+    lines = [
+        f"postprocess: method {s['method']}, protocol {s['protocol']}",
+        f"  {s['store']} ({basis})\n  {_shape(s)}, {size(s['bytes'])}",
+        f"  {s['samples']:,} samples to fit to{'' if s['there'] else ' at most'}, "
+        f"about {size(s['memory'])} of memory for the fit, and the truth beside it",
+    ]
+    if "parameters" in s:
+        lines += [
+            f"  {s['parameters']:,} parameters, {s['multiply_adds'] / 1e9:.1f} thousand million "
+            "multiply-adds a sample",
+            f"  {size(s['batch_bytes'])} of inputs a batch",
+            f"  at least {s['seconds_per_sample']:.3g} s a sample on this CPU: {s['hours']:.3g} h "
+            f"for {s['epochs']} epochs",
+        ]
+    return "\n".join(lines)

@@ -169,6 +169,9 @@ def postprocess(
     write: options.Write = None,
     any_lead: options.AnyLead = False,
     output: options.Output = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what fitting will take; fit nothing.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -178,18 +181,28 @@ def postprocess(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.postprocess import postprocess as work
-
         given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
         given += ["postprocess.any_lead=true"] if any_lead else []
+        wanted = read_config(config, [*(set_ or []), *given])
+        if dry_run:
+            from smoecast.tasks.effort import plan
+
+            return plan(wanted)
+        from smoecast.tasks.postprocess import postprocess as work
+
         return work(
-            read_config(config, [*(set_ or []), *given]),
+            wanted,
             model=_folder(model),
             inputs=input_ or (),
             output=Path(output) if output else None,
         )
 
-    run(task, _output_line, as_json=as_json, quiet=quiet)
+    def show(s: dict[str, Any]) -> str:
+        from smoecast.cli import listing
+
+        return listing.effort(s) if dry_run else _output_line(s)
+
+    run(task, show, as_json=as_json, quiet=quiet)
 
 
 def _folder(model: str | None) -> Path | None:

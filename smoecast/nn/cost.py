@@ -80,8 +80,8 @@ def _zeros_for(network: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
 
 
 def _points(fields: Tensor) -> int:
-    """Grid points of (1, C, H, W)."""
-    return fields.shape[-2] * fields.shape[-1]
+    """Grid points of (1, C, H, W), or of the (M, C, H, W) that one sample's members make."""
+    return fields.shape[0] * fields.shape[-2] * fields.shape[-1]
 
 
 def _sliding(module: SameConv2d | ConvGate | nn.Conv2d, _: Tensor, output: Tensor) -> int:

@@ -64,6 +64,21 @@ def predictors_of(
     return Predictors(place, Inputs((), (0,), True, constants, place), lead=True)
 
 
+def check_members(config: Config, there: bool) -> None:
+    """Refuse a store of mean and spread where the network works on members.
+
+    Raises
+    ------
+    ConfigError
+        Method transformer has no members.
+    """
+    if config.postprocess.method == "transformer" and not there:
+        raise ConfigError(
+            f"{config.ensemble_store}: holds mean and spread; postprocess.method transformer "
+            "needs the members (postprocess.ens10.keep: members), or take another method"
+        )
+
+
 def new_correction(config: Config, predictors: Predictors, statistics: Statistics) -> nn.Module:
     """Return an untrained network, its weights drawn from torch's generator.
 

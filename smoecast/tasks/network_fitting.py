@@ -14,14 +14,19 @@ from smoecast.data.ensembles import EnsembleSamples
 from smoecast.data.members import is_moments, moments
 from smoecast.data.predictors import Predictors
 from smoecast.data.statistics import mean_and_std
-from smoecast.errors import ConfigError
 from smoecast.fields import store
 from smoecast.fields.grid import Grid
 from smoecast.fields.plane import Plane
 from smoecast.fields.times import as_hours
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks.assembly import CONSTANTS
-from smoecast.tasks.corrections import Fields, Tensors, new_correction, predictors_of
+from smoecast.tasks.corrections import (
+    Fields,
+    Tensors,
+    check_members,
+    new_correction,
+    predictors_of,
+)
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn
 
@@ -96,13 +101,8 @@ def fit_network(
 def _samples(config: Config, cases: Cases, predictors: Predictors) -> EnsembleSamples:
     fields, true = cases
     whole: NDArray[np.float32] | xr.DataArray = fields
-    if config.postprocess.method == "transformer":
-        if is_moments(fields):
-            raise ConfigError(
-                f"{config.ensemble_store}: holds mean and spread; postprocess.method transformer "
-                "needs the members (postprocess.ens10.keep: members), or take another method"
-            )
-    elif not is_moments(fields):
+    check_members(config, not is_moments(fields))
+    if config.postprocess.method != "transformer" and not is_moments(fields):
         whole = moments(fields.values)
     hours, starts = as_hours(fields["lead_time"].values), fields["init_time"].values
     return EnsembleSamples(whole, true, starts, hours, predictors)
