@@ -53,12 +53,37 @@ class Forecast(Section):
     lead_hours: tuple[Positive, ...] = Field(
         (), description="written lead times; past the model's own it rolls out; none: the model's"
     )
+    models: tuple[str, ...] = Field(
+        (), description="run folders or names in the zoo, each a member; none: the run's own"
+    )
+    members: Positive = Field(
+        1, description="starts of each model: the analysis, and others with noise added"
+    )
+    perturbation: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="of that noise: its share of each channel's standard deviation"
+    )
+    perturbation_km: Annotated[float, Field(gt=0)] = Field(
+        1000.0, description="length over which that noise is alike"
+    )
+    lags_hours: tuple[Hours, ...] = Field(
+        (0,), description="members that start from analyses so many hours older"
+    )
     format: Literal["netcdf", "wb2"] = Field(
         "netcdf", description="CF NetCDF, or a WeatherBench 2 store (Zarr)"
     )
     title: str = Field("smoecast forecast", description="global attribute")
     institution: str = Field("not stated", description="global attribute: who ran it")
     license: str = Field("not stated", description="global attribute: terms of use")
+
+    @model_validator(mode="after")
+    def _can_differ(self) -> "Forecast":
+        if self.members > 1 and not self.perturbation:
+            raise ValueError("several members need a perturbation above 0: all would be the same")
+        if self.perturbation and self.members == 1:
+            raise ValueError("one member is the analysis itself: a perturbation needs members")
+        if list(self.lags_hours) != sorted(set(self.lags_hours)) or not self.lags_hours:
+            raise ValueError("lags_hours must be given, ascending and without repeats")
+        return self
 
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]

@@ -48,7 +48,7 @@ def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
     overrides = [f"folder={tmp_path}", f"data.files=[{NCEP}]"]
     config = configfile.load(zoo.locate(name, zoo.CONFIG), overrides)
     preprocess(config)
-    forecast(config, model=zoo.locate(name))
+    forecast(config, models=[zoo.locate(name)])
     published = zoo.scores(name)["scores"]
     for record in evaluate(config)["scores"]:
         same = next(r for r in published if r["forecast"] == record["forecast"])

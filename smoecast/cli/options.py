@@ -73,3 +73,13 @@ Model = Annotated[
         metavar="FOLDER|NAME",
     ),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A run folder, or the name of a model in the zoo; given again, each is a member of an "
+        "ensemble. Default: forecast.models, or the run's own.",
+        metavar="FOLDER|NAME",
+    ),
+]

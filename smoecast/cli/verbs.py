@@ -124,7 +124,7 @@ def train(
 def forecast(
     config: options.Config,
     set_: options.Set = None,
-    model: options.Model = None,
+    model: options.Models = None,
     input_: options.Input = None,
     init_time: Annotated[
         list[str] | None,
@@ -141,18 +141,20 @@ def forecast(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Forecast from a store or from analysis files (--input).
+    """Forecast from a store or from analysis files (--input), once or as an ensemble.
 
-    Writes CF NetCDF, or a WeatherBench 2 store with --format wb2.
+    Writes CF NetCDF, or a WeatherBench 2 store with --format wb2. Several models (--model again),
+    forecast.members with forecast.perturbation and forecast.lags_hours make members.
     """
 
     def task() -> dict[str, Any]:
+        from smoecast import zoo
         from smoecast.tasks.forecast import forecast as work
 
         given = [f"forecast.format={format_}"] if format_ else []
         return work(
             read_config(config, [*(set_ or []), *given]),
-            model=_folder(model),
+            models=[zoo.locate(name) for name in model or ()],
             inputs=input_ or (),
             init_times=init_time or (),
             output=Path(output) if output else None,

@@ -16,6 +16,9 @@ PIT_BINS = 20
 LEAST_EXPECTED = 5
 """Cases that a bin of the test must expect: with fewer, chi-square is no guide to the chance."""
 
+LEAST_GROUPS = 3
+"""Two halves of a histogram are alike for an ensemble without any spread."""
+
 LEVEL = 0.05
 """A histogram is not flat where chance would make one so uneven less often than this."""
 
@@ -58,10 +61,10 @@ def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
 def pooled(bins: int, cases: int) -> int:
     """Return into how many bins a histogram is pooled for the test; 0: too few cases for any.
 
-    Each expects `LEAST_EXPECTED` cases, and there are two at least.
+    Each expects `LEAST_EXPECTED` cases, and there are `LEAST_GROUPS` at least.
     """
     most = min(bins, cases // LEAST_EXPECTED)
-    return most if most >= 2 else 0
+    return most if most >= LEAST_GROUPS else 0
 
 
 class PointCounts:

@@ -10,7 +10,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from smoecast import console
+from smoecast import console, zoo
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series, splits
 from smoecast.disk import lock
@@ -23,8 +23,9 @@ from smoecast.fields.reader import open_files
 from smoecast.fields.regrid import regrid
 from smoecast.fields.wb2 import write_wb2
 from smoecast.tasks.assembly import Model, open_model
+from smoecast.tasks.ensembling import Ensemble, Member, ensemble_of
 from smoecast.tasks.results import attributes, is_there, save_config
-from smoecast.tasks.stepping import Plan, plan_steps, predict
+from smoecast.tasks.stepping import Plan
 
 BATCH = 16
 """Starts that go through the network together, at most."""
@@ -40,19 +41,19 @@ LATEST = "latest"
 def forecast(
     config: Config,
     *,
-    model: Path | None = None,
+    models: Sequence[Path] = (),
     inputs: Sequence[str] = (),
     init_times: Sequence[str] = (),
     output: Path | None = None,
 ) -> dict[str, Any]:
-    """Forecast from one or many starts.
+    """Forecast from one or many starts, with one model or as an ensemble.
 
     Parameters
     ----------
     config : Config
         Its `forecast` section says what is written.
-    model : Path, optional
-        A model's folder; default: the run's own.
+    models : sequence of Path
+        Folders of models, each a member; none: `forecast.models`, or the run's own.
     inputs : sequence of str
         Analysis files, folders or globs; none: the run's store.
     init_times : sequence of str
@@ -74,31 +75,51 @@ def forecast(
     NotPublishedError
         A start is later than the newest analysis.
     ModelError
-        The model does not fit the input, or cannot reach a lead time.
+        A model does not fit the input or the other models, or cannot reach a lead time.
     OutputError
         The file could not be written whole.
     """
-    loaded = open_model(model or config.model)
+    folders = list(models) or [zoo.locate(name) for name in config.forecast.models]
+    folders = folders or [config.model]
+    opened = [open_model(folder) for folder in folders]
+    ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
     path = _output(config, output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields, manifest = _initial_conditions(config, loaded, inputs)
-    plan = plan_steps(loaded, config.forecast.lead_hours)
-    starts = _starts(config, init_times or config.forecast.init_times, fields, loaded, plan)
-    made_from = {"starts": starts.astype(str).tolist(), "leads": plan.lead_hours}
-    if config.forecast.format != "netcdf":
-        made_from["format"] = config.forecast.format
-    sha256 = loaded.state["sha256"]["model.safetensors"]
-    described = attributes(config, "forecast", sha256, manifest, made_from)
-    summary = _summary(path, starts, plan, loaded)
+    fields, manifest = _initial_conditions(config, ensemble.model, inputs)
+    starts = _starts(config, init_times or config.forecast.init_times, fields, ensemble)
+    described = _described(config, ensemble, manifest, starts)
+    summary = _summary(path, starts, ensemble)
     with lock(path.parent):
         if is_there(path, described):
             return {**summary, "written": False}
         with console.progress("forecasting", len(starts)) as step:
-            dataset = _lazy(loaded, plan, fields, starts, step)
+            dataset = _lazy(ensemble, fields, starts, step)
             write = write_wb2 if config.forecast.format == "wb2" else write_netcdf
             write(dataset.assign_attrs(described), path)
         save_config(config, path)
     return {**summary, "written": True}
+
+
+def _described(
+    config: Config, ensemble: Ensemble, manifest: Any, starts: NDArray[np.datetime64]
+) -> dict[str, Any]:
+    """Return the global attributes of the result."""
+    settings = config.forecast
+    made_from: dict[str, Any] = {
+        "starts": starts.astype(str).tolist(),
+        "leads": ensemble.plan.lead_hours,
+    }
+    if settings.format != "netcdf":
+        made_from["format"] = settings.format
+    if not ensemble.single:
+        keys = {"members", "perturbation", "perturbation_km", "lags_hours"}
+        made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
+        made_from["seed"] = config.seed
+    models = dict.fromkeys(id(member.model) for member in ensemble.members)
+    found = {id(m.model): m.model.state["sha256"]["model.safetensors"] for m in ensemble.members}
+    sha256 = " ".join(found[model] for model in models)
+    described = attributes(config, "forecast", sha256, manifest, made_from)
+    return described if ensemble.single else {**described, "ensemble": ensemble.words}
 
 
 def _output(config: Config, output: Path | None) -> Path:
@@ -154,7 +175,7 @@ def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
 
 
 def _starts(
-    config: Config, asked: Sequence[str], fields: xr.DataArray, model: Model, plan: Plan
+    config: Config, asked: Sequence[str], fields: xr.DataArray, ensemble: Ensemble
 ) -> NDArray[np.datetime64]:
     """Return the starts asked for, once each has its history."""
     there = fields["time"].values
@@ -163,7 +184,7 @@ def _starts(
         if text == LATEST:
             wanted.append(there[-1:])
         elif text in splits.PARTS:
-            wanted.append(_part(config, text, plan))
+            wanted.append(_part(config, text, ensemble.plan))
         else:
             wanted.append(times.parse_times([text], config.forecast.every_hours))
     starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
@@ -172,7 +193,7 @@ def _starts(
             f"the analyses end at {times.iso(there[-1])}, a forecast from {times.iso(starts[-1])} "
             "has to wait: run the same command when they have arrived"
         )
-    for hours in model.inputs.history:
+    for hours in ensemble.history:
         needed = starts - hours * series.HOUR
         missing = needed[~np.isin(needed, there)]
         if len(missing):
@@ -201,58 +222,66 @@ def _part(config: Config, part: str, plan: Plan) -> NDArray[np.datetime64]:
 
 
 def _lazy(
-    model: Model,
-    plan: Plan,
+    ensemble: Ensemble,
     fields: xr.DataArray,
     starts: NDArray[np.datetime64],
     step: console.Progress,
 ) -> xr.Dataset:
-    """Return the forecasts as a dataset whose blocks run the network when they are written."""
-    height, width = model.inputs.grid.shape
-    targets = model.config.targets
-    start_bytes = 4 * len(plan.lead_hours) * len(targets) * height * width
-    batch = max(1, min(BATCH, BATCH_BYTES // start_bytes))
+    """Return the forecasts as a dataset whose blocks run the networks when they are written."""
+    grid, targets = ensemble.model.inputs.grid, ensemble.model.config.targets
+    leads = ensemble.plan.lead_hours
+    field_shape = (len(leads), len(targets), *grid.shape)
+    batch = max(1, min(BATCH, BATCH_BYTES // (4 * int(np.prod(field_shape)))))
     blocks = []
     for begin in range(0, len(starts), batch):
         some = starts[begin : begin + batch]
-        shape = (len(some), len(plan.lead_hours), len(targets), height, width)
-        run = delayed(_block)(model, plan, fields, some, step, begin + len(some))
-        blocks.append(da.from_delayed(run, shape, dtype=np.float32))
+        done = np.linspace(begin, begin + len(some), len(ensemble.members) + 1)[1:]
+        runs = [
+            da.from_delayed(
+                delayed(_block)(member, fields, some, step, share),
+                (len(some), *field_shape),
+                dtype=np.float32,
+            )
+            for member, share in zip(ensemble.members, done.tolist(), strict=True)
+        ]
+        blocks.append(runs[0] if ensemble.single else da.stack(runs, axis=2))
+    number = {} if ensemble.single else {"number": np.arange(len(ensemble.members))}
     stacked = xr.DataArray(
         da.concatenate(blocks),
-        dims=("init_time", "lead_time", "channel", "latitude", "longitude"),
+        dims=("init_time", "lead_time", *number, "channel", "latitude", "longitude"),
         coords={
             "init_time": starts,
-            "lead_time": times.as_lead(plan.lead_hours),
+            "lead_time": times.as_lead(leads),
+            **number,
             "channel": list(targets),
-            "latitude": model.inputs.grid.latitude,
-            "longitude": model.inputs.grid.longitude,
+            "latitude": grid.latitude,
+            "longitude": grid.longitude,
         },
     )
     return channels.unpack(stacked)
 
 
 def _block(
-    model: Model,
-    plan: Plan,
+    member: Member,
     fields: xr.DataArray,
     starts: NDArray[np.datetime64],
     step: console.Progress,
-    done: int,
+    done: float,
 ) -> NDArray[np.float32]:
-    result = predict(model, plan, fields, starts)
+    result = member.forecast(fields, starts)
     step(done)
     return result
 
 
-def _summary(
-    path: Path, starts: NDArray[np.datetime64], plan: Plan, model: Model
-) -> dict[str, Any]:
-    leads = ", ".join(f"{h} h" for h in plan.lead_hours)
+def _summary(path: Path, starts: NDArray[np.datetime64], ensemble: Ensemble) -> dict[str, Any]:
+    leads = ", ".join(f"{h} h" for h in ensemble.plan.lead_hours)
+    what = f"{', '.join(ensemble.model.config.targets)} at {leads}"
+    if not ensemble.single:
+        what += f", {len(ensemble.members)} members ({ensemble.words})"
     return {
         "output": str(path),
         "starts": len(starts),
         "first": times.iso(starts[0]),
         "last": times.iso(starts[-1]),
-        "what": f"{', '.join(model.config.targets)} at {leads}",
+        "what": what,
     }

@@ -1,6 +1,6 @@
 """How a model reaches the lead times asked of it: at once, or from its own output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from smoecast.data.series import HOUR
 from smoecast.errors import ModelError
 from smoecast.nn.rollout import rollout
 from smoecast.tasks.assembly import Model
+
+Perturb = Callable[[NDArray[np.float32], NDArray[np.datetime64]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def _between(wanted: Sequence[int], own: Sequence[int]) -> bool:
 
 @torch.no_grad()
 def predict(
-    model: Model, plan: Plan, fields: xr.DataArray, starts: NDArray[np.datetime64]
+    model: Model,
+    plan: Plan,
+    fields: xr.DataArray,
+    starts: NDArray[np.datetime64],
+    perturb: Perturb | None = None,
 ) -> NDArray[np.float32]:
     """Forecast from a batch of starts.
 
@@ -75,6 +81,8 @@ def predict(
     fields : xr.DataArray
         Analyses (time, channel, latitude, longitude) that hold every history.
     starts : (B,) datetime64
+    perturb : callable, optional
+        From history (B, S, C, H, W) and starts to the history that the forecast begins with.
 
     Returns
     -------
@@ -88,6 +96,8 @@ def predict(
     needed = [starts - hours * HOUR for hours in model.inputs.history]
     history = np.stack([fields.sel(time=when).values for when in needed], axis=1)  # (B, S, C, H, W)
     _refuse_strange(model, history)
+    if perturb is not None:
+        history = perturb(history, starts)
     if plan.step_hours:
         return _rolled(model, plan, history, starts)
     if model.inputs.lead:

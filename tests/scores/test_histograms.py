@@ -23,7 +23,7 @@ def test_shares_are_weights_by_bin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cases", "bins", "groups"), [(9, 11, 0), (10, 11, 2), (30, 11, 6), (500, 11, 11), (500, 1, 0)]
+    ("cases", "bins", "groups"), [(14, 11, 0), (15, 11, 3), (30, 11, 6), (500, 11, 11), (500, 2, 0)]
 )
 def test_bins_are_pooled_until_each_expects_five(cases: int, bins: int, groups: int) -> None:
     assert histograms.pooled(bins, cases) == groups
@@ -68,7 +68,7 @@ def test_few_points_are_flat_where_the_truth_is_always_above() -> None:
 
 
 def test_too_few_starts_and_points_with_gaps_have_no_test() -> None:
-    assert counted(np.zeros((9, 1, 2, 2), np.int64), 11).flat() is None
+    assert counted(np.zeros((14, 1, 2, 2), np.int64), 11).flat() is None
     places = RNG.integers(0, 3, size=(40, 1, 1, 2))
     places[:10, ..., 1] = -1
     flat = counted(places, 3).flat()

@@ -282,7 +282,7 @@ def test_a_model_on_a_store_without_its_channel(done: Config, world: Path, tmp_p
     other = small_run(world, tmp_path, "data.channels=[t2m]", "training.epochs=1")
     preprocess(other)
     with pytest.raises(ModelError, match="the model needs z500"):
-        forecast(other, model=done.model, init_times=["latest"])
+        forecast(other, models=[done.model], init_times=["latest"])
 
 
 def test_a_finished_run_of_another_config_is_refused(done: Config) -> None:
@@ -306,7 +306,7 @@ def test_a_locked_run_is_left_alone(done: Config) -> None:
 
 def test_a_calibration_is_no_forecast_model(done: Config, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="this is a emos model, no forecast model"):
-        forecast(done, model=done.calibration)
+        forecast(done, models=[done.calibration])
     with pytest.raises(ModelError, match="this is a forecast model, no calibration"):
         postprocess(done, model=done.model)
 

@@ -53,4 +53,4 @@ def test_a_store_on_another_grid_is_no_store_of_the_model(done: Config, tmp_path
     )
     preprocess(other)
     with pytest.raises(ModelError, match=r"8 x 32 points.*the model wants 8 x 16"):
-        forecast(other, model=done.model)
+        forecast(other, models=[done.model])
