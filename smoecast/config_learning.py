@@ -55,8 +55,10 @@ class Smoe(Section):
         description="one gate for all SMoE layers with the same experts and grid (the paper's "
         "WeatherBench network)",
     )
-    start: Literal["random", "plain"] = Field(
-        "plain", description="random scores (the paper), or begin as a plain convolution"
+    start: Literal["random", "plain", "regions"] = Field(
+        "plain",
+        description="random scores (the paper); begin as a plain convolution; or each expert with "
+        "its own parts of the globe",
     )
     order: Literal["score", "expert"] = Field(
         "expert", description="order of the selected channels: by score (the paper) or by expert"
@@ -70,6 +72,21 @@ class Smoe(Section):
         "copies",
         description="experts that a plain start leaves unselected: own random filters, or copies "
         "of the selected ones",
+    )
+    judge: Literal["points", "experts"] = Field(
+        "points",
+        description="an error counts as large beside those of other points (the paper), or beside "
+        "what the other experts of the group would have made of the point; then error_quantile "
+        "plays no part",
+    )
+    terms: Positive = Field(
+        1,
+        description="experts that serve a channel together, their values added up, each chosen from "
+        "a group of its own (grouped routing only)",
+    )
+    shared: bool = Field(
+        False,
+        description="a filter that all points share, to which experts add (grouped routing only)",
     )
     bias: bool = Field(False, description="one learned number per expert (the paper has none)")
     error_quantile: Fraction = Field(0.5, description="outputs above this quantile are incorrect")
@@ -141,6 +158,9 @@ class Training(Section):
     keep_statistics: bool = Field(
         False, description="take its normalisation too, in place of that of the new store"
     )
+    rollout_steps: Positive = Field(
+        1, description="steps of the model's own output that it learns from; for fine-tuning"
+    )
     save_minutes: Annotated[float, Field(gt=0)] = Field(
         10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
     )
@@ -174,4 +194,5 @@ _LATER = (
     "precision",
     "start_from",
     "keep_statistics",
+    "rollout_steps",
 )

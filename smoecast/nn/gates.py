@@ -3,11 +3,10 @@
 A gate turns (B, C, H, W) into scores: (E, H, W) when they are the same for all samples (tensor,
 fixed), (B, E, H, W) when they depend on the input (conv, coordconv, local, linear). Kinds and
 initialisation follow Dryden & Hoefler 2022 (arXiv 2211.13491, section 2.2 and its released code);
-``start="plain"`` is ours: it makes the layer begin as an ordinary convolution.
+`nn.starts` has other beginnings.
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,6 @@ from smoecast.nn.kernels.route import RouteMemory
 from smoecast.nn.local import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
 
-Start = Literal["random", "plain"]
 GATES = ("tensor", "conv", "coordconv", "local", "linear")
 """Kinds of gate that can be asked for by name."""
 
@@ -78,7 +76,7 @@ class TensorGate(Gate):
     def __init__(self, num_experts: int, grid: tuple[int, int], *, num_selected: int) -> None:
         super().__init__(num_experts, grid)
         self.scores = nn.Parameter(torch.empty(num_experts, *self.grid))
-        nn.init.uniform_(self.scores, *_bounds(num_experts, num_selected))
+        nn.init.uniform_(self.scores, *score_bounds(num_experts, num_selected))
 
     def score(self, x: Tensor) -> Tensor:
         """Return the learned scores (E, H, W)."""
@@ -241,45 +239,7 @@ def build_gate(
     )
 
 
-def start_plain(gate: Gate, first: Tensor, num_selected: int) -> None:
-    """Set a gate so that the same experts are selected at every point.
-
-    The scores keep the paper's range, sqrt(3 E / K): positive and falling in the order of the
-    experts for those in `first`, negative and unsorted for the rest, so that at each point another
-    expert stands next in line. A gate that looks at the input starts with zero weights and a
-    learned offset. Ours, not the paper's.
-
-    Parameters
-    ----------
-    gate : Gate
-        Changed in place.
-    first : Tensor
-        Indices of the experts to select, ascending.
-    num_selected : int
-        K.
-
-    Raises
-    ------
-    ValueError
-        If the gate is a fixed map.
-    """
-    if isinstance(gate, FixedGate):
-        raise ValueError("a fixed gate cannot start as a plain convolution: its map is given")
-    local = isinstance(gate, TensorGate | LocalGate | LinearGate)
-    shape = (gate.num_experts, *(gate.grid if local else (1, 1)))
-    draw = torch.empty(shape).uniform_(0.0, _bounds(gate.num_experts, num_selected)[1])
-    scores = -draw
-    scores[first] = draw[first].sort(dim=0, descending=True).values
-    with torch.no_grad():
-        if isinstance(gate, TensorGate):
-            gate.scores.copy_(scores)
-            return
-        for parameter in gate.parameters():
-            parameter.zero_()
-    gate.offset = nn.Parameter(scores)
-
-
-def _bounds(num_experts: int, num_selected: int) -> tuple[float, float]:
+def score_bounds(num_experts: int, num_selected: int) -> tuple[float, float]:
     """Range of the initial scores (Kaiming's rule with K / E as the fan)."""
     bound = math.sqrt(3.0 * num_experts / num_selected)
     return -bound, bound

@@ -79,7 +79,9 @@ def build(
         raise ConfigError(f"network: {error}") from None
     last = backbone.last.basis if isinstance(backbone.last, LowRankLocal2d) else backbone.last
     with torch.no_grad():
-        last.get_parameter("weight").mul_(FIRST_FORECAST)
+        for name, parameter in last.named_parameters(recurse=False):
+            if name in ("weight", "common"):
+                parameter.mul_(FIRST_FORECAST)
     return backbone
 
 
@@ -139,7 +141,7 @@ def smoe_layer(
     padding: str,
     gates: dict[tuple[object, ...], Gate],
 ) -> SpatialMoE2d:
-    """Make one SMoE layer; the experts are `expansion` times the channels out, rounded up.
+    """Make one SMoE layer; the experts are `expansion` times those selected, rounded up.
 
     Parameters
     ----------
@@ -155,7 +157,7 @@ def smoe_layer(
         Those of the network's earlier layers, for `smoe.share`; a new one is added.
     """
     per_channel = math.ceil(smoe.expansion) if smoe.routing == "grouped" else smoe.expansion
-    experts = math.ceil(per_channel * site.out_channels)
+    experts = math.ceil(per_channel * site.out_channels * smoe.terms)
     key: tuple[object, ...] = (experts, site.out_channels, site.grid)
     if smoe.gate != "tensor":  # it looks at the input, so that must be alike too
         key = (*key, site.in_channels, kernel_size)
@@ -173,6 +175,9 @@ def smoe_layer(
         routing_loss_weight=smoe.routing_loss_weight,
         order=smoe.order,
         routing=smoe.routing,
+        judge=smoe.judge,
+        terms=smoe.terms,
+        shared=smoe.shared,
         start=smoe.start,
         expert_start=smoe.expert_start,
     )

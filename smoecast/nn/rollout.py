@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smoecast.errors import ModelError
 
@@ -52,3 +52,44 @@ def rollout(
             )
         yield output
         states = [output, *states[:-1]]
+
+
+class Unrolled(nn.Module):
+    """A network that is trained on several of its own steps at once.
+
+    Gradients go back through all steps.
+
+    Parameters
+    ----------
+    network : nn.Module
+        One step, as `rollout` wants it.
+    states, fields, extra : int
+        States of its history, fields of a state (S), and its other inputs (F).
+    steps : int
+        N.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, states: int, fields: int, extra: int, steps: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.states, self.fields, self.extra, self.steps = states, fields, extra, steps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Forecast all steps.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            (B, states x S + N x F, H, W): the history, then the other inputs of every step.
+
+        Returns
+        -------
+        Tensor
+            (B, N x S, H, W), step by step.
+        """
+        count = self.states * self.fields
+        history = torch.split(inputs[:, :count], self.fields, dim=1)
+        extra = torch.split(inputs[:, count:], self.extra, dim=1)
+        return torch.cat(list(rollout(self.network, history, extra.__getitem__, self.steps)), dim=1)

@@ -1,9 +1,9 @@
 """Routing: which experts serve a point, and what the gate learns from the error.
 
 Definitions from Dryden & Hoefler 2022 (arXiv 2211.13491, section 2) and the released code, which
-fixes the numbers: routing classification loss, expert error damping, auxiliary losses. Ours: the
-closed form of the routing loss' gradient, computed once per layer from the error signal that the
-layer's backward receives anyway; routing inside groups; the order of the experts.
+fixes the numbers: routing classification loss, expert error damping. Ours: the closed form of the
+routing loss' gradient, computed once per layer from the error signal that the layer's backward
+receives anyway; routing inside groups; the order of the experts; experts judged by each other.
 
 Letters: B batch, E experts, K selected experts, F filters per expert, H latitude, W longitude.
 """
@@ -57,6 +57,13 @@ class Selection:
         """Experts that a plain start selects: the first of each group, or the first K."""
         step = self.group_size if self.grouped else 1
         return torch.arange(self.num_selected) * step
+
+    def leaders(self) -> Tensor:
+        """For each expert, (E,), the one of `first_experts` that it may replace."""
+        experts = torch.arange(self.num_experts)
+        if self.grouped:
+            return experts - experts % self.group_size
+        return experts % self.num_selected
 
 
 def make_selection(
@@ -177,6 +184,34 @@ def rc_labels(wrong: Tensor, index: Tensor, how: Selection) -> Tensor:
     return labels.scatter_(-3, index, 1.0 - wrong)
 
 
+def winner_labels(error: Tensor, index: Tensor, how: Selection) -> tuple[Tensor, Tensor]:
+    """Labels where experts are judged by each other: 1 for the best of each group, else 0 (ours).
+
+    Parameters
+    ----------
+    error : Tensor
+        What each expert's error is, or would have been: (E, H, W) or (B, E, H, W).
+    index : Tensor
+        Selected experts of grouped routing, (K, H, W) or (B, K, H, W). A rival must be better to
+        win.
+    how : Selection
+        Grouped.
+
+    Returns
+    -------
+    Tensor, Tensor
+        Labels, shaped as `error`, and where the selected expert did not win, 0 or 1, shaped as
+        `index`.
+    """
+    groups = torch.unflatten(error, -3, (how.num_selected, how.group_size))
+    least = groups.min(dim=-3)  # (.., K, E / K, H, W) -> (.., K, H, W)
+    beaten = least.values < error.gather(-3, index)
+    first = torch.arange(0, how.num_experts, how.group_size, device=error.device)
+    winner = torch.where(beaten, least.indices + first[:, None, None], index)
+    labels = torch.zeros_like(error).scatter_(-3, winner, 1.0)
+    return labels, beaten.to(error.dtype)
+
+
 def rc_loss_and_gradient(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Binary cross-entropy with logits, mean over everything, and its gradient on the scores.
 
@@ -192,41 +227,3 @@ def rc_loss_and_gradient(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
     """
     loss = functional.binary_cross_entropy_with_logits(scores, labels)
     return loss, (torch.sigmoid(scores) - labels) / scores.numel()
-
-
-def importance_loss(scores: Tensor) -> Tensor:
-    """Squared coefficient of variation of the experts' summed scores, scores (.., E, H, W)."""
-    importance = scores.movedim(-3, 0).flatten(1).sum(dim=1)  # (E,)
-    return _squared_variation(importance)
-
-
-def load_loss(scores: Tensor, noisy: Tensor, noise: float, num_selected: int) -> Tensor:
-    """Squared coefficient of variation of the chance to be selected under fresh gate noise.
-
-    Parameters
-    ----------
-    scores, noisy : Tensor
-        Without and with the noise of this step, (E, H, W) or (B, E, H, W).
-    noise : float
-        Standard deviation of the noise; above 0.
-    num_selected : int
-        K.
-    """
-    threshold = noisy.topk(num_selected, dim=-3).values.narrow(-3, num_selected - 1, 1)
-    chance = torch.special.ndtr((scores - threshold) / noise)
-    load = chance.sum(dim=0) if chance.dim() == 4 else chance
-    return _squared_variation(load)
-
-
-def agreement_loss(scores: Tensor) -> Tensor:
-    """Spread of the scores over the batch: std, averaged over points, summed over experts.
-
-    Zero for scores that are the same for all samples, (E, H, W), and for a batch of one.
-    """
-    if scores.dim() == 3 or scores.shape[0] == 1:
-        return scores.new_zeros(())
-    return scores.std(dim=0).mean(dim=(1, 2)).sum()
-
-
-def _squared_variation(values: Tensor) -> Tensor:
-    return (values.std() / values.mean()) ** 2

@@ -10,19 +10,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from smoecast.nn.gates import Gate, build_gate, start_plain
+from smoecast.nn.auxiliary import Auxiliary
+from smoecast.nn.experts import add_terms, copy_leaders, with_common
+from smoecast.nn.gates import Gate, build_gate
+from smoecast.nn.kernels.contest import contest
 from smoecast.nn.kernels.route import Route, make_route, pick, weigh
 from smoecast.nn.kernels.signal import Feedback, LossScale, attach_loss, train_routing
 from smoecast.nn.kernels.stencil import MOST_PRODUCTS, stencil
 from smoecast.nn.padding import check_padding, conv2d_same, pad_same
-from smoecast.nn.routing import (
-    agreement_loss,
-    check_choice,
-    importance_loss,
-    load_loss,
-    make_selection,
-    select,
-)
+from smoecast.nn.routing import check_choice, make_selection, select
+from smoecast.nn.starts import start_plain, start_regions
 
 
 class SpatialMoE2d(nn.Module):
@@ -33,7 +30,7 @@ class SpatialMoE2d(nn.Module):
     in_channels : int
         C.
     out_channels : int
-        D = K x `filters_per_expert`; K experts are selected at each point.
+        D = K F / T, for K experts selected at each point, F `filters_per_expert`, T `terms`.
     num_experts : int
         E, at least K.
     grid : tuple of int
@@ -65,12 +62,25 @@ class SpatialMoE2d(nn.Module):
     routing : str
         ``global``: the K best of all experts (the paper); ``grouped``: output channel k is the best
         of the k-th group of E / K experts, and the blame is shared within the group (ours).
+    judge : str
+        ``points``: an output is incorrect when its error is large beside those of other points (the
+        paper); ``experts``: the label says which expert of the group would have had the least error
+        at the point (`kernels.contest`, ours; grouped routing only, and `error_quantile` plays no
+        part).
+    terms : int
+        T experts, each of a group of its own, serve an output channel together: their values add up
+        (ours; grouped routing only. The paper has one).
+    shared : bool
+        Each output channel has a filter that all points share, and its experts are what is added to
+        it (ours; grouped routing only). Once trained, a layer without would give the same.
     start : str
-        ``random`` scores (the paper), or ``plain``: the same K experts everywhere, so that the
-        layer begins as an ordinary convolution (ours). A gate module keeps its own start.
+        ``random`` scores (the paper); ``plain``: the same K experts everywhere, so that the
+        layer begins as an ordinary convolution; ``regions``: smooth random scores, each expert its
+        own parts of the globe (both ours). A gate module keeps its own start.
     expert_start : str
-        ``own``: each expert its own random filter (the paper); ``copies``: the experts that a plain
-        start leaves unselected begin as copies of the selected ones (ours).
+        ``own``: each expert its own random filter (the paper); ``copies``: the experts of a group
+        (of all, those that a plain start leaves unselected) begin as copies of its first, and
+        nothing is added to a shared filter at first (ours).
     gate_noise : float
         Standard deviation of noise on the scores in training; the paper's code takes 1 / E. Scores
         that all samples share get one noise per step (ours).
@@ -81,6 +91,8 @@ class SpatialMoE2d(nn.Module):
     ----------
     weight : Parameter
         (E F, C, k, k).
+    common : Parameter or None
+        (D, C, k, k), the shared filters.
     gate : Gate
         Scores the experts.
     feedback : Feedback
@@ -93,7 +105,7 @@ class SpatialMoE2d(nn.Module):
 
     Notes
     -----
-    A gradient that is not finite raises ValueError in the backward pass; see `follow_scaler` for
+    A gradient that is not finite raises ValueError in the backward pass; see `scaling` for
     fp16. A gate that looks at the input hands its gradient on, so it belongs to the error signal of
     the layers below; with tensor routing the error signal is that of the main loss alone.
     """
@@ -116,6 +128,9 @@ class SpatialMoE2d(nn.Module):
         routing_loss_weight: float = 1.0,
         order: str = "score",
         routing: str = "global",
+        judge: str = "points",
+        terms: int = 1,
+        shared: bool = False,
         start: str = "random",
         expert_start: str = "own",
         gate_noise: float = 0.0,
@@ -125,25 +140,27 @@ class SpatialMoE2d(nn.Module):
     ) -> None:
         super().__init__()
         check_padding(padding, kernel_size)
-        check_choice("start", start, ("random", "plain"))
-        check_choice("expert_start", expert_start, ("own", "copies"))
-        how = make_selection(out_channels, num_experts, filters_per_expert, order, routing)
+        selected = out_channels * terms
+        how = make_selection(selected, num_experts, filters_per_expert, order, routing)
         self.grid = (int(grid[0]), int(grid[1]))
         self.padding, self.weighted, self.gate_noise = padding, weighted, gate_noise
-        self.auxiliary = (importance_weight, load_weight, agreement_weight)
-        self.feedback = Feedback(
-            how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale()
+        self.auxiliary = Auxiliary(
+            importance_weight, load_weight, agreement_weight, gate_noise, how.num_selected
         )
-        self._check_numbers()
-        filters = num_experts * filters_per_expert
-        self.weight = nn.Parameter(torch.empty(filters, in_channels, kernel_size, kernel_size))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
-        first = how.first_experts()
-        self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start, first)
+        self.feedback = Feedback(
+            how,
+            filters_per_expert,
+            error_quantile,
+            damping,
+            routing_loss_weight,
+            LossScale(),
+            judge,
+            terms,
+        )
+        self._make_filters((in_channels, kernel_size, kernel_size), bias, shared)
+        self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start)
         self._check_gate()
-        if expert_start == "copies":
-            self._copy_experts(first)
+        self._start_experts(expert_start)
 
     @property
     def routing_loss(self) -> Tensor | None:
@@ -169,24 +186,37 @@ class SpatialMoE2d(nn.Module):
         clean = scores = self.gate(x)
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
-        route = self._route(scores)
-        out = self._values(x, route)
-        if self.weighted:
-            out = weigh(out, scores, route, self.feedback.num_filters)
-        elif torch.is_grad_enabled():
-            out = train_routing(out, scores, route.index, self.feedback)
-        if self.training and any(self.auxiliary):
-            out = attach_loss(out, self._auxiliary_loss(clean, scores), self.feedback.scale)
+        out = add_terms(self._routed(x, scores), self.feedback)
+        if self.training and self.auxiliary.wanted:
+            out = attach_loss(out, self.auxiliary(clean, scores), self.feedback.scale)
         return out
 
     def extra_repr(self) -> str:
         """Show the sizes in ``print(layer)``."""
-        how = self.feedback.how
+        f = self.feedback
+        how = f.how
         return (
-            f"{self.weight.shape[1]}, {how.num_selected * self.feedback.num_filters}, "
+            f"{self.weight.shape[1]}, {how.num_selected * f.num_filters // f.terms}, "
             f"num_experts={how.num_experts}, grid={self.grid}, "
             f"kernel_size={self.weight.shape[-1]}, padding={self.padding}"
         )
+
+    def filters(self) -> Tensor:
+        """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
+        if self.common is None:
+            return self.weight
+        return with_common(self.weight, self.common, self.feedback)
+
+    def _routed(self, x: Tensor, scores: Tensor) -> Tensor:
+        """Values of the selected experts, (B, K F, H, W), that train experts and gate."""
+        route, f = self._route(scores), self.feedback
+        if self.weighted:
+            return weigh(self._values(x, route), scores, route, f.num_filters)
+        if not torch.is_grad_enabled():
+            return self._values(x, route)
+        if f.judge == "experts":
+            return contest(self._all_values(x), scores, route, f)
+        return train_routing(self._values(x, route), scores, route.index, f)
 
     def _route(self, scores: Tensor) -> Route:
         """Select experts; scores that stay the same between calls are sorted once (CPU)."""
@@ -197,12 +227,16 @@ class SpatialMoE2d(nn.Module):
         return make_route(scores, f.how, f.num_filters)
 
     def _values(self, x: Tensor, route: Route) -> Tensor:
-        """Values of the selected experts, (B, D, H, W), by whichever kernel is faster."""
-        if self._is_small(x, route):
-            size = self.weight.shape[-1]
-            out = stencil(pad_same(x, size, self.padding), self.weight, route.channels)
-            return out if self.bias is None else out + self.bias[route.channels]
-        return pick(conv2d_same(x, self.weight, self.bias, self.padding), route)
+        """Values of the selected experts, (B, K F, H, W), by whichever kernel is faster."""
+        if not self._is_small(x, route):
+            return pick(self._all_values(x), route)
+        padded = pad_same(x, self.weight.shape[-1], self.padding)
+        out = stencil(padded, self.filters(), route.channels)
+        return out if self.bias is None else out + self.bias[route.channels]
+
+    def _all_values(self, x: Tensor) -> Tensor:
+        """Values of all experts, (B, E F, H, W)."""
+        return conv2d_same(x, self.filters(), self.bias, self.padding)
 
     def _is_small(self, x: Tensor, route: Route) -> bool:
         products = self.weight.shape[1] * self.feedback.how.num_selected * self.feedback.num_filters
@@ -210,19 +244,23 @@ class SpatialMoE2d(nn.Module):
         plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
         return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
 
-    def _auxiliary_loss(self, clean: Tensor, noisy: Tensor) -> Tensor:
-        importance, load, agreement = self.auxiliary
-        total = clean.new_zeros(())
-        if importance:
-            total = total + importance * importance_loss(clean)
-        if load:
-            selected = self.feedback.how.num_selected
-            total = total + load * load_loss(clean, noisy, self.gate_noise, selected)
-        if agreement:
-            total = total + agreement * agreement_loss(clean)
-        return total
+    def _make_filters(self, shape: tuple[int, int, int], bias: bool, shared: bool) -> None:
+        """Draw filters of (C, k, k)."""
+        f = self.feedback
+        if shared and not f.how.grouped:
+            raise ValueError("shared filters need routing 'grouped': a channel keeps its meaning")
+        filters = f.how.num_experts * f.num_filters
+        self.weight = nn.Parameter(torch.empty(filters, *shape))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
+        self.common: nn.Parameter | None = None
+        if shared:
+            channels = f.how.num_selected * f.num_filters // f.terms
+            self.common = nn.Parameter(torch.empty(channels, *shape))
+            nn.init.kaiming_uniform_(self.common, a=math.sqrt(5))
 
-    def _new_gate(self, kind: str, start: str, first: Tensor) -> Gate:
+    def _new_gate(self, kind: str, start: str) -> Gate:
+        check_choice("start", start, ("random", "plain", "regions"))
         how = self.feedback.how
         gate = build_gate(
             kind,
@@ -234,26 +272,20 @@ class SpatialMoE2d(nn.Module):
             padding=self.padding,
         )
         if start == "plain":
-            start_plain(gate, first, how.num_selected)
+            start_plain(gate, how.first_experts(), how.num_selected)
+        elif start == "regions":
+            start_regions(gate)
         return gate
 
-    def _copy_experts(self, first: Tensor) -> None:
-        """Let unselected experts begin as copies of the one they would replace."""
-        how = self.feedback.how
-        experts = torch.arange(how.num_experts)
-        twin = first[experts // how.group_size] if how.grouped else experts % how.num_selected
+    def _start_experts(self, start: str) -> None:
+        """Let experts begin as copies of the one they would replace, where that is asked for."""
+        check_choice("expert_start", start, ("own", "copies"))
+        if start == "own":
+            return
         with torch.no_grad():
-            filters = torch.unflatten(self.weight, 0, (how.num_experts, -1))  # (E, F, C, k, k)
-            self.weight.copy_(filters[twin].flatten(0, 1))
-
-    def _check_numbers(self) -> None:
-        f = self.feedback
-        if not 0.0 <= f.error_quantile <= 1.0:
-            raise ValueError(f"error_quantile must lie between 0 and 1, not {f.error_quantile}")
-        if min(f.damping, f.weight, self.gate_noise, *self.auxiliary) < 0:
-            raise ValueError("damping, gate_noise and the weights of losses must not be negative")
-        if self.auxiliary[1] and not self.gate_noise:
-            raise ValueError("load_weight needs gate_noise above 0: it measures the load under it")
+            if self.common is not None:
+                self.weight.zero_()
+            copy_leaders(self.weight, self.feedback.how)
 
     def _check_gate(self) -> None:
         mine = (self.feedback.how.num_experts, self.grid)
@@ -272,22 +304,3 @@ class SpatialMoE2d(nn.Module):
                 f"SpatialMoE2d takes (B, {wanted[0]}, {wanted[1]}, {wanted[2]}), "
                 f"not {tuple(x.shape)}"
             )
-
-
-def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> None:
-    """Tell every SMoE layer of a network which GradScaler scales the loss; call it once.
-
-    The routing loss has its own gradient, which must be scaled like all others because
-    ``scaler.unscale_`` divides them alike. Only fp16 training needs this. With a scaler, gradients
-    that are not finite pass through (the scaler skips the step); without one they raise.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Its `SpatialMoE2d` layers are told.
-    scaler : GradScaler or None
-        None takes it away again.
-    """
-    for module in network.modules():
-        if isinstance(module, SpatialMoE2d):
-            module.feedback.scale = LossScale(scaler)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
 from smoecast.errors import Interrupted
-from smoecast.nn.smoe import follow_scaler
+from smoecast.nn.scaling import follow_scaler
 from smoecast.training.course import Course, Loss, Outcome, Samples, device_of
 from smoecast.training.distributed import Team
 from smoecast.training.interrupt import Watch, watch

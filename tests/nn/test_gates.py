@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smoecast.nn.gates import GATES, FixedGate, Gate, TensorGate, build_gate, start_plain
+from smoecast.nn.auxiliary import agreement_loss, importance_loss, load_loss
+from smoecast.nn.gates import GATES, FixedGate, Gate, TensorGate, build_gate
 from smoecast.nn.inspection import routing_map
-from smoecast.nn.routing import agreement_loss, importance_loss, load_loss
 from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.starts import start_plain
 
 GRID = (4, 6)
 

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from smoecast.nn.routing import Selection, rc_labels, rc_loss_and_gradient
-from smoecast.nn.smoe import SpatialMoE2d, follow_scaler
+from smoecast.nn.scaling import follow_scaler
+from smoecast.nn.smoe import SpatialMoE2d
 
 GRID = (6, 8)
 

@@ -73,19 +73,13 @@ class _Pick(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, places: Tensor) -> Tensor:
         ctx.shape = values.shape
         ctx.save_for_backward(places)
-        return _take(values, places)
+        return take(values, places)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (places,) = ctx.saved_tensors
-        flat = grad.reshape(len(grad), -1)  # (B, K F H W)
-        spread = flat.new_zeros(len(flat), ctx.shape[1:].numel())  # (B, E F H W)
-        if places.dim() == 1:
-            spread.index_copy_(1, places, flat)
-        else:
-            spread.scatter_(1, places, flat)
-        return spread.view(ctx.shape), None
+        return spread(grad, places, ctx.shape), None
 
 
 _pick: Callable[[Tensor, Tensor], Tensor] = _Pick.apply
@@ -93,8 +87,8 @@ _pick: Callable[[Tensor, Tensor], Tensor] = _Pick.apply
 
 def pick(values: Tensor, route: Route) -> Tensor:
     """Take the selected values out of all experts' values: (B, E F, H, W) to (B, K F, H, W)."""
-    take = _take if torch.compiler.is_compiling() else _pick
-    return take(values, route.places)
+    taken = take if torch.compiler.is_compiling() else _pick
+    return taken(values, route.places)
 
 
 def weigh(picked: Tensor, scores: Tensor, route: Route, num_filters: int) -> Tensor:
@@ -102,7 +96,19 @@ def weigh(picked: Tensor, scores: Tensor, route: Route, num_filters: int) -> Ten
     return picked * scores.gather(-3, route.index).repeat_interleave(num_filters, dim=-3)
 
 
-def _take(values: Tensor, places: Tensor) -> Tensor:
+def take(values: Tensor, places: Tensor) -> Tensor:
+    """Take values (B, K F, H, W) from their places, as `Route` has them, in (B, E F, H, W)."""
     flat = values.flatten(1)  # (B, E F H W)
     picked = flat.index_select(1, places) if places.dim() == 1 else flat.gather(1, places)
     return picked.view(len(values), -1, *values.shape[2:])
+
+
+def spread(picked: Tensor, places: Tensor, shape: torch.Size) -> Tensor:
+    """Put values (B, K F, H, W) at their places among zeros, in the shape (B, E F, H, W)."""
+    flat = picked.reshape(len(picked), -1)  # (B, K F H W)
+    whole = flat.new_zeros(len(flat), shape[1:].numel())  # (B, E F H W)
+    if places.dim() == 1:
+        whole.index_copy_(1, places, flat)
+    else:
+        whole.scatter_(1, places, flat)
+    return whole.view(shape)

@@ -62,6 +62,11 @@ class Feedback:
         q, damping factor, factor on the routing classification loss.
     scale : LossScale
         The factor by which the loss was scaled.
+    judge : str
+        ``points``: an output is incorrect beside those of other points (the paper); ``experts``: an
+        expert is, beside the others of its group (`contest`, ours).
+    terms : int
+        T, experts whose values add up to one output; the loss has as many fewer values.
     loss : Tensor or None
         Left by the last backward pass.
     """
@@ -72,7 +77,21 @@ class Feedback:
     damping: float
     weight: float
     scale: LossScale
+    judge: str = "points"
+    terms: int = 1
     loss: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense, and a contest without groups to hold it in."""
+        routing.check_choice("judge", self.judge, ("points", "experts"))
+        if not 0.0 <= self.error_quantile <= 1.0:
+            raise ValueError(f"error_quantile must lie between 0 and 1, not {self.error_quantile}")
+        if min(self.damping, self.weight) < 0:
+            raise ValueError("damping and routing_loss_weight must not be negative")
+        if self.terms < 1 or (self.terms > 1 and not self.how.grouped):
+            raise ValueError(f"terms must be at least 1, and 1 without groups, not {self.terms}")
+        if self.judge == "experts" and not self.how.grouped:
+            raise ValueError("judge 'experts' needs routing 'grouped': a group is who competes")
 
 
 class _Signal(torch.autograd.Function):
@@ -161,16 +180,16 @@ def _judge(
     the margins turned into its units.
     """
     shared = index.dim() == 3
-    unit = scale * (2.0 / grad.numel())
+    unit = scale * (2.0 * feedback.terms / grad.numel())
     points, filters = index.shape[-2] * index.shape[-1], feedback.num_filters
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
     wrong = torch.zeros(index.shape[:-2].numel(), points, dtype=dtype, device=grad.device)
     wrong = wrong.view(1 if shared else len(grad), -1)  # (1 or B, K H W)
     flat = grad.reshape(len(grad), -1, filters, points)  # (B, K, F, H W)
     damped = flat if feedback.damping == 1.0 else torch.empty_like(flat)
-    for rows in _pieces(flat):
+    for rows in pieces(flat):
         error = _error(flat[rows], dtype)  # (b, K H W)
-        _refuse_non_finite(error, feedback)
+        refuse_non_finite(error, feedback)
         limit = routing.error_quantile(error, feedback.error_quantile)[:, None]
         bad = _exceeds(error, limit + routing.LABEL_MARGIN * unit)
         if shared:
@@ -204,8 +223,7 @@ def _gate_gradient(
         feedback.loss, gradient = _routing_loss(scores, wrong, index, feedback.how)
     else:
         gradient, losses = torch.empty_like(scores, dtype=wrong.dtype), []
-        pieces = list(_pieces(scores))
-        for rows in pieces:
+        for rows in pieces(scores):
             loss, piece = _routing_loss(scores[rows], wrong[rows], index[rows], feedback.how)
             share = len(piece) / len(scores)  # Both are means over their own piece.
             torch.mul(piece, share, out=gradient[rows])
@@ -221,16 +239,22 @@ def _routing_loss(
     return routing.rc_loss_and_gradient(scores.to(labels.dtype), labels)
 
 
-def _pieces(flat: Tensor) -> Iterator[slice]:
+def pieces(flat: Tensor) -> Iterator[slice]:
     """Cut a batch into pieces of samples; other devices than the CPU take it whole."""
     size = max(1, PIECE // flat[0].numel()) if flat.device.type == "cpu" else len(flat)
     return (slice(i, i + size) for i in range(0, len(flat), size))
 
 
-def _refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
-    """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step."""
+def refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
+    """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step.
+
+    Raises
+    ------
+    ValueError
+        Saying what to do.
+    """
     if not feedback.scale.skips and not bool(torch.isfinite(error.sum())):
         raise ValueError(
             "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
-            "under a GradScaler call smoecast.nn.smoe.follow_scaler(network, scaler) once"
+            "under a GradScaler call smoecast.nn.scaling.follow_scaler(network, scaler) once"
         )

@@ -1,0 +1,121 @@
+"""Experts judged by each other: the routing loss of comparative routing (ours).
+
+The paper calls an output incorrect when its error is large beside those of other points, which says
+little about the expert: some points are hard for all. Its error, abs(dL/dy) numel / 2, is
+abs(y - t) where the loss is a mean squared error; so (y - t) = dL/dy numel / 2 names the value t
+that the loss asked for, and with it the error that every other expert would have made at the same
+point. Labels say which expert of a group would have been best, on the mean of the samples that
+share the scores; the loss is the paper's (Dryden & Hoefler 2022, arXiv 2211.13491, section 2).
+
+Inside a network, t is a step down the gradient: the expert that lies nearest to it wins.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from smoecast.nn import routing
+from smoecast.nn.kernels.route import Route, spread, take
+from smoecast.nn.kernels.signal import Feedback, pieces, refuse_non_finite
+
+
+class _Contest(torch.autograd.Function):
+    """All experts' values to the selected ones; backward lets them compete for the labels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, scores: Tensor, route: Route, feedback: Feedback
+    ) -> Tensor:
+        ctx.feedback, ctx.route = feedback, route
+        ctx.save_for_backward(values, scores)
+        return take(values, route.places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        values, scores = ctx.saved_tensors
+        feedback, route = ctx.feedback, ctx.route
+        refuse_non_finite(grad, feedback)
+        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
+        if feedback.weight > 0 or feedback.damping != 1.0:
+            scale = feedback.scale(grad)
+            error = _errors(values, grad, route, feedback, scale)
+            labels, beaten = routing.winner_labels(error, route.index, feedback.how)
+            if grad_scores is not None and feedback.weight > 0:
+                feedback.loss, rc = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
+                grad_scores = rc.mul_(feedback.weight * scale).to(scores.dtype)
+            grad = _damped(grad, beaten, feedback)
+        return spread(grad, route.places, values.shape), grad_scores, None, None
+
+
+# The backward leaves a value behind: torch.compile must step around it.
+_eager: Callable[[Any], Any] = torch.compiler.disable
+_contest: Callable[[Tensor, Tensor, Route, Feedback], Tensor] = _eager(_Contest.apply)
+
+
+def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback) -> Tensor:
+    """Take the selected values, with comparative routing in the backward.
+
+    Parameters
+    ----------
+    values : Tensor
+        Of all experts, (B, E F, H, W).
+    scores : Tensor
+        (E, H, W) or (B, E, H, W); they receive the gradient of the routing loss.
+    route : Route
+        Who is selected; the routing is grouped.
+    feedback : Feedback
+        The layer's settings; receives the value of the loss.
+
+    Returns
+    -------
+    Tensor
+        (B, K F, H, W).
+
+    Raises
+    ------
+    ValueError
+        In the backward pass, if the gradient is not finite and no GradScaler is there to skip the
+        step.
+    """
+    return _contest(values, scores, route, feedback)
+
+
+def _errors(
+    values: Tensor, grad: Tensor, route: Route, feedback: Feedback, scale: Tensor | float
+) -> Tensor:
+    """Squared error of each expert, but for a term that all of a group share.
+
+    (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
+    """
+    how, filters = feedback.how, feedback.num_filters
+    shared = route.index.dim() == 3
+    dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
+    unit = grad.numel() / (2.0 * feedback.terms) / scale
+    groups = (how.num_selected, how.group_size, filters)
+    sizes = (how.num_experts, *grad.shape[2:])
+    error = torch.zeros(sizes if shared else (len(grad), *sizes), dtype=dtype, device=grad.device)
+    for rows in pieces(values):
+        places = route.places if shared else route.places[rows]
+        asked = take(values[rows], places).to(dtype) - grad[rows].to(dtype) * unit
+        asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
+        # (b, E F, H, W) -> (b, K, E / K, F, H, W)
+        every = torch.unflatten(values[rows].to(dtype), 1, groups)
+        # (v - t)^2 without t^2, which decides nothing
+        one = ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)  # (b, E, H, W)
+        if shared:
+            error += one.sum(dim=0)
+        else:
+            error[rows] = one
+    return error
+
+
+def _damped(grad: Tensor, beaten: Tensor, feedback: Feedback) -> Tensor:
+    """Multiply the gradient of experts that did not win by the damping factor."""
+    if feedback.damping == 1.0:
+        return grad
+    factor = 1.0 + (feedback.damping - 1.0) * beaten
+    return grad * factor.repeat_interleave(feedback.num_filters, dim=-3).to(grad.dtype)

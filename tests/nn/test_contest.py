@@ -1,0 +1,279 @@
+"""Experts judged by each other, shared filters, and regions to begin with."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from smoecast.nn.gates import FixedGate, build_gate
+from smoecast.nn.kernels import signal
+from smoecast.nn.routing import Selection, winner_labels
+from smoecast.nn.scaling import follow_scaler
+from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.starts import start_regions
+
+GRID = (5, 6)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def layer_of(**changes):
+    settings = {"routing": "grouped", "judge": "experts", "damping": 1.0, "bias": True, **changes}
+    return SpatialMoE2d(3, 4, 8, grid=GRID, **settings).double()
+
+
+def squared_errors(layer, x, target):
+    """What each expert's squared error would be at every point, (B, E, H, W)."""
+    f = layer.feedback
+    values = functional.conv2d(x, layer.filters(), layer.bias, padding=1)
+    every = values.unflatten(1, (f.how.num_selected, f.how.group_size, f.num_filters))
+    wanted = target.unflatten(1, (f.how.num_selected, 1, f.num_filters))
+    return ((every - wanted) ** 2).sum(dim=3).flatten(1, 2)
+
+
+def labels_of(errors, how):
+    groups = errors.unflatten(-3, (how.num_selected, how.group_size))
+    best = functional.one_hot(groups.argmin(dim=-3), how.group_size)
+    return best.movedim(-1, -3).flatten(-4, -3).double()
+
+
+@pytest.mark.parametrize("filters", [1, 2])
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_label_goes_to_the_expert_with_the_least_error(filters, shared):
+    layer = layer_of(filters_per_expert=filters, shared=shared)
+    x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
+    functional.mse_loss(layer(x), target).backward()
+    scores, how = layer.gate.scores, layer.feedback.how
+    labels = labels_of(squared_errors(layer, x, target).mean(dim=0), how)
+    torch.testing.assert_close(
+        scores.grad, (torch.sigmoid(scores.detach()) - labels) / scores.numel()
+    )
+    expected = functional.binary_cross_entropy_with_logits(scores.detach(), labels)
+    torch.testing.assert_close(layer.routing_loss, expected)
+
+
+@pytest.mark.parametrize("gate", ["conv", "local"])
+def test_a_gate_that_sees_the_input_has_labels_for_each_sample(gate):
+    layer = layer_of(gate=gate)
+    x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
+    scores = layer.gate(x).detach()
+    functional.mse_loss(layer(x), target).backward()
+    labels = labels_of(squared_errors(layer, x, target), layer.feedback.how)
+    expected = functional.binary_cross_entropy_with_logits(scores, labels)
+    torch.testing.assert_close(layer.routing_loss, expected)
+
+
+def test_pieces_of_a_batch_give_what_the_whole_gives(monkeypatch):
+    layer = layer_of()
+    x, target = torch.randn(5, 3, *GRID).double(), torch.randn(5, 4, *GRID).double()
+    gradients = []
+    for piece in (2**17, 300):
+        monkeypatch.setattr(signal, "PIECE", piece)
+        layer.zero_grad()
+        functional.mse_loss(layer(x), target).backward()
+        gradients.append([p.grad.clone() for p in layer.parameters()])
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_experts_learn_from_the_points_that_they_serve():
+    layer = layer_of(damping=1.0)
+    x = torch.randn(2, 3, *GRID).double().requires_grad_()
+    target = torch.randn(2, 4, *GRID).double()
+    functional.mse_loss(layer(x), target).backward()
+    ours = [x.grad.clone(), layer.weight.grad.clone()]
+    x.grad = None
+    values = functional.conv2d(x, layer.weight, layer.bias, padding=1)
+    chosen = values.gather(1, layer.route(x).expand(2, -1, -1, -1))
+    weight = torch.autograd.grad(
+        functional.mse_loss(chosen, target), [x, layer.weight], retain_graph=False
+    )
+    torch.testing.assert_close(ours, list(weight))
+
+
+def test_damping_weakens_what_reaches_a_beaten_expert():
+    free, damped = layer_of(), layer_of(damping=0.25)
+    damped.load_state_dict(free.state_dict())
+    x, target = torch.randn(2, 3, *GRID).double(), torch.randn(2, 4, *GRID).double()
+    fields = [x.clone().requires_grad_() for _ in range(2)]
+    for layer, field in zip((free, damped), fields, strict=True):
+        functional.mse_loss(layer(field), target).backward()
+    errors = squared_errors(free, x, target).mean(dim=0)
+    _, beaten = winner_labels(errors, free.route(x), free.feedback.how)
+    assert 0 < beaten.mean() < 1
+    factor = 1.0 - 0.75 * beaten
+    values = free(x)
+    grad = (2.0 / values.numel()) * (values - target) * factor
+    expected = torch.autograd.grad(values, free.weight, grad.detach())[0]
+    torch.testing.assert_close(damped.weight.grad, expected)
+
+
+def test_the_selected_expert_keeps_its_place_when_no_other_is_better():
+    how = Selection(4, 2, "expert", grouped=True)
+    error = torch.tensor([1.0, 1.0, 3.0, 2.0])[:, None, None]
+    labels, beaten = winner_labels(error, torch.tensor([1, 2])[:, None, None], how)
+    assert labels.flatten().tolist() == [0, 1, 0, 1]
+    assert beaten.flatten().tolist() == [0, 1]
+
+
+def test_a_scaled_loss_gives_the_same_labels():
+    plain, scaled = layer_of(), layer_of()
+    scaled.load_state_dict(plain.state_dict())
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    follow_scaler(scaled, scaler)
+    x, target = torch.randn(3, 3, *GRID).double(), torch.randn(3, 4, *GRID).double()
+    functional.mse_loss(plain(x), target).backward()
+    scaler.scale(functional.mse_loss(scaled(x), target)).backward()
+    torch.testing.assert_close(scaled.gate.scores.grad / 1024.0, plain.gate.scores.grad)
+    torch.testing.assert_close(scaled.routing_loss, plain.routing_loss)
+
+
+def test_without_the_loss_weight_the_gate_stays():
+    layer = layer_of(routing_loss_weight=0.0)
+    layer(torch.randn(2, 3, *GRID).double()).square().mean().backward()
+    assert not layer.gate.scores.grad.any()
+    assert layer.routing_loss is None
+
+
+def test_a_gradient_that_is_not_finite_stops():
+    layer = layer_of()
+    with pytest.raises(ValueError, match="not finite"):
+        (layer(torch.randn(2, 3, *GRID).double()) * torch.inf).sum().backward()
+
+
+def test_it_finds_the_regions_that_it_is_shown():
+    """Two halves of the grid obey two filters; the gate starts wrong and has to find them."""
+    layer = SpatialMoE2d(
+        1, 1, 2, grid=(8, 8), routing="grouped", judge="experts", damping=1.0, start="random"
+    )
+    truth = torch.randn(2, 1, 3, 3)
+    optimizer = torch.optim.Adam(layer.parameters(), 0.03)
+    half = torch.arange(8)[None, None, :, None] < 4
+    for _ in range(300):
+        x = torch.randn(16, 1, 8, 8)
+        both = functional.conv2d(x, truth, padding=1)
+        target = torch.where(half, both[:, :1], both[:, 1:])
+        optimizer.zero_grad()
+        loss = functional.mse_loss(layer(x), target)
+        loss.backward()
+        optimizer.step()
+    index = layer.route(x)[0]
+    assert (index[:4] == index[0, 0]).all()
+    assert (index[4:] == index[7, 0]).all()
+    assert index[0, 0] != index[7, 0]
+    assert loss.item() < 0.01
+
+
+def test_a_shared_filter_is_added_to_every_expert():
+    layer = layer_of(shared=True, filters_per_expert=2)
+    merged = layer_of(filters_per_expert=2)
+    merged.load_state_dict(
+        {
+            **{k: v for k, v in layer.state_dict().items() if k != "common"},
+            "weight": layer.filters(),
+        }
+    )
+    x = torch.randn(2, 3, *GRID).double()
+    torch.testing.assert_close(layer(x), merged(x))
+    layer(x).square().mean().backward()
+    merged(x).square().mean().backward()
+    # (E F, ..) -> (K, E / K, F, ..) -> (K F, ..)
+    grouped = merged.weight.grad.unflatten(0, (2, 4, 2)).sum(dim=1).flatten(0, 1)
+    torch.testing.assert_close(layer.common.grad, grouped)
+
+
+@pytest.mark.parametrize(("filters", "shared"), [(1, True), (2, True), (2, False)])
+def test_terms_add_up_and_each_is_judged_with_the_others_as_they_are(filters, shared):
+    layer = SpatialMoE2d(
+        3,
+        4,
+        24,
+        grid=GRID,
+        routing="grouped",
+        judge="experts",
+        damping=1.0,
+        terms=3,
+        shared=shared,
+        filters_per_expert=filters,
+    ).double()
+    x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
+    out = layer(x)
+    functional.mse_loss(out, target).backward()
+    values = functional.conv2d(x, layer.filters(), padding=1).unflatten(1, (24, filters))
+    index = layer.route(x)
+    taken = values[:, index, :, torch.arange(5)[:, None], torch.arange(6)]
+    # (K, H, W, B, F) -> (B, K / T, T, F, H, W)
+    taken = taken.permute(3, 0, 4, 1, 2).unflatten(1, (-1, 3))
+    torch.testing.assert_close(out, taken.sum(dim=2).flatten(1, 2))
+    rest = taken.sum(dim=2, keepdim=True) - taken
+    wanted = target.unflatten(1, (-1, 1, filters)) - rest
+    how = layer.feedback.how
+    every = values.unflatten(1, (how.num_selected // 3, 3, how.group_size))
+    errors = ((every - wanted.unsqueeze(3)) ** 2).sum(dim=4).mean(dim=0).flatten(0, 2)
+    labels = labels_of(errors, how)
+    scores = layer.gate.scores
+    torch.testing.assert_close(
+        scores.grad, (torch.sigmoid(scores.detach()) - labels) / scores.numel()
+    )
+
+
+def test_a_plain_start_with_terms_is_a_convolution():
+    layer = layer_of(shared=True, terms=2, expert_start="copies", start="plain")
+    x = torch.randn(2, 3, *GRID).double()
+    torch.testing.assert_close(layer(x), functional.conv2d(x, layer.common, padding=1))
+    assert "3, 4, num_experts=8" in repr(layer)
+
+
+def test_copies_beside_a_shared_filter_begin_as_that_filter():
+    layer = layer_of(shared=True, expert_start="copies", start="regions")
+    x = torch.randn(2, 3, *GRID).double()
+    torch.testing.assert_close(layer(x), functional.conv2d(x, layer.common, padding=1))
+
+
+def test_a_small_layer_with_a_shared_filter_gives_the_same_by_either_kernel():
+    layer = SpatialMoE2d(1, 1, 3, grid=GRID, routing="grouped", shared=True)
+    x = torch.randn(2, 1, *GRID)
+    values = nn.functional.conv2d(x, layer.filters(), padding=1)
+    expected = values.gather(1, layer.route(x).expand(2, -1, -1, -1))
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_regions_are_smooth_and_all_experts_have_some():
+    gate = build_gate("tensor", in_channels=1, num_experts=4, num_selected=1, grid=(32, 64))
+    start_regions(gate)
+    best = gate.scores.argmax(dim=0)
+    assert (best[:, 1:] == best[:, :-1]).double().mean() > 0.8
+    assert best.unique().numel() == 4
+    assert gate.scores.std().item() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["conv", "coordconv", "local", "linear"])
+def test_gates_that_see_the_input_have_regions_as_their_offset(kind):
+    gate = build_gate(kind, in_channels=2, num_experts=3, num_selected=1, grid=GRID)
+    start_regions(gate)
+    scores = gate(torch.randn(2, 2, *GRID))
+    torch.testing.assert_close(scores, gate.offset.expand_as(scores))
+    assert gate.offset.std().item() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_fixed_gate_has_no_regions_to_begin_with():
+    with pytest.raises(ValueError, match="its map is given"):
+        start_regions(FixedGate(torch.zeros(2, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"judge": "jury"}, "judge must be one of points, experts"),
+        ({"judge": "experts"}, "judge 'experts' needs routing 'grouped'"),
+        ({"terms": 2}, "terms must be at least 1, and 1 without groups, not 2"),
+        ({"terms": 0, "routing": "grouped"}, "terms must be at least 1|multiple of"),
+        ({"shared": True}, "shared filters need routing 'grouped'"),
+        ({"gate_noise": -1.0}, "must not be negative"),
+    ],
+)
+def test_refuses_choices_that_do_not_go_together(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SpatialMoE2d(3, 4, 8, grid=GRID, **changes)
