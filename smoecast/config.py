@@ -208,7 +208,25 @@ class Config(Section):
             raise ValueError(
                 f"postprocess.targets names {sorted(missing)}, not in postprocess.channels"
             )
+        self._can_roll_out()
         strange = set(self.training.channel_weights) - set(self.targets)
         if strange:
             raise ValueError(f"training.channel_weights names {sorted(strange)}, no targets")
         return self
+
+    def _can_roll_out(self) -> None:
+        """Refuse training on several steps of a model whose output is no next start."""
+        if self.postprocess.training.rollout_steps > 1:
+            raise ValueError("postprocess.training.rollout_steps: a calibration has one step")
+        if self.training.rollout_steps == 1:
+            return
+        sample, step = self.sample, self.sample.lead_hours[0]
+        if self.targets != self.data.channels:
+            why = "it predicts only some of the channels it starts from, or in another order"
+        elif len(sample.lead_hours) > 1 or sample.lead_input:
+            why = "it has several lead times"
+        elif sample.history_hours != tuple(step * i for i in range(len(sample.history_hours))):
+            why = f"its history is not spaced by its lead time of {step} h"
+        else:
+            return
+        raise ValueError(f"training.rollout_steps: the model is not iterative, {why}")

@@ -86,6 +86,7 @@ def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str,
     step = config.data.step_hours
     history = tuple(h // step for h in config.sample.history_hours)
     leads = tuple(h // step for h in config.sample.lead_hours)
+    whole = (*leads[:-1], leads[-1] * config.training.rollout_steps)
     targets = np.array([inputs.channels.index(t) for t in config.targets])
     rows = store.rows_of(config.store)
     source: Source = rows if config.training.cache == "disk" else held(rows)
@@ -94,7 +95,7 @@ def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str,
         part: Samples(
             source,
             times,
-            starts_within(dataset[part].values, history, leads, part),
+            starts_within(dataset[part].values, history, whole, part),
             inputs,
             targets,
             history,

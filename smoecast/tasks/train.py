@@ -11,18 +11,20 @@ from torch import Tensor, nn
 from smoecast import console, zoo
 from smoecast.config import Config
 from smoecast.configfile import dump
+from smoecast.data.rolled import RolledSamples
 from smoecast.data.samples import Held, OnDevice, Samples
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import ModelError
 from smoecast.fields import store
 from smoecast.nn.losses import weighted_mse
+from smoecast.nn.rollout import Unrolled
 from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
 from smoecast.training.course import Loss, Outcome, device_of
 from smoecast.training.course import Samples as Batches
 from smoecast.training.distributed import Team, join
 from smoecast.training.journal import journals
 from smoecast.training.loop import train as learn
-from smoecast.training.resume import RESUME
+from smoecast.training.resume import RESUME, part
 from smoecast.training.state import STATE, load_state, load_tensors, save_model
 from smoecast.training.transfer import adopt
 
@@ -93,7 +95,10 @@ def _learn(
 ) -> Outcome:
     def keep_last(tensors: dict[str, Tensor]) -> None:
         if config.training.keep_last:
-            save_model(config.model / LAST, tensors, state)
+            inner = part(tensors, "network.") if learner is not network else tensors
+            save_model(config.model / LAST, inner, state)
+
+    learner = _unrolled(config, network, samples["train"])
 
     kinds = config.training.log if team.first else ()
     with (
@@ -102,7 +107,7 @@ def _learn(
     ):
         report, tick = _reporters(step, note)
         return learn(
-            network,
+            learner,
             *_cached(config, samples),
             _loss(config, samples["train"]),
             config.training,
@@ -115,6 +120,15 @@ def _learn(
             fresh=fresh,
             team=team,
         )
+
+
+def _unrolled(config: Config, network: nn.Module, samples: Samples) -> nn.Module:
+    """Return what is trained: the network, or several of its steps (`training.rollout_steps`)."""
+    steps, inputs = config.training.rollout_steps, samples.inputs
+    if steps == 1:
+        return network
+    sizes = {"states": len(inputs.history), "fields": len(inputs.channels)}
+    return Unrolled(network, **sizes, extra=len(inputs.extra_names), steps=steps)
 
 
 def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None:
@@ -135,11 +149,16 @@ def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None
 
 
 def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:
-    """Return training and validation samples, their fields on the device if that is wished."""
+    """Return training and validation samples, of several steps or on the device if wished."""
     train, validation = samples["train"], samples["validation"]
-    if config.training.cache != "device" or not isinstance(train.source, Held):
+    fields = None
+    if config.training.cache == "device" and isinstance(train.source, Held):
+        fields = torch.from_numpy(train.source.fields).to(device_of(config.training.device))
+    steps = config.training.rollout_steps
+    if steps > 1:
+        return RolledSamples(train, steps, fields), RolledSamples(validation, steps, fields)
+    if fields is None:
         return train, validation
-    fields = torch.from_numpy(train.source.fields).to(device_of(config.training.device))
     return OnDevice(train, fields), OnDevice(validation, fields)
 
 
@@ -158,6 +177,7 @@ def _loss(config: Config, samples: Samples) -> Loss:
     weights = torch.tensor(asked * samples.leads)
     # an error is divided by its scale before it is squared, so a weight enters as its root
     scale = (torch.from_numpy(samples.change_scale).float() / weights.sqrt()).to(device)
+    scale = scale.repeat(config.training.rollout_steps)  # each step in units of the first
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
         return weighted_mse(output, target, rows, scale)

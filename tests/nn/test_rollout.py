@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from smoecast.errors import ModelError
-from smoecast.nn.rollout import rollout
+from smoecast.nn.rollout import Unrolled, rollout
 
 
 def test_fibonacci():
@@ -50,3 +50,35 @@ def test_refuses_a_model_that_gives_no_full_state():
     history, none = [torch.ones(1, 3, 2, 2)], torch.zeros(1, 0, 2, 2)
     with pytest.raises(ModelError, match="1 fields of the 3"):
         next(rollout(lambda x: x[:, :1], history, lambda _: none, 1))
+
+
+def linear_step():
+    """Two fields, two states of history, one other input: a 1 x 1 convolution."""
+    torch.manual_seed(0)
+    return torch.nn.Conv2d(5, 2, 1).double()
+
+
+def test_unrolled_steps_are_those_of_the_rollout():
+    network = linear_step()
+    unrolled = Unrolled(network, states=2, fields=2, extra=1, steps=3)
+    inputs = torch.randn(4, 4 + 3, 3, 3, dtype=torch.float64)
+    states = [inputs[:, :2], inputs[:, 2:4]]
+    expected = rollout(network, states, lambda step: inputs[:, 4 + step : 5 + step], 3)
+    torch.testing.assert_close(unrolled(inputs), torch.cat(list(expected), dim=1))
+
+
+def test_gradients_go_back_through_all_steps():
+    network = linear_step()
+    unrolled = Unrolled(network, states=2, fields=2, extra=1, steps=3)
+    inputs = torch.randn(1, 7, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(unrolled, (inputs,))
+    last = unrolled(inputs)[:, 4:].sum()
+    (gradient,) = torch.autograd.grad(last, inputs)
+    assert gradient[:, 4].abs().min() > 0  # the first step's own input moves the third step
+
+
+def test_one_step_is_the_network_itself():
+    network = linear_step()
+    inputs = torch.randn(2, 5, 3, 3, dtype=torch.float64)
+    one = Unrolled(network, states=2, fields=2, extra=1, steps=1)
+    assert torch.equal(one(inputs), network(inputs))
