@@ -12,33 +12,21 @@ from smoecast.scores.pointwise import Values
 from smoecast.scores.quantiles import member_quantiles
 
 
-def efi(
-    members: ArrayLike,
-    climate: ArrayLike,
-    axis: int,
-    probabilities: ArrayLike | None = None,
-    between: str = "linear",
-) -> Values:
+def efi(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
     """ECMWF's Extreme Forecast Index, 2/pi x integral of (p - F(p)) / sqrt(p (1 - p)) dp.
 
-    F(p) is the share of members at or below the climate's p-quantile.
+    F(p) is the share of members at or below the climate's p-quantile; between two quantiles it is
+    a straight line, as in ECMWF's software.
 
     Parameters
     ----------
     members : array_like
         Ensemble; a member that is NaN is missing and the others are the ensemble there.
     climate : array_like
-        Q quantiles of the climate on the same `axis`, ascending with it; the other axes
-        broadcast with those of `members`.
+        Q quantiles of the climate on the same `axis`, of probabilities evenly spaced from 0 to 1;
+        the other axes broadcast with those of `members`.
     axis : int
         The members' axis, and the quantiles'. The result lacks it.
-    probabilities : array_like, shape (Q,), optional
-        Probabilities of the quantiles, ascending from 0 to 1; evenly spaced if not given.
-    between : {"linear", "steps"}
-        What F does between two climate quantiles: ``"linear"`` joins its values there by
-        straight lines, as ECMWF's software does; ``"steps"`` makes the step of each member
-        where it stands between the two quantiles, which is the integral of the ensemble's own
-        step function against a climate that is linear between its quantiles.
 
     Returns
     -------
@@ -48,24 +36,18 @@ def efi(
     Raises
     ------
     InputError
-        If the probabilities do not fit the quantiles, or `between` is neither word.
+        If the two differ in their number of axes.
 
     Notes
     -----
     Lalaurette (2003), doi:10.1256/qj.02.152; Zsoter (2006), ECMWF Newsletter 107. Integrated by
     members: a member whose value the climate exceeds with probability 1 - p adds
-    (4/pi asin sqrt(p) - 1) / M, and in the linear form the mean of that over the interval of p
-    in which it stands. Nothing is approximated, and no singular end is left out.
+    (4/pi asin sqrt(p) - 1) / M, here the mean of that over the interval of p in which it stands.
+    Nothing is approximated, and no singular end is left out.
     """
     ensemble, quantiles = _aligned(members, climate, axis)
-    levels = _levels(probabilities, quantiles.shape[0])
-    below = _quantiles_below(ensemble, quantiles)
-    if between == "linear":
-        share = _interval_means(levels)[below]
-    elif between == "steps":
-        share = _contribution(_climate_probability(ensemble, quantiles, levels, below))
-    else:
-        raise InputError(f"efi knows no way '{between}' between quantiles; say linear or steps")
+    levels = np.linspace(0.0, 1.0, quantiles.shape[0])
+    share = _interval_means(levels)[_quantiles_below(ensemble, quantiles)]
     missing = np.isnan(ensemble) | np.isnan(quantiles).any(axis=0)
     total = np.where(missing, 0.0, share).sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -103,7 +85,7 @@ def efi_ens10(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
     Ashkboos et al. (2022), arXiv 2206.14786, and the authors' released script.
     """
     ensemble, quantiles = _aligned(members, climate, axis)
-    levels = _levels(None, 21)
+    levels = np.linspace(0.0, 1.0, 21)
     if quantiles.shape[0] != levels.size:
         raise InputError(
             f"efi_ens10 needs the climate's 21 quantiles, not {quantiles.shape[0]}; use efi"
@@ -200,17 +182,6 @@ def _aligned(members: ArrayLike, climate: ArrayLike, axis: int) -> tuple[Values,
     return ensemble, quantiles
 
 
-def _levels(probabilities: ArrayLike | None, count: int) -> Values:
-    """Return the probabilities of the climate's quantiles, checked."""
-    if probabilities is None:
-        return np.linspace(0.0, 1.0, count)
-    levels = np.asarray(probabilities, np.float64)
-    whole = levels.shape == (count,) and levels[0] == 0 and levels[-1] == 1
-    if not whole or np.any(np.diff(levels) <= 0):
-        raise InputError(f"give {count} probabilities, ascending from 0 to 1, one a quantile")
-    return levels
-
-
 def _quantiles_below(ensemble: Values, quantiles: Values) -> NDArray[np.int16]:
     """Return how many climate quantiles lie below each member, 0 ... Q, shape (M, ...)."""
     found = np.zeros(np.broadcast_shapes(ensemble.shape, (1, *quantiles.shape[1:])), np.int16)
@@ -219,29 +190,9 @@ def _quantiles_below(ensemble: Values, quantiles: Values) -> NDArray[np.int16]:
     return found
 
 
-def _contribution(probability: Values) -> Values:
-    """Return what a member adds to the EFI of a one-member ensemble at this climate probability."""
-    return np.asarray(4.0 / np.pi * np.arcsin(np.sqrt(probability)) - 1.0)
-
-
 def _interval_means(levels: Values) -> Values:
     """Return the mean contribution below, in each interval between, and above Q quantiles."""
     # the integral of asin sqrt(p) is (p - 1/2) asin sqrt(p) + sqrt(p (1 - p)) / 2
     whole = (levels - 0.5) * np.arcsin(np.sqrt(levels)) + 0.5 * np.sqrt(levels * (1.0 - levels))
     means = 4.0 / np.pi * np.diff(whole) / np.diff(levels) - 1.0
     return np.concatenate([[-1.0], means, [1.0]])
-
-
-def _climate_probability(
-    ensemble: Values, quantiles: Values, levels: Values, below: NDArray[np.int16]
-) -> Values:
-    """Return the climate's probability of staying below each member, linear between quantiles."""
-    upper = np.clip(below, 1, levels.size - 1)
-    known = np.broadcast_to(quantiles, (levels.size, *below.shape[1:]))
-    start = np.take_along_axis(known, upper - 1, axis=0)
-    width = np.take_along_axis(known, upper, axis=0) - start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(width > 0, (ensemble - start) / width, 0.0)
-    inside = levels[upper - 1] + np.clip(part, 0.0, 1.0) * (levels[upper] - levels[upper - 1])
-    ends = np.where(below == 0, 0.0, 1.0)
-    return np.where((below == 0) | (below == levels.size), ends, inside)
