@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import xarray as xr
 
@@ -20,6 +21,9 @@ from smoecast.tasks.calibrations import Calibration
 
 QUANTILES = 10
 """Members made from mean and spread where the config does not say how many."""
+
+KEPT = 500_000_000
+"""Bytes of an ensemble from files that memory holds whole: one of ENS-10 has 115 million."""
 
 PART = "test"
 """What is calibrated where no input is given."""
@@ -99,7 +103,11 @@ def _from_files(config: Config, calibration: Calibration, inputs: Sequence[str])
     elif "lead_time" not in opened.dims:
         series.leads(opened, (), source)  # refuses analyses
     fields = archive.packed_ensemble(opened, calibration.channels, source)
-    gaps = checks.check_finite(fields, paths, gaps=True)
+    # in this thread: netCDF-C is not asked from several
+    with dask.config.set(scheduler="synchronous"):
+        if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
+            fields = fields.load()
+        gaps = checks.check_finite(fields, paths, gaps=True)
     return Incoming(fields, files.manifest(paths), gaps)
 
 
