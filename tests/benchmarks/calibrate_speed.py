@@ -96,8 +96,7 @@ def untrained(config):
     predictors = predictors_of(config, place, constants)
     moments = 1 if settings.method == "transformer" else 2
     typical = np.array([TYPICAL[name] for name in settings.channels])
-    mean = np.concatenate([*[typical[:, 0]] * (moments > 0), typical[:, 0] * 0])
-    mean = mean[: moments * len(typical)]
+    mean = np.concatenate([typical[:, 0], 0 * typical[:, 0]])[: moments * len(typical)]
     std = np.tile(typical[:, 1], moments)
     beside = predictors.statistics(np.array(settings.lead_hours, float))
     statistics = Statistics(
