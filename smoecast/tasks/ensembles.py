@@ -20,19 +20,19 @@ from smoecast.scores.pointwise import Values
 from smoecast.scores.summary import ensemble_statistics, normal_statistics
 from smoecast.tasks import truths
 from smoecast.tasks.climate import groups_of
+from smoecast.tasks.judged import Scored
 from smoecast.tasks.references import Reference, in_common, raw_reference
 from smoecast.tasks.summing import PLAIN, Case, Collected, Key, summed
 from smoecast.tasks.truths import Fields, fields_at
 
-OWN, NORMAL = "calibrated", "calibrated normal"
+NORMAL = "normal"
+"""Beside the name of a result: the distribution of its mean and spread."""
 
 Chances = Mapping[str, tuple[Values, Values]]
 """Event in words to its probability and whether it came."""
 
 
-def collect_ensembles(
-    config: Config, result: xr.Dataset, source: str, protocol: str, against: Reference | None
-) -> Collected:
+def collect_ensembles(config: Config, scored: Scored, against: Reference | None) -> Collected:
     """Sum up CRPS, spread, error of the mean and more, with the raw ensemble's.
 
     CRPS is that of the members as they are (not the fair one).
@@ -41,12 +41,8 @@ def collect_ensembles(
     ----------
     config : Config
         The run.
-    result : xr.Dataset
-        Of `fields.products.open_result`.
-    source : str
-        Names it in messages.
-    protocol : str
-        Under which it was calibrated.
+    scored : Scored
+        What is judged.
     against : Reference, optional
         Of ``--against``; none: the run's raw ensemble, where it has one.
 
@@ -56,11 +52,12 @@ def collect_ensembles(
         There is no truth for it, on its grid and at its times, or nothing in common with
         `against`.
     """
-    targets = truths.present(config.postprocess.targets, result, source)
+    source = scored.source
+    targets = truths.present(config.postprocess.targets, scored.fields, source)
     truth = raw.truth_of(config)
-    result = truths.with_truth(in_common(result, against, source), truth, source)
-    reference = against or raw_reference(config, result, protocol)
-    scorer = _Scorer(config, result, source, reference, protocol)
+    result = truths.with_truth(in_common(scored.fields, against, source), truth, source)
+    reference = against or raw_reference(config, result, scored.protocol)
+    scorer = _Scorer(config, scored, reference)
 
     def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Iterator[Case]:
         for target in targets:
@@ -68,9 +65,9 @@ def collect_ensembles(
 
     starts = result["init_time"].values
     collected = Collected(
-        own=(OWN, NORMAL),
+        own=scorer.own,
         truth=truths.label_of(config, True),
-        protocol=protocol,
+        protocol=scored.protocol,
         reference=reference.name if reference else "",
         starts=starts,
         lead_hours=times.as_hours(result["lead_time"].values),
@@ -85,25 +82,20 @@ class _Scorer:
 
     Parameters
     ----------
-    config, result, source, protocol
+    config, scored
         As `collect_ensembles` has them.
     reference : Reference or None
         What it is compared with.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        result: xr.Dataset,
-        source: str,
-        reference: Reference | None,
-        protocol: str,
-    ) -> None:
-        self.config, self.source, self.reference = config, source, reference
-        self.normal = config.evaluate.normal or protocol == PLAIN
+    def __init__(self, config: Config, scored: Scored, reference: Reference | None) -> None:
+        self.config, self.source, self.reference = config, scored.source, reference
+        self.own = (scored.name, f"{scored.name} {NORMAL}")
+        self.normal = config.evaluate.normal or scored.protocol == PLAIN
         self.rng = np.random.default_rng(config.seed)
         asked = [read_event(text) for text in config.evaluate.events]
-        there = [e for t in config.postprocess.targets for e in probabilities_of(result, t)]
+        targets = config.postprocess.targets
+        there = [e for target in targets for e in probabilities_of(scored.fields, target)]
         self.events = list(dict.fromkeys([*asked, *there]))
 
     def cases(self, block: xr.Dataset, target: str, true: Fields) -> Iterator[Case]:
@@ -127,13 +119,13 @@ class _Scorer:
         has_members = channels.has_field(block, target)
         if has_members:
             members = channels.field(block, target, self.source).values
-            yield self._members((target, OWN), members, true, written)
+            yield self._members((target, self.own[0]), members, true, written)
         if moments is not None and (self.normal or not has_members):
             mean, std = (field.values for field in moments)
-            key = (target, NORMAL if has_members else OWN)
+            key = (target, self.own[1] if has_members else self.own[0])
             yield self._normal(key, mean, std, true, written)
         elif written and not has_members:
-            yield Case((target, OWN), {}, None, written)
+            yield Case((target, self.own[0]), {}, None, written)
 
     def _members(self, key: Key, members: Fields, true: Fields, written: Chances) -> Case:
         places = ("rank", members.shape[2] + 1, ranks(true, members, 2, self.rng))

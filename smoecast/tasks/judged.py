@@ -29,14 +29,24 @@ class Scored:
         Names it in messages.
     protocol : str
         Under which it was calibrated.
-    forecast : bool
-        Whether it was forecast by a model from analyses, and is not calibrated.
+    verb : str
+        The verb of ours that made it; empty where it came from elsewhere.
     """
 
     fields: xr.Dataset
     source: str
     protocol: str
-    forecast: bool
+    verb: str
+
+    @property
+    def forecast(self) -> bool:
+        """Whether it was forecast by a model from analyses, and is not calibrated."""
+        return self.verb == "forecast"
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables, where it is no forecast: ``calibrated`` or ``ensemble``."""
+        return "calibrated" if self.verb == "postprocess" else "ensemble"
 
     @property
     def ensemble(self) -> bool:
@@ -58,7 +68,8 @@ def opened(path: Path) -> Scored:
     last = str(said.get("history", "")).strip().rpartition("\n")[2]
     fields = open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
-    return Scored(fields, str(path), protocol, "smoecast forecast" in last)
+    verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
+    return Scored(fields, str(path), protocol, verb)
 
 
 def one_protocol(scored: Sequence[Scored]) -> str:

@@ -39,7 +39,7 @@ def collect(config: Config, scored: Scored, reference: Reference | None) -> Coll
         There is no truth for it, on its grid and at its times, or for a baseline.
     """
     if scored.ensemble and not scored.forecast:
-        return collect_ensembles(config, scored.fields, scored.source, scored.protocol, reference)
+        return collect_ensembles(config, scored, reference)
     return _forecasts(config, scored)
 
 

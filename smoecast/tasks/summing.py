@@ -61,8 +61,8 @@ class Collected:
     Attributes
     ----------
     own : tuple of str
-        What the result itself is called among them: ``forecast`` or ``calibrated``, and
-        ``calibrated normal``.
+        What the result itself is called among them: ``forecast``, or ``calibrated`` (``ensemble``
+        where it came from elsewhere) and ``calibrated normal``.
     truth : str
         What it was scored against.
     protocol : str

@@ -94,7 +94,7 @@ def test_hardly_a_point_of_a_narrow_ensemble_is_flat(
 ) -> None:
     ours = [str(world / "ensembles.nc")]
     summary = evaluate(done, inputs=ours, output=tmp_path / "s.json")
-    own = only(summary["scores"], forecast="calibrated", lead_hours=24)
+    own = only(summary["scores"], forecast="ensemble", lead_hours=24)
     assert own["flat_points"] < 0.05
     assert "flat" in tables(summary)
 
