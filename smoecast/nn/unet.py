@@ -25,7 +25,8 @@ class UNet(nn.Module):
     in_channels, out_channels : int
         Of the fields that come in and go out.
     grid : tuple of int
-        (H, W); both must be divisible by 2 to the power of `levels` - 1.
+        (H, W); a row or column that halving leaves over is left out below, and repeated on the way
+        up.
     convolution : Convolution
         Makes every convolution, given its site. Blocks are counted on the way: 0 to `levels` - 1
         down, the rest up.
@@ -95,6 +96,9 @@ class UNet(nn.Module):
         for pair, beside in zip(self.up, reversed(kept[:-1]), strict=True):
             # (B, C, H / 2, W / 2) -> (B, C, H, W)
             larger = functional.interpolate(fields, scale_factor=2.0, mode="nearest")
+            rows, columns = (a - b for a, b in zip(beside.shape[2:], larger.shape[2:], strict=True))
+            if rows or columns:
+                larger = functional.pad(larger, (0, columns, 0, rows), mode="replicate")
             fields = pair(torch.cat([larger, beside], dim=1))
         outputs: Tensor = self.last(fields)
         return outputs
@@ -108,11 +112,10 @@ def check_levels(grid: tuple[int, int], levels: int) -> None:
     ValueError
         Naming the largest number of levels that the grid allows.
     """
-    # the lowest bit that is set is the largest power of two that divides both
-    power = (grid[0] | grid[1]) & -(grid[0] | grid[1])
-    if power % 2 ** (levels - 1):
+    most = min(grid).bit_length()
+    if levels > most:
         raise ValueError(
             f"a U-Net of {levels} levels must halve the grid {levels - 1} times, which "
-            f"{grid[0]} x {grid[1]} points do not allow: take at most {power.bit_length()} levels, "
+            f"{grid[0]} x {grid[1]} points do not allow: take at most {most} levels, "
             "or another grid"
         )

@@ -184,8 +184,8 @@ def test_the_first_forecast_is_near_persistence(kind, convolution):
 def test_what_does_not_fit_is_refused_with_the_key():
     with pytest.raises(ConfigError, match=r"^network: a linear map from 40 to 40 fields"):
         build(Network(kind="linear"), 40, 40, (32, 64), True)
-    with pytest.raises(ConfigError, match=r"^network: a U-Net of 3 levels must halve"):
-        build(Network(kind="unet"), 3, 2, (73, 144), True)
+    with pytest.raises(ConfigError, match=r"^network: a U-Net of 8 levels must halve"):
+        build(Network(kind="unet", levels=8), 3, 2, (73, 144), True)
     with pytest.raises(ConfigError, match=r"^network: smoe\.layers names hidden\.4, but"):
         small(network(layers=["hidden.4"]))
     with pytest.raises(ConfigError, match=r"^network: a kernel of 7 points wraps"):

@@ -74,9 +74,15 @@ def test_shifts_along_with_its_input_by_whole_coarse_points():
 
 
 @pytest.mark.parametrize(
-    ("grid", "levels", "most"), [((73, 144), 2, 1), ((32, 64), 7, 6), ((12, 64), 4, 3)]
+    ("grid", "levels", "most"), [((73, 144), 8, 7), ((32, 64), 7, 6), ((12, 64), 5, 4)]
 )
 def test_more_levels_than_the_grid_has_are_refused(grid, levels, most):
     with pytest.raises(ValueError, match=f"do not allow: take at most {most} levels"):
         UNet(3, 2, grid, convolution, width=2, levels=levels)
     check_levels(grid, most)
+
+
+@pytest.mark.parametrize("grid", [(73, 144), (13, 11), (361, 20)])
+def test_odd_grids_stay_as_they_are(grid):
+    model = UNet(3, 2, grid, convolution, width=2, levels=3)
+    assert model(torch.randn(1, 3, *grid)).shape == (1, 2, *grid)
