@@ -36,7 +36,10 @@ class Section(BaseModel):
 
 
 class Smoe(Section):
-    """Where and how convolutions become Spatial Mixture-of-Experts layers (arXiv 2211.13491)."""
+    """Where and how convolutions become Spatial Mixture-of-Experts layers (arXiv 2211.13491).
+
+    The defaults are those of comparative routing, docs/smoe.md; there the paper's are named too.
+    """
 
     layers: Layers = Field(
         "last",
@@ -45,7 +48,7 @@ class Smoe(Section):
         "hidden, alternate, hidden.3 (counted from 0), block.2 (all of one block)",
     )
     expansion: Annotated[float, Field(ge=1)] = Field(
-        2.0, description="experts per selected expert: E = expansion x K"
+        4.0, description="experts per selected expert: E = expansion x K"
     )
     gate: Literal["tensor", "conv", "coordconv", "local", "linear"] = Field(
         "tensor", description="what scores the experts at each point"
@@ -56,7 +59,7 @@ class Smoe(Section):
         "WeatherBench network)",
     )
     start: Literal["random", "plain", "regions"] = Field(
-        "plain",
+        "regions",
         description="random scores (the paper); begin as a plain convolution; or each expert with "
         "its own parts of the globe",
     )
@@ -70,25 +73,24 @@ class Smoe(Section):
     )
     expert_start: Literal["own", "copies"] = Field(
         "copies",
-        description="experts that a plain start leaves unselected: own random filters, or copies "
-        "of the selected ones",
+        description="own random filters (the paper), or all of a group alike at first",
     )
     judge: Literal["points", "experts"] = Field(
-        "points",
+        "experts",
         description="an error counts as large beside those of other points (the paper), or beside "
         "what the other experts of the group would have made of the point; then error_quantile "
         "plays no part",
     )
     terms: Positive = Field(
         1,
-        description="experts that serve a channel together, their values added up, each chosen from "
-        "a group of its own (grouped routing only)",
+        description="experts that serve a channel together, their values added up, each chosen "
+        "from a group of its own (grouped routing only)",
     )
     shared: bool = Field(
-        False,
+        True,
         description="a filter that all points share, to which experts add (grouped routing only)",
     )
-    bias: bool = Field(False, description="one learned number per expert (the paper has none)")
+    bias: bool = Field(True, description="one learned number per expert (the paper has none)")
     error_quantile: Fraction = Field(0.5, description="outputs above this quantile are incorrect")
     damping: Fraction = Field(1.0, description="factor on the gradient of incorrect outputs")
     routing_loss_weight: Annotated[float, Field(ge=0)] = Field(
@@ -132,7 +134,7 @@ class Training(Section):
     batch_size: Positive = Field(32, description="samples a pass; of each process under torchrun")
     accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
-    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(3e-2, description="of routing scores")
+    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(0.3, description="of routing scores")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="how steps are made")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.0, description="decoupled (adamw), or as a penalty in the loss (adam)"

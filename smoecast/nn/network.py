@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from smoecast.config_learning import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.cnn import CNN
-from smoecast.nn.gates import Gate
+from smoecast.nn.gates import Gate, TensorGate
+from smoecast.nn.kernels.contest import settle
 from smoecast.nn.linear import LinearMap
 from smoecast.nn.local import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
 from smoecast.nn.normalize import Normalizer, Statistics
@@ -244,3 +245,20 @@ def routing_loss(model: nn.Module) -> float:
     """Sum over the SMoE layers of the routing losses of the last backward pass; 0 without any."""
     losses = [layer.routing_loss for layer in smoe_layers(model)]
     return float(sum(float(loss) for loss in losses if loss is not None))
+
+
+def settle_gates(model: nn.Module) -> float:
+    """Give every gate whose gradient gathers errors that of its routing loss; return their sum.
+
+    To be called once the gradients of a step are whole, and not scaled any more.
+    """
+    total, done = 0.0, set[int]()
+    for layer in smoe_layers(model):
+        feedback, gate = layer.feedback, layer.gate
+        gathers = feedback.judge == "experts" and feedback.scale.gathers and not layer.weighted
+        if not gathers or not isinstance(gate, TensorGate) or id(gate) in done:
+            continue
+        if feedback.weight > 0:
+            done.add(id(gate))
+            total += float(settle(gate.scores, feedback))
+    return total

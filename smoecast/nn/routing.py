@@ -21,6 +21,9 @@ LABEL_MARGIN = 1e-5
 DAMPING_MARGIN = 1e-3
 """An output is incorrect for the damping when its error exceeds the quantile by this much."""
 
+WINNING_MARGIN = 1e-5
+"""A rival wins when its error is lower by more than this share of the group's largest."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -192,8 +195,8 @@ def winner_labels(error: Tensor, index: Tensor, how: Selection) -> tuple[Tensor,
     error : Tensor
         What each expert's error is, or would have been: (E, H, W) or (B, E, H, W).
     index : Tensor
-        Selected experts of grouped routing, (K, H, W) or (B, K, H, W). A rival must be better to
-        win.
+        Selected experts of grouped routing, (K, H, W) or (B, K, H, W). A rival must be clearly
+        better to win: experts that are still alike do not change places by rounding.
     how : Selection
         Grouped.
 
@@ -205,7 +208,8 @@ def winner_labels(error: Tensor, index: Tensor, how: Selection) -> tuple[Tensor,
     """
     groups = torch.unflatten(error, -3, (how.num_selected, how.group_size))
     least = groups.min(dim=-3)  # (.., K, E / K, H, W) -> (.., K, H, W)
-    beaten = least.values < error.gather(-3, index)
+    clearly = WINNING_MARGIN * groups.abs().amax(dim=-3)
+    beaten = least.values < error.gather(-3, index) - clearly
     first = torch.arange(0, how.num_experts, how.group_size, device=error.device)
     winner = torch.where(beaten, least.indices + first[:, None, None], index)
     labels = torch.zeros_like(error).scatter_(-3, winner, 1.0)

@@ -25,6 +25,7 @@ class PieceScale(LossScale):
         The piece's part of all samples of a step.
     """
 
+    gathers = True
     share = 1.0
 
     def __call__(self, like: Tensor) -> Tensor | float:

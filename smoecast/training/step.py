@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smoecast.errors import OutputError
-from smoecast.nn.network import routing_loss
+from smoecast.nn.network import routing_loss, settle_gates
 from smoecast.training.course import Course
 from smoecast.training.distributed import Team
 from smoecast.training.resume import Ledger
@@ -43,8 +43,9 @@ def take_step(run: Run, course: Course, order: NDArray[np.int64]) -> float:
         group["lr"] = value
     run.optimizer.zero_grad(set_to_none=True)
     loss, routing = _pass_all(run, course, pieces(batch, settings.batch_size, course.team))
+    run.scaler.unscale_(run.optimizer)
+    routing += settle_gates(run.model) / course.team.size
     if settings.clip:
-        run.scaler.unscale_(run.optimizer)
         # routing scores are not clipped: their gradient comes from a loss of their own
         nn.utils.clip_grad_norm_(run.weights, settings.clip)
     run.scaler.step(run.optimizer)

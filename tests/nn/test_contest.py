@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from smoecast.nn.gates import FixedGate, build_gate
 from smoecast.nn.kernels import signal
+from smoecast.nn.network import settle_gates
 from smoecast.nn.routing import Selection, winner_labels
 from smoecast.nn.scaling import follow_scaler
 from smoecast.nn.smoe import SpatialMoE2d
@@ -100,8 +101,8 @@ def test_damping_weakens_what_reaches_a_beaten_expert():
     fields = [x.clone().requires_grad_() for _ in range(2)]
     for layer, field in zip((free, damped), fields, strict=True):
         functional.mse_loss(layer(field), target).backward()
-    errors = squared_errors(free, x, target).mean(dim=0)
-    _, beaten = winner_labels(errors, free.route(x), free.feedback.how)
+    errors, index = squared_errors(free, x, target), free.route(x).expand(2, -1, -1, -1)
+    _, beaten = winner_labels(errors, index, free.feedback.how)
     assert 0 < beaten.mean() < 1
     factor = 1.0 - 0.75 * beaten
     values = free(x)
@@ -277,3 +278,58 @@ def test_a_fixed_gate_has_no_regions_to_begin_with():
 def test_refuses_choices_that_do_not_go_together(changes, message):
     with pytest.raises(ValueError, match=message):
         SpatialMoE2d(3, 4, 8, grid=GRID, **changes)
+
+
+class Gathering(signal.LossScale):
+    """A step of several passes: each with half of the samples."""
+
+    gathers = True
+
+    def __call__(self, like):
+        return 0.5
+
+
+def test_errors_of_two_passes_settle_to_the_gradient_of_one():
+    whole, halves = layer_of(damping=0.5), layer_of(damping=0.5)
+    halves.load_state_dict(whole.state_dict())
+    halves.feedback.scale = Gathering()
+    x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
+    functional.mse_loss(whole(x), target).backward()
+    for part in (slice(0, 2), slice(2, 4)):
+        (0.5 * functional.mse_loss(halves(x[part]), target[part])).backward()
+        assert halves.routing_loss is None
+    total = settle_gates(nn.Sequential(halves))
+    assert total == pytest.approx(whole.routing_loss.item())
+    for ours, theirs in zip(halves.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_only_gates_that_gather_are_settled():
+    layers = nn.Sequential(
+        layer_of(), layer_of(weighted=True), layer_of(gate="conv"), layer_of(judge="points")
+    )
+    for layer in layers[1:]:
+        layer.feedback.scale = Gathering()
+    for layer in layers:
+        layer(torch.randn(2, 3, *GRID).double()).square().mean().backward()
+    before = [p.grad.clone() for p in layers.parameters()]
+    assert settle_gates(layers) == 0.0
+    assert all(torch.equal(p.grad, b) for p, b in zip(layers.parameters(), before, strict=True))
+
+
+def test_a_gate_that_two_layers_share_is_settled_once():
+    first = layer_of()
+    second = layer_of(gate=first.gate)
+    for layer in (first, second):
+        layer.feedback.scale = Gathering()
+        layer(torch.randn(2, 3, *GRID).double()).square().mean().backward()
+    total = settle_gates(nn.ModuleList([first, second]))
+    scores, gradient = first.gate.scores.detach(), first.gate.scores.grad
+    assert ((torch.sigmoid(scores) - gradient * scores.numel()).round(decimals=6) % 1 == 0).all()
+    assert 0 < total < 10
+
+
+def test_a_gate_without_a_gradient_has_nothing_to_settle():
+    layer = layer_of()
+    layer.feedback.scale = Gathering()
+    assert settle_gates(nn.Sequential(layer)) == 0.0

@@ -38,11 +38,14 @@ def test_smoe_layers_stand_where_the_config_says(layers, count):
 
 
 @pytest.mark.parametrize(
-    ("expansion", "routing", "experts"),
-    [(2.0, "global", 4), (1.3, "global", 3), (1.3, "grouped", 4)],
+    ("expansion", "routing", "terms", "experts"),
+    [(2.0, "global", 1, 4), (1.3, "global", 1, 3), (1.3, "grouped", 1, 4), (3.0, "grouped", 2, 12)],
 )
-def test_number_of_experts(expansion, routing, experts):
-    model = build(network(layers="last", expansion=expansion, routing=routing), 3, 2, GRID, False)
+def test_number_of_experts(expansion, routing, terms, experts):
+    smoe = {"expansion": expansion, "routing": routing, "terms": terms}
+    if routing == "global":
+        smoe |= {"judge": "points", "shared": False}
+    model = build(network(layers="last", **smoe), 3, 2, GRID, False)
     assert smoe_layers(model)[0].gate.num_experts == experts
 
 

@@ -47,10 +47,10 @@ def test_running_statistics_of_the_network_come_with_the_weights():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("shape", r"at backbone\.last\.weight: the model has \(1, 2\), the network of .*has \(2, "),
+        ("shape", r"at backbone\.last\.weight: the model has \(1, 2\), the network of .*has \(4, "),
         (
             "missing",
-            r"at backbone\.last\.weight: the model has no such tensor, the network .*\(2, ",
+            r"at backbone\.last\.weight: the model has no such tensor, the network .*\(4, ",
         ),
         (
             "extra",

@@ -42,12 +42,10 @@ class _Contest(torch.autograd.Function):
         grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
         if feedback.weight > 0 or feedback.damping != 1.0:
             scale = feedback.scale(grad)
-            error = _errors(values, grad, route, feedback, scale)
-            labels, beaten = routing.winner_labels(error, route.index, feedback.how)
+            error, damped = _judge(values, grad, route, feedback, scale)
             if grad_scores is not None and feedback.weight > 0:
-                feedback.loss, rc = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
-                grad_scores = rc.mul_(feedback.weight * scale).to(scores.dtype)
-            grad = _damped(grad, beaten, feedback)
+                grad_scores = _on_scores(scores, error, route, feedback).mul_(scale)
+            grad = damped
         return spread(grad, route.places, values.shape), grad_scores, None, None
 
 
@@ -84,38 +82,89 @@ def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback) ->
     return _contest(values, scores, route, feedback)
 
 
-def _errors(
-    values: Tensor, grad: Tensor, route: Route, feedback: Feedback, scale: Tensor | float
-) -> Tensor:
-    """Squared error of each expert, but for a term that all of a group share.
+def settle(scores: torch.nn.Parameter, feedback: Feedback) -> Tensor:
+    """Turn the errors that several passes or processes left on the scores into one gradient.
 
-    (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
+    Which expert is the best on the mean of a batch cannot be told from parts of it. So where the
+    scale `gathers`, the gradient of scores that all samples share is their experts' mean error,
+    which adds up like any gradient; once it is whole, this makes it that of the routing loss.
+
+    Parameters
+    ----------
+    scores : Parameter
+        (E, H, W), with a gradient that is not scaled any more; it is changed in place.
+    feedback : Feedback
+        Of a layer that the scores belong to.
+
+    Returns
+    -------
+    Tensor
+        The routing loss.
     """
-    how, filters = feedback.how, feedback.num_filters
-    shared = route.index.dim() == 3
+    error, values = scores.grad, scores.detach()
+    if error is None:
+        return values.new_zeros(())
+    labels, _ = routing.winner_labels(error, routing.select(values, feedback.how), feedback.how)
+    loss, gradient = routing.rc_loss_and_gradient(values, labels)
+    error.copy_(gradient.mul_(feedback.weight))
+    return loss
+
+
+def _on_scores(scores: Tensor, error: Tensor, route: Route, feedback: Feedback) -> Tensor:
+    """Return what goes to the scores: the errors, if they are settled later, or the gradient."""
+    if feedback.scale.gathers and scores.dim() == 3:
+        feedback.loss = None
+        return error.to(scores.dtype)
+    labels, _ = routing.winner_labels(error, route.index, feedback.how)
+    feedback.loss, gradient = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
+    return gradient.mul_(feedback.weight).to(scores.dtype)
+
+
+def _judge(
+    values: Tensor, grad: Tensor, route: Route, feedback: Feedback, scale: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Squared error of each expert, but for a term that all of a group share; damped gradient.
+
+    Errors are (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
+    The gradient is damped where the selected expert was not the best of this sample.
+    """
+    how, shared = feedback.how, route.index.dim() == 3
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
-    unit = grad.numel() / (2.0 * feedback.terms) / scale
-    groups = (how.num_selected, how.group_size, filters)
     sizes = (how.num_experts, *grad.shape[2:])
     error = torch.zeros(sizes if shared else (len(grad), *sizes), dtype=dtype, device=grad.device)
+    damped = grad if feedback.damping == 1.0 else torch.empty_like(grad)
     for rows in pieces(values):
-        places = route.places if shared else route.places[rows]
-        asked = take(values[rows], places).to(dtype) - grad[rows].to(dtype) * unit
-        asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
-        # (b, E F, H, W) -> (b, K, E / K, F, H, W)
-        every = torch.unflatten(values[rows].to(dtype), 1, groups)
-        # (v - t)^2 without t^2, which decides nothing
-        one = ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)  # (b, E, H, W)
+        index, places = route.index, route.places
+        if not shared:
+            index, places = index[rows], places[rows]
+        one = _errors(values[rows], grad[rows], places, feedback, len(grad), scale, dtype)
         if shared:
-            error += one.sum(dim=0)
+            error += one.sum(dim=0).div_(len(grad))
         else:
             error[rows] = one
-    return error
+        if feedback.damping != 1.0:
+            _, beaten = routing.winner_labels(one, index.expand(len(one), -1, -1, -1), how)
+            factor = 1.0 + (feedback.damping - 1.0) * beaten
+            factor = factor.repeat_interleave(feedback.num_filters, dim=1).to(grad.dtype)
+            torch.mul(grad[rows], factor, out=damped[rows])
+    return error, damped
 
 
-def _damped(grad: Tensor, beaten: Tensor, feedback: Feedback) -> Tensor:
-    """Multiply the gradient of experts that did not win by the damping factor."""
-    if feedback.damping == 1.0:
-        return grad
-    factor = 1.0 + (feedback.damping - 1.0) * beaten
-    return grad * factor.repeat_interleave(feedback.num_filters, dim=-3).to(grad.dtype)
+def _errors(
+    values: Tensor,
+    grad: Tensor,
+    places: Tensor,
+    feedback: Feedback,
+    batch: int,
+    scale: Tensor | float,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return (v - t)^2 without t^2, which decides nothing, of a piece of a batch: (b, E, H, W)."""
+    how, filters = feedback.how, feedback.num_filters
+    unit = batch * grad[0].numel() / (2.0 * feedback.terms) / scale
+    asked = take(values, places).to(dtype) - grad.to(dtype) * unit
+    asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
+    # (b, E F, H, W) -> (b, K, E / K, F, H, W)
+    groups = (how.num_selected, how.group_size, filters)
+    every = torch.unflatten(values.to(dtype), 1, groups)
+    return ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)

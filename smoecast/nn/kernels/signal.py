@@ -26,7 +26,14 @@ class LossScale:
     """The factor by which the loss is scaled: 1, or what a GradScaler applies.
 
     A shared holder: copies of a layer follow the same scaler.
+
+    Attributes
+    ----------
+    gathers : bool
+        Whether several backward passes make one step, after which `contest.settle` is called.
     """
+
+    gathers = False
 
     def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
         self.scaler = scaler
