@@ -1,7 +1,8 @@
 """The config of what learns: networks, their SMoE layers, and training."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -29,10 +30,37 @@ Layers = Annotated[
 """Which convolutions of a network; the tags keep messages to the branch that was meant."""
 
 
+Factor = Annotated[float, Field(ge=1.0)]
+Number = TypeVar("Number", int, float)
+
+
+def _known_keys(places: dict[str, Number]) -> dict[str, Number]:
+    """Refuse what names no convolution in any network."""
+    _known_places(tuple(places))
+    return places
+
+
+_PLACES = AfterValidator(_known_keys), Tag("[by place]")
+_ONE_OR_PLACES = Discriminator(lambda value: "[by place]" if isinstance(value, dict) else "[one]")
+Factors = Annotated[
+    Annotated[Factor, Tag("[one]")] | Annotated[dict[str, Factor], *_PLACES], _ONE_OR_PLACES
+]
+Counts = Annotated[
+    Annotated[Positive, Tag("[one]")] | Annotated[dict[str, Positive], *_PLACES], _ONE_OR_PLACES
+]
+"""One number for all places of SMoE layers, or some for places by their names."""
+
+
 class Section(BaseModel):
     """A part of the config: immutable, no key but the declared ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _at(value: Number | dict[str, Number], names: Collection[str], elsewhere: Number) -> Number:
+    if isinstance(value, dict):
+        return next((v for name, v in value.items() if name in names), elsewhere)
+    return value
 
 
 class Smoe(Section):
@@ -47,8 +75,10 @@ class Smoe(Section):
         "(all between), alternate (every second one between), all; or a list of first, last, "
         "hidden, alternate, hidden.3 (counted from 0), block.2 (all of one block)",
     )
-    expansion: Annotated[float, Field(ge=1)] = Field(
-        4.0, description="experts per selected expert: E = expansion x K"
+    expansion: Factors = Field(
+        4.0,
+        description="experts per selected expert: E = expansion x K; or by place: {last: 8}, 4 "
+        "elsewhere",
     )
     gate: Literal["tensor", "conv", "coordconv", "local", "linear"] = Field(
         "tensor", description="what scores the experts at each point"
@@ -81,10 +111,10 @@ class Smoe(Section):
         "what the other experts of the group would have made of the point; then error_quantile "
         "plays no part",
     )
-    terms: Positive = Field(
+    terms: Counts = Field(
         1,
         description="experts that serve a channel together, their values added up, each chosen "
-        "from a group of its own (grouped routing only)",
+        "from a group of its own (grouped routing only); or by place: {last: 4}, 1 elsewhere",
     )
     shared: bool = Field(
         True,
@@ -96,6 +126,10 @@ class Smoe(Section):
     routing_loss_weight: Annotated[float, Field(ge=0)] = Field(
         1.0, description="weight of the routing classification loss"
     )
+
+    def sizes_at(self, names: Collection[str]) -> tuple[float, int]:
+        """Return `expansion` and `terms` at the place that answers to these names."""
+        return _at(self.expansion, names, 4.0), _at(self.terms, names, 1)
 
 
 class Network(Section):

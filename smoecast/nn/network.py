@@ -128,7 +128,7 @@ def _special(network: Network, padding: str) -> Special:
             return LocallyConnected2d(*sizes, grid=here, kernel_size=kernel_size, padding=padding)
         if network.convolution == "lowrank":
             # as many filters as there would be experts for each channel
-            rank = math.ceil(network.smoe.expansion)
+            rank = math.ceil(network.smoe.sizes_at(site.names)[0])
             return LowRankLocal2d(*sizes, rank, grid=here, kernel_size=kernel_size, padding=padding)
         return SameConv2d(*sizes, kernel_size=kernel_size, padding=padding)
 
@@ -157,9 +157,10 @@ def smoe_layer(
     gates : dict
         Those of the network's earlier layers, for `smoe.share`; a new one is added.
     """
-    per_channel = math.ceil(smoe.expansion) if smoe.routing == "grouped" else smoe.expansion
-    experts = math.ceil(per_channel * site.out_channels * smoe.terms)
-    key: tuple[object, ...] = (experts, site.out_channels, site.grid)
+    expansion, terms = smoe.sizes_at(site.names)
+    per_channel = math.ceil(expansion) if smoe.routing == "grouped" else expansion
+    experts = math.ceil(per_channel * site.out_channels * terms)
+    key: tuple[object, ...] = (experts, site.out_channels * terms, site.grid)
     if smoe.gate != "tensor":  # it looks at the input, so that must be alike too
         key = (*key, site.in_channels, kernel_size)
     layer = SpatialMoE2d(
@@ -177,7 +178,7 @@ def smoe_layer(
         order=smoe.order,
         routing=smoe.routing,
         judge=smoe.judge,
-        terms=smoe.terms,
+        terms=terms,
         shared=smoe.shared,
         start=smoe.start,
         expert_start=smoe.expert_start,

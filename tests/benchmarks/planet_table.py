@@ -32,7 +32,10 @@ NETWORKS = {
     "locally connected": ["network.convolution=local", "network.smoe.layers=last"],
     "SMoE": [],
 }
-GLOBAL = ["network.smoe.judge=points", "network.smoe.shared=false", "network.smoe.routing=global"]
+GLOBAL = [
+    f"network.smoe.{setting}"
+    for setting in ("judge=points", "terms=1", "shared=false", "routing=global")
+]
 HALF = ["training.epochs=2"]
 ABLATION = {
     "ResNet": ["network.smoe.layers=none"],
@@ -43,7 +46,11 @@ ABLATION = {
     "no shared filter": ["network.smoe.shared=false"],
     "2 experts a channel": ["network.smoe.expansion=2"],
     "8 experts a channel": ["network.smoe.expansion=8"],
-    "2 terms of 4 experts": ["network.smoe.terms=2"],
+    "one term everywhere": ["network.smoe.terms=1"],
+    "4 terms of 8 experts in the last": [
+        "network.smoe.terms={last: 4}",
+        "network.smoe.expansion={last: 8}",
+    ],
     "plain start": ["network.smoe.start=plain"],
     "gate of conv": ["network.smoe.gate=conv"],
     "all experts compete, in their order": [*GLOBAL, "network.smoe.order=expert"],
@@ -59,6 +66,7 @@ ABLATION = {
             f"network.smoe.{setting}"
             for setting in (
                 "judge=points",
+                "terms=1",
                 "shared=false",
                 "bias=false",
                 "start=random",
