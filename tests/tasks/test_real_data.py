@@ -36,8 +36,8 @@ name: uk
 folder: {folder}
 data: {{source: files, files: [{UK}], channels: [t2m], step_hours: 1}}
 sample: {{history_hours: [0, 1], lead_hours: [6]}}
-network: {{width: 8, blocks: 1}}
-training: {{epochs: 1, threads: 1}}
+network: {{width: 8, blocks: 1, smoe: {{layers: none}}}}
+training: {{epochs: 2, threads: 1}}
 """
     return configfile.parse(text, "uk.yaml", overrides)
 
