@@ -57,6 +57,10 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+EXPANSION, TERMS = 4.0, 1
+"""At all places of SMoE layers that a config does not name."""
+
+
 def _at(value: Number | dict[str, Number], names: Collection[str], elsewhere: Number) -> Number:
     if isinstance(value, dict):
         return next((v for name, v in value.items() if name in names), elsewhere)
@@ -76,7 +80,7 @@ class Smoe(Section):
         "hidden, alternate, hidden.3 (counted from 0), block.2 (all of one block)",
     )
     expansion: Factors = Field(
-        4.0,
+        EXPANSION,
         description="experts per selected expert: E = expansion x K; or by place: {last: 8}, 4 "
         "elsewhere",
     )
@@ -112,7 +116,7 @@ class Smoe(Section):
         "plays no part",
     )
     terms: Counts = Field(
-        1,
+        TERMS,
         description="experts that serve a channel together, their values added up, each chosen "
         "from a group of its own (grouped routing only); or by place: {last: 4}, 1 elsewhere",
     )
@@ -127,9 +131,14 @@ class Smoe(Section):
         1.0, description="weight of the routing classification loss"
     )
 
+    @property
+    def sized(self) -> tuple[str, ...]:
+        """Places that `expansion` or `terms` name."""
+        return tuple(n for v in (self.expansion, self.terms) if isinstance(v, dict) for n in v)
+
     def sizes_at(self, names: Collection[str]) -> tuple[float, int]:
         """Return `expansion` and `terms` at the place that answers to these names."""
-        return _at(self.expansion, names, 4.0), _at(self.terms, names, 1)
+        return _at(self.expansion, names, EXPANSION), _at(self.terms, names, TERMS)
 
 
 class Network(Section):

@@ -115,6 +115,13 @@ class Inputs:
         return [self.channels.index(target) for _ in range(leads) for target in targets]
 
 
+def season_angle(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Return the day of the year as an angle in radians, 0 when the year begins."""
+    start = times.astype("datetime64[Y]")
+    year: NDArray[np.float64] = ((times - start) / np.timedelta64(1, "D")) / 365.25
+    return 2 * np.pi * year
+
+
 def _angles(
     times: NDArray[np.datetime64], longitude: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -122,7 +129,4 @@ def _angles(
     days = times.astype("datetime64[D]")
     seconds = (times - days) / np.timedelta64(1, "s")
     local = 2 * np.pi * seconds[:, None] / 86400.0 + np.deg2rad(longitude)[None, :]
-    start = times.astype("datetime64[Y]")
-    year = ((times - start) / np.timedelta64(1, "D")) / 365.25
-    season = np.broadcast_to(2 * np.pi * year[:, None], local.shape)
-    return local, season
+    return local, np.broadcast_to(season_angle(times)[:, None], local.shape)

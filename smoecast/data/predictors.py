@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smoecast.data.inputs import Inputs
+from smoecast.data.inputs import LEAD_UNIT, Inputs, season_angle
 from smoecast.fields.grid import Grid
 from smoecast.fields.plane import Plane
 
-LEAD_UNIT_HOURS = 100.0
-"""The lead time enters as hours over this, as in Rasp and Thuerey's (2021) continuous model."""
+LEAD_UNIT_HOURS = LEAD_UNIT / np.timedelta64(1, "h")
 _EARTH_RADIUS = 6.371e6
-_YEAR_DAYS = 365.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +72,7 @@ class Predictors:
         """Return what is the same at all points, (B, 0 to 3)."""
         columns = []
         if self.season:
-            year = valid.astype("datetime64[Y]")
-            angle = 2 * np.pi * ((valid - year) / np.timedelta64(1, "D")) / _YEAR_DAYS
+            angle = season_angle(valid)
             columns += [np.cos(angle), np.sin(angle)]
         if self.lead:
             columns.append(lead_hours / LEAD_UNIT_HOURS)

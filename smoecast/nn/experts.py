@@ -4,22 +4,31 @@ Letters: C channels in, D channels out, E experts, K selected experts, F filters
 of a channel, H latitude, W longitude.
 """
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smoecast.nn.kernels.signal import Feedback
 from smoecast.nn.routing import Selection
 
 
-def with_common(weight: Tensor, common: Tensor, feedback: Feedback) -> Tensor:
+def draw_filters(count: int, shape: tuple[int, int, int]) -> nn.Parameter:
+    """Draw filters of shape (C, k, k) as PyTorch draws those of a convolution."""
+    filters = nn.Parameter(torch.empty(count, *shape))
+    nn.init.kaiming_uniform_(filters, a=math.sqrt(5))
+    return filters
+
+
+def with_common(weight: Tensor, common: Tensor | None, feedback: Feedback) -> Tensor:
     """Add the filters that all points share to those of the experts.
 
     Parameters
     ----------
     weight : Tensor
         (E F, C, k, k).
-    common : Tensor
-        (D, C, k, k); of several terms, each has its part.
+    common : Tensor or None
+        (D, C, k, k); of several terms, each has its part. None: nothing is shared.
     feedback : Feedback
         Says who belongs to which channel.
 
@@ -28,6 +37,8 @@ def with_common(weight: Tensor, common: Tensor, feedback: Feedback) -> Tensor:
     Tensor
         (E F, C, k, k).
     """
+    if common is None:
+        return weight
     how, terms, filters = feedback.how, feedback.terms, feedback.num_filters
     channels = how.num_selected // terms
     # (E F, C, k, k) -> (K / T, T, E / K, F, C, k, k)

@@ -110,7 +110,7 @@ def _backbone(
     else:
         kind = ResNet if network.kind == "resnet" else CNN
         backbone = kind(*sizes, blocks=network.blocks, **settings)
-    convolutions.check_all_used()
+    convolutions.check_all_used(network.smoe.sized)
     return backbone
 
 

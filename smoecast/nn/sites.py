@@ -112,8 +112,13 @@ class Convolutions:
             site.in_channels, site.out_channels, kernel_size=size, padding=self.padding
         )
 
-    def check_all_used(self) -> None:
+    def check_all_used(self, sized: tuple[str, ...] = ()) -> None:
         """Refuse names of places that the network, once built, turned out not to have.
+
+        Parameters
+        ----------
+        sized : tuple of str
+            Places that were given sizes of their own.
 
         Raises
         ------
@@ -121,11 +126,11 @@ class Convolutions:
             Naming the first of them, and the places there are.
         """
         known = frozenset[str]().union(*(site.names for site in self.sites)) | {"none"}
-        for name in self.layers:
+        for name in (*self.layers, *sized):
             if name not in known:
                 hidden = [site for site in self.sites if site.place == "hidden"]
                 blocks = {site.block for site in hidden}
                 raise ValueError(
-                    f"smoe.layers names {name}, but there are first, last and, counted from 0, "
-                    f"{len(hidden)} hidden convolutions in {len(blocks)} blocks"
+                    f"section smoe names {name}, but there are first, last and, counted from "
+                    f"0, {len(hidden)} hidden convolutions in {len(blocks)} blocks"
                 )

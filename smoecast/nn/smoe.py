@@ -5,13 +5,11 @@ filters, a gate scores them at every grid point, and the K best serve the point.
 from the routing classification loss alone. Parameters marked "ours" are not in the paper.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from smoecast.nn.auxiliary import Auxiliary
-from smoecast.nn.experts import add_terms, copy_leaders, with_common
+from smoecast.nn.experts import add_terms, copy_leaders, draw_filters, with_common
 from smoecast.nn.gates import Gate, build_gate
 from smoecast.nn.kernels.contest import contest
 from smoecast.nn.kernels.route import Route, make_route, pick, weigh
@@ -140,8 +138,7 @@ class SpatialMoE2d(nn.Module):
     ) -> None:
         super().__init__()
         check_padding(padding, kernel_size)
-        selected = out_channels * terms
-        how = make_selection(selected, num_experts, filters_per_expert, order, routing)
+        how = make_selection(out_channels * terms, num_experts, filters_per_expert, order, routing)
         self.grid = (int(grid[0]), int(grid[1]))
         self.padding, self.weighted, self.gate_noise = padding, weighted, gate_noise
         self.auxiliary = Auxiliary(
@@ -193,18 +190,20 @@ class SpatialMoE2d(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the sizes in ``print(layer)``."""
-        f = self.feedback
-        how = f.how
         return (
-            f"{self.weight.shape[1]}, {how.num_selected * f.num_filters // f.terms}, "
-            f"num_experts={how.num_experts}, grid={self.grid}, "
+            f"{self.weight.shape[1]}, {self._channels}, "
+            f"num_experts={self.feedback.how.num_experts}, grid={self.grid}, "
             f"kernel_size={self.weight.shape[-1]}, padding={self.padding}"
         )
 
+    @property
+    def _channels(self) -> int:
+        """D."""
+        f = self.feedback
+        return f.how.num_selected * f.num_filters // f.terms
+
     def filters(self) -> Tensor:
         """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
-        if self.common is None:
-            return self.weight
         return with_common(self.weight, self.common, self.feedback)
 
     def _routed(self, x: Tensor, scores: Tensor) -> Tensor:
@@ -246,18 +245,13 @@ class SpatialMoE2d(nn.Module):
 
     def _make_filters(self, shape: tuple[int, int, int], bias: bool, shared: bool) -> None:
         """Draw filters of (C, k, k)."""
-        f = self.feedback
-        if shared and not f.how.grouped:
+        how = self.feedback.how
+        if shared and not how.grouped:
             raise ValueError("shared filters need routing 'grouped': a channel keeps its meaning")
-        filters = f.how.num_experts * f.num_filters
-        self.weight = nn.Parameter(torch.empty(filters, *shape))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        filters, channels = how.num_experts * self.feedback.num_filters, self._channels
+        self.weight = draw_filters(filters, shape)
         self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
-        self.common: nn.Parameter | None = None
-        if shared:
-            channels = f.how.num_selected * f.num_filters // f.terms
-            self.common = nn.Parameter(torch.empty(channels, *shape))
-            nn.init.kaiming_uniform_(self.common, a=math.sqrt(5))
+        self.common = draw_filters(channels, shape) if shared else None
 
     def _new_gate(self, kind: str, start: str) -> Gate:
         check_choice("start", start, ("random", "plain", "regions"))
@@ -280,12 +274,11 @@ class SpatialMoE2d(nn.Module):
     def _start_experts(self, start: str) -> None:
         """Let experts begin as copies of the one they would replace, where that is asked for."""
         check_choice("expert_start", start, ("own", "copies"))
-        if start == "own":
-            return
         with torch.no_grad():
-            if self.common is not None:
-                self.weight.zero_()
-            copy_leaders(self.weight, self.feedback.how)
+            if start == "copies" and self.common is not None:
+                self.weight.zero_()  # what all begin as is the shared filter
+            elif start == "copies":
+                copy_leaders(self.weight, self.feedback.how)
 
     def _check_gate(self) -> None:
         mine = (self.feedback.how.num_experts, self.grid)

@@ -7,21 +7,18 @@ What is there is not made again: the work may be cut off, or shared by two proce
 different ``--seeds``. ``--show`` only prints.
 """
 
-import argparse
-import json
 import os
 import statistics
 import time
 from pathlib import Path
 
-from smoecast import configfile, zoo
-from smoecast.disk import write_atomic
+import cells
+
+from smoecast.config import Config
 from smoecast.nn.cost import count_parameters, multiply_adds
 from smoecast.tasks.assembly import open_model
-from smoecast.tasks.download import download
 from smoecast.tasks.evaluate import evaluate
 from smoecast.tasks.forecast import forecast
-from smoecast.tasks.preprocess import preprocess
 from smoecast.tasks.train import train
 
 CONFIG = "planet-smoe"
@@ -82,106 +79,65 @@ ABLATION = {
 """Each with half the epochs."""
 
 
-def cell(place: Path, seed: int, settings: list[str]) -> dict:
-    """Train, forecast and score one network with one seed, unless that was done."""
-    done = place / "cell.json"
-    if done.exists():
-        return json.loads(done.read_text())
-    config = configfile.load(
-        zoo.locate(CONFIG, zoo.CONFIG),
-        [f"folder={place.parent}", f"name={place.name}", f"seed={seed}", *settings],
-    )
-    place.mkdir(parents=True, exist_ok=True)
-    if not config.store.exists():
-        config.store.symlink_to(Path("..") / "data" / "store.zarr")
+def make(config: Config) -> dict:
+    """Train, forecast and score one network."""
     before = time.process_time()
     trained = train(config)
     seconds = time.process_time() - before
-    forecast(config)
+    made = forecast(config)
     model = open_model(config.model)
     shape = (len(model.inputs.names), *model.inputs.grid.shape)
-    result = {
-        "settings": settings,
+    scores = evaluate(config)["scores"]
+    Path(made["output"]).unlink()
+    return {
         "parameters": count_parameters(model.network),
         "multiply_adds": multiply_adds(model.network, shape),
         "cpu_minutes": seconds / 60,
         "validation_loss": trained["best_loss"],
         "rmse": {
             f"{r['channel']} {r['lead_hours']} h": r["rmse"]
-            for r in evaluate(config)["scores"]
+            for r in scores
             if r["forecast"] == "forecast"
         },
     }
-    write_atomic(done, json.dumps(result, indent=1).encode())
-    (place / "forecast.nc").unlink()
-    return result
 
 
-def data(folder: Path) -> None:
-    """Make the planet and its store once."""
-    config = configfile.load(
-        zoo.locate(CONFIG, zoo.CONFIG), [f"folder={folder}", "name=data", "postprocess.targets=[]"]
-    )
-    if not config.store.exists():
-        download(config)
-        preprocess(config)
-
-
-def place_of(folder: Path, name: str, seed: int) -> Path:
-    """Return the run folder of a network and a seed."""
-    slug = "".join(c if c.isalnum() else "-" for c in name).strip("-").lower()
-    return folder / f"{slug}-{seed}"
-
-
-def row(name: str, cells: list[dict]) -> str:
-    """Return a line of the table: means over the seeds, and half the range after them."""
-
-    def value(numbers: list[float], digits: int) -> str:
-        text = f"{statistics.mean(numbers):.{digits}f}"
-        if len(numbers) > 1:
-            text += f" ± {(max(numbers) - min(numbers)) / 2:.{digits}f}"
-        return text
-
+def row(name: str, runs: list[dict]) -> str:
+    """Return a line of the table."""
     scores = [
-        value([c["rmse"][key] for c in cells], 1 if key.startswith("z500") else 3)
-        for key in cells[0]["rmse"]
+        cells.spread([c["rmse"][key] for c in runs], 1 if key.startswith("z500") else 3)
+        for key in runs[0]["rmse"]
     ]
-    cost = f"{cells[0]['parameters']:,} | {cells[0]['multiply_adds'] / 1e6:.0f} M"
-    minutes = statistics.mean(c["cpu_minutes"] for c in cells)
-    return f"| {name} | {len(cells)} | {' | '.join(scores)} | {cost} | {minutes:.1f} |"
+    cost = f"{runs[0]['parameters']:,} | {runs[0]['multiply_adds'] / 1e6:.0f} M"
+    minutes = statistics.mean(c["cpu_minutes"] for c in runs)
+    return f"| {name} | {len(runs)} | {' | '.join(scores)} | {cost} | {minutes:.1f} |"
 
 
 def main() -> None:
     """Fill what is asked for, and print all that is there."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--ablation", action="store_true", help="those rows, seed 0 by default")
-    parser.add_argument("--only", nargs="+", default=[], help="rows whose names begin so")
-    parser.add_argument("--show", action="store_true", help="train nothing")
+    parser = cells.parser(__doc__.splitlines()[0])
+    parser.add_argument("--ablation", action="store_true", help="those rows, with half the epochs")
     asked = parser.parse_args()
     rows, begin = NETWORKS, ""
     if asked.ablation:
         rows, begin = {name: [*s, *HALF] for name, s in ABLATION.items()}, "half-"
-    rows = {n: s for n, s in rows.items() if not asked.only or n.startswith(tuple(asked.only))}
+    rows = cells.chosen(rows, asked.only)
     if not asked.show:
-        data(asked.folder)
+        cells.data(asked.folder, CONFIG)
         for seed in asked.seeds:
             for name, settings in rows.items():
-                cell(place_of(asked.folder, begin + name, seed), seed, settings)
-    there = {}
-    for name in rows:
-        places = [place_of(asked.folder, begin + name, seed) / "cell.json" for seed in asked.seeds]
-        there[name] = [json.loads(place.read_text()) for place in places if place.exists()]
-    there = {name: cells for name, cells in there.items() if cells}
+                place = cells.place_of(asked.folder, begin + name, seed)
+                cells.cell(place, CONFIG, seed, settings, make)
+    there = {name: cells.found(asked.folder, begin + name, asked.seeds) for name in rows}
+    there = {name: runs for name, runs in there.items() if runs}
     if there:
         names = list(next(iter(there.values()))[0]["rmse"])
         print(
             f"| network | seeds | {' | '.join(names)} | parameters | multiply-adds | CPU minutes |"
         )
         print("|---" * (len(names) + 5) + "|")
-        for name, cells in there.items():
-            print(row(name, cells))
+        for name, runs in there.items():
+            print(row(name, runs))
 
 
 if __name__ == "__main__":

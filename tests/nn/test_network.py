@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from smoecast.config_learning import Network, Smoe
-from smoecast.errors import ModelError
+from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.network import (
     build,
     forecaster,
@@ -47,6 +47,19 @@ def test_number_of_experts(expansion, routing, terms, experts):
         smoe |= {"judge": "points", "shared": False}
     model = build(network(layers="last", **smoe), 3, 2, GRID, False)
     assert smoe_layers(model)[0].gate.num_experts == experts
+
+
+def test_places_have_sizes_of_their_own():
+    smoe = {"layers": ["hidden.1", "last"], "expansion": {"last": 8}, "terms": {"hidden.1": 2}}
+    inner, last = smoe_layers(build(network(**smoe), 3, 2, GRID, False))
+    assert (inner.gate.num_experts, inner.feedback.terms) == (4 * 8 * 2, 2)
+    assert (last.gate.num_experts, last.feedback.terms) == (8 * 2, 1)
+
+
+@pytest.mark.parametrize("key", ["expansion", "terms"])
+def test_sizes_of_places_that_there_are_not_are_refused(key):
+    with pytest.raises(ConfigError, match=r"section smoe names hidden\.9"):
+        build(network(layers="last", **{key: {"hidden.9": 2}}), 3, 2, GRID, False)
 
 
 @pytest.mark.parametrize("layers", ["none", "last", "all"])

@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_refused_with_the_key():
         build(Network(kind="linear"), 40, 40, (32, 64), True)
     with pytest.raises(ConfigError, match=r"^network: a U-Net of 8 levels must halve"):
         build(Network(kind="unet", levels=8), 3, 2, (73, 144), True)
-    with pytest.raises(ConfigError, match=r"^network: smoe\.layers names hidden\.4, but"):
+    with pytest.raises(ConfigError, match=r"^network: section smoe names hidden\.4, but"):
         small(network(layers=["hidden.4"]))
     with pytest.raises(ConfigError, match=r"^network: a kernel of 7 points wraps"):
         build(Network(kind="unet", kernel_size=7), 3, 2, (8, 8), True)

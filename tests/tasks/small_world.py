@@ -101,3 +101,16 @@ def small_run(world: Path, folder: Path, *overrides: str) -> Config:
             *overrides,
         ],
     )
+
+
+def with_evaluate(config: Config, **changes: object) -> Config:
+    """Return a config with other values in its section `evaluate`."""
+    section = config.evaluate.model_copy(update=changes)
+    return config.model_copy(update={"evaluate": section})
+
+
+def only(records: list[dict], **wanted: object) -> dict:
+    """Return the one record that has these values."""
+    found = [r for r in records if all(r[key] == value for key, value in wanted.items())]
+    assert len(found) == 1
+    return found[0]

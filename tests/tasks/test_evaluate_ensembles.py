@@ -3,7 +3,6 @@
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 from small_world import analyses as made_analyses
-from small_world import ensembles
+from small_world import ensembles, only, with_evaluate
 
 from smoecast import configfile
 from smoecast.config import Config
@@ -27,17 +26,6 @@ from smoecast.tasks.references import raw_reference
 
 DAY = np.timedelta64(1, "D")
 ALL = ("members", "mean", "std", "quantiles=0.5", "probabilities=t2m>280:t2m<275")
-
-
-def judged(config: Config, **changes: Any) -> Config:
-    section = config.evaluate.model_copy(update=changes)
-    return config.model_copy(update={"evaluate": section})
-
-
-def only(records: list[dict], **wanted: object) -> dict:
-    found = [r for r in records if all(r[key] == value for key, value in wanted.items())]
-    assert len(found) == 1
-    return found[0]
 
 
 def made(config: Config, path: Path, write: tuple[str, ...]) -> Path:
@@ -71,7 +59,7 @@ def whole(done: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scores(done: Config, whole: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     changes = {"normal": True, "resamples": 200, "block_days": 1, "climate_days": 30}
-    config = judged(done, events=("t2m>270",), **changes)
+    config = with_evaluate(done, events=("t2m>270",), **changes)
     out = tmp_path_factory.mktemp("scores") / "s.json"
     evaluate(config, inputs=[str(whole)], output=out)
     return json.loads(out.read_text())
@@ -172,7 +160,7 @@ def test_tables_and_files_have_all_of_it(
     for word in ("crpss [95 %]", "eecrps", "SOT 90", "t2m<275", "raw: came", "0.9 to 1.0"):
         assert word in text
     assert max(map(len, text.splitlines())) <= 125
-    config = judged(done, events=("t2m>270",))
+    config = with_evaluate(done, events=("t2m>270",))
     out = tmp_path / "s.nc"
     summary = evaluate(config, inputs=[str(whole)], output=out)
     for part in ("events", "curves"):
@@ -264,7 +252,7 @@ def test_another_ensemble_to_compare_with(done: Config, whole: Path, tmp_path: P
     some = made_ensembles.isel(init_time=slice(-8, None), lead_time=[0])
     some["t2m"] = some["t2m"] - 1.0
     some.to_netcdf(tmp_path / "other.nc")
-    config = judged(done, block_days=1, resamples=100, climate_days=30)
+    config = with_evaluate(done, block_days=1, resamples=100, climate_days=30)
     other = str(tmp_path / "other.nc")
     summary = evaluate(config, inputs=[str(whole)], output=tmp_path / "s.json", against=other)
     assert [r["forecast"] for r in summary["scores"]] == ["against", "calibrated"]
@@ -344,7 +332,7 @@ def test_bands_of_rows_give_the_same_climate(
 
 def test_without_days_there_is_no_efi(done: Config, whole: Path, tmp_path: Path) -> None:
     summary = evaluate(
-        judged(done, climate_days=0), inputs=[str(whole)], output=tmp_path / "s.json"
+        with_evaluate(done, climate_days=0), inputs=[str(whole)], output=tmp_path / "s.json"
     )
     assert not any("efi" in r or "eecrps" in r for r in summary["scores"])
     result = open_result(whole)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from small_world import analyses
+from small_world import analyses, only, with_evaluate
 
 from smoecast.cli.main import app
 from smoecast.config import Config
@@ -19,17 +19,6 @@ from smoecast.tasks.forecast import forecast
 
 ALL = ("persistence", "climatology", "weekly_climatology", "linear")
 KEYS = ("forecast", "channel", "lead_hours", "region", "season")
-
-
-def with_evaluate(config: Config, **changes: object) -> Config:
-    section = config.evaluate.model_copy(update=changes)
-    return config.model_copy(update={"evaluate": section})
-
-
-def only(records: list[dict], **wanted: object) -> dict:
-    found = [r for r in records if all(r[key] == value for key, value in wanted.items())]
-    assert len(found) == 1
-    return found[0]
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,14 @@ import eccodes
 import numpy as np
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
+from mogreps_uk import UK, smoecast, uk_config
 
 from smoecast import configfile
-from smoecast.cli.main import app
 from smoecast.fields.reader import open_file
 from smoecast.scores.crps import crps_ensemble, crps_gaussian
 from smoecast.tasks.postprocess import postprocess
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-UK = SHARED / "mogreps-uk"
 ENS = SHARED / "ecmwf-ens"
 
 pytestmark = pytest.mark.skipif(
@@ -27,31 +25,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def smoecast(*words: str) -> Any:
-    return CliRunner().invoke(app, [*words])
-
-
 @pytest.fixture(scope="module")
 def uk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh config: 2 and 3 June to fit to, 4 June to test."""
-    folder = tmp_path_factory.mktemp("uk")
-    path = folder / "uk.yaml"
-    path.write_text(f"""
-name: uk
-folder: {folder}
-data: {{source: none}}
-postprocess:
-  source: files
-  files: ['{UK}/history/*temperature*.nc']
-  truth: ['{UK}/truth/*temperature*.nc']
-  channels: [t2m]
-  lead_hours: [12]
-  where: pooled
-  split: {{train: 0.67, validation: 0.0, test: 0.33}}
-""")
-    result = smoecast("preprocess", "-q", "-c", str(path))
-    assert result.exit_code == 0, result.output
-    return path
+    return uk_config(tmp_path_factory.mktemp("uk"), ("preprocess",))
 
 
 def test_a_projection_is_calibrated_in_its_own_grid(uk: Path) -> None:

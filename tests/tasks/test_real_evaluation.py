@@ -5,50 +5,27 @@ Skipped where the shared data is not beside the repository.
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
+from mogreps_uk import UK, smoecast, uk_config
 
-from smoecast.cli.main import app
 from smoecast.scores.crps import crps_ensemble, crps_gaussian
-
-UK = Path(__file__).parents[3] / "shared" / "data" / "mogreps-uk"
 
 pytestmark = pytest.mark.skipif(
     not UK.is_dir(), reason="the shared data folder does not stand beside the repository"
 )
 
 
-def smoecast(*words: str) -> Any:
-    return CliRunner().invoke(app, [*words])
-
-
 @pytest.fixture(scope="module")
 def uk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A calibration fitted on 2 and 3 June and applied to 4 June."""
-    folder = tmp_path_factory.mktemp("uk")
-    path = folder / "uk.yaml"
-    path.write_text(f"""
-name: uk
-folder: {folder}
-data: {{source: none}}
-postprocess:
-  source: files
-  files: ['{UK}/history/*temperature*.nc']
-  truth: ['{UK}/truth/*temperature*.nc']
-  channels: [t2m]
-  lead_hours: [12]
-  where: pooled
-  split: {{train: 0.67, validation: 0.0, test: 0.33}}
-evaluate: {{normal: true, events: [t2m>288]}}
-""")
-    for verb in ("preprocess", "postprocess", "evaluate"):
-        result = smoecast(verb, "-q", "-c", str(path))
-        assert result.exit_code == 0, result.output
-    return path
+    return uk_config(
+        tmp_path_factory.mktemp("uk"),
+        ("preprocess", "postprocess", "evaluate"),
+        "evaluate: {normal: true, events: [t2m>288]}",
+    )
 
 
 def test_points_of_a_projection_count_alike(uk: Path) -> None:
