@@ -5,18 +5,26 @@ normal distribution. Each point has its own J coefficients, its own loss and its
 curvature; all take their steps together. Nothing is random.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
-
-Loss = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Coefficients (J, P) to the loss of each point (P,) and its gradient (J, P)."""
 
 _ITERATIONS = 200
 _TOLERANCE = 1e-9
 _SHORTEST = 1e-8
 """Share of the wanted step below which a point counts as settled."""
+
+
+class Loss(Protocol):
+    """What is made least: a sum over the cases of each of P points."""
+
+    def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each point, (P,), and its gradient, (J, P), at (J, P)."""
+
+    def at(self, points: Tensor) -> "Loss":
+        """Return the loss of some of the points, given by their indices."""
 
 
 def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tensor:
@@ -43,27 +51,57 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
     square[:, held, :] = 0.0
     square[:, :, held] = 0.0
     square[:, held, held] = 1.0
-    inverse = torch.linalg.inv(square)
-    theta = start.clone()
-    value, gradient = _only(free, loss(theta))
-    share = torch.ones_like(value)
-    done = torch.zeros_like(value, dtype=torch.bool)
+    found, live = start.clone(), torch.arange(start.shape[1])
+    now = _State(start, *_only(free, loss(start)), torch.linalg.inv(square))
+    share, done = torch.ones_like(now.value), torch.zeros_like(now.value, dtype=torch.bool)
     for _ in range(_ITERATIONS):
-        step = -torch.einsum("pij,jp->ip", inverse, gradient)
-        slope = (step * gradient).sum(0).clamp(max=0.0)
-        done |= (-slope * share <= _TOLERANCE * value.abs()) | (share < _SHORTEST)
-        if bool(done.all()):
-            break
-        trial = theta + torch.where(done, 0.0, share) * step
-        new, new_gradient = _only(free, loss(trial))
-        good = (new <= value + 1e-4 * share * slope) & ~done
-        change, bend = trial - theta, new_gradient - gradient
-        inverse = torch.where(good[:, None, None], _updated(inverse, change, bend), inverse)
-        theta = torch.where(good, trial, theta)
-        gradient = torch.where(good, new_gradient, gradient)
-        value = torch.where(good, new, value)
+        step = -torch.einsum("pij,jp->ip", now.inverse, now.gradient)
+        slope = (step * now.gradient).sum(0).clamp(max=0.0)
+        done |= (-slope * share <= _TOLERANCE * now.value.abs()) | (share < _SHORTEST)
+        if 2 * int(done.sum()) >= len(live):
+            # most have settled: go on with the others alone
+            found[:, live] = now.theta
+            left = (~done).nonzero().flatten()
+            if not len(left):
+                break
+            live, share, step, slope = live[left], share[left], step[:, left], slope[left]
+            loss, now, done = loss.at(left), now.at(left), done[left]
+        trial = now.theta + torch.where(done, 0.0, share) * step
+        value, gradient = _only(free, loss(trial))
+        good = (value <= now.value + 1e-4 * share * slope) & ~done
+        now = now.moved(good, trial, value, gradient)
         share = torch.where(good, 1.0, 0.3 * share)
-    return theta
+    found[:, live] = now.theta
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where each point is: theta and gradient (J, P), value (P,), inverse curvature (P, J, J)."""
+
+    theta: Tensor
+    value: Tensor
+    gradient: Tensor
+    inverse: Tensor
+
+    def at(self, points: Tensor) -> "_State":
+        """Return the state of some of the points."""
+        return _State(
+            self.theta[:, points],
+            self.value[points],
+            self.gradient[:, points],
+            self.inverse[points],
+        )
+
+    def moved(self, good: Tensor, theta: Tensor, value: Tensor, gradient: Tensor) -> "_State":
+        """Return the state after a step of the points where it was good."""
+        updated = _updated(self.inverse, theta - self.theta, gradient - self.gradient)
+        return _State(
+            torch.where(good, theta, self.theta),
+            torch.where(good, value, self.value),
+            torch.where(good, gradient, self.gradient),
+            torch.where(good[:, None, None], updated, self.inverse),
+        )
 
 
 def _only(free: Tensor, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,8 @@ from smoecast.calibration.descent import curvature_of, minimise
 from smoecast.calibration.families import Family
 from smoecast.calibration.regression import Data
 
-_VALUES = 200_000
-"""Cases handled at once."""
+_VALUES = 50_000
+"""Cases handled at once, so that they stay in the cache."""
 _POOLED = 1_000_000
 """Cases that one pooled set is fitted to, at most: then every k-th point."""
 _TINY = 1e-300
@@ -59,6 +59,11 @@ class Objective:
     data: Data
     target: Tensor | None = None
     pull: Tensor | None = None
+
+    def at(self, points: Tensor | slice) -> "Objective":
+        """Return the objective of some of the points."""
+        target = None if self.target is None else self.target[:, points]
+        return replace(self, data=self.data.at(points), target=target)
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Return loss (P,) and gradient (K B, P) at (K B, P); P is 1 for all points together."""
@@ -114,7 +119,12 @@ def pooled(family: Family, data: Data, scale_only: bool = False) -> Tensor:
 
 
 def local(
-    family: Family, data: Data, target: Tensor, strength: float, scale_only: bool = False
+    family: Family,
+    data: Data,
+    target: Tensor,
+    strength: float,
+    scale_only: bool = False,
+    begin: Tensor | None = None,
 ) -> Tensor:
     """Fit one set of coefficients for each point, drawn towards given ones.
 
@@ -130,6 +140,8 @@ def local(
         How many average dates the target is worth.
     scale_only : bool
         As in `pooled`.
+    begin : Tensor, optional, shape (K B, S)
+        Where to begin, if anything is known that lies nearer than the target.
 
     Returns
     -------
@@ -141,7 +153,7 @@ def local(
     centre = (share * data.mean).sum(0) / share.sum(0).clamp(min=_TINY)
     if not family.located or scale_only:
         centre = torch.zeros_like(centre)
-    return _descend(family, even, target, centre, scale_only, strength)
+    return _descend(family, even, target, centre, scale_only, strength, begin)
 
 
 def _descend(
@@ -151,6 +163,7 @@ def _descend(
     centre: Tensor | None,
     scale_only: bool,
     strength: float | None = None,
+    nearer: Tensor | None = None,
 ) -> Tensor:
     """Return coefficients of least loss, of the shape of `start`, by lots of points."""
     count = data.season.shape[1]
@@ -165,7 +178,9 @@ def _descend(
         found = minimise(objective, begin, curvature, free)
     else:
         known = curvature / data.weight.sum().clamp(min=_TINY)
-        found = _each(objective, begin, known, free, strength)
+        drawn = replace(objective, target=begin, pull=strength * known)
+        first = begin if nearer is None else _moved(nearer, shift, count, family)
+        found = _each(drawn, first, known, free, strength)
     return _moved(found, -shift[: start.shape[1]], count, family)
 
 
@@ -173,14 +188,13 @@ def _each(
     objective: Objective, begin: Tensor, known: Tensor, free: Tensor, strength: float
 ) -> Tensor:
     """Return the coefficients of each point, (K B, S); `known` is what one date tells."""
-    found, data = torch.empty_like(begin), objective.data
-    width = max(256, _VALUES // max(1, len(data.mean)))
+    found = torch.empty_like(begin)
+    width = max(256, _VALUES // max(1, len(objective.data.mean)))
     for first in range(0, begin.shape[1], width):
         lot = slice(first, first + width)
-        part, target = data.at(lot), begin[:, lot]
-        drawn = replace(objective, data=part, target=target, pull=strength * known)
-        dates = part.weight.sum(0)[:, None, None] + max(strength, 1e-3)
-        found[:, lot] = minimise(drawn, target, dates * known, free)
+        part = objective.at(lot)
+        dates = part.data.weight.sum(0)[:, None, None] + max(strength, 1e-3)
+        found[:, lot] = minimise(part, begin[:, lot], dates * known, free)
     return found
 
 

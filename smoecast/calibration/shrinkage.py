@@ -33,7 +33,7 @@ class Solver:
     pooled : callable
         Data, and whether `mean` is the location and only the spread is wanted.
     local : callable
-        Data, coefficients to draw to, strength, and the same.
+        Data, coefficients to draw to, strength, the same, and coefficients that lie near, if known.
     loss : callable
         Data and coefficients to the sum of weight x CRPS.
     location : int
@@ -43,7 +43,7 @@ class Solver:
     """
 
     pooled: Callable[[Data, bool], Tensor]
-    local: Callable[[Data, Tensor, float, bool], Tensor]
+    local: Callable[[Data, Tensor, float, bool, Tensor | None], Tensor]
     loss: Callable[[Data, Tensor], float]
     location: int
     any_unit: bool = False
@@ -60,8 +60,10 @@ def solver_of(family: Family, columns: int) -> Solver:
     def pooled(data: Data, scale_only: bool) -> Tensor:
         return general.pooled(family, data, scale_only)
 
-    def local(data: Data, target: Tensor, strength: float, scale_only: bool) -> Tensor:
-        return general.local(family, data, target, strength, scale_only)
+    def local(
+        data: Data, target: Tensor, strength: float, scale_only: bool, near: Tensor | None
+    ) -> Tensor:
+        return general.local(family, data, target, strength, scale_only, near)
 
     def loss(data: Data, theta: Tensor) -> float:
         return float(general.Objective(family, data)(theta)[0].sum())
@@ -103,7 +105,7 @@ def solve(solver: Solver, data: Data, local: bool, shrinkage: float | None, fold
             raise ConfigError(f"shrinkage is a number of dates, {shrinkage} is negative")
     theta = _regress(solver, data, strength, False)
     if blocks and solver.location:
-        located = _held_out(solver, data, strength, blocks)
+        located = _held_out(solver, data, strength, blocks, theta)
         seen, rows = _with_truth(located), slice(solver.location, None)
         theta[rows, seen] = _regress(solver, located, strength, True)[rows, seen]
     return theta
@@ -116,10 +118,16 @@ def _blocks(dates: int, folds: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(edges)] if count > 1 else []
 
 
-def _regress(solver: Solver, data: Data, strength: float | None, scale_only: bool) -> Tensor:
+def _regress(
+    solver: Solver,
+    data: Data,
+    strength: float | None,
+    scale_only: bool,
+    near: Tensor | None = None,
+) -> Tensor:
     """Return the coefficients of every point, (J, S): local ones if there is a strength."""
     theta = solver.pooled(data, scale_only)
-    return theta if strength is None else solver.local(data, theta, strength, scale_only)
+    return theta if strength is None else solver.local(data, theta, strength, scale_only, near)
 
 
 def _with_truth(data: Data) -> Tensor:
@@ -131,12 +139,14 @@ def _with_truth(data: Data) -> Tensor:
     return found
 
 
-def _held_out(solver: Solver, data: Data, strength: float | None, blocks: list[slice]) -> Data:
-    """Return data whose mean is a location fitted without the date."""
+def _held_out(
+    solver: Solver, data: Data, strength: float | None, blocks: list[slice], near: Tensor
+) -> Data:
+    """Return data whose mean is a location fitted without the date; `near` is one with all."""
     location, weight = torch.zeros_like(data.mean), torch.zeros_like(data.weight)
     for block in blocks:
         rest, part = data.without(block), data.dates(block)
-        theta = _regress(solver, rest, strength, False)[: solver.location]
+        theta = _regress(solver, rest, strength, False, near)[: solver.location]
         a, b = general.coefficients(theta, part.season)
         location[block] = a + b * part.mean
         weight[block] = part.weight * _with_truth(rest)
@@ -165,8 +175,12 @@ def _choose_strength(solver: Solver, data: Data, blocks: list[slice]) -> float:
 def _held_out_scores(solver: Solver, data: Data, block: slice) -> list[float]:
     """Return the sum of weight x CRPS over a block of dates, fitted without it, per strength."""
     rest, part = data.without(block), data.dates(block)
-    target = solver.pooled(rest, False)
-    return [solver.loss(part, solver.local(rest, target, s, False)) for s in STRENGTHS]
+    near = target = solver.pooled(rest, False)
+    losses = []
+    for strength in reversed(STRENGTHS):
+        near = solver.local(rest, target, strength, False, near)
+        losses.append(solver.loss(part, near))
+    return losses[::-1]
 
 
 def _errors(data: Data) -> Data:
@@ -178,7 +192,9 @@ def _fisher_pooled(data: Data, scale_only: bool) -> Tensor:
     return regression.pooled(_errors(data) if scale_only else data, scale_only)
 
 
-def _fisher_local(data: Data, target: Tensor, strength: float, scale_only: bool) -> Tensor:
+def _fisher_local(
+    data: Data, target: Tensor, strength: float, scale_only: bool, _: Tensor | None
+) -> Tensor:
     part = _errors(data) if scale_only else data
     return regression.local(part, target, strength, scale_only)
 
