@@ -115,6 +115,11 @@ class Smoe(Section):
         "what the other experts of the group would have made of the point; then error_quantile "
         "plays no part",
     )
+    error_memory: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9,
+        description="judge experts: share of earlier steps in the errors that experts are judged "
+        "by, where all samples share a gate's scores",
+    )
     terms: Counts = Field(
         TERMS,
         description="experts that serve a channel together, their values added up, each chosen "
@@ -177,7 +182,7 @@ class Training(Section):
     batch_size: Positive = Field(32, description="samples a pass; of each process under torchrun")
     accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
-    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(0.3, description="of routing scores")
+    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(1.0, description="of routing scores")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="how steps are made")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.0, description="decoupled (adamw), or as a penalty in the loss (adam)"

@@ -178,6 +178,7 @@ def smoe_layer(
         order=smoe.order,
         routing=smoe.routing,
         judge=smoe.judge,
+        error_memory=smoe.error_memory,
         terms=terms,
         shared=smoe.shared,
         start=smoe.start,
@@ -263,3 +264,21 @@ def settle_gates(model: nn.Module) -> float:
             done.add(id(gate))
             total += float(settle(gate.scores, feedback))
     return total
+
+
+def remembered_errors(model: nn.Module) -> dict[str, Tensor]:
+    """Return what SMoE layers remember of their experts' errors, by number of the layer.
+
+    Layers that share a gate share its scores, and the first of them remembers.
+    """
+    layers = enumerate(smoe_layers(model))
+    found = {str(number): layer.feedback.remembered for number, layer in layers}
+    return {number: errors for number, errors in found.items() if errors is not None}
+
+
+def remember_errors(model: nn.Module, errors: Mapping[str, Tensor]) -> None:
+    """Give the SMoE layers back what `remembered_errors` found."""
+    layers = smoe_layers(model)
+    for number, values in errors.items():
+        layer = layers[int(number)]
+        layer.feedback.remembered = values.to(layer.weight.device)

@@ -45,8 +45,8 @@ class SpatialMoE2d(nn.Module):
     bias : bool
         One learned number per filter (the paper has none).
     weighted : bool
-        Multiply the outputs by the scores and train the gate by the main loss alone; then the
-        routing loss and the damping do not apply.
+        Multiply outputs by scores and train the gate by the main loss alone, without routing loss
+        and damping.
     error_quantile : float
         q: an output is incorrect when its error exceeds this quantile of its sample's errors. The
         paper's run has 0.3.
@@ -55,8 +55,7 @@ class SpatialMoE2d(nn.Module):
     routing_loss_weight : float
         Factor on the routing classification loss; 0 switches it off.
     order : str
-        ``score``: output channels by falling score (the paper); ``expert``: by rising index of the
-        expert (ours).
+        Of output channels: ``score``, falling (the paper), or ``expert``, rising index (ours).
     routing : str
         ``global``: the K best of all experts (the paper); ``grouped``: output channel k is the best
         of the k-th group of E / K experts, and the blame is shared within the group (ours).
@@ -65,12 +64,15 @@ class SpatialMoE2d(nn.Module):
         paper); ``experts``: the label says which expert of the group would have had the least error
         at the point (`kernels.contest`, ours; grouped routing only, and `error_quantile` plays no
         part).
+    error_memory : float
+        Share of earlier steps in the errors by which experts are judged, where samples share scores
+        (ours).
     terms : int
         T experts, each of a group of its own, serve an output channel together: their values add up
         (ours; grouped routing only. The paper has one).
     shared : bool
-        Each output channel has a filter that all points share, and its experts are what is added to
-        it (ours; grouped routing only). Once trained, a layer without would give the same.
+        Each output channel has a filter that all points share, to which its experts add (ours;
+        grouped routing only). Once trained, a layer without would give the same.
     start : str
         ``random`` scores (the paper); ``plain``: the same K experts everywhere, so that the
         layer begins as an ordinary convolution; ``regions``: smooth random scores, each expert its
@@ -80,8 +82,8 @@ class SpatialMoE2d(nn.Module):
         (of all, those that a plain start leaves unselected) begin as copies of its first, and
         nothing is added to a shared filter at first (ours).
     gate_noise : float
-        Standard deviation of noise on the scores in training; the paper's code takes 1 / E. Scores
-        that all samples share get one noise per step (ours).
+        Standard deviation of noise on the scores in training, one noise a step where samples share
+        them (ours); the paper's code takes 1 / E.
     importance_weight, load_weight, agreement_weight : float
         Factors on the auxiliary losses of the gate, all off by default.
 
@@ -127,6 +129,7 @@ class SpatialMoE2d(nn.Module):
         order: str = "score",
         routing: str = "global",
         judge: str = "points",
+        error_memory: float = 0.0,
         terms: int = 1,
         shared: bool = False,
         start: str = "random",
@@ -145,15 +148,9 @@ class SpatialMoE2d(nn.Module):
             importance_weight, load_weight, agreement_weight, gate_noise, how.num_selected
         )
         self.feedback = Feedback(
-            how,
-            filters_per_expert,
-            error_quantile,
-            damping,
-            routing_loss_weight,
-            LossScale(),
-            judge,
-            terms,
-        )
+            how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
+            judge, terms, error_memory,
+        )  # fmt: skip
         self._make_filters((in_channels, kernel_size, kernel_size), bias, shared)
         self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start)
         self._check_gate()

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError
-from smoecast.nn.network import gate_parameters
+from smoecast.nn.network import gate_parameters, remember_errors, remembered_errors
 from smoecast.training.distributed import Team
 from smoecast.training.precision import autocast, follow, new_scaler
 from smoecast.training.resume import Ledger, digest, part
@@ -121,6 +121,8 @@ class Run:
                 tensors |= {f"average.{name}": v for name, v in self.judged.state_dict().items()}
             for index, moments in self.optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
+            remembered = remembered_errors(self.model)
+            tensors |= {f"errors.{number}": value for number, value in remembered.items()}
             tensors |= {f"random.{name}": state for name, state in self._random().items()}
         if not self.team.first:
             return
@@ -156,6 +158,7 @@ class Run:
             moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        remember_errors(self.model, part(tensors, "errors."))
         self.scaler.load_state_dict(ledger.scaler)
         self._set_random(part(tensors, "random."))
 

@@ -3,6 +3,7 @@
 Run ``python tests/benchmarks/calibration_table.py --folder F``: each method and seed is a run of
 its own, fitted as ``smoecast postprocess --config planet-calibration`` does it with the settings
 named here, and scored on the test years. What is there is not made again; ``--show`` only prints.
+``--members 5`` is another table, and wants a folder of its own.
 """
 
 import os
@@ -73,15 +74,18 @@ def row(name: str, channel: str, runs: list[dict]) -> str:
 
 def main() -> None:
     """Fill what is asked for, and print all that is there."""
-    asked = cells.parser(__doc__.splitlines()[0]).parse_args()
+    parser = cells.parser(__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, default=10, help="of the planet's ensembles")
+    asked = parser.parse_args()
+    size = f"data.planet.members={asked.members}"
     rows = cells.chosen(METHODS, asked.only)
     if not asked.show:
-        cells.data(asked.folder, CONFIG)
+        cells.data(asked.folder, CONFIG, size)
         for seed in asked.seeds:
             for name, settings in rows.items():
                 if seed == asked.seeds[0] or not name.startswith(SEEDLESS):
                     place = cells.place_of(asked.folder, name, seed)
-                    cells.cell(place, CONFIG, seed, settings, make)
+                    cells.cell(place, CONFIG, seed, [size, *settings], make)
     for channel in ("z500", "t850", "t2m"):
         print(f"| {channel} | seeds | {' | '.join(SHOWN)} | parameters | CPU minutes |")
         print("|---" * (len(SHOWN) + 4) + "|")

@@ -22,9 +22,10 @@ def place_of(folder: Path, name: str, seed: int) -> Path:
     return folder / f"{slug}-{seed}"
 
 
-def data(folder: Path, zoo_name: str) -> None:
+def data(folder: Path, zoo_name: str, *settings: str) -> None:
     """Make the planet and its stores, once."""
-    config = configfile.load(zoo.locate(zoo_name, zoo.CONFIG), [f"folder={folder}", f"name={DATA}"])
+    names = [f"folder={folder}", f"name={DATA}", *settings]
+    config = configfile.load(zoo.locate(zoo_name, zoo.CONFIG), names)
     download(config)
     preprocess(config)
 

@@ -39,14 +39,15 @@ ABLATION = {
     "SMoE": [],
     "judged by points (the paper's RC loss)": ["network.smoe.judge=points"],
     "no RC loss: the regions drawn at first": ["network.smoe.routing_loss_weight=0"],
+    "each batch judged by itself": ["network.smoe.error_memory=0"],
     "damping 0.1": ["network.smoe.damping=0.1"],
     "no shared filter": ["network.smoe.shared=false"],
     "2 experts a channel": ["network.smoe.expansion=2"],
     "8 experts a channel": ["network.smoe.expansion=8"],
     "one term everywhere": ["network.smoe.terms=1"],
-    "4 terms of 8 experts in the last": [
-        "network.smoe.terms={last: 4}",
-        "network.smoe.expansion={last: 8}",
+    "2 terms of 4 experts in the last": [
+        "network.smoe.terms={last: 2}",
+        "network.smoe.expansion=4",
     ],
     "plain start": ["network.smoe.start=plain"],
     "gate of conv": ["network.smoe.gate=conv"],
@@ -56,7 +57,7 @@ ABLATION = {
     "first and last layer": ["network.smoe.layers=ends"],
     "last block, own gates": ["network.smoe.layers=block.1"],
     "last block, one gate": ["network.smoe.layers=block.1", "network.smoe.share=true"],
-    "gate step 0.03": ["training.gate_learning_rate=0.03"],
+    "gate step 0.1": ["training.gate_learning_rate=0.1"],
     "the released recipe": [
         "training.gate_learning_rate=0.002",
         *(

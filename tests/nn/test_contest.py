@@ -21,6 +21,15 @@ def seed():
     torch.manual_seed(0)
 
 
+class Gathering(signal.LossScale):
+    """A step of several passes: each with half of the samples."""
+
+    gathers, share = True, 0.5
+
+    def __call__(self, like):
+        return self.share
+
+
 def layer_of(**changes):
     settings = {"routing": "grouped", "judge": "experts", "damping": 1.0, "bias": True, **changes}
     return SpatialMoE2d(3, 4, 8, grid=GRID, **settings).double()
@@ -65,6 +74,38 @@ def test_a_gate_that_sees_the_input_has_labels_for_each_sample(gate):
     labels = labels_of(squared_errors(layer, x, target), layer.feedback.how)
     expected = functional.binary_cross_entropy_with_logits(scores, labels)
     torch.testing.assert_close(layer.routing_loss, expected)
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+def test_earlier_steps_have_their_say_in_the_labels(gathers):
+    layer = layer_of(error_memory=0.75)
+    if gathers:
+        layer.feedback.scale = Gathering()
+        layer.feedback.scale.share = 1.0
+    running = None
+    for _ in range(3):
+        x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
+        layer.zero_grad()
+        out = layer(x)
+        functional.mse_loss(out, target).backward()
+        settle_gates(nn.Sequential(layer))
+        errors = squared_errors(layer, x, target)
+        # all experts of a group share the target's square, which the layer leaves out
+        errors = (errors - (target**2).repeat_interleave(2, dim=1)).mean(dim=0)
+        running = errors if running is None else 0.75 * running + 0.25 * errors
+    scores = layer.gate.scores
+    labels = labels_of(running, layer.feedback.how)
+    assert (labels != labels_of(errors, layer.feedback.how)).any()
+    torch.testing.assert_close(
+        scores.grad, (torch.sigmoid(scores.detach()) - labels) / scores.numel()
+    )
+
+
+def test_errors_of_a_skipped_step_are_forgotten():
+    feedback = layer_of(error_memory=0.5).feedback
+    error = torch.tensor([1.0, torch.inf, torch.nan])
+    assert feedback.remember(error).tolist() == [1.0, 0.0, 0.0]
+    assert feedback.remember(error + 1.0).tolist() == [1.5, 0.0, 0.0]
 
 
 def test_pieces_of_a_batch_give_what_the_whole_gives(monkeypatch):
@@ -272,21 +313,13 @@ def test_a_fixed_gate_has_no_regions_to_begin_with():
         ({"terms": 2}, "terms must be at least 1, and 1 without groups, not 2"),
         ({"terms": 0, "routing": "grouped"}, "terms must be at least 1|multiple of"),
         ({"shared": True}, "shared filters need routing 'grouped'"),
+        ({"error_memory": 1.0}, "error_memory must be at least 0 and below 1, not 1.0"),
         ({"gate_noise": -1.0}, "must not be negative"),
     ],
 )
 def test_refuses_choices_that_do_not_go_together(changes, message):
     with pytest.raises(ValueError, match=message):
         SpatialMoE2d(3, 4, 8, grid=GRID, **changes)
-
-
-class Gathering(signal.LossScale):
-    """A step of several passes: each with half of the samples."""
-
-    gathers = True
-
-    def __call__(self, like):
-        return 0.5
 
 
 def test_errors_of_two_passes_settle_to_the_gradient_of_one():

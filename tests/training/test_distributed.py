@@ -96,7 +96,8 @@ def check_against_one_process(folder, history, tensors, **options):
     )
     assert numbers(history) == pytest.approx(numbers(records), rel=1e-5)
     for name, value in model.state_dict().items():
-        torch.testing.assert_close(tensors[name], value, rtol=1e-4, atol=1e-5, msg=name)
+        # Adam makes steps of 1e-3 also where a gradient is little more than rounding
+        torch.testing.assert_close(tensors[name], value, rtol=1e-4, atol=1e-4, msg=name)
     for name, parameter in model.named_parameters():
         ours = tensors[f"gradient of {name}"]
         torch.testing.assert_close(ours, parameter.grad, rtol=1e-3, atol=1e-6, msg=name)

@@ -5,7 +5,7 @@ little about the expert: some points are hard for all. Its error, abs(dL/dy) num
 abs(y - t) where the loss is a mean squared error; so (y - t) = dL/dy numel / 2 names the value t
 that the loss asked for, and with it the error that every other expert would have made at the same
 point. Labels say which expert of a group would have been best, on the mean of the samples that
-share the scores; the loss is the paper's (Dryden & Hoefler 2022, arXiv 2211.13491, section 2).
+share the scores, and with a memory of the steps before; the loss is the paper's (Dryden & Hoefler 2022, arXiv 2211.13491, section 2).
 
 Inside a network, t is a step down the gradient: the expert that lies nearest to it wins.
 """
@@ -104,7 +104,8 @@ def settle(scores: torch.nn.Parameter, feedback: Feedback) -> Tensor:
     error, values = scores.grad, scores.detach()
     if error is None:
         return values.new_zeros(())
-    labels, _ = routing.winner_labels(error, routing.select(values, feedback.how), feedback.how)
+    judged, index = feedback.remember(error), routing.select(values, feedback.how)
+    labels, _ = routing.winner_labels(judged, index, feedback.how)
     loss, gradient = routing.rc_loss_and_gradient(values, labels)
     error.copy_(gradient.mul_(feedback.weight))
     return loss
@@ -115,7 +116,8 @@ def _on_scores(scores: Tensor, error: Tensor, route: Route, feedback: Feedback) 
     if feedback.scale.gathers and scores.dim() == 3:
         feedback.loss = None
         return error.to(scores.dtype)
-    labels, _ = routing.winner_labels(error, route.index, feedback.how)
+    judged = feedback.remember(error) if scores.dim() == 3 else error
+    labels, _ = routing.winner_labels(judged, route.index, feedback.how)
     feedback.loss, gradient = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
     return gradient.mul_(feedback.weight).to(scores.dtype)
 

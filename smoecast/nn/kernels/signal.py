@@ -74,6 +74,11 @@ class Feedback:
         expert is, beside the others of its group (`contest`, ours).
     terms : int
         T, experts whose values add up to one output; the loss has as many fewer values.
+    memory : float
+        Of ``experts``: the share of what earlier steps said in the errors that experts are judged
+        by, where samples share their scores.
+    remembered : Tensor or None
+        (E, H, W), those errors; None before the first step.
     loss : Tensor or None
         Left by the last backward pass.
     """
@@ -86,6 +91,8 @@ class Feedback:
     scale: LossScale
     judge: str = "points"
     terms: int = 1
+    memory: float = 0.0
+    remembered: Tensor | None = None
     loss: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -93,12 +100,26 @@ class Feedback:
         routing.check_choice("judge", self.judge, ("points", "experts"))
         if not 0.0 <= self.error_quantile <= 1.0:
             raise ValueError(f"error_quantile must lie between 0 and 1, not {self.error_quantile}")
+        if not 0.0 <= self.memory < 1.0:
+            raise ValueError(f"error_memory must be at least 0 and below 1, not {self.memory}")
         if min(self.damping, self.weight) < 0:
             raise ValueError("damping and routing_loss_weight must not be negative")
         if self.terms < 1 or (self.terms > 1 and not self.how.grouped):
             raise ValueError(f"terms must be at least 1, and 1 without groups, not {self.terms}")
         if self.judge == "experts" and not self.how.grouped:
             raise ValueError("judge 'experts' needs routing 'grouped': a group is who competes")
+
+    def remember(self, error: Tensor) -> Tensor:
+        """Return the running mean of errors (E, H, W) over the steps so far, this one included.
+
+        What is not finite, in a step that a GradScaler skips, is forgotten.
+        """
+        if not self.memory:
+            return error
+        old = error.nan_to_num(0.0, 0.0, 0.0) if self.remembered is None else self.remembered
+        new = torch.where(error.isfinite(), torch.lerp(error, old, self.memory), old)
+        self.remembered = new
+        return new
 
 
 class _Signal(torch.autograd.Function):
