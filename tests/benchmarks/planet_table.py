@@ -33,31 +33,43 @@ GLOBAL = [
     f"network.smoe.{setting}"
     for setting in ("judge=points", "terms=1", "shared=false", "routing=global")
 ]
-HALF = ["training.epochs=2"]
+BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.terms=1"]
+MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0"
+LEAN = [
+    "training.epochs=2",
+    "network.smoe.error_memory=0",
+    "training.gate_learning_rate=0.3",
+    "network.smoe.terms={last: 2}",
+    "network.smoe.expansion=4",
+]
+"""Half the epochs, and the lean SMoE that the ablation changes one by one."""
 ABLATION = {
     "ResNet": ["network.smoe.layers=none"],
     "SMoE": [],
+    "with a memory of errors": [MEMORY],
+    "and a gate step of 1": [MEMORY, STEP],
+    "and 4 terms of 8 experts in the last": [
+        MEMORY,
+        STEP,
+        "network.smoe.terms={last: 4}",
+        "network.smoe.expansion={last: 8}",
+    ],
     "judged by points (the paper's RC loss)": ["network.smoe.judge=points"],
     "no RC loss: the regions drawn at first": ["network.smoe.routing_loss_weight=0"],
-    "each batch judged by itself": ["network.smoe.error_memory=0"],
     "damping 0.1": ["network.smoe.damping=0.1"],
     "no shared filter": ["network.smoe.shared=false"],
     "2 experts a channel": ["network.smoe.expansion=2"],
     "8 experts a channel": ["network.smoe.expansion=8"],
     "one term everywhere": ["network.smoe.terms=1"],
-    "2 terms of 4 experts in the last": [
-        "network.smoe.terms={last: 2}",
-        "network.smoe.expansion=4",
-    ],
     "plain start": ["network.smoe.start=plain"],
     "gate of conv": ["network.smoe.gate=conv"],
     "all experts compete, in their order": [*GLOBAL, "network.smoe.order=expert"],
     "all experts compete, by score": [*GLOBAL, "network.smoe.order=score"],
     "last layer alone": ["network.smoe.layers=last"],
     "first and last layer": ["network.smoe.layers=ends"],
-    "last block, own gates": ["network.smoe.layers=block.1"],
-    "last block, one gate": ["network.smoe.layers=block.1", "network.smoe.share=true"],
-    "gate step 0.1": ["training.gate_learning_rate=0.1"],
+    "last block, own gates": BLOCK,
+    "last block, one gate": [*BLOCK, "network.smoe.share=true"],
+    "gate step 0.03": ["training.gate_learning_rate=0.03"],
     "the released recipe": [
         "training.gate_learning_rate=0.002",
         *(
@@ -77,7 +89,6 @@ ABLATION = {
         ),
     ],
 }
-"""Each with half the epochs."""
 
 
 def make(config: Config) -> dict:
@@ -117,11 +128,11 @@ def row(name: str, runs: list[dict]) -> str:
 def main() -> None:
     """Fill what is asked for, and print all that is there."""
     parser = cells.parser(__doc__.splitlines()[0])
-    parser.add_argument("--ablation", action="store_true", help="those rows, with half the epochs")
+    parser.add_argument("--ablation", action="store_true", help="of a lean SMoE, half the epochs")
     asked = parser.parse_args()
     rows, begin = NETWORKS, ""
     if asked.ablation:
-        rows, begin = {name: [*s, *HALF] for name, s in ABLATION.items()}, "half-"
+        rows, begin = {name: [*LEAN, *s] for name, s in ABLATION.items()}, "half-"
     rows = cells.chosen(rows, asked.only)
     if not asked.show:
         cells.data(asked.folder, CONFIG)
