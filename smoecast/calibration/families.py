@@ -4,6 +4,7 @@ A family says which coefficients it has, where a fit begins, and how a forecast 
 scores. All of a family's coefficients may follow the season.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from smoecast.calibration.regression import Data
 from smoecast.errors import ConfigError
 from smoecast.nn.losses import gaussian_crps
 
+_ROOT_PI, _ROOT_TWO = math.sqrt(math.pi), math.sqrt(2.0)
 _LEAST = 1e-9
 """Floor under a gamma distribution's mean and std, in any unit."""
 
@@ -37,6 +39,9 @@ class Family:
         `Data` to the coefficients at which a fit begins, shape (K,).
     crps : callable
         Coefficients (K, N, S), or shapes that broadcast to it, and `Data` to scores (N, S).
+    slopes : callable, optional
+        The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
+        formula for these is faster than autograd.
     """
 
     names: str
@@ -44,6 +49,7 @@ class Family:
     located: bool
     start: Callable[[Data], Tensor]
     crps: Callable[[Tensor, Data], Tensor]
+    slopes: Callable[[Tensor, Data], tuple[Tensor, Tensor]] | None = None
 
 
 def spread_of(c: Tensor, d: Tensor, variance: Tensor) -> Tensor:
@@ -77,6 +83,18 @@ def _normal(theta: Tensor, data: Data) -> Tensor:
     return gaussian_crps(a + b * data.mean, spread_of(c, d, data.variance), data.truth)
 
 
+def _normal_slopes(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+    a, b, c, d = theta
+    std = spread_of(c, d, data.variance)
+    error = data.truth - a - b * data.mean
+    z = error / std
+    sign = torch.erf(z / _ROOT_TWO)
+    excess = ((-0.5 * z * z).exp() * _ROOT_TWO - 1.0) / _ROOT_PI
+    by_std = excess / std
+    slopes = torch.stack([-sign, -sign * data.mean, by_std * c, by_std * d * data.variance])
+    return error * sign + std * excess, slopes
+
+
 def _truncated_normal(theta: Tensor, data: Data) -> Tensor:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
@@ -102,7 +120,7 @@ def _csg_start(data: Data) -> Tensor:
     return torch.stack(parts).sqrt()
 
 
-NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal)
+NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes)
 TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
 CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
 

@@ -72,15 +72,27 @@ class Objective:
         loss, gradient = theta.new_zeros(points), torch.zeros_like(theta)
         for first in range(0, len(self.data.mean), rows):
             part = self.data.dates(slice(first, first + rows))
-            at = theta.detach().requires_grad_(True)
-            scores = part.weight * self.family.crps(coefficients(at, part.season), part)
-            gradient += torch.autograd.grad(scores.sum(), at)[0]
-            loss += scores.detach().sum(0) if points == scores.shape[1] else scores.detach().sum()
+            scores, slope = self._part(theta, part)
+            gradient += slope
+            loss += scores.sum(0) if points == scores.shape[1] else scores.sum()
         if self.target is not None and self.pull is not None:
             away = theta - self.target
             back = self.pull @ away
             loss, gradient = loss + 0.5 * (away * back).sum(0), gradient + back
         return loss, gradient
+
+    def _part(self, theta: Tensor, part: Data) -> tuple[Tensor, Tensor]:
+        """Return the weighted scores of some dates, (n, S), and their gradient, (K B, P)."""
+        if self.family.slopes is None:
+            at = theta.detach().requires_grad_(True)
+            scores = part.weight * self.family.crps(coefficients(at, part.season), part)
+            return scores.detach(), torch.autograd.grad(scores.sum(), at)[0]
+        scores, slopes = self.family.slopes(coefficients(theta, part.season), part)
+        slopes *= part.weight
+        if theta.shape[1] == 1:
+            slopes = slopes.sum(2, keepdim=True)
+        # (K, n, P) -> (K, B, P) -> (K B, P)
+        return part.weight * scores, (part.season.T @ slopes).flatten(0, 1)
 
 
 def pooled(family: Family, data: Data, scale_only: bool = False) -> Tensor:

@@ -7,6 +7,7 @@ comes out. No distribution is assumed, fields hang together as the raw members d
 of members may be missing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from smoecast.calibration.regression import Data
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
+Slopes = Callable[[Tensor, Data], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,27 +172,44 @@ def _distance(raw: Values) -> Values:
     return np.asarray(2.0 * total / (count * (count - 1.0)))
 
 
-def _score(theta: Tensor, data: Data, share: Tensor) -> Tensor:
-    """Return the CRPS; `share` of the distance between members is taken off, shape (N, S)."""
+def _slopes(theta: Tensor, data: Data, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Return CRPS (N, S) and its derivatives in a, b, c, d, (4, N, S).
+
+    `share` (N, S) of the distance between members is taken off.
+    """
     a, b, c, d = theta
-    location, apart = a + b * data.mean, data.variance.sqrt()
-    wanted = spread_of(c, d, data.variance)
-    stretch = torch.where(apart > 0, wanted / torch.where(apart > 0, apart, 1.0), 0.0)
-    error = data.truth - location
-    members = (error[:, None] - stretch[:, None] * data.deviations).abs().sum(1)
+    apart, wanted = data.variance.sqrt(), spread_of(c, d, data.variance)
+    some = torch.where(apart > 0, apart, 1.0)
+    stretch = torch.where(apart > 0, wanted / some, 0.0)
+    error = data.truth - a - b * data.mean
+    # (N, M, S), in place: which side of each member the truth lies on
+    side = stretch[:, None] * data.deviations
+    torch.sub(error[:, None], side, out=side).sign_()
     # a missing member has no deviation, and counted as one at the location
     missing = data.deviations.shape[1] - data.count
-    score: Tensor = (members - missing * error.abs()) / data.count
-    return score - 0.5 * share * stretch * apart
+    by_error = (side.sum(1) - missing * error.sign()) / data.count
+    by_stretch = -side.mul_(data.deviations).sum(1) / data.count - 0.5 * share * apart
+    score = error * by_error + stretch * by_stretch
+    by_wanted = torch.where(apart > 0, by_stretch / (wanted * some), 0.0)
+    by_d = by_wanted * d * data.variance
+    return score, torch.stack([-by_error, -by_error * data.mean, by_wanted * c, by_d])
 
 
-def _plain(theta: Tensor, data: Data) -> Tensor:
-    return _score(theta, data, (data.count - 1.0) / data.count)
+def _plain(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+    return _slopes(theta, data, (data.count - 1.0) / data.count)
 
 
-def _fair(theta: Tensor, data: Data) -> Tensor:
-    return _score(theta, data, torch.ones_like(data.mean))
+def _fair(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+    return _slopes(theta, data, torch.ones_like(data.mean))
 
 
-PLAIN = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _plain)
-FAIR = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _fair)
+def _scores_of(slopes: Slopes) -> Callable[[Tensor, Data], Tensor]:
+    return lambda theta, data: slopes(theta, data)[0]
+
+
+def _family(slopes: Slopes) -> Family:
+    units = (1.0, 0.0, 1.0, 0.0)
+    return Family("abcd", units, True, normal_start, _scores_of(slopes), slopes)
+
+
+PLAIN, FAIR = _family(_plain), _family(_fair)

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load, save
 from scipy.optimize import minimize
 from scipy.stats import truncnorm
 
 from smoecast.calibration import emos, general, mbm
+from smoecast.calibration.cases import prepare, season_columns
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.families import NORMAL
 from smoecast.calibration.mbm import MemberByMember
@@ -217,3 +219,21 @@ def test_every_refusal() -> None:
         mbm.fit(members, truth, where="pooled", season="harmonic", starts=STARTS[:3])
     with pytest.raises(ConfigError, match="pooled or local"):
         mbm.fit(members, truth, where="global")
+
+
+@pytest.mark.parametrize("family", [NORMAL, mbm.PLAIN, mbm.FAIR])
+def test_the_slopes_of_a_score_are_its_derivatives(family: Any) -> None:
+    rng = np.random.default_rng(5)
+    raw = rng.normal(size=(6, 5, 4))
+    raw[0, :2] = np.nan
+    raw[1, :, 0] = 1.0
+    data, _ = prepare(raw, rng.normal(size=(6, 4)), None, None, season_columns("none", None, 6))
+    data = mbm._with_members(data, raw)
+    theta = torch.tensor([0.1, 0.9, 0.4, -0.8], dtype=torch.float64)[:, None, None]
+    scores, slopes = family.slopes(theta, data)
+    torch.testing.assert_close(family.crps(theta, data), scores)
+    for number in range(4):
+        step = torch.zeros_like(theta)
+        step[number] = 1e-6
+        ahead, behind = (family.crps(theta + s * step, data) for s in (1.0, -1.0))
+        torch.testing.assert_close(slopes[number], (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-8)

@@ -5,7 +5,8 @@ little about the expert: some points are hard for all. Its error, abs(dL/dy) num
 abs(y - t) where the loss is a mean squared error; so (y - t) = dL/dy numel / 2 names the value t
 that the loss asked for, and with it the error that every other expert would have made at the same
 point. Labels say which expert of a group would have been best, on the mean of the samples that
-share the scores, and with a memory of the steps before; the loss is the paper's (Dryden & Hoefler 2022, arXiv 2211.13491, section 2).
+share the scores, and with a memory of the steps before; the loss is the paper's (Dryden & Hoefler
+2022, arXiv 2211.13491, section 2).
 
 Inside a network, t is a step down the gradient: the expert that lies nearest to it wins.
 """
