@@ -51,7 +51,8 @@ def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
     forecast(config, models=[zoo.locate(name)])
     published = zoo.scores(name)["scores"]
     for record in evaluate(config)["scores"]:
-        same = next(r for r in published if r["forecast"] == record["forecast"])
+        key = record["forecast"], record["lead_hours"]
+        same = next(r for r in published if (r["forecast"], r["lead_hours"]) == key)
         assert record["rmse"] == pytest.approx(same["rmse"], rel=1e-4)
 
 
