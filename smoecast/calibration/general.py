@@ -136,7 +136,7 @@ def local(
     target: Tensor,
     strength: float,
     scale_only: bool = False,
-    begin: Tensor | None = None,
+    near: Tensor | None = None,
 ) -> Tensor:
     """Fit one set of coefficients for each point, drawn towards given ones.
 
@@ -152,7 +152,7 @@ def local(
         How many average dates the target is worth.
     scale_only : bool
         As in `pooled`.
-    begin : Tensor, optional, shape (K B, S)
+    near : Tensor, optional, shape (K B, S)
         Where to begin, if anything is known that lies nearer than the target.
 
     Returns
@@ -165,7 +165,7 @@ def local(
     centre = (share * data.mean).sum(0) / share.sum(0).clamp(min=_TINY)
     if not family.located or scale_only:
         centre = torch.zeros_like(centre)
-    return _descend(family, even, target, centre, scale_only, strength, begin)
+    return _descend(family, even, target, centre, scale_only, strength, near)
 
 
 def _descend(
@@ -175,7 +175,7 @@ def _descend(
     centre: Tensor | None,
     scale_only: bool,
     strength: float | None = None,
-    nearer: Tensor | None = None,
+    near: Tensor | None = None,
 ) -> Tensor:
     """Return coefficients of least loss, of the shape of `start`, by lots of points."""
     count = data.season.shape[1]
@@ -191,7 +191,7 @@ def _descend(
     else:
         known = curvature / data.weight.sum().clamp(min=_TINY)
         drawn = replace(objective, target=begin, pull=strength * known)
-        first = begin if nearer is None else _moved(nearer, shift, count, family)
+        first = begin if near is None else _moved(near, shift, count, family)
         found = _each(drawn, first, known, free, strength)
     return _moved(found, -shift[: start.shape[1]], count, family)
 
