@@ -199,8 +199,10 @@ class Training(Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of averaged weights, which are validated and kept; 0 for none"
     )
-    precision: Literal["float32", "bf16", "fp16"] = Field(
-        "float32", description="of the network's passes in training; weights stay float32"
+    precision: Literal["float32", "bf16", "fp16", "auto"] = Field(
+        "float32",
+        description="of the network's passes in training; weights stay float32. auto: bf16 where "
+        "the device computes in it, float32 elsewhere",
     )
     start_from: str = Field(
         "", description="begin with the weights of this model: a run's folder or a name in the zoo"

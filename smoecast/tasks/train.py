@@ -40,7 +40,8 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model`` (folder), ``parameters``, ``epochs``, ``best_epoch``, ``best_loss``, ``seconds``.
+        ``model`` (folder), ``parameters``, ``epochs``, ``best_epoch``, ``best_loss``, ``seconds``,
+        ``precision``, ``trained``.
 
     Raises
     ------

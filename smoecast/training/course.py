@@ -44,6 +44,8 @@ class Outcome(TypedDict):
         Training loss of that epoch.
     seconds : float
         Over all epochs.
+    precision : str
+        What the last passes were computed in.
     trained : bool
         False when the run had been finished before, and nothing was left to do.
     """
@@ -53,6 +55,7 @@ class Outcome(TypedDict):
     best_loss: float
     train_loss: float
     seconds: float
+    precision: str
     trained: bool
 
 

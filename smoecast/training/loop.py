@@ -116,7 +116,7 @@ def train(
             _write_history(run.ledger, folder)
         model.load_state_dict(run.best)
         follow_scaler(model, None)
-    return _outcome(run.ledger, trained)
+    return _outcome(run, trained)
 
 
 def _ignore(_: object) -> None:
@@ -236,7 +236,8 @@ def _write_history(ledger: Ledger, folder: Path) -> None:
     write_atomic(folder / HISTORY, lines.encode())
 
 
-def _outcome(ledger: Ledger, trained: bool) -> Outcome:
+def _outcome(run: Run, trained: bool) -> Outcome:
+    ledger = run.ledger
     best = ledger.history[ledger.progress.best_epoch - 1]
     return Outcome(
         epochs=ledger.epoch,
@@ -244,5 +245,6 @@ def _outcome(ledger: Ledger, trained: bool) -> Outcome:
         best_loss=best["validation_loss"],
         train_loss=best["train_loss"],
         seconds=round(sum(record["seconds"] for record in ledger.history), 3),
+        precision=run.precision,
         trained=trained,
     )

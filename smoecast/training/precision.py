@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smoecast import console
 from smoecast.errors import ConfigError
 from smoecast.nn.kernels.signal import LossScale
 from smoecast.nn.network import smoe_layers
@@ -39,6 +40,36 @@ def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> PieceScale:
     for layer in smoe_layers(model):
         layer.feedback.scale = scale
     return scale
+
+
+def resolve(precision: str, device: torch.device) -> str:
+    """Return the precision that is meant, for `auto` the faster one on this device.
+
+    A processor without bf16 instructions computes convolutions in it by a loop that is tens of
+    times slower than float32; who asks for it there is warned.
+    """
+    native = _has_bf16(device)
+    if precision == "auto":
+        return "bf16" if native else "float32"
+    if precision == "bf16" and device.type == "cpu" and not native:
+        console.say(
+            "warning: training.precision: this processor has no bf16 and is much slower in it "
+            "than in float32; auto chooses the faster one"
+        )
+    return precision
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    can = torch.cpu.get_capabilities()
+    return any(can.get(name, False) for name in _BF16)
+
+
+_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What x86 and ARM call it."""
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

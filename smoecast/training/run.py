@@ -18,7 +18,7 @@ from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError
 from smoecast.nn.network import gate_parameters, remember_errors, remembered_errors
 from smoecast.training.distributed import Team
-from smoecast.training.precision import autocast, follow, new_scaler
+from smoecast.training.precision import autocast, follow, new_scaler, resolve
 from smoecast.training.resume import Ledger, digest, part
 from smoecast.training.state import portable
 
@@ -51,6 +51,8 @@ class Run:
         What is validated and kept: the model, or with `ema` a copy whose weights trail behind.
     best : dict of str to Tensor
         Tensors of the best epoch so far.
+    precision : str
+        What the passes are computed in: bf16, fp16 or float32.
 
     Raises
     ------
@@ -62,9 +64,10 @@ class Run:
         self, model: nn.Module, settings: Training, device: torch.device, team: Team
     ) -> None:
         self.model = model.to(device)
-        self.device, self.team, self.precision = device, team, settings.precision
+        self.device, self.team = device, team
+        self.precision = resolve(settings.precision, device)
         self.autocast()
-        self.scaler = new_scaler(settings.precision, device)
+        self.scaler = new_scaler(self.precision, device)
         self.scale = follow(model, self.scaler)
         self.judged = copy.deepcopy(model).requires_grad_(False).eval() if settings.ema else model
         self.gates = gate_parameters(model)

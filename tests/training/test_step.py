@@ -10,7 +10,7 @@ from smoecast.nn.network import gate_parameters
 from smoecast.training.course import Course
 from smoecast.training.distributed import Team
 from smoecast.training.loop import train
-from smoecast.training.precision import autocast
+from smoecast.training.precision import autocast, resolve
 from smoecast.training.resume import Ledger
 from smoecast.training.run import Run
 from smoecast.training.step import pieces, rates, take_step
@@ -145,6 +145,30 @@ def test_half_precision_learns(task, precision):
 def test_a_device_without_the_precision_is_refused():
     with pytest.raises(ConfigError, match="meta cannot compute in bf16 here; use float32"):
         autocast("bf16", torch.device("meta"))
+
+
+@pytest.mark.parametrize(
+    ("has", "meant"),
+    [({"avx512_bf16": True}, "bf16"), ({"bf16": True}, "bf16"), ({"avx2": True}, "float32")],
+)
+def test_auto_takes_bf16_where_the_processor_has_it(task, monkeypatch, capsys, has, meant):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: has)
+    task["settings"] = small_settings(epochs=1, precision="auto")
+    assert train(small_model(), **task)["precision"] == meant
+    assert not capsys.readouterr().err
+
+
+def test_auto_is_float32_on_a_device_of_another_kind():
+    assert resolve("auto", torch.device("meta")) == "float32"
+
+
+def test_bf16_on_a_processor_without_it_is_done_with_a_warning(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx2": True})
+    assert resolve("bf16", CPU) == "bf16"
+    assert "this processor has no bf16" in capsys.readouterr().err
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": True})
+    assert resolve("bf16", CPU) == "bf16"
+    assert not capsys.readouterr().err
 
 
 def test_a_step_that_overflows_is_skipped_and_the_scale_falls(tmp_path, monkeypatch):
