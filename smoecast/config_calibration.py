@@ -59,6 +59,11 @@ class Postprocess(Section):
         0, ge=0, description="emos and mbm are fitted anew to the days before each start; 0: once"
     )
     network: Network = Field(Network(), description="for method smoe")
+    shift: Literal["spread", "error"] = Field(
+        "spread",
+        description="networks move the mean in units of the ensemble's spread (ENS-10), or of the "
+        "usual error of its mean in the training part, which few members do not make noisy",
+    )
     training: Training = Field(Training(), description="how a network is fitted")
     members: int = Field(0, ge=0, description="members written; 0: as many as came in")
     members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(

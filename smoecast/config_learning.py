@@ -167,6 +167,11 @@ class Network(Section):
     )
     dropout: Fraction = Field(0.0, description="share of values dropped in training")
     position_channels: int = Field(0, ge=0, description="learned input fields, one value a point")
+    offset: bool = Field(
+        False,
+        description="a learned number for each output channel and point, added to the output: what "
+        "a place has in every weather",
+    )
     convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local"] = Field(
         "smoe",
         description="what stands at smoe.layers: SMoE, or what it is compared with; all else is "

@@ -1,7 +1,8 @@
 """Calibration by a network: corrections in units of the ensemble's own spread.
 
 Source: the ENS-10 benchmark (Ashkboos et al. 2022, arXiv 2206.14786): mean = ensemble mean +
-o0 x spread, standard deviation = exp(o1) x spread. The floor under the spread is ours.
+o0 x spread, standard deviation = exp(o1) x spread. The floor under the spread is ours, and so is
+the other unit of the shift: few members give a noisy spread, and its noise is in all shifts by it.
 """
 
 from collections.abc import Callable
@@ -28,12 +29,17 @@ class SpreadCorrection(nn.Module):
         `target_scale` is the target's spread in physical units.
     spread : Tensor
         (D,) integers: the inputs with the targets' ensemble standard deviation.
+    steady : bool
+        Shift the mean in units of `target_scale`, not of the ensemble's spread.
     """
 
     spread: Tensor
 
-    def __init__(self, backbone: nn.Module, statistics: Statistics, spread: Tensor) -> None:
+    def __init__(
+        self, backbone: nn.Module, statistics: Statistics, spread: Tensor, steady: bool = False
+    ) -> None:
         super().__init__()
+        self.steady = steady
         self.normalizer = Normalizer(statistics)
         self.backbone = backbone
         self.register_buffer("spread", spread.to(torch.int64).clone())
@@ -42,7 +48,7 @@ class SpreadCorrection(nn.Module):
         """(B, C, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
         output = self.backbone(self.normalizer.inputs(fields))
         mean, spread = fields[:, self.normalizer.base], fields[:, self.spread]
-        return corrected(output, mean, spread, self.normalizer.target_scale)
+        return corrected(output, mean, spread, self.normalizer.target_scale, self.steady)
 
 
 class MemberCorrection(nn.Module):
@@ -60,10 +66,15 @@ class MemberCorrection(nn.Module):
         Of the C channels of a member, then of X further inputs; `base` names the targets among C.
     channels : int
         C.
+    steady : bool
+        As for `SpreadCorrection`.
     """
 
-    def __init__(self, backbone: nn.Module, statistics: Statistics, channels: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, statistics: Statistics, channels: int, steady: bool = False
+    ) -> None:
         super().__init__()
+        self.steady = steady
         self.normalizer = Normalizer(statistics)
         self.backbone = backbone
         self.channels = channels
@@ -81,7 +92,8 @@ class MemberCorrection(nn.Module):
         # the numbers of a missing member are never used, but 0 x NaN would be
         output = self.backbone(seen.masked_fill(~there[:, :, None, None, None], 0.0), there)
         base = self.normalizer.base
-        return corrected(output, mean[:, base], std[:, base], self.normalizer.target_scale)
+        scale = self.normalizer.target_scale
+        return corrected(output, mean[:, base], std[:, base], scale, self.steady)
 
     def _seen(self, members: Tensor, mean: Tensor, std: Tensor, extra: Tensor) -> Tensor:
         """Return each member normalised, how many spreads it is off the mean, and the rest."""
@@ -113,13 +125,16 @@ def member_moments(members: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (away.square().sum(dim=1) / (count - 1).clamp_min(1)).sqrt()
 
 
-def corrected(output: Tensor, mean: Tensor, spread: Tensor, scale: Tensor) -> Tensor:
+def corrected(
+    output: Tensor, mean: Tensor, spread: Tensor, scale: Tensor, steady: bool = False
+) -> Tensor:
     """Apply what a network says to an ensemble's moments.
 
     Parameters
     ----------
     output : Tensor
-        (B, 2 D, H, W): D shifts in units of the spread, then D logarithms of the factor on it.
+        (B, 2 D, H, W): D shifts, in units of the spread or, `steady`, of the scale; then D
+        logarithms of the factor on the spread.
     mean, spread : Tensor
         (B, D, H, W), of the ensemble.
     scale : Tensor
@@ -131,11 +146,12 @@ def corrected(output: Tensor, mean: Tensor, spread: Tensor, scale: Tensor) -> Te
         (B, 2 D, H, W): D means, then D spreads.
     """
     shift, stretch = output.chunk(2, dim=1)
-    least = FLOOR * scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
+    usual = scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
+    least = FLOOR * usual
     raw = spread.clamp_min(least)
     # bounded: a spread e^6 times the raw one is a diverging network, not a forecast
     std = (raw * stretch.clamp(-6.0, 6.0).exp()).clamp_min(least)
-    return torch.cat([mean + shift * raw, std], dim=1)
+    return torch.cat([mean + shift * (usual if steady else raw), std], dim=1)
 
 
 def crps_loss(latitude_weights: Tensor, scale: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -18,6 +18,7 @@ from smoecast.nn.normalize import Normalizer, Statistics
 from smoecast.nn.resnet import ResNet
 from smoecast.nn.sites import Convolutions, Site, Special
 from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.stages import Offset
 from smoecast.nn.unet import UNet
 
 FIRST_FORECAST = 0.1
@@ -83,6 +84,8 @@ def build(
         for name, parameter in last.named_parameters(recurse=False):
             if name in ("weight", "common"):
                 parameter.mul_(FIRST_FORECAST)
+    if network.offset and network.kind != "linear":
+        backbone.last = nn.Sequential(backbone.last, Offset(out_channels, grid))
     return backbone
 
 

@@ -1,4 +1,4 @@
-"""What follows a convolution: activation, normalisation, dropout; and learned input fields."""
+"""What follows a convolution: activation, normalisation, dropout; learned fields of a network."""
 
 from typing import Literal
 
@@ -43,6 +43,26 @@ def stage(
         Probability that a value is dropped in training, last.
     """
     return convolution, activation, normalization_of(normalization, channels), nn.Dropout(dropout)
+
+
+class Offset(nn.Module):
+    """Adds a learned number to each channel at each point, nothing before training.
+
+    Parameters
+    ----------
+    channels : int
+        D.
+    grid : tuple of int
+        (H, W).
+    """
+
+    def __init__(self, channels: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.field = nn.Parameter(torch.zeros(channels, *grid))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, D, H, W) -> (B, D, H, W)."""
+        return inputs + self.field
 
 
 def with_position(inputs: Tensor, position: Tensor) -> Tensor:

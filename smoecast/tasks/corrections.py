@@ -90,10 +90,10 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
     settings, place = config.postprocess, predictors.place
     channels, outputs = len(settings.channels), 2 * len(settings.targets)
     count, method = len(statistics.input_mean), settings.method
-    periodic = isinstance(place, Grid) and place.periodic
+    periodic, steady = isinstance(place, Grid) and place.periodic, settings.shift == "error"
     if method == "smoe":
         backbone = build(settings.network, count, outputs, place.shape, periodic)
-        return SpreadCorrection(backbone, statistics, statistics.base + channels)
+        return SpreadCorrection(backbone, statistics, statistics.base + channels, steady)
     wide = (count, outputs, place.shape, "periodic" if periodic else "zeros")
     plain: PointMLP | LeNet | EnsembleUNet | EnsembleTransformer
     try:
@@ -108,8 +108,8 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
     with torch.no_grad():
         plain.last.weight.mul_(FIRST_FORECAST)
     if method == "transformer":
-        return MemberCorrection(plain, statistics, channels)
-    return SpreadCorrection(plain, statistics, statistics.base + channels)
+        return MemberCorrection(plain, statistics, channels, steady)
+    return SpreadCorrection(plain, statistics, statistics.base + channels, steady)
 
 
 def opened(

@@ -22,11 +22,16 @@ from smoecast.tasks.forecast import forecast
 from smoecast.tasks.train import train
 
 CONFIG = "planet-smoe"
+ALIKE = "network.offset=false"
+"""An output has no offset of its own at each point."""
 NETWORKS = {
-    "ResNet": ["network.smoe.layers=none"],
-    "CoordConv": ["network.convolution=coordconv"],
-    "low-rank local": ["network.convolution=lowrank"],
-    "locally connected": ["network.convolution=local", "network.smoe.layers=last"],
+    "ResNet": ["network.smoe.layers=none", ALIKE],
+    "with an offset: ResNet": ["network.smoe.layers=none"],
+    "CoordConv": ["network.convolution=coordconv", ALIKE],
+    "low-rank local": ["network.convolution=lowrank", ALIKE],
+    "locally connected": ["network.convolution=local", "network.smoe.layers=last", ALIKE],
+    "with an offset: locally connected": ["network.convolution=local", "network.smoe.layers=last"],
+    "without an offset: SMoE": [ALIKE],
     "SMoE": [],
 }
 GLOBAL = [

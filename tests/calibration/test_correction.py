@@ -33,6 +33,15 @@ def test_the_published_head() -> None:
     torch.testing.assert_close(made, torch.tensor([281.5, 6.0]))
 
 
+def test_a_steady_head_moves_by_the_usual_error_whatever_the_spread_of_today() -> None:
+    output = torch.tensor([0.5, np.log(2.0)]).view(1, 2, 1, 1).float()
+    mean, scale = torch.full((1, 1, 1, 1), 280.0), torch.full((1,), 4.0)
+    for spread in (3.0, 5.0):
+        today = torch.full((1, 1, 1, 1), spread)
+        made = corrected(output, mean, today, scale, steady=True).flatten()
+        torch.testing.assert_close(made, torch.tensor([282.0, 2 * spread]))
+
+
 def test_the_spread_shrinks_freely_but_not_below_the_floor() -> None:
     one = torch.ones(1, 1, 1, 1)
     small = corrected(torch.tensor([0.0, -5.0]).view(1, 2, 1, 1), one, one, torch.ones(1))
@@ -60,6 +69,16 @@ def test_moments_of_members_are_those_of_numpy() -> None:
     wanted = moments(members[:, None].numpy())[:, 0]
     found = torch.cat(member_moments(members), dim=1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)
+
+
+def test_a_steady_shift_of_members_too() -> None:
+    network = MemberCorrection(EnsembleTransformer(2 * 3 + 1, 2), statistics(4, [2]), 3, True)
+    with torch.no_grad():
+        network.backbone.last.weight.zero_()
+        network.backbone.last.bias.fill_(1.5)
+    members = torch.randn(1, 5, 3, 4, 6) + 280
+    made = network(torch.cat([members.flatten(1, 2), torch.zeros(1, 1, 4, 6)], dim=1))
+    torch.testing.assert_close(made[:, 0], members[:, :, 2].mean(dim=1) + 1.5 * 2.0)
 
 
 def test_a_missing_member_is_as_if_it_never_was() -> None:

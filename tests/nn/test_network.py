@@ -49,6 +49,27 @@ def test_number_of_experts(expansion, routing, terms, experts):
     assert smoe_layers(model)[0].gate.num_experts == experts
 
 
+@pytest.mark.parametrize("kind", ["resnet", "cnn", "unet"])
+def test_an_offset_is_nothing_at_first_and_learns_what_each_point_needs(kind):
+    settings = Network(kind=kind, width=4, blocks=1, levels=2, offset=True)
+    torch.manual_seed(0)
+    model = build(settings, 3, 2, (8, 8), True)
+    torch.manual_seed(0)
+    without = build(settings.model_copy(update={"offset": False}), 3, 2, (8, 8), True)
+    fields, target = torch.randn(4, 3, 8, 8), torch.randn(2, 8, 8)
+    assert torch.equal(model.eval()(fields), without.eval()(fields))
+    (model(fields) - target).square().mean().backward()
+    own = {n: p for n, p in model.named_parameters() if p.shape == (2, 8, 8)}
+    assert list(own) == ["last.1.field"]
+    expected = (model(fields) - target).mean(dim=0) * 2 / target.numel()
+    torch.testing.assert_close(own["last.1.field"].grad, expected)
+
+
+def test_linear_regression_has_its_own_offset():
+    model = build(Network(kind="linear", offset=True), 3, 2, GRID, True)
+    assert [name for name, _ in model.named_parameters()] == ["last.weight", "last.bias"]
+
+
 def test_places_have_sizes_of_their_own():
     smoe = {"layers": ["hidden.1", "last"], "expansion": {"last": 8}, "terms": {"hidden.1": 2}}
     inner, last = smoe_layers(build(network(**smoe), 3, 2, GRID, False))

@@ -26,7 +26,8 @@ HOUR = np.timedelta64(3_600_000_000_000, "ns")
 KINDS = {
     **{method: f"method: {method}" for method in METHODS},
     "mlp for any grid": "method: mlp, where: pooled",
-    "U-Net with SMoE": "method: smoe, network: {kind: unet, width: 4, smoe: {layers: [block.1]}}",
+    "U-Net with SMoE": "method: smoe, shift: error, network: {kind: unet, width: 4, offset: true, "
+    "smoe: {layers: [block.1]}}",
     "plain network": "method: smoe, network: {width: 6, blocks: 1, smoe: {layers: none}}",
 }
 PARAMETERS = {"mlp": 128 * (2 * 2 + 3 + 1 + 3) + 2, "lenet": 64 * 5 * 9 + 64 + 20_500 + 2688 + 258}
