@@ -20,18 +20,27 @@ from smoecast.tasks.fitting import fit
 from smoecast.tasks.postprocess import postprocess
 
 CONFIG = "planet-calibration"
+PUBLISHED = "postprocess.shift=spread"
+"""The head of the ENS-10 benchmark's networks."""
 METHODS = {
     "raw": ["postprocess.method=raw", "evaluate.normal=false"],
     "EMOS, pooled": ["postprocess.method=emos", "postprocess.where=pooled"],
     "EMOS, local": ["postprocess.method=emos"],
     "EMOS, local, harmonic": ["postprocess.method=emos", "postprocess.season=harmonic"],
     "member by member": ["postprocess.method=mbm", "evaluate.normal=false"],
-    "MLP": ["postprocess.method=mlp"],
-    "LeNet": ["postprocess.method=lenet"],
-    "U-Net": ["postprocess.method=unet"],
-    "plain network": ["postprocess.network.smoe.layers=none"],
+    "MLP": ["postprocess.method=mlp", PUBLISHED],
+    "LeNet": ["postprocess.method=lenet", PUBLISHED],
+    "U-Net": ["postprocess.method=unet", PUBLISHED],
+    "Transformer": ["postprocess.method=transformer", PUBLISHED],
     "SMoE": [],
-    "Transformer": ["postprocess.method=transformer"],
+    "without SMoE": ["postprocess.network.smoe.layers=none"],
+    "without SMoE and offset": [
+        "postprocess.network.smoe.layers=none",
+        "postprocess.network.offset=false",
+    ],
+    "without offset: SMoE": ["postprocess.network.offset=false"],
+    "shifts by spread: SMoE": [PUBLISHED],
+    "one resolution: SMoE": ["postprocess.network.kind=resnet", "postprocess.network.blocks=2"],
 }
 SEEDLESS = ("raw", "EMOS", "member")
 SHOWN = ("crps", "eecrps", "spread_skill_ratio", "flat_points")
