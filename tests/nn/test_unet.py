@@ -11,7 +11,8 @@ def convolution(site):
 
 
 def unet(levels=3, **changes):
-    return UNet(3, 2, (8, 12), convolution, width=4, levels=levels, **changes)
+    settings = {"width": 4, "levels": levels, "padding": "periodic", **changes}
+    return UNet(3, 2, (8, 12), convolution, **settings)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group", "none"])
