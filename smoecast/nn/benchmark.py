@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smoecast.nn.local import SameConv2d
-from smoecast.nn.padding import enlarged, pad_same
+from smoecast.nn.padding import pad_same
 
 HIDDEN = 128
 PATCH = 7
@@ -148,3 +148,13 @@ def _pair(inside: int, middle: int, outside: int, padding: str) -> nn.Sequential
     for a, b in ((inside, middle), (middle, outside)):
         layers += [SameConv2d(a, b, padding=padding), nn.BatchNorm2d(b), nn.ReLU()]
     return nn.Sequential(*layers)
+
+
+def enlarged(fields: Tensor, shape: torch.Size, padding: str) -> Tensor:
+    """Return fields on a grid twice as fine, (B, C, H // 2, W // 2) -> (B, C, H, W)."""
+    border = 1 if padding == "periodic" else 0
+    wrapped = functional.pad(fields, (border, border, 0, 0), mode="circular")
+    larger = functional.interpolate(wrapped, scale_factor=2.0, mode="bilinear")
+    larger = larger[..., 2 * border : larger.shape[-1] - 2 * border]
+    rows, columns = (want - have for want, have in zip(shape, larger.shape[2:], strict=True))
+    return functional.pad(larger, (0, columns, 0, rows), mode="replicate")

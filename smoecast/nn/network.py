@@ -109,7 +109,7 @@ def _backbone(
     )
     backbone: ResNet | CNN | UNet
     if network.kind == "unet":
-        backbone = UNet(*sizes, levels=network.levels, padding=padding, **settings)
+        backbone = UNet(*sizes, levels=network.levels, **settings)
     else:
         kind = ResNet if network.kind == "resnet" else CNN
         backbone = kind(*sizes, blocks=network.blocks, **settings)

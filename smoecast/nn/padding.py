@@ -75,13 +75,3 @@ def coordinates(grid: tuple[int, int], *, like: Tensor) -> Tensor:
     """Return row and column of every point, each from -1 to 1: (2, H, W)."""
     rows, columns = (torch.linspace(-1, 1, n, dtype=like.dtype, device=like.device) for n in grid)
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
-
-
-def enlarged(fields: Tensor, shape: torch.Size, padding: str) -> Tensor:
-    """Return fields on a grid twice as fine, (B, C, H // 2, W // 2) -> (B, C, H, W)."""
-    border = 1 if padding == "periodic" else 0
-    wrapped = functional.pad(fields, (border, border, 0, 0), mode="circular")
-    larger = functional.interpolate(wrapped, scale_factor=2.0, mode="bilinear")
-    larger = larger[..., 2 * border : larger.shape[-1] - 2 * border]
-    rows, columns = (want - have for want, have in zip(shape, larger.shape[2:], strict=True))
-    return functional.pad(larger, (0, columns, 0, rows), mode="replicate")

@@ -3,9 +3,8 @@
 Follows Ronneberger et al. (2015), arXiv 1505.04597: two convolutions a level, 2 x 2 maximum pooling
 on the way down, twice the channels on each coarser level, and on the way up the fields of the same
 level beside those from below. Ours: the grid is kept (same padding, periodic in longitude), fields
-are enlarged by interpolation (as in the ENS-10 benchmark) instead of a transposed convolution, and
-the last convolution is as wide as the others, so that it too can be a Spatial Mixture-of-Experts
-layer.
+are enlarged by repetition instead of a transposed convolution, and the last convolution is as wide
+as the others, so that it too can be a Spatial Mixture-of-Experts layer.
 """
 
 from itertools import count
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smoecast.nn.padding import enlarged
 from smoecast.nn.sites import Convolution, Site
 from smoecast.nn.stages import Normalization, stage, with_position
 
@@ -42,8 +40,6 @@ class UNet(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs.
-    padding : str
-        ``zeros`` or ``periodic``: between which columns fields are interpolated.
 
     Raises
     ------
@@ -63,11 +59,9 @@ class UNet(nn.Module):
         normalization: Normalization = "batch",
         dropout: float = 0.0,
         position_channels: int = 0,
-        padding: str = "zeros",
     ) -> None:
         super().__init__()
         check_levels(grid, levels)
-        self.padding = padding
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
         widths = [width * 2**level for level in range(levels)]
         numbers, blocks = count(), count()
@@ -101,7 +95,10 @@ class UNet(nn.Module):
             kept.append(fields)
         for pair, beside in zip(self.up, reversed(kept[:-1]), strict=True):
             # (B, C, H / 2, W / 2) -> (B, C, H, W)
-            larger = enlarged(fields, beside.shape[2:], self.padding)
+            larger = functional.interpolate(fields, scale_factor=2.0, mode="nearest")
+            rows, columns = (a - b for a, b in zip(beside.shape[2:], larger.shape[2:], strict=True))
+            if rows or columns:
+                larger = functional.pad(larger, (0, columns, 0, rows), mode="replicate")
             fields = pair(torch.cat([larger, beside], dim=1))
         outputs: Tensor = self.last(fields)
         return outputs

@@ -5,9 +5,8 @@ import torch
 from torch.nn import functional
 
 from smoecast.nn.attention import EnsembleTransformer
-from smoecast.nn.benchmark import EnsembleUNet, LeNet, PointMLP
+from smoecast.nn.benchmark import EnsembleUNet, LeNet, PointMLP, enlarged
 from smoecast.nn.cost import count_parameters
-from smoecast.nn.padding import enlarged
 
 GRID = (12, 16)
 

@@ -11,8 +11,7 @@ def convolution(site):
 
 
 def unet(levels=3, **changes):
-    settings = {"width": 4, "levels": levels, "padding": "periodic", **changes}
-    return UNet(3, 2, (8, 12), convolution, **settings)
+    return UNet(3, 2, (8, 12), convolution, width=4, levels=levels, **changes)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group", "none"])
