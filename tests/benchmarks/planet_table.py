@@ -42,10 +42,9 @@ BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.terms=1"]
 MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0"
 LEAN = [
     "training.epochs=2",
+    ALIKE,
     "network.smoe.error_memory=0",
     "training.gate_learning_rate=0.3",
-    "network.smoe.terms={last: 2}",
-    "network.smoe.expansion=4",
 ]
 """Half the epochs, and the lean SMoE that the ablation changes one by one."""
 ABLATION = {
@@ -53,6 +52,7 @@ ABLATION = {
     "SMoE": [],
     "with a memory of errors": [MEMORY],
     "and a gate step of 1": [MEMORY, STEP],
+    "and an offset": [MEMORY, STEP, "network.offset=true"],
     "and 4 terms of 8 experts in the last": [
         MEMORY,
         STEP,
