@@ -24,6 +24,7 @@ from smoecast.tasks.train import train
 CONFIG = "planet-smoe"
 ALIKE = "network.offset=false"
 """An output has no offset of its own at each point."""
+SMALL = ["network.smoe.terms={last: 2}", "network.smoe.expansion=4"]
 NETWORKS = {
     "ResNet": ["network.smoe.layers=none", ALIKE],
     "with an offset: ResNet": ["network.smoe.layers=none"],
@@ -32,6 +33,7 @@ NETWORKS = {
     "locally connected": ["network.convolution=local", "network.smoe.layers=last", ALIKE],
     "with an offset: locally connected": ["network.convolution=local", "network.smoe.layers=last"],
     "without an offset: SMoE": [ALIKE],
+    "2 terms of 4 experts: SMoE": SMALL,
     "SMoE": [],
 }
 GLOBAL = [
@@ -43,6 +45,7 @@ MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0
 LEAN = [
     "training.epochs=2",
     ALIKE,
+    *SMALL,
     "network.smoe.error_memory=0",
     "training.gate_learning_rate=0.3",
 ]
