@@ -33,12 +33,12 @@ METHODS = {
     "U-Net": ["postprocess.method=unet", PUBLISHED],
     "Transformer": ["postprocess.method=transformer", PUBLISHED],
     "SMoE": [],
-    "without SMoE": ["postprocess.network.smoe.layers=none"],
-    "without SMoE and offset": [
+    "offset, no SMoE": ["postprocess.network.smoe.layers=none"],
+    "no offset, no SMoE": [
         "postprocess.network.smoe.layers=none",
         "postprocess.network.offset=false",
     ],
-    "without offset: SMoE": ["postprocess.network.offset=false"],
+    "no offset: SMoE": ["postprocess.network.offset=false"],
     "shifts by spread: SMoE": [PUBLISHED],
     "one resolution: SMoE": ["postprocess.network.kind=resnet", "postprocess.network.blocks=2"],
 }
