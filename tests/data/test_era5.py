@@ -411,7 +411,7 @@ def test_no_answer_about_an_older_request_keeps_its_place(world, monkeypatch):
     only(monkeypatch)
     store.hold = True
     with pytest.raises(NotPublishedError):
-        download(quick_run(config, "download.wait_hours=0.00002"))
+        download(quick_run(config, "download.wait_hours=0.0003"))
     journal = (config.raw / "requests.json").read_text()
     store.burst = [(500, {})] * 99
     with pytest.raises(InputError, match="answers 500; given up"):

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -62,6 +62,7 @@ def objects():
 @pytest.fixture
 def world(tmp_path, objects, monkeypatch):
     monkeypatch.setattr(openruns, "now", lambda: datetime(2026, 11, 24, 13, 40, tzinfo=UTC))
+    monkeypatch.setattr("smoecast.data.collect.today", lambda: date(2026, 11, 24))
     with serving(Shelf(dict(objects))) as shelf:
 
         def config(*overrides):

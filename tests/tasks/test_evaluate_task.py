@@ -321,7 +321,8 @@ def test_small_blocks_give_the_same_scores(
     monkeypatch.setattr(climatology, "ROWS", 7)
     parts = evaluate(config, output=tmp_path / "b.json")["scores"]
     for one, other in zip(whole, parts, strict=True):
-        assert one["rmse"] == pytest.approx(other["rmse"], rel=1e-5)
+        # the linear regression sums in float32, in another order
+        assert one["rmse"] == pytest.approx(other["rmse"], rel=1e-4)
 
 
 def test_the_command_line(done: Config, tmp_path: Path) -> None:
