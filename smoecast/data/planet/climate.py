@@ -84,7 +84,7 @@ def ground(climate: Climate) -> Array:
     coefficients = climate.mountain_factor * spectral.analyse(quadrature, height)
     if climate.mountain_smoothing > 0:
         n = np.arange(climate.truncation + 1)
-        coefficients *= np.exp(-((n / climate.mountain_smoothing) ** 2))
+        coefficients *= np.round(np.exp(-((n / climate.mountain_smoothing) ** 2)), spectral.SETTLED)
     return coefficients
 
 

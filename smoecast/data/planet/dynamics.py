@@ -178,7 +178,7 @@ def season(time: np.datetime64) -> float:
     year = time.astype("datetime64[Y]")
     days = (time - year) / np.timedelta64(1, "D")
     length = ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(float)
-    return float(np.cos(2.0 * np.pi * (days / length - 15.0 / 365.25)))
+    return round(math.cos(2.0 * math.pi * (days / length - 15.0 / 365.25)), spectral.SETTLED)
 
 
 def seasonal_forcing(flow: Flow, time: np.datetime64) -> Array:
@@ -213,7 +213,8 @@ class State:
 
 def advance(flow: Flow, state: State, forcing: Array) -> State:
     """Return the state one time step later: the flow, and the memory of the sea behind it."""
-    share = -math.expm1(-flow.climate.step / (flow.climate.ocean_days * DAY))
+    kept = math.exp(-flow.climate.step / (flow.climate.ocean_days * DAY))
+    share = round(1.0 - kept, spectral.SETTLED)
     slow = state.slow + share * (thickness(flow, state.pv) - state.slow)
     return State(step(flow, state.pv, forcing), slow)
 

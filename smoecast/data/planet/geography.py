@@ -3,6 +3,9 @@
 Everything is analytic, so it can be asked for on any grid, and fixed: it does not depend on a seed.
 The map is loosely that of the Earth, because storm tracks need oceans and standing waves need
 mountains of about the right length; it claims no more than that.
+
+Values are rounded far above the last digit of a double, because exponentials and sines differ there
+from processor to processor, and the weather over other ground is other weather after some weeks.
 """
 
 import numpy as np
@@ -60,15 +63,16 @@ def land_fraction(latitude: Array, longitude: Array) -> Array:
         (_bump(latitude, longitude, shape) for shape in CONTINENTS),
         start=np.zeros(np.broadcast(latitude, longitude).shape),
     )
-    return np.asarray(1.0 / (1.0 + np.exp(-(total - 0.42) / 0.035)))
+    return np.round(1.0 / (1.0 + np.exp(-(total - 0.42) / 0.035)), 9)
 
 
 def mountain_height(latitude: Array, longitude: Array) -> Array:
     """Return the height of the smooth mountain ranges in metres, at most about 3 km."""
-    return sum(
+    total = sum(
         (shape[5] * _bump(latitude, longitude, shape) for shape in MOUNTAINS),
         start=np.zeros(np.broadcast(latitude, longitude).shape),
     )
+    return np.round(total, 6)
 
 
 def texture(latitude: Array, longitude: Array, kind: int) -> Array:
@@ -85,4 +89,4 @@ def texture(latitude: Array, longitude: Array, kind: int) -> Array:
         way = rng.standard_normal(3)
         way *= rng.uniform(9.0, 24.0) / np.linalg.norm(way)
         total += np.sin(way[0] * x + way[1] * y + way[2] * z + rng.uniform(0, 2 * np.pi))
-    return np.asarray(np.tanh(total / np.sqrt(6.0)))
+    return np.round(np.tanh(total / np.sqrt(6.0)), 9)

@@ -23,7 +23,7 @@ from smoecast.errors import ConfigError
 Array = NDArray[np.floating]
 Progress = Callable[[float], None]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same parameters would give other weather, so that no old file is kept."""
 TRUTH = Climate()
 """The planet itself."""

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from smoecast.errors import ConfigError
 
+SETTLED = 13
+"""Decimals to which sines and Gaussian nodes are rounded: processors differ after the 16th."""
+
 Array = NDArray[np.floating]
 
 
@@ -78,7 +81,7 @@ class Quadrature:
 def gaussian_latitudes(count: int) -> tuple[Array, Array]:
     """Return sines of the Gaussian latitudes, north to south, and weights that add up to 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
-    return nodes[::-1].copy(), weights[::-1] / 2.0
+    return np.round(nodes[::-1], SETTLED), np.round(weights[::-1] / 2.0, SETTLED)
 
 
 def coupling(truncation: int) -> Array:
@@ -126,7 +129,8 @@ def fourier_matrices(truncation: int, longitude: Array) -> tuple[Array, Array]:
     m = np.arange(truncation + 1)[:, None]
     twice = np.where(m > 0, 2.0, 1.0)
     angle = m * longitude[None, :]
-    real, imaginary = twice * np.cos(angle), -twice * np.sin(angle)
+    real = twice * np.round(np.cos(angle), SETTLED)
+    imaginary = -twice * np.round(np.sin(angle), SETTLED)
     values = np.stack([real, imaginary], axis=1)  # (M, 2, longitude)
     slopes = np.stack([m * imaginary, -m * real], axis=1)
     shape = (2 * (truncation + 1), longitude.size)
