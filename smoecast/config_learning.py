@@ -172,6 +172,9 @@ class Network(Section):
         description="a learned number for each output channel and point, added to the output: what "
         "a place has in every weather",
     )
+    shortcut: bool = Field(
+        False, description="the last layer sees the inputs too, beside the fields within"
+    )
     convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local"] = Field(
         "smoe",
         description="what stands at smoe.layers: SMoE, or what it is compared with; all else is "
@@ -188,6 +191,9 @@ class Training(Section):
     accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
     gate_learning_rate: Annotated[float, Field(gt=0)] = Field(1.0, description="of routing scores")
+    expert_factor: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="on the learning rate of SMoE experts, whose values add up at a point"
+    )
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="how steps are made")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.0, description="decoupled (adamw), or as a penalty in the loss (adam)"
@@ -244,6 +250,7 @@ class Training(Section):
 
 _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
 _LATER = (
+    "expert_factor",
     "optimizer",
     "accumulate",
     "warmup_steps",

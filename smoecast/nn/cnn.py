@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.sites import Convolution, Site
-from smoecast.nn.stages import Normalization, stage, with_position
+from smoecast.nn.stages import Normalization, stage, with_inputs, with_position
 
 
 class CNN(nn.Module):
@@ -35,6 +35,8 @@ class CNN(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs (ours).
+    shortcut : bool
+        The last layer sees the inputs too, beside the fields within.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class CNN(nn.Module):
         normalization: Normalization = "none",
         dropout: float = 0.0,
         position_channels: int = 0,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
@@ -58,9 +61,12 @@ class CNN(nn.Module):
         for site in sites:
             layers += stage(convolution(site), width, nn.ELU(), normalization, dropout)
         self.layers = nn.Sequential(*layers)
-        self.last = convolution(Site("last", width, out_channels, grid))
+        self.shortcut = shortcut
+        seen = width + in_channels if shortcut else width
+        self.last = convolution(Site("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
-        outputs: Tensor = self.last(self.layers(with_position(inputs, self.position)))
+        within = self.layers(with_position(inputs, self.position))
+        outputs: Tensor = self.last(with_inputs(within, inputs, self.shortcut))
         return outputs

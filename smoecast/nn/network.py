@@ -105,7 +105,7 @@ def _backbone(
     )
     sizes = (in_channels, out_channels, grid, convolutions)
     settings: dict[str, Any] = network.model_dump(
-        include={"width", "normalization", "dropout", "position_channels"}
+        include={"width", "normalization", "dropout", "position_channels", "shortcut"}
     )
     backbone: ResNet | CNN | UNet
     if network.kind == "unet":
@@ -244,6 +244,12 @@ def gate_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that the routing loss trains, each once; none without SMoE layers."""
     gates = {id(p): p for layer in smoe_layers(model) for p in layer.gate.parameters()}
     return list(gates.values())
+
+
+def expert_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return what SMoE layers add to the filters that all points share: experts and biases."""
+    parts = [part for layer in smoe_layers(model) for part in (layer.weight, layer.bias)]
+    return [part for part in parts if part is not None]
 
 
 def routing_loss(model: nn.Module) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.sites import Convolution, Site
-from smoecast.nn.stages import Normalization, stage, with_position
+from smoecast.nn.stages import Normalization, stage, with_inputs, with_position
 
 SLOPE = 0.3
 """Of LeakyReLU below zero, as in Rasp and Thuerey (2021)."""
@@ -76,6 +76,8 @@ class ResNet(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs: what is particular to each place.
+    shortcut : bool
+        The last layer sees the inputs too, beside the fields within.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class ResNet(nn.Module):
         normalization: Normalization = "batch",
         dropout: float = 0.0,
         position_channels: int = 0,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
@@ -103,10 +106,12 @@ class ResNet(nn.Module):
                 for number in range(blocks)
             )
         )
-        self.last = convolution(Site("last", width, out_channels, grid))
+        self.shortcut = shortcut
+        seen = width + in_channels if shortcut else width
+        self.last = convolution(Site("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
         first = self.first(with_position(inputs, self.position))
-        outputs: Tensor = self.last(self.blocks(first))
+        outputs: Tensor = self.last(with_inputs(self.blocks(first), inputs, self.shortcut))
         return outputs

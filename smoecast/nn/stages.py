@@ -1,4 +1,4 @@
-"""What follows a convolution: activation, normalisation, dropout; learned fields of a network."""
+"""What stands around convolutions: activation, normalisation, dropout, fields beside others."""
 
 from typing import Literal
 
@@ -69,3 +69,8 @@ def with_position(inputs: Tensor, position: Tensor) -> Tensor:
     """Put learned fields (P, H, W) beside each sample: (B, C, H, W) -> (B, C + P, H, W)."""
     # (P, H, W) -> (B, P, H, W)
     return torch.cat([inputs, position.expand(len(inputs), *position.shape)], dim=1)
+
+
+def with_inputs(fields: Tensor, inputs: Tensor, wanted: bool) -> Tensor:
+    """Put a network's inputs beside its fields, if wanted: (B, D, H, W) -> (B, D + C, H, W)."""
+    return torch.cat([fields, inputs], dim=1) if wanted else fields

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smoecast.nn.sites import Convolution, Site
-from smoecast.nn.stages import Normalization, stage, with_position
+from smoecast.nn.stages import Normalization, stage, with_inputs, with_position
 
 
 class UNet(nn.Module):
@@ -40,6 +40,8 @@ class UNet(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs.
+    shortcut : bool
+        The last layer sees the inputs too, beside the fields within.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class UNet(nn.Module):
         normalization: Normalization = "batch",
         dropout: float = 0.0,
         position_channels: int = 0,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         check_levels(grid, levels)
@@ -84,7 +87,9 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             pair(level, widths[level + 1] + widths[level]) for level in reversed(range(levels - 1))
         )
-        self.last = convolution(Site("last", width, out_channels, grid))
+        self.shortcut = shortcut
+        seen = width + in_channels if shortcut else width
+        self.last = convolution(Site("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
@@ -100,7 +105,7 @@ class UNet(nn.Module):
             if rows or columns:
                 larger = functional.pad(larger, (0, columns, 0, rows), mode="replicate")
             fields = pair(torch.cat([larger, beside], dim=1))
-        outputs: Tensor = self.last(fields)
+        outputs: Tensor = self.last(with_inputs(fields, inputs, self.shortcut))
         return outputs
 
 

@@ -184,7 +184,8 @@ def _starts(
         if text == LATEST:
             wanted.append(there[-1:])
         elif text in splits.PARTS:
-            wanted.append(_part(config, text, ensemble.plan))
+            earliest = there[0] + ensemble.history[-1] * series.HOUR
+            wanted.append(_part(config, text, ensemble.plan, earliest))
         else:
             wanted.append(times.parse_times([text], config.forecast.every_hours))
     starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
@@ -204,18 +205,22 @@ def _starts(
     return starts
 
 
-def _part(config: Config, part: str, plan: Plan) -> NDArray[np.datetime64]:
-    """Return the starts in a part of the split whose every lead time holds in it as well."""
+def _part(config: Config, part: str, plan: Plan, earliest: np.datetime64) -> NDArray[np.datetime64]:
+    """Return the starts in a part of the split whose every lead time holds in it as well.
+
+    None is before `earliest`, the first that has its history: a part may begin with the data.
+    """
     with store.open_store(config.store) as dataset:
         inside = dataset["time"].values[dataset[part].values]
     first = inside.astype("datetime64[D]")
     on_step = (inside - first) % (config.forecast.every_hours * series.HOUR) == 0 * series.HOUR
     starts: NDArray[np.datetime64] = inside[
-        on_step & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])
+        on_step & (inside >= earliest) & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])
     ]
     if not len(starts):
         raise ConfigError(
-            f"the {part} split holds no start with a truth {plan.lead_hours[-1]} h later; "
+            f"the {part} split holds no start with its history and a truth "
+            f"{plan.lead_hours[-1]} h later; "
             "give --init-time or a smaller forecast.every_hours"
         )
     return starts

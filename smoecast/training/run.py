@@ -16,7 +16,12 @@ from torch.nn.parallel import DistributedDataParallel
 from smoecast.config_learning import Training
 from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError
-from smoecast.nn.network import gate_parameters, remember_errors, remembered_errors
+from smoecast.nn.network import (
+    expert_parameters,
+    gate_parameters,
+    remember_errors,
+    remembered_errors,
+)
 from smoecast.training.distributed import Team
 from smoecast.training.precision import autocast, follow, new_scaler, resolve
 from smoecast.training.resume import Ledger, digest, part
@@ -73,7 +78,7 @@ class Run:
         self.gates = gate_parameters(model)
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
-        self.optimizer = _optimizer(self.weights, self.gates, settings)
+        self.optimizer = _optimizer(model, self.weights, self.gates, settings)
         self.network = self._network()
         self.best: dict[str, Tensor] = {}
         self.ledger = Ledger()
@@ -183,11 +188,24 @@ class Run:
 
 
 def _optimizer(
-    weights: list[nn.Parameter], gates: list[nn.Parameter], settings: Training
+    model: nn.Module,
+    weights: list[nn.Parameter],
+    gates: list[nn.Parameter],
+    settings: Training,
 ) -> torch.optim.Optimizer:
-    groups = [
-        {"params": weights, "weight_decay": settings.weight_decay},
-        {"params": gates, "weight_decay": 0.0},
+    """Return the optimizer; each group says which rate it takes, and by what factor."""
+    # one group of weights where no factor sets experts apart, as runs of before saved them
+    apart = expert_parameters(model) if settings.expert_factor != 1.0 else []
+    chosen = {id(part) for part in apart}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in weights if id(p) not in chosen]},
+        {"params": gates, "weight_decay": 0.0, "gates": True},
     ]
+    if apart:
+        groups.append({"params": apart, "factor": settings.expert_factor})
+    kind = OPTIMIZERS[settings.optimizer]
     # learning rates are set before each step
-    return OPTIMIZERS[settings.optimizer](groups)
+    return kind(
+        [{"gates": False, "factor": 1.0, **group} for group in groups],
+        weight_decay=settings.weight_decay,
+    )

@@ -39,8 +39,9 @@ def take_step(run: Run, course: Course, order: NDArray[np.int64]) -> float:
     """
     ledger, settings = run.ledger, course.settings
     batch = order[ledger.step * course.batch : (ledger.step + 1) * course.batch]
-    for group, value in zip(run.optimizer.param_groups, rates(ledger, course), strict=True):
-        group["lr"] = value
+    weights, gates = rates(ledger, course)
+    for group in run.optimizer.param_groups:
+        group["lr"] = gates if group["gates"] else group["factor"] * weights
     run.optimizer.zero_grad(set_to_none=True)
     loss, routing = _pass_all(run, course, pieces(batch, settings.batch_size, course.team))
     run.scaler.unscale_(run.optimizer)

@@ -22,18 +22,18 @@ from smoecast.tasks.forecast import forecast
 from smoecast.tasks.train import train
 
 CONFIG = "planet-smoe"
-ALIKE = "network.offset=false"
-"""An output has no offset of its own at each point."""
-SMALL = ["network.smoe.terms={last: 2}", "network.smoe.expansion=4"]
+BARE = ["network.offset=false", "network.shortcut=false"]
+"""The convolutions alone, as published: no offset at each point, no inputs at the last layer."""
+LOCAL = ["network.convolution=local", "network.smoe.layers=last"]
 NETWORKS = {
-    "ResNet": ["network.smoe.layers=none", ALIKE],
-    "with an offset: ResNet": ["network.smoe.layers=none"],
-    "CoordConv": ["network.convolution=coordconv", ALIKE],
-    "low-rank local": ["network.convolution=lowrank", ALIKE],
-    "locally connected": ["network.convolution=local", "network.smoe.layers=last", ALIKE],
-    "with an offset: locally connected": ["network.convolution=local", "network.smoe.layers=last"],
-    "without an offset: SMoE": [ALIKE],
-    "2 terms of 4 experts: SMoE": SMALL,
+    "ResNet": ["network.smoe.layers=none", *BARE],
+    "CoordConv": ["network.convolution=coordconv", *BARE],
+    "low-rank local": ["network.convolution=lowrank", *BARE],
+    "locally connected": [*LOCAL, *BARE],
+    "bare SMoE": BARE,
+    "with both: ResNet": ["network.smoe.layers=none"],
+    "with both: CoordConv": ["network.convolution=coordconv"],
+    "with both: locally connected": LOCAL,
     "SMoE": [],
 }
 GLOBAL = [
@@ -44,8 +44,10 @@ BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.terms=1"]
 MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0"
 LEAN = [
     "training.epochs=2",
-    ALIKE,
-    *SMALL,
+    *BARE,
+    "network.smoe.terms={last: 2}",
+    "network.smoe.expansion=4",
+    "training.expert_factor=1",
     "network.smoe.error_memory=0",
     "training.gate_learning_rate=0.3",
 ]
@@ -56,6 +58,8 @@ ABLATION = {
     "with a memory of errors": [MEMORY],
     "and a gate step of 1": [MEMORY, STEP],
     "and an offset": [MEMORY, STEP, "network.offset=true"],
+    "and the inputs at the last layer": [MEMORY, STEP, "network.shortcut=true"],
+    "and experts at half the rate": [MEMORY, STEP, "training.expert_factor=0.5"],
     "and 4 terms of 8 experts in the last": [
         MEMORY,
         STEP,

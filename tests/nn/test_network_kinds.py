@@ -204,3 +204,18 @@ def test_a_choice_of_layers_survives_its_file(layers):
     config = configfile.parse("", "run.yaml", [f"network.smoe.layers={text}"])
     assert config.network.smoe.layers == layers
     assert configfile.parse(configfile.dump(config), "again.yaml") == config
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shortcut_brings_the_inputs_to_the_last_layer(kind):
+    """Without a signal from within, the last layer alone makes the output of the inputs."""
+    settings = network(kind, layers="last").model_copy(update={"shortcut": True})
+    backbone = build(settings, 3, 2, GRID, True)
+    last = backbone.last
+    assert last.weight.shape[1] == 6 + 3
+    with torch.no_grad():
+        last.weight.zero_()
+        last.common.zero_()
+        last.common[0, 6 + 1, 1, 1] = 1.0
+    inputs = torch.randn(2, 3, *GRID)
+    torch.testing.assert_close(backbone(inputs)[:, 0], inputs[:, 1])

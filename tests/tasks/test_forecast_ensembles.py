@@ -193,6 +193,15 @@ def test_a_lag_that_cannot_be(done: Config, tmp_path: Path) -> None:
         forecast(early, init_times=["2001-01-01T06"], output=tmp_path / "no.nc")
 
 
+def test_a_part_of_the_split_begins_where_there_is_a_history(done: Config, tmp_path: Path) -> None:
+    """The data begin with the training part: its first starts lack the analysis a day before."""
+    early = asked(done, lags_hours=(0, 24))
+    forecast(early, init_times=["train"], output=tmp_path / "train.nc")
+    first = opened(tmp_path / "train.nc")["init_time"].values[0]
+    with xr.open_zarr(done.store) as store:
+        assert store["time"].values[0] + 24 * HOUR <= first < store["time"].values[0] + 72 * HOUR
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

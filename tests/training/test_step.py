@@ -243,3 +243,25 @@ def test_averaged_weights_are_validated_and_kept(task):
     plain = small_model()
     task |= {"settings": small_settings(learning_rate=1e-2), "fresh": True}
     assert train(plain, **task)["best_loss"] != outcome["best_loss"]
+
+
+def test_experts_have_a_rate_of_their_own(tmp_path):
+    """Adam's first step is the rate, whatever the gradient: experts move by a tenth of it."""
+    settings = small_settings(expert_factor=0.1, clip=0.0)
+    model = pure_model()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    take_step(Run(model, settings, CPU, Team()), course_of(tmp_path, settings), np.arange(8))
+    last = ("backbone.last.weight", "backbone.last.common")
+    moved = {n: float((model.get_parameter(n).detach() - before[n]).abs().max()) for n in last}
+    rate = settings.learning_rate
+    assert moved["backbone.last.weight"] == pytest.approx(0.1 * rate, rel=1e-2)
+    assert moved["backbone.last.common"] == pytest.approx(rate, rel=1e-2)
+
+
+def test_a_factor_of_one_leaves_older_runs_their_state():
+    """A saved optimizer is by the order of its parameters; one group of weights, as before."""
+    model = pure_model()
+    assert "expert_factor" not in small_settings().decisive()
+    assert len(Run(model, small_settings(), CPU, Team()).optimizer.param_groups) == 2
+    apart = Run(model, small_settings(expert_factor=0.5), CPU, Team()).optimizer.param_groups
+    assert sum(len(group["params"]) for group in apart) == len(list(model.parameters()))

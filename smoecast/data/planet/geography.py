@@ -89,4 +89,4 @@ def texture(latitude: Array, longitude: Array, kind: int) -> Array:
         way = rng.standard_normal(3)
         way *= rng.uniform(9.0, 24.0) / np.linalg.norm(way)
         total += np.sin(way[0] * x + way[1] * y + way[2] * z + rng.uniform(0, 2 * np.pi))
-    return np.round(np.tanh(total / np.sqrt(6.0)), 9)
+    return np.asarray(np.round(np.tanh(total / np.sqrt(6.0)), 9))
