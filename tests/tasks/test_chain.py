@@ -212,7 +212,7 @@ def test_a_split_without_room_for_the_lead_time(done: Config, tmp_path: Path) ->
     config = done.model_copy(
         update={"forecast": done.forecast.model_copy(update={"lead_hours": (2400,)})}
     )
-    with pytest.raises(ConfigError, match="no start with a truth 2400 h later"):
+    with pytest.raises(ConfigError, match="no start with its history and a truth 2400 h later"):
         forecast(config, output=tmp_path / "far.nc")
 
 
