@@ -86,6 +86,7 @@ EVERYTHING = {
     "optimizer": "adam",
     "schedule": "cosine",
     "weight_decay": 0.01,
+    "expert_factor": 0.3,
 }
 """Settings (beside dropout and batch normalisation) that give a run more to remember."""
 
