@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from smoecast.errors import ConfigError
 
 SETTLED = 13
-"""Decimals to which sines and Gaussian nodes are rounded: processors differ after the 16th."""
+"""Decimals to which sines, exponentials and nodes are rounded: processors differ in the last."""
 
 Array = NDArray[np.floating]
 
