@@ -19,15 +19,9 @@ class PieceScale(LossScale):
 
     The routing loss and the margins of `SpatialMoE2d` live in its backward, where they cannot see
     by what the loss was multiplied; they ask this holder.
-
-    Attributes
-    ----------
-    share : float
-        The piece's part of all samples of a step.
     """
 
     gathers = True
-    share = 1.0
 
     def __call__(self, like: Tensor) -> Tensor | float:
         """Return the factor, on the device of `like`."""

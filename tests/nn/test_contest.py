@@ -101,6 +101,16 @@ def test_earlier_steps_have_their_say_in_the_labels(gathers):
     )
 
 
+@pytest.mark.parametrize("damping", [1.0, 0.1])
+def test_a_pass_without_a_share_teaches_nothing(damping):
+    """A process without samples in a step takes one all the same, its loss multiplied by 0."""
+    layer = layer_of(damping=damping)
+    layer.feedback.scale = Gathering()
+    layer.feedback.scale.share = 0.0
+    (0.0 * layer(torch.randn(1, 3, *GRID).double()).square().mean()).backward()
+    assert all((parameter.grad == 0).all() for parameter in layer.parameters())
+
+
 def test_errors_of_a_skipped_step_are_forgotten():
     feedback = layer_of(error_memory=0.5).feedback
     error = torch.tensor([1.0, torch.inf, torch.nan])

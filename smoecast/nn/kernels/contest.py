@@ -41,7 +41,8 @@ class _Contest(torch.autograd.Function):
         feedback, route = ctx.feedback, ctx.route
         refuse_non_finite(grad, feedback)
         grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
-        if feedback.weight > 0 or feedback.damping != 1.0:
+        asked = feedback.weight > 0 or feedback.damping != 1.0
+        if asked and feedback.scale.share > 0:  # a share of 0 leaves no target to be judged by
             scale = feedback.scale(grad)
             error, damped = _judge(values, grad, route, feedback, scale)
             if grad_scores is not None and feedback.weight > 0:

@@ -31,9 +31,13 @@ class LossScale:
     ----------
     gathers : bool
         Whether several backward passes make one step, after which `contest.settle` is called.
+    share : float
+        Part of a step's samples that the pass has, a factor on its loss; 0: its samples are not
+        meant to teach anything.
     """
 
     gathers = False
+    share = 1.0
 
     def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
         self.scaler = scaler
