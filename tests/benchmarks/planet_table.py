@@ -3,6 +3,7 @@
 Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe.md, and with
 ``--ablation`` for the ablation. Each network and seed is a run of its own, trained as ``smoecast
 train --config planet-smoe`` does it with the settings named here, and scored on the test years.
+``--steps`` has the same networks forecast by steps of 12 h: four epochs of one step, one of five.
 What is there is not made again: the work may be cut off, or shared by two processes that are given
 different ``--seeds``. ``--show`` only prints.
 """
@@ -101,6 +102,27 @@ ABLATION = {
         ),
     ],
 }
+STEPS = [
+    "sample.lead_hours=[12]",
+    "sample.targets=[z500,t850,t2m,u250,v250,u750,v750]",
+    "forecast.lead_hours=[72,120]",
+]
+SCORED = ("z500", "t850", "t2m")
+TUNING = {"keep_statistics": True, "rollout_steps": 5, "learning_rate": 2e-4, "epochs": 1}
+
+
+def make_steps(config: Config) -> dict:
+    """Train one network on one step, then on five, and score it."""
+    first = config.model_copy(update={"name": f"{config.name}/first"})
+    first.store.parent.mkdir(exist_ok=True)
+    if not first.store.exists():
+        first.store.symlink_to(config.store.resolve())
+    before = time.process_time()
+    train(first)
+    minutes = (time.process_time() - before) / 60
+    tuning = config.training.model_copy(update={**TUNING, "start_from": str(first.model)})
+    result = make(config.model_copy(update={"training": tuning}))
+    return {**result, "cpu_minutes": result["cpu_minutes"] + minutes}
 
 
 def make(config: Config) -> dict:
@@ -121,7 +143,7 @@ def make(config: Config) -> dict:
         "rmse": {
             f"{r['channel']} {r['lead_hours']} h": r["rmse"]
             for r in scores
-            if r["forecast"] == "forecast"
+            if r["forecast"] == "forecast" and r["channel"] in SCORED
         },
     }
 
@@ -141,17 +163,20 @@ def main() -> None:
     """Fill what is asked for, and print all that is there."""
     parser = cells.parser(__doc__.splitlines()[0])
     parser.add_argument("--ablation", action="store_true", help="of a lean SMoE, half the epochs")
+    parser.add_argument("--steps", action="store_true", help="forecasts by steps of 12 h")
     asked = parser.parse_args()
-    rows, begin = NETWORKS, ""
+    rows, begin, making = NETWORKS, "", make
     if asked.ablation:
         rows, begin = {name: [*LEAN, *s] for name, s in ABLATION.items()}, "half-"
+    if asked.steps:
+        rows, begin, making = {n: [*STEPS, *s] for n, s in rows.items()}, "steps-", make_steps
     rows = cells.chosen(rows, asked.only)
     if not asked.show:
         cells.data(asked.folder, CONFIG)
         for seed in asked.seeds:
             for name, settings in rows.items():
                 place = cells.place_of(asked.folder, begin + name, seed)
-                cells.cell(place, CONFIG, seed, settings, make)
+                cells.cell(place, CONFIG, seed, settings, making)
     there = {name: cells.found(asked.folder, begin + name, asked.seeds) for name in rows}
     there = {name: runs for name, runs in there.items() if runs}
     if there:
