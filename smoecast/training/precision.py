@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from smoecast import console
 from smoecast.errors import ConfigError
@@ -22,10 +22,6 @@ class PieceScale(LossScale):
     """
 
     gathers = True
-
-    def __call__(self, like: Tensor) -> Tensor | float:
-        """Return the factor, on the device of `like`."""
-        return self.share * super().__call__(like)
 
 
 def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> PieceScale:

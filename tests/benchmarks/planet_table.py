@@ -113,7 +113,7 @@ TUNING = {"keep_statistics": True, "rollout_steps": 5, "learning_rate": 2e-4, "e
 
 def make_steps(config: Config) -> dict:
     """Train one network on one step, then on five, and score it."""
-    first = config.model_copy(update={"name": f"{config.name}/first"})
+    first = config.model_copy(update={"folder": config.folder / config.name, "name": "first"})
     first.store.parent.mkdir(exist_ok=True)
     if not first.store.exists():
         first.store.symlink_to(config.store.resolve())

@@ -26,9 +26,6 @@ class Gathering(signal.LossScale):
 
     gathers, share = True, 0.5
 
-    def __call__(self, like):
-        return self.share
-
 
 def layer_of(**changes):
     settings = {"routing": "grouped", "judge": "experts", "damping": 1.0, "bias": True, **changes}

@@ -23,7 +23,7 @@ PIECE = 2**17
 
 
 class LossScale:
-    """The factor by which the loss is scaled: 1, or what a GradScaler applies.
+    """The factor by which the loss is scaled: the share of its samples, and a GradScaler's.
 
     A shared holder: copies of a layer follow the same scaler.
 
@@ -32,8 +32,8 @@ class LossScale:
     gathers : bool
         Whether several backward passes make one step, after which `contest.settle` is called.
     share : float
-        Part of a step's samples that the pass has, a factor on its loss; 0: its samples are not
-        meant to teach anything.
+        Part of a step's samples that the pass has, by which its loss is multiplied; a pass of 0 is
+        to teach nothing.
     """
 
     gathers = False
@@ -54,9 +54,9 @@ class LossScale:
     def __call__(self, like: Tensor) -> Tensor | float:
         """Return the factor, on the device of `like`, without waiting for the device."""
         if self.scaler is None or not self.skips:
-            return 1.0
+            return self.share
         scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
-        return scale
+        return self.share * scale
 
 
 @dataclass
