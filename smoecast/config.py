@@ -11,7 +11,14 @@ from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
 from smoecast.config_calibration import Postprocess
-from smoecast.config_data import Data, Download, Hours, Preprocess, known_channels
+from smoecast.config_data import (
+    RUN_NAME,
+    Data,
+    Download,
+    Hours,
+    Preprocess,
+    known_channels,
+)
 from smoecast.config_learning import Network, Positive, Section, Training
 from smoecast.config_products import event
 
@@ -142,7 +149,7 @@ class Evaluate(Section):
 class Config(Section):
     """A whole run."""
 
-    name: str = Field("planet", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run")
+    name: str = Field("planet", pattern=f"^{RUN_NAME}$", description="of the run")
     folder: Path = Field(Path("runs"), description="results go to folder/name")
     seed: int = Field(0, description="of everything random but the planet")
     data: Data = Field(Data(), description="the analyses")
@@ -166,19 +173,24 @@ class Config(Section):
         return self.folder / self.name
 
     @property
+    def data_place(self) -> Path:
+        """The folder of the run whose raw files and stores these are."""
+        return self.folder / (self.data.run or self.name)
+
+    @property
     def raw(self) -> Path:
         """Where `download` puts raw files."""
-        return self.place / "raw"
+        return self.data_place / "raw"
 
     @property
     def store(self) -> Path:
         """The analyses that `preprocess` made."""
-        return self.place / "store.zarr"
+        return self.data_place / "store.zarr"
 
     @property
     def ensemble_store(self) -> Path:
         """The ensemble forecasts that `preprocess` made."""
-        return self.place / "ensemble.zarr"
+        return self.data_place / "ensemble.zarr"
 
     @property
     def model(self) -> Path:
@@ -216,9 +228,14 @@ class Config(Section):
 
     def _can_roll_out(self) -> None:
         """Refuse training on several steps of a model whose output is no next start."""
+        tuning = self.training.fine_tuning
         if self.postprocess.training.rollout_steps > 1:
             raise ValueError("postprocess.training.rollout_steps: a calibration has one step")
-        if self.training.rollout_steps == 1:
+        if self.training.rollout_steps > 1:
+            key = "rollout_steps"
+        elif tuning.epochs and tuning.rollout_steps > 1:
+            key = "fine_tuning.rollout_steps"
+        else:
             return
         sample, step = self.sample, self.sample.lead_hours[0]
         if self.targets != self.data.channels:
@@ -229,4 +246,4 @@ class Config(Section):
             why = f"its history is not spaced by its lead time of {step} h"
         else:
             return
-        raise ValueError(f"training.rollout_steps: the model is not iterative, {why}")
+        raise ValueError(f"training.{key}: the model is not iterative, {why}")

@@ -10,6 +10,7 @@ from smoecast import names
 from smoecast.config_learning import Fraction, Positive, Section
 
 Hours = Annotated[int, Field(ge=0)]
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,6 +113,11 @@ class Data(Section):
         "planet", "files", "ncep", "weatherbench", "weatherbench2", "era5", "opendata", "none"
     ] = Field("planet", description="where analyses come from; none: ensembles alone")
     files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
+    run: str = Field(
+        "",
+        pattern=f"^({RUN_NAME})?$",
+        description="name of the run whose raw files and stores are used; none given: this one's",
+    )
     years: tuple[int, ...] = Field(
         (), description="to fetch, for sources on the network: [2017, 2018] or 1979-2018"
     )

@@ -183,6 +183,16 @@ class Network(Section):
     smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
 
 
+class FineTuning(Section):
+    """A second training that goes on from the best weights of the first."""
+
+    epochs: int = Field(0, ge=0, description="at most; 0: no fine-tuning")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(2e-4, description="Adam step, at first")
+    rollout_steps: Positive = Field(
+        1, description="steps of the model's own output that it learns from"
+    )
+
+
 class Training(Section):
     """How the network learns."""
 
@@ -224,6 +234,9 @@ class Training(Section):
     rollout_steps: Positive = Field(
         1, description="steps of the model's own output that it learns from; for fine-tuning"
     )
+    fine_tuning: FineTuning = Field(
+        FineTuning(), description="then once more, from the best epoch's weights"
+    )
     save_minutes: Annotated[float, Field(gt=0)] = Field(
         10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
     )
@@ -238,14 +251,19 @@ class Training(Section):
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
 
+    def tuning(self, start_from: str) -> "Training":
+        """Return how the model `start_from` is fine-tuned: as before, but for `fine_tuning`."""
+        kept = {"start_from": start_from, "keep_statistics": True}
+        return self.model_copy(update={**self.fine_tuning.model_dump(), **kept})
+
     def decisive(self) -> dict[str, Any]:
         """Return the keys that decide the weights: all but where and how safely it runs.
 
         A key that came later counts only where it is set, so that older runs can go on.
         """
         kept = self.model_dump(mode="json", exclude=_INDECISIVE)
-        defaults = {name: type(self).model_fields[name].default for name in _LATER}
-        return {k: v for k, v in kept.items() if k not in defaults or v != defaults[k]}
+        defaults = type(self)().model_dump(mode="json")
+        return {k: v for k, v in kept.items() if k not in _LATER or v != defaults[k]}
 
 
 _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
@@ -259,4 +277,5 @@ _LATER = (
     "start_from",
     "keep_statistics",
     "rollout_steps",
+    "fine_tuning",
 )

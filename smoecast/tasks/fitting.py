@@ -1,5 +1,6 @@
 """Fit the calibration of a run to its ensembles and their truth."""
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,10 @@ def fit(config: Config) -> bool:
 
 
 def _refuse_unused(config: Config) -> None:
-    for key in ("start_from", "keep_statistics", "keep_last", "log"):
-        if getattr(config.postprocess.training, key):
+    settings = config.postprocess.training
+    keys = ("start_from", "keep_statistics", "keep_last", "log", "fine_tuning.epochs")
+    for key in keys:
+        if attrgetter(key)(settings):
             raise ConfigError(
                 f"postprocess.training.{key} does nothing for a calibration, which is fitted anew "
                 "and keeps its best: leave it out"

@@ -49,7 +49,7 @@ def preprocess(config: Config) -> dict[str, Any]:
 def _make(config: Config, kind: Kind) -> dict[str, Any]:
     """Make the store of one kind, or go on with it, or find it done."""
     path = planning.store_of(config, kind)
-    with lock(config.place):
+    with lock(config.data_place):
         details = _details(config, kind)
         if _is_done(path, details):
             return _described(path, written=False)
@@ -108,11 +108,11 @@ def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
 
 def _details(config: Config, kind: Kind) -> dict[str, Any]:
     if kind == "analyses":
-        keep = {"data": config.data.model_dump(mode="json", exclude={"files"})}
+        keep = {"data": config.data.model_dump(mode="json", exclude={"files", "run"})}
     else:
         wanted = {"source", "channels", "lead_hours", "split"}
         keep = {"postprocess": config.postprocess.model_dump(mode="json", include=wanted)}
-    manifest = files.manifest(raw.raw_files(config, kind), config.place / files.DIGESTS)
+    manifest = files.manifest(raw.raw_files(config, kind), config.data_place / files.DIGESTS)
     made_from = {**keep, "manifest": manifest}
     text = json.dumps(made_from, sort_keys=True)
     return {**made_from, "identity": hashlib.sha256(text.encode()).hexdigest()}

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from smoecast import console, zoo
 from smoecast.config import Config
+from smoecast.config_learning import FineTuning, Training
 from smoecast.configfile import dump
 from smoecast.data.rolled import RolledSamples
 from smoecast.data.samples import Held, OnDevice, Samples
@@ -30,6 +33,18 @@ from smoecast.training.transfer import adopt
 
 LAST = "last"
 """The folder of the last epoch's model, in that of the best one (`training.keep_last`)."""
+FIRST = "first"
+"""The folder of the model before its fine-tuning, in that of the tuned one."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One training: what was asked for, how this one learns, and where its model goes."""
+
+    asked: Config
+    config: Config
+    folder: Path
+    words: str = "training"
 
 
 def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
@@ -41,7 +56,7 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     -------
     dict
         ``model`` (folder), ``parameters``, ``epochs``, ``best_epoch``, ``best_loss``, ``seconds``,
-        ``precision``, ``trained``.
+        ``precision``, ``trained``; of the fine-tuning, where there is one.
 
     Raises
     ------
@@ -60,7 +75,12 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
         if not team.first:
             console.mute()
         with _alone(config, team), store.open_store(config.store) as dataset:
-            return _train(config, dataset, team, fresh)
+            if fresh and team.first:
+                for name in (STATE, RESUME):
+                    (config.model / name).unlink(missing_ok=True)
+            for stage in _stages(config, fresh):
+                outcome = _train(stage, dataset, team, fresh)
+            return outcome
 
 
 def _alone(config: Config, team: Team) -> AbstractContextManager[None]:
@@ -68,26 +88,45 @@ def _alone(config: Config, team: Team) -> AbstractContextManager[None]:
     return lock(config.model) if team.first else nullcontext()
 
 
-def _train(config: Config, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[str, Any]:
+def _stages(config: Config, fresh: bool) -> list[_Stage]:
+    """Return the training, or that and its fine-tuning; once this has begun, it alone."""
+    settings = config.training
+    if not settings.fine_tuning.epochs:
+        return [_Stage(config, config, config.model)]
+
+    def learning(training: Training) -> Config:
+        return config.model_copy(update={"training": training})
+
+    place = config.model / FIRST
+    before = learning(settings.model_copy(update={"fine_tuning": FineTuning()}))
+    after = learning(settings.tuning(str(place)))
+    tuning = _Stage(config, after, config.model, "fine-tuning")
+    if not fresh and (config.model / RESUME).exists():
+        return [tuning]
+    return [_Stage(before, before, place), tuning]
+
+
+def _train(stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[str, Any]:
+    config, folder = stage.config, stage.folder
     inputs = inputs_of(config, dataset)
     samples = samples_of(config, dataset, inputs)
     network = new_network(config, dataset, samples["train"])
-    state = describe(config, dataset, inputs)
-    if fresh or not (config.model / RESUME).exists():
+    state = describe(stage.asked, dataset, inputs)
+    if fresh or not (folder / RESUME).exists():
         _start(config, network, state)
     if team.first:
-        if fresh:
-            (config.model / STATE).unlink(missing_ok=True)
-        write_atomic(config.model / "config.yaml", dump(config).encode())
-    outcome = _learn(config, network, samples, state, team, fresh)
-    if team.first and (outcome["trained"] or not (config.model / STATE).exists()):
-        save_model(config.model, network.state_dict(), {**state, "training": dict(outcome)})
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / "config.yaml", dump(stage.asked).encode())
+    outcome = _learn(stage, network, samples, state, team, fresh)
+    if team.first and (outcome["trained"] or not (folder / STATE).exists()):
+        save_model(folder, network.state_dict(), {**state, "training": dict(outcome)})
+    team.numbers([])  # who goes on from this model finds it written
     parameters = sum(p.numel() for p in network.parameters())
-    return {"model": str(config.model), "parameters": parameters, **outcome}
+    return {"model": str(folder), "parameters": parameters, **outcome}
 
 
 def _learn(
-    config: Config,
+    stage: _Stage,
     network: nn.Module,
     samples: dict[str, Samples],
     state: Mapping[str, Any],
@@ -97,14 +136,15 @@ def _learn(
     def keep_last(tensors: dict[str, Tensor]) -> None:
         if config.training.keep_last:
             inner = part(tensors, "network.") if learner is not network else tensors
-            save_model(config.model / LAST, inner, state)
+            save_model(stage.folder / LAST, inner, state)
 
+    config = stage.config
     learner = _unrolled(config, network, samples["train"])
 
     kinds = config.training.log if team.first else ()
     with (
-        journals(kinds, config.model, config.name) as note,
-        console.progress("training", config.training.epochs) as step,
+        journals(kinds, stage.folder, config.name) as note,
+        console.progress(stage.words, config.training.epochs) as step,
     ):
         report, tick = _reporters(step, note)
         return learn(
@@ -112,9 +152,9 @@ def _learn(
             *_cached(config, samples),
             _loss(config, samples["train"]),
             config.training,
-            folder=config.model,
+            folder=stage.folder,
             seed=config.seed,
-            identity={"config": _learned(config), "data": state["data"]},
+            identity={"config": _learned(stage.asked), "data": state["data"]},
             report=report,
             tick=tick,
             last=keep_last,
@@ -166,7 +206,7 @@ def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batch
 def _learned(config: Config) -> dict[str, Any]:
     """Return the keys that decide the weights: what a resumed run must agree on."""
     kept = config.model_dump(mode="json", include={"seed", "sample", "network"})
-    data = config.data.model_dump(mode="json", exclude={"source", "files"})
+    data = config.data.model_dump(mode="json", exclude={"source", "files", "run"})
     return {**kept, "data": data, "training": config.training.decisive()}
 
 

@@ -68,11 +68,16 @@ def test_a_run_cannot_change_its_steps(world: Path, done: Config, tmp_path: Path
         (["sample.history_hours=[0, 12]"], "not spaced by its lead time of 6 h"),
     ],
 )
-def test_a_model_that_is_not_iterative_is_refused(overrides: list[str], words: str) -> None:
-    text = "data: {channels: [z500, t2m]}\ntraining: {rollout_steps: 2}"
-    with pytest.raises(ConfigError, match=f"the model is not iterative, .*{words}"):
-        configfile.parse(text, "x.yaml", overrides)
-    configfile.parse(text, "x.yaml", [])
+@pytest.mark.parametrize("key", ["rollout_steps", "fine_tuning.rollout_steps"])
+def test_a_model_that_is_not_iterative_is_refused(
+    overrides: list[str], words: str, key: str
+) -> None:
+    text = "data: {channels: [z500, t2m]}\ntraining: {fine_tuning: {epochs: 1}}"
+    two = f"training.{key}=2"
+    with pytest.raises(ConfigError, match=rf"training\.{key}: the model is not .*{words}"):
+        configfile.parse(text, "x.yaml", [two, *overrides])
+    configfile.parse(text, "x.yaml", [two])
+    configfile.parse(text, "x.yaml", overrides)
 
 
 def test_a_calibration_has_one_step() -> None:

@@ -97,7 +97,9 @@ def test_progress_moves_within_an_epoch(
     assert any(line.startswith("training: 1.") and "validation loss" in line for line in lines)
 
 
-@pytest.mark.parametrize("key", ["start_from=x", "keep_last=true", "log=[mlflow]"])
+@pytest.mark.parametrize(
+    "key", ["start_from=x", "keep_last=true", "log=[mlflow]", "fine_tuning.epochs=1"]
+)
 def test_keys_that_do_nothing_for_a_calibration_are_refused(done: Config, key: str) -> None:
     text = configfile.dump(done)
     config = configfile.parse(text, "small.yaml", [f"postprocess.training.{key}"])

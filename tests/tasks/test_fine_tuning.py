@@ -1,0 +1,135 @@
+"""`training.fine_tuning`: two trainings by one command, and a run that uses another one's data."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from small_world import small_run
+
+from smoecast.config import Config
+from smoecast.errors import ConfigError, Interrupted, OutputError
+from smoecast.tasks.assembly import open_model
+from smoecast.tasks.forecast import forecast
+from smoecast.tasks.models import verify_model
+from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.train import FIRST, train
+from smoecast.training import loop
+from smoecast.training.resume import RESUME
+from smoecast.training.state import load_state, load_tensors
+
+TUNING = ("training.fine_tuning.epochs=2", "training.fine_tuning.rollout_steps=2")
+
+
+@pytest.fixture
+def ready(world: Path, done: Config):
+    """Make a run beside the finished one, on its data."""
+
+    def make(name: str, *overrides: str) -> Config:
+        shutil.rmtree(done.folder / name, ignore_errors=True)
+        there = (f"folder={done.folder}", f"data.run={done.name}", f"name={name}")
+        return small_run(world, done.folder, *there, *overrides)
+
+    return make
+
+
+def same(one: Path, other: Path) -> bool:
+    ours, theirs = load_tensors(one), load_tensors(other)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+def test_it_equals_two_runs_by_hand(ready) -> None:
+    both = ready("both", *TUNING)
+    outcome = train(both)
+    assert outcome["epochs"] == 2
+    assert not train(both)["trained"]
+    first = ready("first")
+    train(first)
+    assert same(both.model / FIRST, first.model)
+    by_hand = ready(
+        "hand",
+        f"training.start_from={first.model}",
+        "training.keep_statistics=true",
+        "training.rollout_steps=2",
+        "training.learning_rate=2e-4",
+        "training.epochs=2",
+    )
+    train(by_hand)
+    assert same(both.model, by_hand.model)
+    assert not same(both.model, first.model)
+
+
+def test_both_models_are_models_and_say_how_they_were_made(ready) -> None:
+    config = ready("told", *TUNING)
+    train(config)
+    for place, epochs in ((config.model, 2), (config.model / FIRST, 0)):
+        verify_model(place)
+        assert open_model(place)
+        told = load_state(place)["config"]["training"]
+        assert told["fine_tuning"]["epochs"] == epochs
+        assert told["epochs"] == config.training.epochs
+        assert told["start_from"] == ""
+    assert forecast(config)["written"]
+
+
+@pytest.mark.parametrize("stop", [3, 40])
+def test_stopped_anywhere_it_ends_with_the_same_weights(
+    ready, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    whole, cut = ready("whole", *TUNING), ready("cut", *TUNING)
+    train(whole)
+    steps = iter(range(10**6))
+
+    def agree(run, course, routing, signals, late):
+        run.ledger.routing_sum += routing
+        if next(steps) == stop:
+            run.save(course.folder / RESUME, course.identity)
+            raise Interrupted(15, "saved")
+        return False
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(loop, "_agree", agree)
+        train(cut)
+    assert (cut.model / RESUME).exists() == (stop == 40)
+    train(cut)
+    assert same(whole.model, cut.model)
+
+
+def test_begun_anew_and_stopped_the_old_model_does_not_stay(
+    ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ready("anew", *TUNING)
+    train(config)
+    with monkeypatch.context() as patch, pytest.raises(OutputError):
+        patch.setattr(loop, "take_step", _full)
+        train(config, fresh=True)
+    assert train(config)["trained"]
+
+
+def _full(*_: object) -> float:
+    raise OutputError("the disk is full")
+
+
+def test_tuned_it_does_not_need_the_first_model_any_more(ready) -> None:
+    config = ready("slim", *TUNING)
+    train(config)
+    shutil.rmtree(config.model / FIRST)
+    assert not train(config)["trained"]
+    assert not (config.model / FIRST).exists()
+
+
+def test_another_first_training_is_another_run(ready) -> None:
+    config = ready("other", *TUNING)
+    train(config)
+    training = config.training.model_copy(update={"epochs": config.training.epochs + 1})
+    with pytest.raises(ConfigError, match=r"training\.epochs"):
+        train(config.model_copy(update={"training": training}))
+
+
+def test_the_data_of_another_run_is_found_and_not_made_again(ready, done: Config) -> None:
+    config = ready("guest")
+    assert config.store == done.store
+    assert not any(made["written"] for made in preprocess(config).values())
+    train(config)
+    assert not (config.place / "store.zarr").exists()
+    assert same(config.model, done.model)
