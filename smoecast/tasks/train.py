@@ -120,7 +120,7 @@ def _train(stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[
     outcome = _learn(stage, network, samples, state, team, fresh)
     if team.first and (outcome["trained"] or not (folder / STATE).exists()):
         save_model(folder, network.state_dict(), {**state, "training": dict(outcome)})
-    team.numbers([])  # who goes on from this model finds it written
+    team.wait()  # who goes on from this model finds it written
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(folder), "parameters": parameters, **outcome}
 

@@ -129,7 +129,7 @@ def _open(model: nn.Module, course: Course, device: torch.device, fresh: bool) -
     saved = course.folder / RESUME
     if fresh and course.team.first:
         saved.unlink(missing_ok=True)
-    course.team.numbers([])  # nobody reads before that
+    course.team.wait()  # nobody reads before that
     run = Run(model, course.settings, device, course.team)
     if saved.exists():
         run.restore(*load(saved, course.identity), saved)

@@ -1,11 +1,11 @@
 """The networks of the simulated planet, compared: the same data, depth, width and budget.
 
-Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe.md, and with
-``--ablation`` for the ablation. Each network and seed is a run of its own, trained as ``smoecast
-train --config planet-smoe`` does it with the settings named here, and scored on the test years.
-``--steps`` has the same networks forecast by steps of 12 h: four epochs of one step, one of five.
-What is there is not made again: the work may be cut off, or shared by two processes that are given
-different ``--seeds``. ``--show`` only prints.
+Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe.md, with
+``--direct`` for that of the same networks when they forecast both lead times at once, not by steps,
+and with ``--ablation`` for the ablation of these. Each network and seed is a run of its own,
+trained as ``smoecast train --config planet-smoe`` does it with the settings named here, and scored
+on the test years. What is there is not made again: the work may be cut off, or shared by two
+processes that are given different ``--seeds``. ``--show`` only prints.
 """
 
 import os
@@ -43,7 +43,14 @@ GLOBAL = [
 ]
 BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.terms=1"]
 MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0"
+DIRECT = [
+    "sample.lead_hours=[72,120]",
+    "sample.targets=[z500,t850,t2m]",
+    "training.fine_tuning.epochs=0",
+    "forecast.lead_hours=[72,120]",
+]
 LEAN = [
+    *DIRECT,
     "training.epochs=2",
     *BARE,
     "network.smoe.terms={last: 2}",
@@ -102,27 +109,7 @@ ABLATION = {
         ),
     ],
 }
-STEPS = [
-    "sample.lead_hours=[12]",
-    "sample.targets=[z500,t850,t2m,u250,v250,u750,v750]",
-    "forecast.lead_hours=[72,120]",
-]
-SCORED = ("z500", "t850", "t2m")
-TUNING = {"keep_statistics": True, "rollout_steps": 5, "learning_rate": 2e-4, "epochs": 1}
-
-
-def make_steps(config: Config) -> dict:
-    """Train one network on one step, then on five, and score it."""
-    first = config.model_copy(update={"folder": config.folder / config.name, "name": "first"})
-    first.store.parent.mkdir(exist_ok=True)
-    if not first.store.exists():
-        first.store.symlink_to(config.store.resolve())
-    before = time.process_time()
-    train(first)
-    minutes = (time.process_time() - before) / 60
-    tuning = config.training.model_copy(update={**TUNING, "start_from": str(first.model)})
-    result = make(config.model_copy(update={"training": tuning}))
-    return {**result, "cpu_minutes": result["cpu_minutes"] + minutes}
+SCORED, LEADS = ("z500", "t850", "t2m"), (72, 120)
 
 
 def make(config: Config) -> dict:
@@ -143,7 +130,7 @@ def make(config: Config) -> dict:
         "rmse": {
             f"{r['channel']} {r['lead_hours']} h": r["rmse"]
             for r in scores
-            if r["forecast"] == "forecast" and r["channel"] in SCORED
+            if r["forecast"] == "forecast" and r["channel"] in SCORED and r["lead_hours"] in LEADS
         },
     }
 
@@ -162,21 +149,21 @@ def row(name: str, runs: list[dict]) -> str:
 def main() -> None:
     """Fill what is asked for, and print all that is there."""
     parser = cells.parser(__doc__.splitlines()[0])
+    parser.add_argument("--direct", action="store_true", help="both lead times at once")
     parser.add_argument("--ablation", action="store_true", help="of a lean SMoE, half the epochs")
-    parser.add_argument("--steps", action="store_true", help="forecasts by steps of 12 h")
     asked = parser.parse_args()
-    rows, begin, making = NETWORKS, "", make
+    rows, begin = NETWORKS, ""
+    if asked.direct:
+        rows, begin = {name: [*DIRECT, *s] for name, s in NETWORKS.items()}, "direct-"
     if asked.ablation:
         rows, begin = {name: [*LEAN, *s] for name, s in ABLATION.items()}, "half-"
-    if asked.steps:
-        rows, begin, making = {n: [*STEPS, *s] for n, s in rows.items()}, "steps-", make_steps
     rows = cells.chosen(rows, asked.only)
     if not asked.show:
         cells.data(asked.folder, CONFIG)
         for seed in asked.seeds:
             for name, settings in rows.items():
                 place = cells.place_of(asked.folder, begin + name, seed)
-                cells.cell(place, CONFIG, seed, settings, making)
+                cells.cell(place, CONFIG, seed, settings, make)
     there = {name: cells.found(asked.folder, begin + name, asked.seeds) for name in rows}
     there = {name: runs for name, runs in there.items() if runs}
     if there:

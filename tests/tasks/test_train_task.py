@@ -110,7 +110,7 @@ def test_keys_that_do_nothing_for_a_calibration_are_refused(done: Config, key: s
 @pytest.mark.slow
 def test_two_processes_through_the_command_line(ready, tmp_path: Path) -> None:
     """`torchrun --nproc-per-node 2 smoecast train`, against one process and twice the batch."""
-    plain = ("network.normalization=none", "network.dropout=0")
+    plain = ("network.normalization=none", "network.dropout=0", "training.fine_tuning.epochs=1")
     two = ready(*plain, "training.batch_size=8", name="two")
     one = ready(*plain, "training.batch_size=16", name="one")
     (path := tmp_path / "two.yaml").write_text(configfile.dump(two))
@@ -126,7 +126,7 @@ def test_two_processes_through_the_command_line(ready, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)  # one process alone speaks
-    assert done.stderr.count("epoch 1: ") == 1
+    assert done.stderr.count("epoch 1: ") == 2  # of the training, and of its fine-tuning
     expected = train(one)
     assert outcome["best_loss"] == pytest.approx(expected["best_loss"], rel=1e-4)
     theirs = load_tensors(one.model)

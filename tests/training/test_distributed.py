@@ -20,7 +20,7 @@ from smoecast.training.resume import RESUME
 
 HERE = str(Path(__file__).parent)
 SCRIPT = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
@@ -40,6 +40,11 @@ def tick(done):
         raise KeyboardInterrupt
 
 with join("cpu") as team:
+    if team.first:
+        time.sleep(0.3)
+        (folder / "word").touch()
+    team.wait()
+    assert (folder / "word").exists()  # nobody went on before
     model = make()
     try:
         train(
