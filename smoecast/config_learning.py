@@ -188,6 +188,9 @@ class FineTuning(Section):
 
     epochs: int = Field(0, ge=0, description="at most; 0: no fine-tuning")
     learning_rate: Annotated[float, Field(gt=0)] = Field(2e-4, description="Adam step, at first")
+    gate_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="of routing scores; 0: they stay as they are"
+    )
     rollout_steps: Positive = Field(
         1, description="steps of the model's own output that it learns from"
     )
@@ -200,7 +203,9 @@ class Training(Section):
     batch_size: Positive = Field(32, description="samples a pass; of each process under torchrun")
     accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
-    gate_learning_rate: Annotated[float, Field(gt=0)] = Field(1.0, description="of routing scores")
+    gate_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="of routing scores; 0: they stay as they are"
+    )
     expert_factor: Annotated[float, Field(gt=0)] = Field(
         1.0, description="on the learning rate of SMoE experts, whose values add up at a point"
     )

@@ -26,8 +26,11 @@ CONFIG = "planet-smoe"
 BARE = ["network.offset=false", "network.shortcut=false"]
 """The convolutions alone, as published: no offset at each point, no inputs at the last layer."""
 LOCAL = ["network.convolution=local", "network.smoe.layers=last"]
+PLAIN = ["network.smoe.layers=none", *BARE]
 NETWORKS = {
-    "ResNet": ["network.smoe.layers=none", *BARE],
+    "ResNet": PLAIN,
+    "CNN": [*PLAIN, "network.kind=cnn", "network.blocks=4"],
+    "U-Net": [*PLAIN, "network.kind=unet"],
     "CoordConv": ["network.convolution=coordconv", *BARE],
     "low-rank local": ["network.convolution=lowrank", *BARE],
     "locally connected": [*LOCAL, *BARE],

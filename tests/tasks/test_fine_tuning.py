@@ -52,6 +52,7 @@ def test_it_equals_two_runs_by_hand(ready) -> None:
         "training.keep_statistics=true",
         "training.rollout_steps=2",
         "training.learning_rate=2e-4",
+        "training.gate_learning_rate=0",
         "training.epochs=2",
     )
     train(by_hand)
@@ -70,6 +71,16 @@ def test_both_models_are_models_and_say_how_they_were_made(ready) -> None:
         assert told["epochs"] == config.training.epochs
         assert told["start_from"] == ""
     assert forecast(config)["written"]
+
+
+@pytest.mark.parametrize(("rate", "moved"), [(0.0, False), (0.5, True)])
+def test_routing_scores_move_only_if_wished(ready, rate: float, moved: bool) -> None:
+    config = ready("gates", *TUNING, f"training.fine_tuning.gate_learning_rate={rate}")
+    train(config)
+    ours, first = load_tensors(config.model), load_tensors(config.model / FIRST)
+    scores = [name for name in ours if name.endswith("gate.scores")]
+    assert scores
+    assert any(not torch.equal(ours[name], first[name]) for name in scores) == moved
 
 
 @pytest.mark.parametrize("stop", [3, 40])
