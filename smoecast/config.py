@@ -11,14 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
 from smoecast.config_calibration import Postprocess
-from smoecast.config_data import (
-    RUN_NAME,
-    Data,
-    Download,
-    Hours,
-    Preprocess,
-    known_channels,
-)
+from smoecast.config_data import RUN_NAME, Data, Download, Hours, Preprocess, known_channels
 from smoecast.config_learning import Network, Positive, Section, Training
 from smoecast.config_products import event
 

@@ -11,6 +11,7 @@ from smoecast.config_learning import Fraction, Positive, Section
 
 Hours = Annotated[int, Field(ge=0)]
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a run may be called: a folder's name, never a path."""
 
 
 def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -75,9 +75,6 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
         if not team.first:
             console.mute()
         with _alone(config, team), store.open_store(config.store) as dataset:
-            if fresh and team.first:
-                for name in (STATE, RESUME):
-                    (config.model / name).unlink(missing_ok=True)
             for stage in _stages(config, fresh):
                 outcome = _train(stage, dataset, team, fresh)
             return outcome
@@ -115,6 +112,8 @@ def _train(stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[
     if fresh or not (folder / RESUME).exists():
         _start(config, network, state)
     if team.first:
+        for name in (STATE, RESUME) if fresh else ():
+            (config.model / name).unlink(missing_ok=True)  # also that of the fine-tuning
         folder.mkdir(exist_ok=True)
         write_atomic(folder / "config.yaml", dump(stage.asked).encode())
     outcome = _learn(stage, network, samples, state, team, fresh)

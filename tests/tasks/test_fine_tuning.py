@@ -117,6 +117,17 @@ def test_begun_anew_and_stopped_the_old_model_does_not_stay(
     assert train(config)["trained"]
 
 
+def test_begun_anew_in_vain_the_old_model_stays(ready) -> None:
+    config = ready("kept", *TUNING)
+    train(config)
+    before = load_tensors(config.model)
+    training = config.training.model_copy(update={"start_from": "nowhere"})
+    with pytest.raises(ConfigError, match="no such model"):
+        train(config.model_copy(update={"training": training}), fresh=True)
+    assert all(torch.equal(value, before[n]) for n, value in load_tensors(config.model).items())
+    assert not train(config)["trained"]
+
+
 def _full(*_: object) -> float:
     raise OutputError("the disk is full")
 
