@@ -266,9 +266,10 @@ class Training(Section):
 
         A key that came later counts only where it is set, so that older runs can go on.
         """
-        kept = self.model_dump(mode="json", exclude=_INDECISIVE)
-        defaults = type(self)().model_dump(mode="json")
-        return {k: v for k, v in kept.items() if k not in _LATER or v != defaults[k]}
+        unused = set() if self.fine_tuning.epochs else {"fine_tuning"}
+        kept = self.model_dump(mode="json", exclude=_INDECISIVE | unused)
+        defaults = {name: type(self).model_fields[name].default for name in _LATER}
+        return {k: v for k, v in kept.items() if k not in defaults or v != defaults[k]}
 
 
 _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
@@ -282,5 +283,4 @@ _LATER = (
     "start_from",
     "keep_statistics",
     "rollout_steps",
-    "fine_tuning",
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_training import GRID, small_settings
 
-from smoecast.config_learning import Network, Smoe, Training
+from smoecast.config_learning import FineTuning, Network, Smoe, Training
 from smoecast.errors import Interrupted
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.network import forecaster
@@ -87,6 +87,12 @@ def test_one_step_has_the_losses_it_always_had(tmp_path):
     assert trained(several(1), tmp_path / "wrapped", 1) == plain
     assert "rollout_steps" not in Training().decisive()
     assert Training(rollout_steps=2).decisive()["rollout_steps"] == 2
+
+
+def test_fine_tuning_decides_the_weights_only_where_there_is_one() -> None:
+    unused = Training(fine_tuning=FineTuning(rollout_steps=4))
+    assert unused.decisive() == Training().decisive()
+    assert Training(fine_tuning=FineTuning(epochs=1)).decisive()["fine_tuning"]["epochs"] == 1
 
 
 def test_several_steps_are_learned_gates_included(tmp_path):
