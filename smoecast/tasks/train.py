@@ -145,7 +145,9 @@ def _learn(
         journals(kinds, stage.folder, config.name) as note,
         console.progress(stage.words, config.training.epochs) as step,
     ):
-        report, tick = _reporters(step, note)
+        report, tick = _reporters(
+            step, note, "" if stage.config is stage.asked else "fine-tuning, "
+        )
         return learn(
             learner,
             *_cached(config, samples),
@@ -226,7 +228,7 @@ def _loss(config: Config, samples: Samples) -> Loss:
 
 
 def _reporters(
-    step: console.Progress, note: Callable[[Mapping[str, Any]], None]
+    step: console.Progress, note: Callable[[Mapping[str, Any]], None], kind: str
 ) -> tuple[Callable[[dict[str, Any]], None], Callable[[float], None]]:
     """Return what to call after each epoch, and after each step with the epochs done."""
     begun: list[float] = []
@@ -241,7 +243,7 @@ def _reporters(
         words[0] = f"validation loss {record['validation_loss']:.4f}"
         tick(record["epoch"])
         console.say(
-            f"epoch {record['epoch']}: training loss {record['train_loss']:.4f}, {words[0]}"
+            f"{kind}epoch {record['epoch']}: training loss {record['train_loss']:.4f}, {words[0]}"
             f"{', best so far' if record['best'] else ''}, {console.clock(record['seconds'])}"
         )
         note(record)

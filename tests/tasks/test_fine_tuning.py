@@ -38,10 +38,13 @@ def same(one: Path, other: Path) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
 
 
-def test_it_equals_two_runs_by_hand(ready) -> None:
+def test_it_equals_two_runs_by_hand(ready, capsys: pytest.CaptureFixture[str]) -> None:
     both = ready("both", *TUNING)
     outcome = train(both)
     assert outcome["epochs"] == 2
+    said = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("epoch ") for line in said) == both.training.epochs
+    assert sum(line.startswith("fine-tuning, epoch ") for line in said) == 2
     assert not train(both)["trained"]
     first = ready("first")
     train(first)
