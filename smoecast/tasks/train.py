@@ -44,7 +44,7 @@ class _Stage:
     asked: Config
     config: Config
     folder: Path
-    words: str = "training"
+    kind: str = ""
 
 
 def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
@@ -143,11 +143,9 @@ def _learn(
     kinds = config.training.log if team.first else ()
     with (
         journals(kinds, stage.folder, config.name) as note,
-        console.progress(stage.words, config.training.epochs) as step,
+        console.progress(stage.kind or "training", config.training.epochs) as step,
     ):
-        report, tick = _reporters(
-            step, note, "" if stage.config is stage.asked else "fine-tuning, "
-        )
+        report, tick = _reporters(step, note, stage.kind and f"{stage.kind}, ")
         return learn(
             learner,
             *_cached(config, samples),
