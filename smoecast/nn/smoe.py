@@ -208,7 +208,8 @@ class SpatialMoE2d(nn.Module):
         route, f = self._route(scores), self.feedback
         if self.weighted:
             return weigh(self._values(x, route), scores, route, f.num_filters)
-        if not torch.is_grad_enabled():
+        rests = not scores.requires_grad and f.damping == 1.0
+        if rests or not torch.is_grad_enabled():
             return self._values(x, route)
         if f.judge == "experts":
             return contest(self._all_values(x), scores, route, f)

@@ -76,6 +76,9 @@ class Run:
         self.scale = follow(model, self.scaler)
         self.judged = copy.deepcopy(model).requires_grad_(False).eval() if settings.ema else model
         self.gates = gate_parameters(model)
+        for parameter in self.gates:
+            # at rest, no expert needs to be judged
+            parameter.requires_grad_(settings.gate_learning_rate > 0)
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)

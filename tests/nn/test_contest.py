@@ -186,6 +186,33 @@ def test_without_the_loss_weight_the_gate_stays():
     assert layer.routing_loss is None
 
 
+@pytest.mark.parametrize("judge", ["experts", "points"])
+def test_a_gate_at_rest_judges_nothing_and_filters_learn_the_same(judge):
+    layer = layer_of(judge=judge, shared=True, terms=2, error_memory=0.9)
+    x, found = torch.randn(2, 3, *GRID).double(), {}
+    for moves in (True, False):
+        layer.zero_grad()
+        layer.feedback.loss = layer.feedback.remembered = None
+        layer.gate.scores.requires_grad_(moves)
+        layer(x).square().mean().backward()
+        assert (layer.routing_loss is not None) == moves
+        assert moves or layer.feedback.remembered is None
+        found[moves] = [p.grad.clone() for p in (layer.weight, layer.common, layer.bias)]
+    for learning, resting in zip(*found.values(), strict=True):
+        torch.testing.assert_close(resting, learning, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gate_at_rest_still_damps_its_experts():
+    layer = layer_of(damping=0.0)
+    x = torch.randn(2, 3, *GRID).double()
+    layer.gate.scores.requires_grad_(False)
+    layer(x).square().mean().backward()
+    damped = layer.weight.grad.clone()
+    layer.feedback.damping, layer.weight.grad = 1.0, None
+    layer(x).square().mean().backward()
+    assert damped.norm() < layer.weight.grad.norm()
+
+
 def test_a_gradient_that_is_not_finite_stops():
     layer = layer_of()
     with pytest.raises(ValueError, match="not finite"):
