@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from smoecast.calibration.fitting import Cases, Prior, evaluate, minimise
+from smoecast.calibration.fitting import Cases, Prior, information, minimise
 
 _TINY = 1e-300
 _POOLED = 4_000_000
@@ -122,7 +122,7 @@ def local(data: Data, target: Tensor, strength: float, scale_only: bool = False)
     a, b, c, d = target
     start = torch.stack([a + b * centre - centre, b, c, d])
     # what one date tells about each coefficient, on average over the points
-    known = evaluate(cases, start).information.sum(1, keepdim=True) / share.sum().clamp(min=_TINY)
+    known = information(cases, start).sum(1, keepdim=True) / share.sum().clamp(min=_TINY)
     prior = Prior(start, (strength * known).expand(-1, len(centre)))
     return _natural(minimise(cases, start, prior, scale_only), centre)
 
@@ -131,32 +131,8 @@ def _one_set(raw: Cases, scale_only: bool) -> Tensor:
     """Return a, b, c, d, shape (4, 1), of cases (N, 1) that are not centred yet."""
     centre = (raw.weight * raw.x).sum() / raw.weight.sum().clamp(min=_TINY)
     cases = replace(raw, x=raw.x - centre, y=raw.y - centre)
-    start = _moment_start(cases, scale_only)
+    start = torch.tensor([[0.0], [0.0], [1.0], [1.0]], dtype=torch.float64)
     return _natural(minimise(cases, start, None, scale_only), centre)
-
-
-def _moment_start(cases: Cases, scale_only: bool) -> Tensor:
-    """Return coefficients by least squares: truth on x, then squared residual on variance."""
-    weight = cases.weight / cases.weight.sum().clamp(min=_TINY)
-    alpha, beta = _line(cases.x, cases.y, weight)
-    if scale_only:
-        alpha, beta = 0.0 * alpha, 0.0 * beta
-    square = (cases.y - alpha - beta * cases.x) ** 2
-    _, slope = _line(cases.variance, square, weight)
-    mean_square, mean_variance = (weight * square).sum(), (weight * cases.variance).sum()
-    whole = mean_square / mean_variance.clamp(min=_TINY)
-    # neither part may start at nothing, where its gradient is 0
-    slope = torch.minimum(torch.maximum(slope, 0.05 * whole), 0.95 * whole)
-    rest = (mean_square - slope * mean_variance).clamp(min=_TINY)
-    return torch.stack([alpha, beta, rest.sqrt(), slope.sqrt()]).reshape(4, 1)
-
-
-def _line(x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return intercept and slope of the weighted regression of y on x; slope 0 if x is constant."""
-    middle, level = (weight * x).sum(), (weight * y).sum()
-    scatter = (weight * (x - middle) ** 2).sum()
-    slope = (weight * (x - middle) * (y - level)).sum() / scatter.clamp(min=_TINY)
-    return level - slope * middle, slope
 
 
 def _natural(theta: Tensor, centre: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ def solver_of(family: Family, columns: int) -> Solver:
     A normal distribution without season has a faster one of its own.
     """
     if family is NORMAL and columns == 1:
-        return Solver(_fisher_pooled, _fisher_local, _fisher_loss, 2, any_unit=True)
+        return Solver(_normal_pooled, _normal_local, _normal_loss, 2, any_unit=True)
 
     def pooled(data: Data, scale_only: bool) -> Tensor:
         return general.pooled(family, data, scale_only)
@@ -188,17 +188,17 @@ def _errors(data: Data) -> Data:
     return replace(data, truth=data.truth - data.mean, mean=torch.zeros_like(data.mean))
 
 
-def _fisher_pooled(data: Data, scale_only: bool) -> Tensor:
+def _normal_pooled(data: Data, scale_only: bool) -> Tensor:
     return regression.pooled(_errors(data) if scale_only else data, scale_only)
 
 
-def _fisher_local(
+def _normal_local(
     data: Data, target: Tensor, strength: float, scale_only: bool, _: Tensor | None
 ) -> Tensor:
     part = _errors(data) if scale_only else data
     return regression.local(part, target, strength, scale_only)
 
 
-def _fisher_loss(data: Data, theta: Tensor) -> float:
+def _normal_loss(data: Data, theta: Tensor) -> float:
     cases = Cases(data.mean, data.variance, data.truth, data.weight)
     return float(evaluate(cases, theta).loss.sum())

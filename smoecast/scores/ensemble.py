@@ -50,10 +50,13 @@ def ensemble_moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Val
     ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
     missing = np.isnan(ensemble)
     count = ensemble.shape[0] - missing.sum(axis=0, dtype=np.float64)
+    some = bool(missing.any())  # seldom; the copies without them take most of the time
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(missing, 0.0, ensemble).sum(axis=0) / count
-        departure = np.where(missing, 0.0, ensemble - mean)
-        variance = np.square(departure).sum(axis=0) / (count - 1.0)
+        mean = (np.where(missing, 0.0, ensemble) if some else ensemble).sum(axis=0) / count
+        departure = ensemble - mean
+        if some:
+            departure[missing] = 0.0
+        variance = np.square(departure, out=departure).sum(axis=0) / (count - 1.0)
     return mean, np.where(count > 1, variance, np.nan), count
 
 

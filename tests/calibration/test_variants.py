@@ -107,7 +107,7 @@ def test_a_season_is_learned(where: Any, fit: Any) -> None:
     assert model.a.shape == ((3,) if where == "pooled" else (3, *SPACE))
 
 
-def test_descent_finds_what_fisher_scoring_finds() -> None:
+def test_descent_finds_what_newton_finds() -> None:
     members, truth, _ = seasonal()
     theirs = emos.fit(members, truth, where="local", shrinkage=20, folds=0)
     data, space = emos._cases(members, truth, None, None, "none", None)
