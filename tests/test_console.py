@@ -84,11 +84,14 @@ def test_an_eta_leaves_out_what_was_done_before(
     assert capsys.readouterr().err == "training: 12.5 of 20, 2 min 0 s left, loss 0.5\n"
 
 
-def test_a_bar_begins_where_an_earlier_run_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_begins_where_an_earlier_run_ended(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with console.progress("training", 20) as step:
         step(10.2, begun=10.1)
         step(10.4, begun=10.1)
+    assert "10/20" in capsys.readouterr().err
 
 
 def test_a_mute_process_shows_errors_alone(

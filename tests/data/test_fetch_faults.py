@@ -152,6 +152,7 @@ def test_wrong_checksum_is_refused_and_gone(shelf, tmp_path):
 
 def test_other_checksums(shelf, tmp_path):
     get(shelf, tmp_path, checksum="md5:" + hashlib.md5(BODY).hexdigest().upper())
+    assert (tmp_path / "file").read_bytes() == BODY
 
 
 def test_damaged_part_is_fetched_again_from_the_start(shelf, tmp_path):
