@@ -27,8 +27,11 @@ BARE = ["network.offset=false", "network.shortcut=false"]
 """The convolutions alone, as published: no offset at each point, no inputs at the last layer."""
 LOCAL = ["network.convolution=local", "network.smoe.layers=last"]
 PLAIN = ["network.smoe.layers=none", *BARE]
+FOUR = ["network.smoe.terms={last: 4}", "training.expert_factor=0.5"]
+"""Half as many terms, and experts at twice the rate: better where the forecast is one leap."""
 NETWORKS = {
     "ResNet": PLAIN,
+    "4 times as long: ResNet": [*PLAIN, "training.epochs=16", "training.fine_tuning.epochs=4"],
     "CNN": [*PLAIN, "network.kind=cnn", "network.blocks=4"],
     "U-Net": [*PLAIN, "network.kind=unet"],
     "CoordConv": ["network.convolution=coordconv", *BARE],
@@ -38,6 +41,7 @@ NETWORKS = {
     "with both: ResNet": ["network.smoe.layers=none"],
     "with both: CoordConv": ["network.convolution=coordconv"],
     "with both: locally connected": LOCAL,
+    "4 terms: SMoE": FOUR,
     "SMoE": [],
 }
 GLOBAL = [
@@ -51,6 +55,7 @@ DIRECT = [
     "sample.targets=[z500,t850,t2m]",
     "training.fine_tuning.epochs=0",
     "forecast.lead_hours=[72,120]",
+    *FOUR,
 ]
 LEAN = [
     *DIRECT,
