@@ -96,7 +96,7 @@ class Evaluate(Section):
         Field(("persistence", "climatology"), description="scored beside the forecast")
     )
     regions: tuple[str, ...] = Field(
-        ("global",), description=f"of {', '.join(names.REGIONS)}, or named in boxes"
+        ("global",), description=f"of {', '.join(names.AREAS)}, or named in boxes"
     )
     boxes: dict[str, tuple[Degrees, Degrees, Degrees, Degrees]] = Field(
         {}, description="regions of your own, each name: [north, west, south, east] in degrees"
@@ -128,13 +128,13 @@ class Evaluate(Section):
     @model_validator(mode="after")
     def _known_regions(self) -> "Evaluate":
         for name, (north, west, south, east) in self.boxes.items():
-            if name in names.REGIONS:
+            if name in names.AREAS:
                 raise ValueError(f"boxes names {name}, which is a region already")
             if not (90 >= north > south >= -90 and west < east):
                 raise ValueError(f"box {name} is not [north, west, south, east], north above south")
-        unknown = sorted({*self.regions} - {*names.REGIONS} - {*self.boxes})
+        unknown = sorted({*self.regions} - {*names.AREAS} - {*self.boxes})
         if unknown or not (self.regions or self.boxes):
-            known = ", ".join(names.REGIONS)
+            known = ", ".join(names.AREAS)
             raise ValueError(f"regions: {unknown or 'none is named'}; there are {known}, and boxes")
         return self
 

@@ -103,6 +103,12 @@ REGIONS: dict[str, tuple[Box, ...]] = {
 The hemispheres begin at 20 degrees: they are the extratropics of each.
 """
 
+SURFACES = ("land", "sea")
+"""More regions of scores: points of which more than half is land (constant lsm), and the others."""
+
+AREAS = (*REGIONS, *SURFACES)
+"""Every region of scores that has a name."""
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -1,6 +1,6 @@
-"""Where scores are taken: boxes of latitude and longitude as weights on a grid."""
+"""Where scores are taken: boxes of latitude and longitude, and other points, as weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +39,15 @@ def inside(boxes: Sequence[Box], latitude: Values, longitude: Values) -> NDArray
 
 
 def region_weights(
-    regions: Sequence[tuple[str, Sequence[Box]]],
-    latitude: Values,
-    longitude: Values,
-    plain: bool = False,
+    regions: Mapping[str, NDArray[np.bool_]], latitude: Values, plain: bool = False
 ) -> Values:
     """Return cos(latitude) inside each region and 0 outside.
 
     Parameters
     ----------
-    regions : sequence of (name, boxes)
-        See `inside`.
-    latitude, longitude : ndarray
+    regions : dict of str to ndarray of bool, shape (H, W)
+        Which points belong to each, as `inside` tells it of boxes.
+    latitude : ndarray, shape (H,)
         Of the grid.
     plain : bool
         Weigh all points inside alike, in the place of cos(latitude).
@@ -69,8 +66,7 @@ def region_weights(
     cosine = np.clip(np.cos(np.deg2rad(latitude)), 0.0, None)
     rows = np.ones_like(cosine) if plain else cosine / cosine.mean()
     weights = []
-    for name, boxes in regions:
-        found = inside(boxes, latitude, longitude)
+    for name, found in regions.items():
         if not found.any():
             raise InputError(
                 f"the region {name} holds no point of this grid; leave it out of evaluate.regions "

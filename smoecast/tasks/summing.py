@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from smoecast import names
 from smoecast.config import Config
 from smoecast.errors import InputError
-from smoecast.fields import times
-from smoecast.fields.plane import Plane, place_of
+from smoecast.fields import store, times
+from smoecast.fields.grid import Grid, grid_of
+from smoecast.fields.plane import Plane, place_of, same_place
 from smoecast.scores.aggregate import Partial, partial
 from smoecast.scores.histograms import Places, PointCounts, shares_by_start
 from smoecast.scores.pointwise import Values, squared_error
-from smoecast.scores.regions import region_weights
+from smoecast.scores.regions import inside, region_weights
 from smoecast.scores.reliability import table_by_start
 from smoecast.scores.starts import Sums, by_start, joined
 from smoecast.tasks import truths
@@ -25,6 +26,9 @@ PLAIN = "ens10-paper"
 
 WHOLE_PLANE = "all points"
 """The only region of a map projection."""
+
+LAND = "constant_lsm"
+"""The land-sea mask of a store."""
 
 Key = tuple[str, str]
 """Channel and name of a forecast."""
@@ -166,10 +170,29 @@ def _regions(config: Config, result: xr.Dataset, plain: bool) -> tuple[list[str]
                 "leave both as they are by default, and all points are scored together"
             )
         return [WHOLE_PLANE], np.ones((1, *place.shape))
-    boxes = {n: names.REGIONS[n] for n in config.evaluate.regions if n in names.REGIONS}
-    boxes |= {name: (box,) for name, box in config.evaluate.boxes.items()}
-    weights = region_weights(list(boxes.items()), place.latitude, place.longitude, plain)
-    return list(boxes), weights
+    axes = place.latitude, place.longitude
+    points = {
+        name: _surface(config, place, name)
+        if name in names.SURFACES
+        else inside(names.REGIONS[name], *axes)
+        for name in config.evaluate.regions
+        if name in names.AREAS
+    }
+    points |= {name: inside((box,), *axes) for name, box in config.evaluate.boxes.items()}
+    return list(points), region_weights(points, place.latitude, plain)
+
+
+def _surface(config: Config, place: Grid, name: str) -> NDArray[np.bool_]:
+    """Return which points are land, or sea, by the constant of the run's store."""
+    if config.store.exists():
+        with store.open_store(config.store) as dataset:
+            if LAND in dataset and same_place(grid_of(dataset), place):
+                land: NDArray[np.bool_] = dataset[LAND].values > 0.5
+                return land if name == "land" else ~land
+    raise InputError(
+        f"{config.store}: holds no land-sea mask of this grid for the region {name}: name lsm in "
+        "data.constants and run `smoecast preprocess`, or leave it out of evaluate.regions"
+    )
 
 
 def summed(

@@ -15,11 +15,8 @@ from smoecast.scores.summary import (
 
 RNG = np.random.default_rng(3)
 LATITUDE = np.array([60.0, 0.0, -60.0])
-WEIGHTS = region_weights(
-    [("global", [(90, 0, -90, 360)]), ("tropics", [(20, 0, -20, 360)])],
-    LATITUDE,
-    np.arange(4) * 90.0,
-)
+TROPICS = np.broadcast_to(np.abs(LATITUDE)[:, None] <= 20, (3, 4))
+WEIGHTS = region_weights({"global": np.ones((3, 4), bool), "tropics": TROPICS}, LATITUDE)
 ALL = np.ones((6, 2), bool)
 
 

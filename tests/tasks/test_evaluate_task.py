@@ -264,6 +264,12 @@ def test_baselines_that_begin_before_the_truth(done: Config, tmp_path: Path) -> 
         evaluate(done, inputs=[str(tmp_path / "early.nc")], output=tmp_path / "s.json")
 
 
+def test_land_without_a_mask_is_refused(done: Config) -> None:
+    config = with_evaluate(done, regions=("land",))
+    with pytest.raises(InputError, match="no land-sea mask of this grid for the region land"):
+        evaluate(config, inputs=[str(done.place / "forecast.nc")])
+
+
 def test_a_region_that_is_unknown_or_off(done: Config, tmp_path: Path) -> None:
     from smoecast import configfile
 

@@ -9,12 +9,15 @@ from typer.testing import CliRunner
 
 from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import Config, Evaluate
 from smoecast.errors import ConfigError
 from smoecast.fields import store
 from smoecast.tasks import demo as demo_task
 from smoecast.tasks.download import download
+from smoecast.tasks.evaluate import evaluate
+from smoecast.tasks.forecast import forecast
 from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.train import train
 
 run = CliRunner().invoke
 
@@ -66,6 +69,28 @@ def test_ensembles_hold_at_times_of_the_analyses(planet: Config) -> None:
     with store.open_store(planet.store) as truth, store.open_store(planet.ensemble_store) as ens:
         valid = ens["init_time"].values + ens["lead_time"].values[0]
         assert np.isin(valid, truth["time"].values).mean() > 0.5
+
+
+def test_land_and_sea_are_scored_apart(planet: Config, tmp_path: Path) -> None:
+    train(planet)
+    forecast(planet)
+    settings = {"regions": ("global", "land", "sea"), "baselines": ("persistence",)}
+    config = planet.model_copy(update={"evaluate": Evaluate(**settings)})
+    scores = evaluate(config, output=tmp_path / "scores.json")["scores"]
+    with store.open_store(planet.store) as dataset:
+        land = dataset["constant_lsm"].values > 0.5
+        cosine = np.cos(np.deg2rad(dataset["latitude"].values))[:, None]
+    share = float((land * cosine).sum() / (np.ones_like(land) * cosine).sum())
+    assert 0.1 < share < 0.6
+    for name in ("forecast", "persistence"):
+        squares = {
+            r["region"]: r["rmse"] ** 2
+            for r in scores
+            if r["forecast"] == name and r["channel"] == "t2m"
+        }
+        both = share * squares["land"] + (1 - share) * squares["sea"]
+        assert squares["global"] == pytest.approx(both, rel=1e-6)
+        assert squares["land"] > squares["sea"]
 
 
 def test_the_demo_walks_the_chain_and_a_second_time_does_nothing(
