@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 from smoecast import configfile, zoo
 from smoecast.cli.main import app
 from smoecast.errors import ConfigError, ModelError
+from smoecast.tasks.calibrations import KINDS
 from smoecast.tasks.evaluate import evaluate
 from smoecast.tasks.forecast import forecast
 from smoecast.tasks.models import list_models, show_model, verify_model
 from smoecast.tasks.preprocess import preprocess
+from smoecast.training.state import load_state
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 NCEP = SHARED / "ncep-air" / "air_temperature_2013_2014.nc"
@@ -40,6 +42,20 @@ def test_weights_are_whole_small_and_free_of_paths(name: str) -> None:
     state = (place / "state.json").read_text()
     assert '"folder"' not in state
     assert '"/' not in state
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_weights_are_those_of_the_config_beside_them(name: str) -> None:
+    told = load_state(zoo.folder() / name)
+    config = configfile.load(zoo.locate(name, zoo.CONFIG))
+    forecasts = told.get("kind") not in KINDS
+    for section in ("sample", "network") if forecasts else ("postprocess",):
+        mine = getattr(config, section)
+        # keys that came later have their defaults
+        theirs = type(mine).model_validate(told["config"][section])
+        if section == "network" and mine.smoe.layers == "none":
+            theirs = theirs.model_copy(update={"smoe": mine.smoe})
+        assert theirs == mine
 
 
 @pytest.mark.skipif(not NCEP.exists(), reason="the shared NCEP series is not beside the repository")
