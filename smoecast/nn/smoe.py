@@ -107,7 +107,8 @@ class SpatialMoE2d(nn.Module):
     -----
     A gradient that is not finite raises ValueError in the backward pass; see `scaling` for
     fp16. A gate that looks at the input hands its gradient on, so it belongs to the error signal of
-    the layers below; with tensor routing the error signal is that of the main loss alone.
+    the layers below; with tensor routing the error signal is that of the main loss alone. Scores
+    that need no gradient are at rest: without damping, no error is then computed.
     """
 
     def __init__(
