@@ -18,9 +18,6 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#9
 """Okabe and Ito's colours, told apart by the colour-blind as well."""
 
 
-MOST_PANELS = 4
-
-
 def maps(
     panels: Mapping[str, tuple[Field, bool]],
     latitude: Field,
@@ -91,29 +88,33 @@ def score_bars(
 
 
 def routing(
-    chosen: NDArray[np.int64], latitude: Field, longitude: Field, *, experts: int, title: str
+    chosen: Mapping[str, NDArray[np.int64]],
+    latitude: Field,
+    longitude: Field,
+    *,
+    experts: int,
+    title: str,
 ) -> Figure:
-    """Draw which experts serve each point: (K, H, W) of expert numbers, the first few of K.
+    """Draw which of so many experts serve each point: (H, W) of their numbers by output.
 
     A layer inside a U-Net has a coarser grid: each of its points is drawn where it stands.
     """
-    rows, columns = len(latitude) // chosen.shape[1], len(longitude) // chosen.shape[2]
-    shown = chosen[:MOST_PANELS].repeat(rows, axis=1).repeat(columns, axis=2)
-    figure = Figure(figsize=(4.6 * len(shown) + 0.8, 3.2), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(chosen) + 0.8, 3.2), layout="constrained")
     figure.suptitle(title)
     colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(experts)])
-    for place, numbers in enumerate(shown, start=1):
-        axes = figure.add_subplot(1, len(shown), place)
+    for place, (output, numbers) in enumerate(chosen.items(), start=1):
+        axes = figure.add_subplot(1, len(chosen), place)
+        rows, columns = len(latitude) // numbers.shape[0], len(longitude) // numbers.shape[1]
         mesh = axes.pcolormesh(
             longitude,
             latitude,
-            numbers,
+            numbers.repeat(rows, axis=0).repeat(columns, axis=1),
             cmap=colours,
             vmin=-0.5,
             vmax=experts - 0.5,
             shading="nearest",
         )
-        axes.set(title=f"output {place} of {len(chosen)}", xlabel="longitude")
+        axes.set(title=output, xlabel="longitude")
         axes.set_ylabel("latitude" if place == 1 else "")
     step = max(1, experts // 12)
     figure.colorbar(mesh, ax=figure.axes, label="expert", ticks=range(0, experts, step))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoecast import names
 from smoecast.config import Config
@@ -16,6 +17,7 @@ from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
 from smoecast.nn.inspection import routing_map
 from smoecast.nn.network import smoe_layers
+from smoecast.nn.smoe import SpatialMoE2d
 from smoecast.tasks.assembly import open_model
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 Pictures = Iterator[tuple[str, "Figure"]]
 DPI = 130
+MOST_PANELS = 4
+"""Outputs of a layer that are drawn, at most."""
 
 
 def plot(
@@ -136,14 +140,37 @@ def _routing(config: Config) -> Pictures:
     model = open_model(config.model)
     grid = model.inputs.grid
     layers = [x for x in smoe_layers(model.network) if not x.gate.depends_on_input]
+    last = set(model.network.backbone.get_submodule("last").modules())
     for number, layer in enumerate(layers, start=1):
-        chosen = routing_map(layer).numpy()
+        panels = _panels(layer, _outputs(model.config) if layer in last else [])
         title = f"SMoE layer {number} of {len(layers)}: experts that serve each point"
-        experts = layer.gate.num_experts
+        experts = layer.feedback.how.group_size
         yield (
             f"layer{number}",
-            drawing.routing(chosen, grid.latitude, grid.longitude, experts=experts, title=title),
+            drawing.routing(panels, grid.latitude, grid.longitude, experts=experts, title=title),
         )
+
+
+def _outputs(config: Config) -> list[str]:
+    """Return what a network's outputs are, lead by lead."""
+    hours = config.sample.lead_hours
+    ahead = [f" {hour} h" for hour in hours] if len(hours) > 1 else [""]
+    return [target + when for when in ahead for target in config.targets]
+
+
+def _panels(layer: SpatialMoE2d, outputs: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Return the selected experts (H, W) of the first few outputs, of several terms the first.
+
+    Experts that compete in groups are numbered within theirs.
+    """
+    feedback, chosen = layer.feedback, routing_map(layer).numpy()
+    if feedback.how.grouped:
+        chosen = chosen % feedback.how.group_size
+    first = chosen[:: feedback.terms]
+    words = outputs or [f"output {i + 1} of {len(first)}" for i in range(len(first))]
+    more = f", term 1 of {feedback.terms}" if feedback.terms > 1 else ""
+    shown = zip(words[:MOST_PANELS], first[:MOST_PANELS], strict=True)
+    return {f"{word}{more}": one for word, one in shown}
 
 
 def _ranks(config: Config) -> Pictures:

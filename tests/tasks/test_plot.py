@@ -8,6 +8,8 @@ from small_world import small_run
 
 from smoecast.config import Config
 from smoecast.errors import ConfigError, InputError
+from smoecast.nn.inspection import routing_map
+from smoecast.nn.smoe import SpatialMoE2d
 from smoecast.tasks import drawing
 from smoecast.tasks import plot as plot_task
 from smoecast.tasks.plot import plot
@@ -62,8 +64,20 @@ def test_fields_share_a_scale_and_errors_another() -> None:
     assert limits[2][0] == -limits[2][1]
 
 
+def test_experts_of_a_group_are_numbered_within_it_and_outputs_named() -> None:
+    sizes = {"num_experts": 12, "grid": (4, 6), "routing": "grouped", "terms": 2}
+    layer = SpatialMoE2d(3, 2, **sizes)
+    panels = plot_task._panels(layer, ["z500 72 h", "t2m 72 h"])
+    assert list(panels) == ["z500 72 h, term 1 of 2", "t2m 72 h, term 1 of 2"]
+    chosen = routing_map(layer).numpy()
+    for numbers, group in zip(panels.values(), (0, 2), strict=True):
+        assert (numbers == chosen[group] - 3 * group).all()
+    plain = plot_task._panels(SpatialMoE2d(3, 2, 4, grid=(4, 6)), [])
+    assert list(plain) == ["output 1 of 2", "output 2 of 2"]
+
+
 def test_routing_on_a_coarser_grid_is_drawn_where_it_stands() -> None:
-    chosen = np.array([[[0, 1], [1, 0]]])
+    chosen = {"output 1": np.array([[0, 1], [1, 0]])}
     figure = drawing.routing(chosen, np.arange(4.0), np.arange(6.0), experts=2, title="t")
     drawn = np.asarray(figure.axes[0].collections[0].get_array())
     top = [0, 0, 0, 1, 1, 1]
