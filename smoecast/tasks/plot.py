@@ -152,9 +152,10 @@ def _routing(config: Config) -> Pictures:
 
 
 def _outputs(config: Config) -> list[str]:
-    """Return what a network's outputs are, lead by lead."""
+    """Return what a network's outputs are, lead by lead; where that is an input, for any."""
     hours = config.sample.lead_hours
-    ahead = [f" {hour} h" for hour in hours] if len(hours) > 1 else [""]
+    several = len(hours) > 1 and not config.sample.lead_input
+    ahead = [f" {hour} h" for hour in hours] if several else [""]
     return [target + when for when in ahead for target in config.targets]
 
 

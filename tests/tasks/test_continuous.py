@@ -9,6 +9,7 @@ from small_world import small_run
 
 from smoecast.errors import ModelError
 from smoecast.tasks.forecast import forecast
+from smoecast.tasks.plot import plot
 from smoecast.tasks.preprocess import preprocess
 from smoecast.tasks.train import train
 
@@ -25,6 +26,7 @@ def test_lead_times_in_between_are_forecast_and_others_refused(world: Path, tmp_
         values = written["t2m"].transpose("lead_time", ...).values
         assert np.isfinite(values).all()
         assert not np.array_equal(values[0], values[1])
+    assert plot(config, kinds=["routing"], output=tmp_path / "plots")["files"]
     outside = small_run(world, tmp_path, *asked, "forecast.lead_hours=[30]")
     with pytest.raises(ModelError, match=r"cannot forecast \[30\] h.* only those in between"):
         forecast(outside)
