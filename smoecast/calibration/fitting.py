@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smoecast.calibration.newton import newton_step, times
+from smoecast.calibration.newton import block_product, newton_step
 
 _BLOCK, _POINTS = 16_000, 2048
 """Values handled at once, so that they stay in the cache: 5 times faster than a million. Points
@@ -221,7 +221,7 @@ def evaluate(cases: Cases, theta: Tensor, prior: Prior | None = None) -> State:
     loss, gradient, curvature, bend = sums[0], sums[1:5], sums[5:15], sums[15]
     if prior is not None:
         away = theta - prior.theta
-        pull = times(prior.information, away)
+        pull = block_product(prior.information, away)
         loss = loss + 0.5 * (away * pull).sum(0)
         gradient = gradient + pull
         curvature = torch.cat([curvature[:6] + prior.information, curvature[6:]])

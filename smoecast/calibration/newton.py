@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def times(information: Tensor, vector: Tensor) -> Tensor:
+def block_product(information: Tensor, vector: Tensor) -> Tensor:
     """Return the block-diagonal matrix (6, P) times the vector, shape (4, P)."""
     m11, m12, m22, s11, s12, s22 = information
     a, b, c, d = vector
