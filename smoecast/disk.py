@@ -1,12 +1,36 @@
-"""Files that a reader sees whole or not at all, and folders that one process holds alone."""
+"""Files and folders that a reader sees whole or not at all, and folders that one process holds.
 
+Whatever is written grows under a temporary name of its own beside its place: a file
+``.{name}.{8 hex digits}.tmp`` or a folder ``.{name}.{8 hex digits}.part``, made so that a name that
+is there already, a planted symbolic link above all, is never followed. Its maker holds a lock on it
+that ends with the process, so that `sweep` can tell what a killed run left behind from what
+another run is writing just now. Then it takes its place by one rename.
+"""
+
+import ctypes
+import errno
 import fcntl
+import json
 import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
-from smoecast.errors import LockedError
+from smoecast.errors import LockedError, OutputError
+
+_LOCK = ".lock"
+_OURS = re.compile(r"\..+\.[0-9a-f]{8}\.(tmp|part)")
+_OF_VERSION_1 = re.compile(r"\..+\.\d{1,7}\.(tmp|part)|\..+\.zarr\.part")
+"""What versions before 0.2 left behind; they wrote nothing without the folder's lock."""
+_SWAPPED_OF_VERSION_1 = re.compile(r"\.(.+\.zarr)\.old")
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def sync(path: Path) -> None:
@@ -19,40 +43,250 @@ def sync(path: Path) -> None:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole, even after a crash."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file so that a reader sees the old one or the new one, whole, even after a crash.
+
+    Raises
+    ------
+    OutputError
+        Something that is no regular file has the name.
+    OSError
+        The disk is full or refuses.
+    """
+    refuse_special(path)
+    while True:
+        temporary = _beside(path, "tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            if not _hold(descriptor, temporary):
+                continue  # swept before it was held
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.replace(path)
+            break
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(descriptor)
     sync(path.parent)
+
+
+@contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """Give a file or a folder a place to grow in, beside where it will stand.
+
+    Yields
+    ------
+    Path
+        Of the same name, in a new folder that nobody else may enter; nothing is there yet. What
+        `put` has not taken is gone afterwards.
+
+    Raises
+    ------
+    OSError
+        The folder of `path` takes no new files.
+    """
+    while True:
+        folder = _beside(path, "part")
+        folder.mkdir(mode=0o700)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if not _hold(descriptor, folder):
+                continue  # swept before it was held
+            yield folder / path.name
+            return
+        finally:
+            remove(folder)
+            os.close(descriptor)
+
+
+def put(part: Path, path: Path) -> None:
+    """Have the disk hold what has grown under `staging`, then put it in its place by one rename.
+
+    A folder changes places with an older one, where the file system can (Linux does); elsewhere
+    the older one is moved away first.
+
+    Raises
+    ------
+    OutputError
+        Something that is neither a regular file nor, for a folder, a folder has the name.
+    OSError
+        The disk is full or refuses.
+    """
+    refuse_special(path, folder=part.is_dir())
+    for file in sorted(part.rglob("*")) if part.is_dir() else []:
+        sync(file)
+    sync(part)
+    if part.is_dir() and path.exists():
+        _exchange(part, path)
+    else:
+        part.replace(path)
+    sync(path.parent)
+
+
+def refuse_special(path: Path, *, folder: bool = False) -> None:
+    """Refuse to replace what is no regular file: a device, a pipe, a symbolic link, a folder.
+
+    Parameters
+    ----------
+    path : Path
+        Where a result will stand.
+    folder : bool
+        Whether the result is a folder, which may replace a folder and no file.
+
+    Raises
+    ------
+    OutputError
+        Something else is there.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # nothing is there, or writing will say what is in the way
+    if stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_ISREG: "a file",
+        stat.S_ISDIR: "a folder",
+        stat.S_ISLNK: "a symbolic link",
+        stat.S_ISFIFO: "a pipe",
+        stat.S_ISSOCK: "a socket",
+    }
+    what = next((word for test, word in kinds.items() if test(mode)), "a device")
+    raise OutputError(f"{path}: is {what}, which is not replaced: choose another name")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it; nothing there is well too."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left in a folder; call it while holding its lock.
+
+    What another process is writing just now stays, as does everything that smoecast did not make.
+    """
+    for path in sorted(folder.glob(".*")):
+        if _OURS.fullmatch(path.name):
+            _remove_left(path)
+        elif _OF_VERSION_1.fullmatch(path.name):
+            remove(path)
+        elif match := _SWAPPED_OF_VERSION_1.fullmatch(path.name):
+            place = path.with_name(match[1])
+            if place.exists():
+                remove(path)
+            else:
+                path.rename(place)  # killed between two renames: the only copy
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Hold a folder for this process alone, until the block ends or the process dies.
 
+    What killed runs left in the folder is removed (`sweep`).
+
     Parameters
     ----------
     folder : Path
-        Made when missing; ``.lock`` stays in it.
+        Made when missing; ``.lock`` stays in it and names the holder.
 
     Raises
     ------
     LockedError
-        Another process holds it.
+        Another process holds it; the message names it.
+    OutputError
+        The folder cannot be made or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with path.open("a") as file:
+    path = folder / _LOCK
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as problem:
+        raise OutputError(
+            f"{path}: the folder cannot be held for this run ({problem.strerror}): "
+            "allow writing to it, or choose another one"
+        ) from None
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(
-                f"{path} is held by another run: wait for it, or choose another name"
+                f"{path} is held by another run{_holder(descriptor)}: wait for it, or choose "
+                "another name"
             ) from None
+        with suppress(OSError):  # a full disk: the lock holds without the name
+            _sign(descriptor)
+        sweep(folder)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock who holds it."""
+    holder = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "command": " ".join(sys.argv)[:1000],
+        "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    """Return in words who holds a lock; nothing where it does not say."""
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return " (pid {pid} on {host} since {since}: {command})".format_map(holder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{ending}")
+
+
+def _hold(descriptor: int, path: Path) -> bool:
+    """Lock what was just made; whether it is still there, for a sweep may have come first."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what `_hold` locked, if nobody holds it any more."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove(path)
+    except OSError:
+        return  # held, or on a file system without locks
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(part: Path, path: Path) -> None:
+    """Have two folders change places, in one step where the file system can."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        ours, theirs = os.fsencode(part), os.fsencode(path)
+        if rename(_AT_FDCWD, ours, _AT_FDCWD, theirs, _RENAME_EXCHANGE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            raise OSError(code, os.strerror(code), str(path))
+    old = part.with_name(f"{part.name}.old")
+    path.rename(old)
+    part.rename(path)

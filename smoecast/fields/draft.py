@@ -52,7 +52,7 @@ class Draft:
     @property
     def part(self) -> Path:
         """The folder in which it grows, with its notes."""
-        return self.path.with_name(f".{self.path.name}.part")
+        return self.path.with_name(f".{self.path.name}.draft")
 
     @property
     def group(self) -> Path:

@@ -124,7 +124,7 @@ def peak(pid):
 def preprocess(config, kill_at=None):
     """Run the command; return seconds, peak megabytes of the largest process, exit status."""
     drop_caches()
-    notes = config.parent / "run" / ".store.zarr.part" / "notes"
+    notes = config.parent / "run" / ".store.zarr.draft" / "notes"
     begin, largest = time.perf_counter(), 0.0
     command = [Path(sys.executable).with_name("smoecast"), "preprocess", "-q", "-c", str(config)]
     process = subprocess.Popen(command, start_new_session=True)

@@ -147,7 +147,7 @@ def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, r
         "task.preprocess(configfile.load(Path(sys.argv[1]), []))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(path)], stderr=subprocess.DEVNULL)
-    notes = config.store.with_name(".store.zarr.part") / "notes"
+    notes = config.store.with_name(".store.zarr.draft") / "notes"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not len(list(notes.glob("[0-9]*.json"))) >= 2:
         time.sleep(0.02)
