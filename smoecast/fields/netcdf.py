@@ -5,9 +5,7 @@ threads; the writer here goes around that lock, therefore it computes every bloc
 (dask's synchronous scheduler), and nothing else may read NetCDF while it works.
 """
 
-import os
-import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,12 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from smoecast.disk import sync
+from smoecast.disk import put
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import classic
+from smoecast.fields import checksums, classic
 from smoecast.fields.canonical import HUGE, canonical
 from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
-from smoecast.fields.writing import blocks, computed, storing
+from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 
 BLOCK_BYTES = 32 * 2**20
 """Bytes of one block of a lazily read variable, at most, unless one field is larger."""
@@ -82,13 +80,16 @@ def _blocked(array: xr.DataArray) -> xr.DataArray:
     return array.chunk(dict.fromkeys(array.dims, -1) | {first: min(rows, array.sizes[first])})
 
 
-def write_netcdf(dataset: xr.Dataset, path: Path, gaps: bool = False) -> None:
+def write_netcdf(
+    dataset: xr.Dataset, path: Path, gaps: bool = False, *, confirm: Callable[[], None] = nothing
+) -> None:
     """Write a canonical dataset to `path`: whole and verified, or not at all.
 
     Fields may be lazy: they are computed and written one block of dask chunks after the other,
-    all variables of a block together, so memory holds one block. The file grows under a temporary
-    name in the same folder, is synced, opened again and verified (dimensions, coordinates, every
-    value), then renamed, so that a reader never sees half a file.
+    all variables of a block together, so memory holds one block. The file grows in a folder of its
+    own beside its place, gets its checksums (`fields.checksums`), is opened again and verified
+    (dimensions, coordinates, every value), synced, then renamed, so that a reader never sees half
+    a file.
 
     Parameters
     ----------
@@ -98,48 +99,24 @@ def write_netcdf(dataset: xr.Dataset, path: Path, gaps: bool = False) -> None:
         The file, replaced if it is there; its folder is made if it is not.
     gaps : bool
         Whether members may be missing: fields of a variable with `number` that are NaN throughout.
+    confirm : callable
+        Called when the file is whole, before it takes its place; what it raises keeps it away.
 
     Raises
     ------
     OutputError
-        If the file cannot be written (a full disk, say) or fails its verification.
+        If the file cannot be written (a full disk, say) or fails its verification, or what has its
+        name is no regular file.
     """
-    dataset = prepared(dataset)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with storing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _clean(path)
+    dataset = prepared(dataset.assign_attrs({checksums.MARK: checksums.IN_FILE}))
+    with growing(path) as part:
         _fill(dataset, part, path, gaps)
         with storing(path):
-            sync(part)
+            checksums.seal_file(part)
             _verify(dataset, part, path, gaps)
-            part.replace(path)
-            sync(path.parent)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _clean(path: Path) -> None:
-    """Remove what killed writers of the same file left behind."""
-    ours = re.compile(re.escape(f".{path.name}.") + r"(\d+)\.part")
-    for left in path.parent.glob(".*.part"):
-        match = ours.fullmatch(left.name)
-        if match and not _alive(int(match[1])):
-            left.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    if process == os.getpid():
-        return False  # an earlier write of this process that failed
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        confirm()
+        with storing(path):
+            put(part, path)
 
 
 def _fill(dataset: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:

@@ -15,11 +15,14 @@ def read_attributes(path: Path) -> dict[str, Any]:
     path : pathlib.Path
         A file, or the folder of a group.
     """
+    described = path / ".zattrs" if path.is_dir() else path
     try:
+        if not described.is_file():
+            return {}
         if path.is_dir():
-            found: dict[str, Any] = json.loads((path / ".zattrs").read_bytes())
-            return found
+            found = json.loads(described.read_bytes())
+            return found if isinstance(found, dict) else {}
         with netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}
-    except (OSError, ValueError):
+    except (OSError, RuntimeError, AttributeError, ValueError):
         return {}

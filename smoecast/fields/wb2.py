@@ -8,8 +8,7 @@ in the published stores) and ``longitude``, one chunk over space. All pressure v
 Format: https://weatherbench2.readthedocs.io/en/latest/init-and-valid-time.html
 """
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from smoecast.disk import sync
+from smoecast.disk import put
 from smoecast.errors import InputError, OutputError
+from smoecast.fields import checksums
 from smoecast.fields.canonical import HUGE
 from smoecast.fields.encoding import stored_coordinate
 from smoecast.fields.layout import attributes_of, channels_of, field_of
-from smoecast.fields.writing import blocks, computed, storing
+from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 from smoecast.names import COORDINATE_ATTRIBUTES, Channel, parse_channel
 
 DIMENSIONS = {
@@ -81,13 +81,13 @@ class _Plan:
         return tuple(here.get(d, slice(None)) for d in self.dims(channel))
 
 
-def write_wb2(dataset: xr.Dataset, path: Path) -> None:
+def write_wb2(dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = nothing) -> None:
     """Write forecasts as a WeatherBench 2 store: whole and verified, or not at all.
 
     Fields may be lazy: they are computed and written one block of dask chunks after the other, so
-    memory holds one block. The store grows in a temporary folder beside `path`, is opened again
-    and verified (coordinates under xarray's default decoding, every value), and renamed. The
-    caller holds the lock on the folder (`disk.lock`).
+    memory holds one block. The store grows in a folder of its own beside its place, gets its
+    checksums (`fields.checksums`), is opened again and verified (coordinates under xarray's default
+    decoding, every value), and changes places with an older one.
 
     Parameters
     ----------
@@ -96,32 +96,34 @@ def write_wb2(dataset: xr.Dataset, path: Path) -> None:
         attributes become the group's.
     path : pathlib.Path
         The store, replaced if it is there; its folder is made if it is not.
+    confirm : callable
+        Called when the store is whole, before it takes its place; what it raises keeps it away.
 
     Raises
     ------
     InputError
         These are no forecasts: a dimension is missing.
     OutputError
-        The store cannot be written (a full disk, say) or fails its verification.
+        The store cannot be written (a full disk, say) or fails its verification, or what has its
+        name is no store.
     """
     for dimension in ("init_time", "lead_time"):
         if dimension not in dataset.dims:
             raise InputError(
                 f"{path}: a WeatherBench 2 store is for forecasts, this data has no {dimension}"
             )
+    dataset = dataset.assign_attrs({checksums.MARK: checksums.IN_STORE})
     plan = _plan(dataset)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with growing(path, folder=True) as part:
         with storing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(part)
             _lay_out(dataset, plan, part)
         _fill(dataset, plan, part, path)
         with storing(path):
+            checksums.seal_store(part)
             _verify(dataset, plan, part, path)
-            _put(part, path)
-    finally:
-        _remove(part)
+        confirm()
+        with storing(path):
+            put(part, path)
 
 
 def _plan(dataset: xr.Dataset) -> _Plan:
@@ -226,23 +228,3 @@ def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
 def _missing(array: Any, place: tuple[Any, ...]) -> int:
     values: NDArray[np.float32] = array[place]
     return int((~(np.abs(values) < HUGE)).sum())
-
-
-def _put(part: Path, path: Path) -> None:
-    """Have the disk hold the store, then put it in the place of an older one."""
-    for file in sorted(part.rglob("*")):
-        sync(file)
-    sync(part)
-    old = path.with_name(f".{path.name}.old")
-    _remove(old)
-    if path.exists():
-        path.rename(old)
-    part.rename(path)
-    sync(path.parent)
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_file():
-        path.unlink()
-    shutil.rmtree(path, ignore_errors=True)

@@ -1,14 +1,16 @@
 """Writing lazy datasets block by block, and what is said where the disk does not take them."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dask
 import xarray as xr
 
+from smoecast.disk import refuse_special, staging
 from smoecast.errors import OutputError
 from smoecast.fields.encoding import PLACE
 
@@ -62,3 +64,58 @@ def storing(path: Path) -> Iterator[None]:
             f"{path}: it cannot be written ({problem}; {free:.0f} MiB are free there): "
             "make room or choose another folder, then run again"
         ) from problem
+
+
+def check_place(path: Path, *, folder: bool = False) -> None:
+    """Refuse a place that no result can take; best before anything is computed.
+
+    Parameters
+    ----------
+    path : Path
+        Where a result will stand.
+    folder : bool
+        Whether it is a store, which may replace a store or an empty folder.
+
+    Raises
+    ------
+    OutputError
+        Something else is there, or nothing can be written there.
+    """
+    refuse_special(path, folder=folder)
+    if folder and path.is_dir() and any(path.iterdir()) and not any(map(_of_store, path.iterdir())):
+        raise OutputError(
+            f"{path}: is a folder of other things, which is not replaced: choose another name"
+        )
+    there = next(place for place in path.absolute().parents if os.path.lexists(place))
+    if not there.is_dir():
+        raise OutputError(f"{path}: it cannot be written, {there} is no folder: choose another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path}: it cannot be written, {there} takes no new files: allow it, or "
+            "choose another folder"
+        )
+
+
+def _of_store(path: Path) -> bool:
+    return path.name in (".zgroup", ".zattrs", ".zmetadata")
+
+
+@contextmanager
+def growing(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Give a result a place to grow in (`disk.staging`), in a folder that is made if it is missing.
+
+    Raises
+    ------
+    OutputError
+        See `check_place`; or the disk refuses.
+    """
+    with ExitStack() as held:
+        with storing(path):
+            check_place(path, folder=folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = held.enter_context(staging(path))
+        yield part
+
+
+def nothing() -> None:
+    """Confirm without looking, see `write_netcdf`."""

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from made_fields import forecast, leftovers
 
+from smoecast.disk import sweep
 from smoecast.errors import OutputError
-from smoecast.fields import encoding, netcdf
+from smoecast.fields import checksums, encoding, netcdf
 from smoecast.fields.netcdf import open_netcdf, write_netcdf
 
 # ---- whole or not at all
@@ -39,17 +40,16 @@ def test_replaces_an_older_file(tmp_path):
 
 def test_folder_that_is_a_file(tmp_path):
     (tmp_path / "folder").touch()
-    with pytest.raises(OutputError, match=r"out\.nc: it cannot be written .* MiB are free"):
+    with pytest.raises(OutputError, match=r"out\.nc: it cannot be written, .*folder is no folder"):
         write_netcdf(forecast("t2m"), tmp_path / "folder" / "out.nc")
 
 
 def test_damage_between_writing_and_verifying(tmp_path, monkeypatch):
     def damage(path: Path) -> None:
-        if path.suffix == ".part":
-            with netCDF4.Dataset(path, "a") as file:
-                file["latitude"][0] = 12.0
+        with netCDF4.Dataset(path, "a") as file:
+            file["latitude"][0] = 12.0
 
-    monkeypatch.setattr(netcdf, "sync", damage)
+    monkeypatch.setattr(checksums, "seal_file", damage)
     with pytest.raises(OutputError, match="the coordinate latitude was not stored right"):
         write_netcdf(forecast("t2m"), tmp_path / "out.nc")
     assert leftovers(tmp_path) == []
@@ -59,12 +59,11 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
     given = forecast("t2m")
 
     def damage(path: Path) -> None:
-        if path.suffix == ".part":
-            path.unlink()
-            with netCDF4.Dataset(path, "w") as file:
-                encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
+        path.unlink()
+        with netCDF4.Dataset(path, "w") as file:
+            encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
 
-    monkeypatch.setattr(netcdf, "sync", damage)
+    monkeypatch.setattr(checksums, "seal_file", damage)
     with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
         write_netcdf(given, tmp_path / "out.nc")
 
@@ -113,11 +112,10 @@ def test_killed_in_the_middle(tmp_path):
             process.stdout.readline()
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert leftovers(tmp_path) == [f".out.nc.{process.pid}.part"]
-    alive = tmp_path / f".out.nc.{os.getppid()}.part"  # of a writer that still runs
-    alive.touch()
+    assert len(leftovers(tmp_path)) == 1
+    sweep(tmp_path)  # as the next run does
     write_netcdf(forecast("t2m"), path)
-    assert leftovers(tmp_path) == [alive.name, "out.nc"]
+    assert leftovers(tmp_path) == ["out.nc"]
 
 
 def test_full_disk(tmp_path):
@@ -130,10 +128,27 @@ def test_full_disk(tmp_path):
     assert leftovers(tmp_path) == []
 
 
-def test_writer_of_another_user_is_alive(monkeypatch):
-    def forbidden(process: int, number: int) -> None:
-        raise PermissionError
+@pytest.mark.parametrize("make", [os.mkfifo, lambda p: p.symlink_to("elsewhere"), Path.mkdir])
+def test_what_is_no_regular_file_is_left_alone(tmp_path, make):
+    make(tmp_path / "out.nc")
+    before = (tmp_path / "out.nc").lstat()
+    with pytest.raises(OutputError, match="which is not replaced: choose another name"):
+        write_netcdf(forecast("t2m"), tmp_path / "out.nc")
+    assert (tmp_path / "out.nc").lstat() == before
+    assert leftovers(tmp_path) == ["out.nc"]
 
-    monkeypatch.setattr(os, "kill", forbidden)
-    assert netcdf._alive(1)
-    assert not netcdf._alive(os.getpid())
+
+def test_a_file_that_is_not_confirmed_is_not_kept(tmp_path):
+    write_netcdf(forecast("t2m"), tmp_path / "out.nc")
+    before = (tmp_path / "out.nc").read_bytes()
+    seen = []
+
+    def refuse() -> None:
+        seen.append(leftovers(tmp_path))
+        raise OutputError("the input changed")
+
+    with pytest.raises(OutputError, match="the input changed"):
+        write_netcdf(forecast("t2m") + 1, tmp_path / "out.nc", confirm=refuse)
+    assert len(seen[0]) == 2
+    assert leftovers(tmp_path) == ["out.nc"]
+    assert (tmp_path / "out.nc").read_bytes() == before

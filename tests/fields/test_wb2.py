@@ -1,6 +1,7 @@
 """WeatherBench 2 stores: what others open, written whole or not at all."""
 
 import json
+import os
 from pathlib import Path
 
 import dask.array as da
@@ -10,7 +11,7 @@ import xarray as xr
 import zarr
 
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import wb2
+from smoecast.fields import checksums, wb2
 from smoecast.fields.layout import layout
 from smoecast.fields.reader import open_file
 from smoecast.fields.results import read_attributes
@@ -57,7 +58,8 @@ def test_others_find_what_they_expect(tmp_path: Path) -> None:
         assert all(array.dtype == np.float32 for array in found.data_vars.values())
         assert found["geopotential"].attrs["units"] == "m2 s-2"
         assert found["2m_temperature"].attrs["standard_name"] == "air_temperature"
-        assert found.attrs == {"title": "made", "seed": 3}
+        said = {"smoecast_checksums": checksums.IN_STORE}
+        assert found.attrs == {"title": "made", "seed": 3} | said
         np.testing.assert_array_equal(found["time"], STARTS)
         north = found.sortby("latitude", ascending=False)
         for theirs, level, ours in (
@@ -116,25 +118,65 @@ def test_an_older_store_is_replaced(tmp_path: Path) -> None:
     wb2.write_wb2(forecasts()[["t2m"]].assign_attrs(title="second"), path)
     assert read_attributes(path)["title"] == "second"
     assert not (path / "geopotential").exists()
-    path.rename(tmp_path / "aside")
-    path.write_text("a file")
-    wb2.write_wb2(forecasts(), path)
-    assert path.is_dir()
-
-
-def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
-    path = tmp_path / "f.zarr"
-    wb2.write_wb2(forecasts(), tmp_path / ".f.zarr.part")  # half of another store, say
-    wb2.write_wb2(forecasts(), tmp_path / ".f.zarr.old")
-    wb2.write_wb2(forecasts()[["t2m"]], path)
     assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
-    assert not (path / "geopotential").exists()
+
+
+@pytest.mark.parametrize("damage", [".zgroup", ".zattrs", ".zmetadata"])
+def test_a_damaged_store_is_replaced(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "f.zarr"
+    wb2.write_wb2(forecasts(), path)
+    (path / damage).unlink()
+    wb2.write_wb2(forecasts(), path)
+    checksums.check(path, whole=True)
+
+
+def test_what_is_no_store_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("a cat")
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    for name, words in (
+        ("file", "is a file, which"),
+        ("photos", "is a folder of other things, which"),
+        ("link", "is a symbolic link, which"),
+    ):
+        with pytest.raises(OutputError, match=f"{words} is not replaced"):
+            wb2.write_wb2(forecasts(), tmp_path / name)
+    assert (tmp_path / "photos" / "cat.jpg").read_text() == "a cat"
+    (tmp_path / "empty").mkdir()
+    wb2.write_wb2(forecasts(), tmp_path / "empty")
+    checksums.check(tmp_path / "empty", whole=True)
+
+
+def test_a_store_that_is_not_confirmed_is_not_kept(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise OutputError("the input changed")
+
+    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    with pytest.raises(OutputError, match="the input changed"):
+        wb2.write_wb2(forecasts() + 1, tmp_path / "f.zarr", confirm=refuse)
+    assert read_attributes(tmp_path / "f.zarr")["title"] == "made"
+    assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_no_reader_is_troubled_by_the_checksums(tmp_path: Path, consolidated: bool) -> None:
+    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    assert (tmp_path / "f.zarr" / checksums.LISTING).is_file()
+    group = zarr.open_group(tmp_path / "f.zarr", mode="r", use_consolidated=consolidated)
+    assert len(list(group.members())) == 8
+    with xr.open_zarr(tmp_path / "f.zarr", consolidated=consolidated) as found:
+        assert len(found.variables) == 8
 
 
 def test_attributes_of_what_is_no_store(tmp_path: Path) -> None:
     assert read_attributes(tmp_path) == {}
-    (tmp_path / ".zattrs").write_text("{")
-    assert read_attributes(tmp_path) == {}
+    for text in ("{", "[1]"):
+        (tmp_path / ".zattrs").write_text(text)
+        assert read_attributes(tmp_path) == {}
+    os.mkfifo(tmp_path / "pipe")
+    assert read_attributes(tmp_path / "pipe") == {}
 
 
 def test_a_value_that_is_missing_keeps_the_store_away(tmp_path: Path) -> None:
