@@ -133,7 +133,11 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def dump(config: Config) -> str:
     """Return the resolved config as YAML, every key present."""
-    values = config.model_dump(mode="json")
+    return dump_values(config.model_dump(mode="json"))
+
+
+def dump_values(values: dict[str, Any]) -> str:
+    """Return as YAML what a result says of its config, of whatever version."""
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 

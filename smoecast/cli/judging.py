@@ -1,4 +1,4 @@
-"""The verbs that judge and show: evaluate, plot, demo."""
+"""The verbs that judge and show: evaluate, plot, verify, demo."""
 
 import json
 from pathlib import Path
@@ -98,6 +98,33 @@ def plot(
         return work(read_config(config, set_), kinds=kind or (), output=folder)
 
     run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet)
+
+
+def verify(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Results, stores and models, in any mixture.", metavar="PATH..."),
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Hold results, stores and models against the checksums that they carry, every byte.
+
+    A line each. Ends with 0 when all are whole; else with the highest of 3 (missing, or without
+    checksums of ours), 5 (a damaged or changed result or store) and 6 (a damaged model).
+    """
+    found: dict[str, Any] = {}
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.verify import verify as work
+
+        found.update(work([Path(path).expanduser() for path in paths]))
+        return found
+
+    def show(s: dict[str, Any]) -> str:
+        return "\n".join(c["problem"] or f"{c['path']}: whole, a {c['kind']}" for c in s["checked"])
+
+    run(task, show, as_json=as_json)
+    raise typer.Exit(found["exit_code"])
 
 
 def demo(

@@ -40,6 +40,14 @@ Input = Annotated[
 Output = Annotated[
     str | None, typer.Option("--output", "-o", help="File to write; default: in the run's folder.")
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Hold every byte of a result that is there against its checksums, and not samples "
+        "of a large one, before it counts as made.",
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(

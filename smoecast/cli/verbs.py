@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import judging, options
 from smoecast.cli.judging import demo, evaluate, plot
 from smoecast.cli.run import EXIT_CODES, needed, read_config, run
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add every verb to the application."""
     for verb in (download, preprocess, train, forecast, postprocess, evaluate, plot):
         app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
+    app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(judging.verify)
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(demo)
 
 
@@ -138,6 +139,7 @@ def forecast(
     ] = None,
     format_: options.Format = None,
     output: options.Output = None,
+    verify: options.Verify = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -158,6 +160,7 @@ def forecast(
             inputs=input_ or (),
             init_times=init_time or (),
             output=Path(output) if output else None,
+            verify=verify,
         )
 
     run(task, _output_line, as_json=as_json, quiet=quiet)
@@ -171,6 +174,7 @@ def postprocess(
     write: options.Write = None,
     any_lead: options.AnyLead = False,
     output: options.Output = None,
+    verify: options.Verify = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what fitting will take; fit nothing.")
     ] = False,
@@ -197,6 +201,7 @@ def postprocess(
             model=_folder(model),
             inputs=input_ or (),
             output=Path(output) if output else None,
+            verify=verify,
         )
 
     def show(s: dict[str, Any]) -> str:

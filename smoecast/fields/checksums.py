@@ -142,13 +142,20 @@ def _without(path: Path) -> InputError | OutputError:
     with path.open("rb") as file:
         if file.read(len(_HDF5)) != _HDF5:
             return InputError(f"{path}: is no result of smoecast")
-    said = read_attributes(path)
-    if said and MARK not in said:
-        return InputError(
-            f"{path}: carries no checksums: an older smoecast or another program wrote it"
-        )
-    why = "another program changed it" if said else "it is damaged"
+    why = "another program changed it"
+    try:
+        with netCDF4.Dataset(path) as opened:
+            if MARK not in opened.ncattrs():
+                return _unmarked(path)
+    except (OSError, RuntimeError, ValueError):
+        why = "it is damaged"
     return OutputError(f"{path}: its checksums are gone, it was cut or {why}: make it again")
+
+
+def _unmarked(path: Path) -> InputError:
+    return InputError(
+        f"{path}: carries no checksums: an older smoecast or another program wrote it"
+    )
 
 
 def _header(path: Path) -> str:
@@ -181,9 +188,7 @@ def _check_store(path: Path, whole: bool) -> None:
     if not (path / LISTING).is_file():
         if MARK in read_attributes(path):
             raise OutputError(f"{path}: its checksums ({LISTING}) are gone: make it again")
-        raise InputError(
-            f"{path}: carries no checksums: an older smoecast or another program wrote it"
-        )
+        raise _unmarked(path)
     try:
         said = json.loads((path / LISTING).read_bytes())
         sizes, sums = dict(said["bytes"]), dict(said["sha256"])

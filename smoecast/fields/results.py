@@ -24,5 +24,5 @@ def read_attributes(path: Path) -> dict[str, Any]:
             return found if isinstance(found, dict) else {}
         with netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}
-    except (OSError, RuntimeError, AttributeError, ValueError):
+    except (OSError, RuntimeError, AttributeError, ValueError, RecursionError):
         return {}

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from smoecast.config import Config
-from smoecast.configfile import dump
 from smoecast.data.files import expand, manifest
-from smoecast.disk import write_atomic
+from smoecast.disk import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
 from smoecast.fields.results import read_attributes
@@ -72,15 +71,27 @@ def evaluate(
     OutputError
         The scores cannot be written.
     """
-    scorefiles.check_name(output)
-    given = inputs or [str(path) for path in _own(config)]
+    place = output or config.place / "scores.json"
+    scorefiles.check_output(place)
+    given = list(inputs) or [str(path) for path in _own(config)]
+    arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
+    made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
+    with lock(place.parent):
+        summary = _scored(config, given, place, against)
+        scorefiles.write(summary, made_from, place)
+    return summary
+
+
+def _scored(
+    config: Config, given: Sequence[str], place: Path, against: str | None
+) -> dict[str, Any]:
+    """Return the summary of `evaluate`."""
     results = [path for pattern in given for path in _files(pattern)]
     scored = [opened(path) for path in results]
     protocol = one_protocol(scored)
     reference = _reference(config, against, protocol)
     found = [collect(config, one, reference) for one in scored]
     named_apart(found, results)
-    place = output or config.place / "scores.json"
     truth = "; ".join(dict.fromkeys(one.truth for one in found))
     summary: dict[str, Any] = {
         "output": str(place),
@@ -97,8 +108,6 @@ def evaluate(
         plain = [s.fields for s in scored if not s.ensemble]
         comparable = _comparable(config, plain[-1], truths.label_of(config)) if plain else ""
         summary |= {"published": _published(), "comparable": comparable}
-    scorefiles.write(summary, place)
-    write_atomic(place.with_suffix(".config.yaml"), dump(config).encode())
     return summary
 
 

@@ -22,6 +22,7 @@ from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.reader import open_files
 from smoecast.fields.regrid import regrid
 from smoecast.fields.wb2 import write_wb2
+from smoecast.tasks import results
 from smoecast.tasks.assembly import Model, open_model
 from smoecast.tasks.ensembling import Ensemble, Member, ensemble_of
 from smoecast.tasks.results import attributes, is_there, save_config
@@ -45,6 +46,7 @@ def forecast(
     inputs: Sequence[str] = (),
     init_times: Sequence[str] = (),
     output: Path | None = None,
+    verify: bool = False,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
 
@@ -60,6 +62,8 @@ def forecast(
         Override `forecast.init_times`.
     output : Path, optional
         Default: ``forecast.nc`` in the run's folder, or ``forecast.zarr`` in the format ``wb2``.
+    verify : bool
+        Whether a result that is there is read wholly, not in samples, before it counts as made.
 
     Returns
     -------
@@ -77,26 +81,29 @@ def forecast(
     ModelError
         A model does not fit the input or the other models, or cannot reach a lead time.
     OutputError
-        The file could not be written whole.
+        The file could not be written whole, or what has its name is no result.
     """
-    folders = list(models) or [zoo.locate(name) for name in config.forecast.models]
-    folders = folders or [config.model]
+    path = _output(config, output)
+    results.check_output(path, folder=config.forecast.format == "wb2")
+    config = results.resolved(config, "forecast", models=models, init_times=init_times)
+    folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     opened = [open_model(folder) for folder in folders]
     ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
-    path = _output(config, output)
-    path.parent.mkdir(parents=True, exist_ok=True)
     fields, manifest = _initial_conditions(config, ensemble.model, inputs)
-    starts = _starts(config, init_times or config.forecast.init_times, fields, ensemble)
-    described = _described(config, ensemble, manifest, starts)
+    starts = _starts(config, config.forecast.init_times, fields, ensemble)
+    described = _described(config, ensemble, manifest, starts) | results.arguments(
+        models=models, inputs=inputs, init_times=init_times, output=output
+    )
     summary = _summary(path, starts, ensemble)
     with lock(path.parent):
-        if is_there(path, described):
+        if is_there(path, described, whole=verify):
+            save_config(path)
             return {**summary, "written": False}
         with console.progress("forecasting", len(starts)) as step:
             dataset = _lazy(ensemble, fields, starts, step)
             write = write_wb2 if config.forecast.format == "wb2" else write_netcdf
             write(dataset.assign_attrs(described), path)
-        save_config(config, path)
+        save_config(path)
     return {**summary, "written": True}
 
 

@@ -12,6 +12,7 @@ from smoecast.errors import ConfigError
 from smoecast.fields import times
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.plane import place_of
+from smoecast.tasks import results
 from smoecast.tasks.calibrated import calibrated
 from smoecast.tasks.calibrations import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.fitting import fit
@@ -27,6 +28,7 @@ def postprocess(
     model: Path | None = None,
     inputs: Sequence[str] = (),
     output: Path | None = None,
+    verify: bool = False,
 ) -> dict[str, Any]:
     """Calibrate an ensemble; fit first where the run has no calibration yet.
 
@@ -40,6 +42,8 @@ def postprocess(
         Ensemble files, folders or globs; none: the test part of the run's ensemble store.
     output : Path, optional
         Default: ``calibrated.nc`` in the run's folder.
+    verify : bool
+        Whether a result that is there is read wholly, not in samples, before it counts as made.
 
     Returns
     -------
@@ -56,17 +60,19 @@ def postprocess(
     ModelError
         The calibration does not fit the ensemble.
     OutputError
-        The file could not be written whole.
+        The file could not be written whole, or what has its name is no result.
     """
     path = output or config.place / "calibrated.nc"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    results.check_output(path)
     wanted = products(config.postprocess.write)
     calibration = _calibration(config, model)
     _check_events(wanted, calibration)
     incoming = open_incoming(config, calibration, inputs)
     maker = _maker(config, calibration, incoming, wanted)
     starts = incoming.fields["init_time"].values
-    described = _described(maker, incoming)
+    described = _described(maker, incoming) | results.arguments(
+        model=model, inputs=inputs, output=output
+    )
     summary = {
         "output": str(path),
         "starts": len(starts),
@@ -75,12 +81,13 @@ def postprocess(
         "what": _what(maker),
     }
     with lock(path.parent):
-        if is_there(path, described):
+        if is_there(path, described, whole=verify):
+            save_config(path)
             return {**summary, "written": False}
         with console.progress("calibrating", len(starts)) as step:
             dataset = calibrated(maker, incoming.fields, step)
             write_netcdf(dataset.assign_attrs(described), path, gaps=incoming.gaps)
-        save_config(config, path)
+        save_config(path)
     return {**summary, "written": True}
 
 

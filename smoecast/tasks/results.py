@@ -1,25 +1,44 @@
-"""What every result file says of itself, and whether it is there already."""
+"""What every result says of itself, whether it is there already, and its config beside it."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from smoecast import __version__, configfile
+from smoecast import __version__, configfile, console
 from smoecast.config import Config, Forecast
-from smoecast.disk import write_atomic
+from smoecast.disk import refuse_special, write_atomic
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import checksums
 from smoecast.fields.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.results import read_attributes
+from smoecast.fields.writing import check_place
 
 REFERENCES = (
     "Dryden and Hoefler (2022), Spatial Mixture-of-Experts, NeurIPS, "
     "https://doi.org/10.48550/arXiv.2211.13491"
 )
 IDENTITY = "smoecast_identity"
+CONFIG = "smoecast_config"
+"""Attribute: the resolved config, JSON; `config_sha256` is that of the same as YAML."""
+ARGUMENTS = "smoecast_arguments"
+"""Attribute: what was said beside the config, JSON."""
 _BESIDE = ("source", "references", "license")
 """Of these both ours and the input's are said."""
+
+
+def check_output(path: Path, *, folder: bool = False) -> None:
+    """Refuse, before anything is computed, a name that a result or its config cannot have.
+
+    Raises
+    ------
+    OutputError
+        See `fields.writing.check_place`.
+    """
+    check_place(path, folder=folder)
+    refuse_special(config_beside(path))
 
 
 def attributes(
@@ -55,8 +74,26 @@ def attributes(
         "config_sha256": hashlib.sha256(configfile.dump(config).encode()).hexdigest(),
         "inputs_manifest": json.dumps(inputs),
         "seed": config.seed,
+        CONFIG: compact(config.model_dump(mode="json")),
         IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def arguments(**given: object) -> dict[str, str]:
+    """Return the attribute that says what a verb was given beside its config."""
+    return {ARGUMENTS: compact(given)}
+
+
+def resolved(config: Config, section: str, **given: Sequence[object]) -> Config:
+    """Return a config in which what was given beside it stands in the keys that it overrides."""
+    said = {key: tuple(map(str, values)) for key, values in given.items() if values}
+    changed = getattr(config, section).model_copy(update=said)
+    return config.model_copy(update={section: changed})
+
+
+def compact(value: object) -> str:
+    """Return JSON for an attribute; a path becomes its name."""
+    return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def with_lineage(
@@ -89,11 +126,47 @@ def with_lineage(
     return {**described, **joined, **{k: theirs[k] for k in ("comment",) if k in theirs}}
 
 
-def is_there(path: Path, wanted: dict[str, Any]) -> bool:
-    """Tell whether a result of the same identity is there."""
-    return path.exists() and read_attributes(path).get(IDENTITY) == wanted[IDENTITY]
+def is_there(path: Path, wanted: dict[str, Any], *, whole: bool = False) -> bool:
+    """Tell whether a result of the same identity is there, as it was written.
+
+    One that is damaged, that was changed, or that carries no checksums is not: this is said, for it
+    will be made again.
+
+    Parameters
+    ----------
+    path : Path
+        The result.
+    wanted : dict
+        From `attributes`.
+    whole : bool
+        Whether every byte is held against its checksum; else samples of a large result are.
+    """
+    if not path.exists():
+        return False
+    try:
+        checksums.check(path, whole=whole)
+    except (InputError, OutputError) as problem:
+        console.say(str(problem).removesuffix(": make it again") + "; it is made again")
+        return False
+    return bool(read_attributes(path).get(IDENTITY) == wanted[IDENTITY])
 
 
-def save_config(config: Config, result: Path) -> None:
-    """Put the resolved config beside a result: ``forecast.nc`` has ``forecast.config.yaml``."""
-    write_atomic(result.with_suffix(".config.yaml"), configfile.dump(config).encode())
+def config_beside(result: Path) -> Path:
+    """Return where the config of a result stands: ``forecast.nc`` has ``forecast.config.yaml``."""
+    return result.with_suffix(".config.yaml")
+
+
+def save_config(result: Path) -> None:
+    """Put the config that a result holds beside it, where that is missing or another.
+
+    Raises
+    ------
+    OutputError
+        Something that is no regular file has the name.
+    OSError
+        The disk is full or refuses.
+    """
+    said = json.loads(read_attributes(result)[CONFIG])
+    text, beside = configfile.dump_values(said).encode(), config_beside(result)
+    if not beside.is_file() or beside.read_bytes() != text:
+        write_atomic(beside, text)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,13 @@ import numpy as np
 import xarray as xr
 
 from smoecast import names
-from smoecast.disk import sync, write_atomic
+from smoecast.configfile import dump_values
+from smoecast.disk import put, refuse_special, write_atomic
 from smoecast.errors import ConfigError
+from smoecast.fields import checksums
 from smoecast.fields.times import as_lead
-from smoecast.fields.writing import storing
+from smoecast.fields.writing import check_place, growing, storing
+from smoecast.tasks.results import ARGUMENTS, CONFIG, compact
 
 Record = dict[str, Any]
 
@@ -53,25 +55,35 @@ LONG_NAMES = {
 }
 
 
-def check_name(output: Path | None) -> None:
-    """Refuse the name of a file that scores cannot be written to.
+def check_output(output: Path) -> None:
+    """Refuse, before anything is scored, a name that scores cannot be written to.
 
     Raises
     ------
     ConfigError
         It ends in none of `SUFFIXES`.
+    OutputError
+        Something that is no regular file has it, or one of those beside it.
     """
-    if output is not None and output.suffix not in SUFFIXES:
+    if output.suffix not in SUFFIXES:
         raise ConfigError(f"{output}: scores are written to names that end in .json, .csv or .nc")
+    check_place(output)
+    for path in _beside(output):
+        refuse_special(path)
 
 
-def write(summary: dict[str, Any], output: Path) -> None:
+def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> None:
     """Write a summary of scores in the format that the name of the file asks for.
+
+    What stands beside that file goes before it is replaced and comes anew after it, so that a run
+    that is killed leaves files missing and never those of two runs together.
 
     Parameters
     ----------
     summary : dict
         Of `tasks.evaluate.evaluate`.
+    made_from : dict
+        ``config``, resolved, which comes beside it as YAML, and ``arguments``.
     output : Path
         ``.json`` (all of the summary, the files of ``.csv`` beside it), ``.csv`` (the records; of
         events in ``.events.csv``, of histograms and reliability tables in ``.curves.csv``) or
@@ -82,20 +94,36 @@ def write(summary: dict[str, Any], output: Path) -> None:
     OutputError
         The disk does not take it.
     """
-    with storing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
+    texts = _texts(summary, made_from, output)
+    with growing(output) as part, storing(output):
         if output.suffix == ".nc":
-            _write_netcdf(summary, output)
-            return
-        if output.suffix == ".json":
-            write_atomic(output, (json.dumps(summary, indent=1) + "\n").encode())
-        write_atomic(output.with_suffix(".csv"), _csv(summary["scores"]).encode())
-        for part in PARTS:
-            beside = output.with_suffix(f".{part}.csv")
-            if summary[part]:
-                write_atomic(beside, _csv(summary[part]).encode())
-            else:
-                beside.unlink(missing_ok=True)  # of an earlier run that had some
+            _write_netcdf(summary, made_from, part)
+        else:
+            part.write_text(texts.pop(output), encoding="utf-8")
+        for path in _beside(output):
+            path.unlink(missing_ok=True)
+        put(part, output)
+        for path, text in texts.items():
+            write_atomic(path, text.encode())
+
+
+def _beside(output: Path) -> list[Path]:
+    """Return what may stand beside a file of scores and is of the same run."""
+    endings = [".config.yaml"]
+    if output.suffix != ".nc":
+        endings += [".csv", *(f".{part}.csv" for part in PARTS)]
+    return [path for path in map(output.with_suffix, endings) if path != output]
+
+
+def _texts(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> dict[Path, str]:
+    """Return what is written as text, by its path."""
+    texts = {".config.yaml": dump_values(made_from["config"])}
+    if output.suffix != ".nc":
+        texts[".csv"] = _csv(summary["scores"])
+        texts |= {f".{part}.csv": _csv(summary[part]) for part in PARTS if summary[part]}
+    if output.suffix == ".json":
+        texts[".json"] = json.dumps({**summary, **made_from}, indent=1) + "\n"
+    return {output.with_suffix(ending): text for ending, text in texts.items()}
 
 
 def _csv(records: Sequence[Record]) -> str:
@@ -149,27 +177,24 @@ def _labels(labels: dict[str, list[Any]]) -> dict[str, Any]:
     }
 
 
-def _write_netcdf(summary: dict[str, Any], output: Path) -> None:
+def _write_netcdf(summary: dict[str, Any], made_from: dict[str, Any], path: Path) -> None:
     dataset = cube(summary["scores"])
     dataset.attrs = {
         "title": "scores of forecasts",
         "truth": summary["truth"],
         "files": json.dumps(summary["files"]),
         "published": json.dumps(summary.get("published", [])),
+        CONFIG: compact(made_from["config"]),
+        ARGUMENTS: compact(made_from["arguments"]),
+        checksums.MARK: checksums.IN_FILE,
     }
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     hours = {"units": "hours", "dtype": "int32"}
-    try:
-        dataset.to_netcdf(temporary, engine="netcdf4", encoding={"lead_time": hours})
-        for part in PARTS:
-            if summary[part]:
-                table = _table(summary[part])
-                table.to_netcdf(temporary, mode="a", group=part, engine="netcdf4")
-        sync(temporary)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync(output.parent)
+    dataset.to_netcdf(path, engine="netcdf4", encoding={"lead_time": hours})
+    for part in PARTS:
+        if summary[part]:
+            table = _table(summary[part])
+            table.to_netcdf(path, mode="a", group=part, engine="netcdf4")
+    checksums.seal_file(path)
 
 
 def _table(records: Sequence[Record]) -> xr.Dataset:

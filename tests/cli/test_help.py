@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 
-VERBS = ("download", "preprocess", "train", "forecast", "postprocess", "evaluate", "demo")
+VERBS = ("download", "preprocess", "train", "forecast", "postprocess", "evaluate", "verify", "demo")
 run = CliRunner().invoke
 
 

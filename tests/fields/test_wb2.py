@@ -172,7 +172,7 @@ def test_no_reader_is_troubled_by_the_checksums(tmp_path: Path, consolidated: bo
 
 def test_attributes_of_what_is_no_store(tmp_path: Path) -> None:
     assert read_attributes(tmp_path) == {}
-    for text in ("{", "[1]"):
+    for text in ("{", "[1]", "[" * 100_000):
         (tmp_path / ".zattrs").write_text(text)
         assert read_attributes(tmp_path) == {}
     os.mkfifo(tmp_path / "pipe")
