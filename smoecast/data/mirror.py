@@ -26,10 +26,11 @@ from smoecast.data.gaps import HORIZONTAL, empty_places, everywhere, refuse_empt
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
 from smoecast.data.remote import Remote
-from smoecast.disk import write_atomic
+from smoecast.disk import confine, write_atomic
 from smoecast.errors import InputError
-from smoecast.fields.zarrarray import METADATA, ZarrArray, arrays_of, group_attributes
+from smoecast.fields.zarrarray import METADATA, ZarrArray
 from smoecast.fields.zarrgroup import PART
+from smoecast.fields.zarrmetadata import arrays_of, group_attributes
 
 _COMPRESSED = 0.7
 """Of the size in memory, about."""
@@ -190,7 +191,7 @@ def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, A
     """
     name, _, key = remote.name.removeprefix(f"{wish.store}/").partition("/")
     array = _arrays(folder, wish)[name]
-    block = array.decode(path.read_bytes(), remote.name)
+    block = array.decode(path, remote.name)
     if block.dtype.kind != "f" or name in array.dimensions:
         return {}
     index = tuple(int(part) for part in key.replace("/", ".").split("."))
@@ -219,8 +220,11 @@ def opened(folder: Path, wish: Wish) -> Path:
         refuse_empty_days(
             wish.store, name, whole, axes.time, axes.level, wish.years, wish.levels[name]
         )
-    for name, content in _metadata(folder, wish, digest.hexdigest()).items():
-        _put(group / name, json.dumps(content, indent=1).encode())
+    for key, content in _metadata(folder, wish, digest.hexdigest()).items():
+        name, _, file = key.rpartition("/")
+        _put(
+            (confine(group, name) if name else group) / file, json.dumps(content, indent=1).encode()
+        )
     return group / METADATA
 
 

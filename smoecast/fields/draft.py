@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from smoecast.disk import sync, write_atomic
 from smoecast.errors import OutputError
 from smoecast.fields.store import DETAILS, FIELDS, SCHEMA, rows_of
+from smoecast.fields.zarrarray import METADATA
+from smoecast.fields.zarrmetadata import check_files, group_attributes
 
 CHUNK_BYTES = 32_000_000
 """Of the float32 values in one chunk, at most, unless one row is larger."""
@@ -119,8 +121,8 @@ class Draft:
                         f"{self.path}: part {chunk + 1} of {len(self.chunks)} did not read back "
                         "as written: look after the disk, then run the same command again"
                     )
-            with xr.open_zarr(self.group, chunks=None) as written:
-                attributes = written.attrs  # appending replaces them
+            check_files(self.group)  # zarr opens it to append; it may be an older run's
+            attributes = group_attributes(self.group / METADATA)  # appending replaces them
             summary.assign_attrs(attributes).to_zarr(
                 self.group, mode="a", consolidated=True, zarr_format=2
             )

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
-import zarr.errors
 
 from smoecast.errors import InputError
 from smoecast.fields.rows import Rows, variable
+from smoecast.fields.zarrarray import METADATA, ZarrArray
+from smoecast.fields.zarrgroup import read_group
+from smoecast.fields.zarrmetadata import arrays_of
 
 SCHEMA = 2
 DETAILS = "smoecast"
@@ -36,14 +37,14 @@ def open_store(path: Path) -> xr.Dataset:
     if not path.is_dir():
         raise InputError(f"{path}: there is no store; run `smoecast preprocess` first")
     try:
-        dataset: xr.Dataset = xr.open_zarr(path, chunks=None, decode_timedelta=True)
+        dataset = read_group(path)
         details = details_of(dataset)
-    except (zarr.errors.BaseZarrError, FileNotFoundError, KeyError, ValueError) as error:
+    except (InputError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path}: this is no readable store ({type(error).__name__}); "
-            "delete it and run `smoecast preprocess` again"
+            f"{path}: this is no readable store; delete it and run `smoecast preprocess` again "
+            f"({error})"
         ) from error
-    if details.get("schema") != SCHEMA or FIELDS not in dataset:
+    if not isinstance(details, dict) or details.get("schema") != SCHEMA or FIELDS not in dataset:
         raise InputError(
             f"{path}: another version of smoecast wrote this store; delete it and run "
             "`smoecast preprocess` again"
@@ -55,15 +56,32 @@ def open_store(path: Path) -> xr.Dataset:
 
 
 def rows_of(path: Path) -> Rows:
-    """Return the fields of a store, to be read row by row."""
-    group = zarr.open_group(path, mode="r", zarr_format=2)
-    fields = group[FIELDS]
-    assert isinstance(fields, zarr.Array)  # `fields.draft` has written it
+    """Return the fields of a store, to be read row by row.
+
+    Raises
+    ------
+    InputError
+        There are none, or not as a store has them: one file a chunk of rows, plain bytes.
+    """
+    arrays = arrays_of(path / METADATA)
+    fields = arrays.get(FIELDS)
+    if fields is None or not _is_plain(fields):
+        raise InputError(
+            f"{path}: the fields of this store are not stored as smoecast stores them; delete it "
+            "and run `smoecast preprocess` again"
+        )
     packing = None
-    if "scale" in group:
-        offset, scale = (np.asarray(group[n], np.float32) for n in ("offset", "scale"))
+    if "scale" in arrays:
+        offset, scale = (arrays[n].read(path).astype(np.float32) for n in ("offset", "scale"))
         packing = offset[:, None, None], scale[:, None, None]
     return Rows(path / FIELDS, fields.shape, fields.chunks[0], fields.dtype, packing)
+
+
+def _is_plain(fields: ZarrArray) -> bool:
+    """Whether a chunk is a file of whole rows as they are in memory."""
+    stored = fields.codecs.compressor == "" and not fields.codecs.filters
+    laid_out = (fields.order, fields.separator, fields.chunks[1:]) == ("C", ".", fields.shape[1:])
+    return stored and laid_out and fields.dtype.str in ("<f4", "<f2")
 
 
 def details_of(dataset: xr.Dataset) -> dict[str, Any]:

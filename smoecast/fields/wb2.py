@@ -27,6 +27,7 @@ from smoecast.fields.canonical import HUGE
 from smoecast.fields.encoding import stored_coordinate
 from smoecast.fields.layout import attributes_of, channels_of, field_of
 from smoecast.fields.writing import blocks, computed, growing, nothing, storing
+from smoecast.fields.zarrmetadata import check_files
 from smoecast.names import COORDINATE_ATTRIBUTES, Channel, parse_channel
 
 DIMENSIONS = {
@@ -204,6 +205,7 @@ def _arrays(plan: _Plan, part: Path) -> dict[str, Any]:
 
 def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
     """Open the store as others do and compare it with what should be there."""
+    check_files(part)
     with xr.open_zarr(part, chunks=None) as found:
         for ours, theirs in DIMENSIONS.items():
             if theirs not in plan.sizes:

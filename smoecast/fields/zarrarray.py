@@ -4,30 +4,52 @@ Zarr version 2 specification, https://zarr-specs.readthedocs.io/en/latest/v2/v2.
 """
 
 import itertools
-import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numcodecs.registry import get_codec
 from numpy.typing import NDArray
 
 from smoecast.errors import InputError
+from smoecast.fields.zarrcodecs import PROBLEMS, Codecs
 
 METADATA = ".zmetadata"
 """File with the metadata of all arrays of a group."""
 
+CHUNK_BYTES = 2**30
+"""Of a chunk in memory, at most; one time of ERA5 on all levels has 154 MB."""
+
+Places = NDArray[np.intp]
+"""Indices along one dimension."""
+
+_LAST_LETTER = 0x10FFFF
+
 
 @dataclass(frozen=True)
 class ZarrArray:
-    """What the metadata of a group say of one array.
+    """What the metadata of a group say of one array, as `fields.zarrmetadata` has checked it.
 
     Attributes
     ----------
     name : str
         In the group; its chunks are in a folder of this name.
+    dimensions : tuple of str
+        Their names, as xarray writes them.
+    shape : tuple of int
+        Size along each dimension.
+    chunks : tuple of int
+        Size of a chunk along each dimension; those at the end are filled up to it.
+    dtype : numpy.dtype
+        Type of its values as stored.
+    codecs : Codecs
+        How a chunk is stored.
+    fill : numpy scalar or None
+        Value where a chunk is not there.
+    order, separator : str
+        Of the values in a chunk, ``C`` or ``F``, and between the numbers in a chunk's name.
     described : dict
         Its ``.zarray``.
     attributes : dict
@@ -35,31 +57,18 @@ class ZarrArray:
     """
 
     name: str
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    codecs: Codecs
+    fill: Any
+    order: str
+    separator: str
     described: dict[str, Any]
     attributes: dict[str, Any]
 
-    @property
-    def dimensions(self) -> tuple[str, ...]:
-        """Names of its dimensions, as xarray writes them."""
-        return tuple(self.attributes.get("_ARRAY_DIMENSIONS", ()))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Size along each dimension."""
-        return tuple(self.described["shape"])
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Size of a chunk along each dimension; those at the end are filled up to it."""
-        return tuple(self.described["chunks"])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of its values as stored."""
-        stored: np.dtype[Any] = np.dtype(self.described["dtype"])
-        return stored
-
-    def chunk_indices(self, wanted: Mapping[str, NDArray[np.intp]]) -> Iterator[tuple[int, ...]]:
+    def chunk_indices(self, wanted: Mapping[str, Places]) -> Iterator[tuple[int, ...]]:
         """Walk the chunks that hold certain places.
 
         Parameters
@@ -75,75 +84,106 @@ class ZarrArray:
 
     def key(self, index: tuple[int, ...]) -> str:
         """Return the name of a chunk in the group."""
-        parts = map(str, index or (0,))
-        return f"{self.name}/{self.described.get('dimension_separator', '.').join(parts)}"
+        return f"{self.name}/{self.separator.join(map(str, index or (0,)))}"
 
-    def decode(self, stored: bytes, what: str) -> NDArray[Any]:
-        """Return the values of one chunk, of the shape `chunks`.
+    def decode(self, path: Path, what: str) -> NDArray[Any]:
+        """Return the values of the chunk in a file, of the shape `chunks`.
 
         Raises
         ------
         InputError
-            It cannot be decompressed, or has another size than the metadata say; `what` names it.
+            It cannot be decompressed, or has another size than the metadata say, or they say more
+            than `CHUNK_BYTES`; `what` names it.
         """
-        steps = [self.described.get("compressor"), *reversed(self.described.get("filters") or [])]
-        content: Any = stored
+        count = self._count(what)
         try:
-            for step in filter(None, steps):
-                content = get_codec(step).decode(content)
-            flat = np.frombuffer(content, self.dtype)
-            order = self.described.get("order", "C")
-            return flat.reshape(self.chunks, order=order)  # (N,) to (*chunks)
-        except (ValueError, RuntimeError, TypeError) as problem:
+            if not path.is_file():
+                raise ValueError("no file")
+            with path.open("rb") as file:  # no more than can be right, however much there is
+                stored = file.read(2 * count * self.codecs.stored.itemsize + 4097)
+            values = self.codecs.decode(stored, count, self.dtype)
+            _check_values(values)
+        except PROBLEMS as problem:
             reason = " ".join(str(problem).split())
             raise InputError(
                 f"{what}: this is no chunk of {self.name} ({reason}): fetch it again"
             ) from problem
+        order: Any = self.order
+        return values.reshape(self.chunks, order=order)  # (N,) to (*chunks)
 
-    def read(self, group: Path) -> NDArray[Any]:
-        """Return all values, from the chunks under a folder.
+    def read(self, group: Path, places: tuple[Places, ...] | None = None) -> NDArray[Any]:
+        """Return values from the chunks under a folder.
+
+        Parameters
+        ----------
+        group : Path
+            Where the folder of the array is.
+        places : tuple of (N,) int, optional
+            Indices along each dimension, not negative; all of them where none are given.
 
         Raises
         ------
         InputError
-            A chunk is missing or damaged.
+            A chunk is damaged, or not there and no value named that it would have.
         """
-        values = np.empty(self.shape, self.dtype)
-        for index in self.chunk_indices({}):
-            path = group / self.key(index)
-            if not path.is_file():
-                raise InputError(f"{path}: the chunk is missing: run `smoecast download`")
-            block = self.decode(path.read_bytes(), str(path))
-            place = tuple(
-                slice(i * n, (i + 1) * n) for i, n in zip(index, self.chunks, strict=True)
-            )
-            values[place] = block[tuple(slice(0, n) for n in values[place].shape)]
+        self._count(str(group))
+        places = tuple(map(np.arange, self.shape)) if places is None else places
+        values = np.empty([len(one) for one in places], self.dtype)
+        sides = (_by_chunk(one, size) for one, size in zip(places, self.chunks, strict=True))
+        for parts in itertools.product(*sides):
+            block = self._block(group / self.key(tuple(number for number, _, _ in parts)))
+            inside = _selection([part for _, _, part in parts])
+            values[_selection([part for _, part, _ in parts])] = block[inside]
         return values
 
+    def _count(self, what: str) -> int:
+        """Return how many values a chunk has; refuse one that would fill the memory."""
+        count = math.prod(self.chunks)
+        size = count * max(self.dtype.itemsize, self.codecs.stored.itemsize)
+        if size > CHUNK_BYTES:
+            raise InputError(
+                f"{what}: a chunk of {self.name} has {size / 2**30:.3g} GiB, and no more than "
+                f"{CHUNK_BYTES >> 30} is read at once: write the store in smaller chunks"
+            )
+        return count
 
-def arrays_of(path: Path) -> dict[str, ZarrArray]:
-    """Return every array that a consolidated metadata file describes, by name.
-
-    Raises
-    ------
-    InputError
-        It is no metadata of a Zarr v2 group.
-    """
-    try:
-        described = json.loads(path.read_bytes())["metadata"]
-        return {
-            name: ZarrArray(name, entry, described.get(f"{name}/.zattrs", {}))
-            for key, entry in described.items()
-            if key.endswith("/.zarray") and (name := key.removesuffix("/.zarray"))
-            if entry["zarr_format"] == 2 and len(entry["shape"]) == len(entry["chunks"])
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise InputError(
-            f"{path}: this is no consolidated metadata of a Zarr v2 group: fetch it again"
-        ) from problem
+    def _block(self, path: Path) -> NDArray[Any]:
+        """Return a chunk, or what stands for it where it is not there."""
+        if path.exists() or path.is_symlink():
+            return self.decode(path, str(path))
+        if self.fill is None:
+            raise InputError(
+                f"{path}: the chunk is missing, and the metadata name no value for it: fetch it "
+                "again (`smoecast download`)"
+            )
+        return np.broadcast_to(self.fill, self.chunks)
 
 
-def group_attributes(path: Path) -> dict[str, Any]:
-    """Return the attributes of the group, from metadata that `arrays_of` has accepted."""
-    attributes: dict[str, Any] = json.loads(path.read_bytes())["metadata"].get(".zattrs", {})
-    return attributes
+def _check_values(values: NDArray[Any]) -> None:
+    """Refuse bytes that are no booleans or no text: numpy would take them for such."""
+    if values.dtype.kind == "b" and values.view(np.uint8).max(initial=0) > 1:
+        raise ValueError("values that are neither true nor false")
+    if values.dtype.kind == "U":
+        letters = values.view(values.dtype.str[0] + "u4").astype(np.uint32)
+        surrogates = (letters >= 0xD800) & (letters <= 0xDFFF)
+        if letters.max(initial=0) > _LAST_LETTER or surrogates.any():
+            raise ValueError("signs that are no text")
+
+
+def _by_chunk(places: Places, size: int) -> list[tuple[int, Places, Places]]:
+    """Return for each chunk along a dimension its number, which places it has, and where in it."""
+    numbers = places // size
+    order = np.argsort(numbers, kind="stable")
+    found, begins = np.unique(numbers[order], return_index=True)
+    groups = np.split(order, begins[1:]) if len(found) else []
+    return [
+        (number, group, places[group] - number * size)
+        for number, group in zip(found.tolist(), groups, strict=True)
+    ]
+
+
+def _selection(places: list[Places]) -> tuple[Any, ...]:
+    """Return an index of the places along each dimension: slices, which copy faster, if it can."""
+    if all((np.diff(one) == 1).all() for one in places):
+        return tuple(slice(one[0], one[-1] + 1) for one in places)
+    return np.ix_(*places)
