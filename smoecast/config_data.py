@@ -10,8 +10,8 @@ from smoecast import names
 from smoecast.config_learning import Fraction, Positive, Section
 
 Hours = Annotated[int, Field(ge=0)]
-RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What a run may be called: a folder's name, never a path."""
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""What a run may be called: a folder's name, never a path, and short enough for any disk."""
 
 
 def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience, SpentError
 from smoecast.data.pieces import fetch_pieces
 from smoecast.data.remote import Remote, shown
-from smoecast.disk import lock
+from smoecast.disk import confine, lock
 from smoecast.errors import InputError, NotPublishedError
 
 
@@ -171,7 +171,7 @@ def _one(
     tally: _Tally,
 ) -> None:
     """Bring one file, and what it holds, to the folder."""
-    path = folder / remote.name
+    path = confine(folder, remote.name)
     if not manifest.holds(remote.name) or _stale(manifest, remote):
         path.parent.mkdir(parents=True, exist_ok=True)  # a name may lead into a folder
         _first_of(remote, path, manifest, patience, tally, hooks)
@@ -191,8 +191,9 @@ def _unpack(
     notes = archive.notes if archive is not None else {}
     try:
         for name, temporary in hooks.unpack(path, remote):
+            place = confine(folder, name)
             manifest.add(name, entry_of(temporary, shown(remote.url), notes=notes))
-            temporary.replace(folder / name)
+            temporary.replace(place)
             patience.check()
     except InputError:
         path.unlink(missing_ok=True)
@@ -234,7 +235,7 @@ def _from(
     hooks: Hooks,
 ) -> None:
     known = manifest.get(place.name) if manifest.holds(place.name) else None
-    part = hooks.part(path.with_name(f"{path.name}.part"), place)
+    part = hooks.part(confine(path.parent, f"{path.name}.part"), place)
 
     def record(entry: Entry) -> None:
         manifest.add(place.name, replace(entry, notes=hooks.inspect(part.path, place)))

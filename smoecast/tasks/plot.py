@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smoecast import names
 from smoecast.config import Config
 from smoecast.data import channels
+from smoecast.disk import confine
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
@@ -74,7 +75,7 @@ def plot(
     for kind in wanted:
         before = len(files)
         for name, figure in KINDS[kind][1](config):
-            path = folder / f"{kind}_{name}.png"
+            path = confine(folder, f"{kind}_{name}.png")
             figure.savefig(path, dpi=DPI)
             files.append(str(path))
         if kind in kinds and len(files) == before:

@@ -120,3 +120,40 @@ def test_spent_patience_tries_no_other_way(shelf, tmp_path):
     with pytest.raises(InputError, match="given up"):
         collect(remotes(shelf)[:1], tmp_path, Limits(retry_seconds=0.0), places)
     assert shelf.answered == [500]
+
+
+NAMES = ["../x.nc", "/tmp/x.nc", "a/../../x.nc", ".lock", "a//b", "c:x", "a\\b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_leads_out_is_not_even_asked_for(shelf, tmp_path, name):
+    folder = tmp_path / "run" / "raw"
+    with pytest.raises(InputError, match="is no name of a file in this folder"):
+        collect([Remote(name, f"{shelf.address}/0")], folder, QUICK)
+    assert not shelf.asked
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {".lock"}
+
+
+def test_an_archive_gives_no_name_that_leads_out(shelf, tmp_path):
+    folder = tmp_path / "raw"
+
+    def unpack(path, remote):
+        path.with_name("new").write_bytes(b"bad")
+        yield "../out.nc", path.with_name("new")
+
+    remote = Remote("a.zip", f"{shelf.address}/0", gives=("../out.nc",))
+    with pytest.raises(InputError, match=r"'\.\./out\.nc' is no name of a file"):
+        collect([remote], folder, QUICK, Hooks(unpack=unpack))
+    assert not (tmp_path / "out.nc").exists()
+
+
+@pytest.mark.parametrize("name", ["sub/0.nc", "1.nc"])
+def test_a_link_that_leads_out_is_not_followed(shelf, tmp_path, name):
+    folder, elsewhere = tmp_path / "raw", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "sub").symlink_to(elsewhere)
+    (folder / "1.nc.part").symlink_to(elsewhere / "1.nc")
+    with pytest.raises(InputError, match="a symbolic link leads out"):
+        collect([Remote(name, f"{shelf.address}/0")], folder, QUICK)
+    assert not list(elsewhere.iterdir())
