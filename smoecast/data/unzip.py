@@ -1,5 +1,11 @@
-"""Taking single files out of an archive that came over the network, trusting nothing in it."""
+"""Taking single files out of an archive that came over the network, trusting nothing in it.
 
+What an archive may cost is bounded before it is opened: its list of members is read at once, and
+of the ways to compress only deflate can be undone bit by bit (`zipfile` undoes a whole block of
+the others, however large it becomes).
+"""
+
+import io
 import os
 import shutil
 import zipfile
@@ -8,10 +14,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from smoecast.disk import confine
 from smoecast.errors import InputError, OutputError
 
 _BLOCK = 1 << 20
+_LIST_BYTES = 4 * 2**20
+"""Of the list of members, at most: tens of thousands of them."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_RATIO = 100
+"""By which a file may grow, at most; NetCDF of weather grows to twice its size."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+class _Bounded(io.FileIO):
+    """A file of which nobody reads more at once than the list of members may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LIST_BYTES:
+            raise zipfile.BadZipFile(f"it has a list of members of {size} bytes")
+        return super().read(size) or b""
 
 
 def extract(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -37,17 +58,19 @@ def extract(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
     ------
     InputError
         The archive is damaged or cut, has a name that leads out of its folder, has a wanted file
-        twice or not at all.
+        twice or not at all, or would grow beyond all measure.
     OutputError
         The disk has no room for the files or refuses them; the archive is kept.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             members = _members(archive, path, wanted)
+            for member in members.values():
+                _check_growth(member, path)
             _check_room(path, sum(member.file_size for member in members.values()))
             for name, member in members.items():
                 with archive.open(member) as source:
-                    yield name, _copy(source, path.with_name(f"{name}.part"))
+                    yield name, _copy(source, confine(path.parent, f"{name}.part"))
     except _DAMAGED as problem:
         raise InputError(
             f"{path}: the archive is damaged ({problem}): run again, it is fetched anew"
@@ -63,8 +86,8 @@ def _members(
         place = PurePosixPath(member.filename.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts or ":" in member.filename:
             raise InputError(
-                f"{path}: the archive has the member {member.filename!r}, which leads out of its "
-                "folder: it is not to be trusted, use another mirror (download.url)"
+                f"{path}: the archive has the member {member.filename[:80]!r}, which leads out of "
+                "its folder: it is not to be trusted, use another mirror (download.url)"
             )
         if place.name in found and not member.is_dir():
             found[place.name].append(member)
@@ -73,6 +96,16 @@ def _members(
             what = "twice" if members else f"not among its {len(archive.infolist())} members"
             raise InputError(f"{path}: {name} is {what}: use another mirror (download.url)")
     return {name: members[0] for name, members in found.items()}
+
+
+def _check_growth(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.compress_type not in _METHODS:
+        reason = "is compressed in a way that cannot be undone bit by bit"
+    elif member.file_size > _RATIO * member.compress_size + _BLOCK:
+        reason = f"has {member.compress_size} bytes that promise {member.file_size}"
+    else:
+        return
+    raise InputError(f"{path}: {member.filename} {reason}: use another mirror (download.url)")
 
 
 def _check_room(path: Path, size: int) -> None:

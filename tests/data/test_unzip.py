@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tracemalloc
 import warnings
 import zipfile
 from collections import namedtuple
@@ -109,3 +110,64 @@ def test_full_disk(tmp_path, monkeypatch, where):
         monkeypatch.setattr(Path, "open", refuse if where == "open" else lambda *_: Full())
     with pytest.raises(OutputError, match="No space left"):
         list(extract(path, ["x.nc"]))
+
+
+def compressed(folder, content, method=zipfile.ZIP_DEFLATED):
+    path = folder / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as made:
+        made.writestr("x.nc", content)
+    return path
+
+
+def refused(path, words):
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=words):
+            list(extract(path, ["x.nc"]))
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert not path.with_name("x.nc.part").exists()
+
+
+def test_a_bomb(tmp_path):
+    refused(compressed(tmp_path, bytes(100 * 2**20)), r"x\.nc has \d+ bytes that promise 104857600")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_ways_to_compress_that_are_undone_a_block_at_a_time(tmp_path, method):
+    """Python's zipfile would hold all of what a block becomes."""
+    refused(compressed(tmp_path, bytes(100 * 2**20), method), "cannot be undone bit by bit")
+
+
+def test_a_bomb_that_says_it_is_none(tmp_path):
+    """No more than the archive promises is ever written, and that is too little to be right."""
+    path = compressed(tmp_path, bytes(100 * 2**20))
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        begin = content.index(signature) + offset
+        content[begin : begin + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="the archive is damaged"):
+        list(extract(path, ["x.nc"]))
+    assert path.with_name("x.nc.part").stat().st_size <= 1000
+
+
+def test_a_list_of_members_without_end(tmp_path):
+    whole = bytearray(zipped({"x.nc": b"x"}))
+    end = whole.index(b"PK\x05\x06")
+    first = int.from_bytes(whole[end + 16 : end + 20], "little")
+    members = bytes(whole[first:end]) * 200_000
+    whole[end + 12 : end + 16] = len(members).to_bytes(4, "little")
+    refused(
+        archive(tmp_path, bytes(whole[:first]) + members + bytes(whole[end:])), "list of members"
+    )
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    (tmp_path / "raw").mkdir()
+    path = archive(tmp_path / "raw", {"x.nc": b"x"})
+    (tmp_path / "raw" / "x.nc.part").symlink_to(tmp_path / "out")
+    with pytest.raises(InputError, match="a symbolic link leads out"):
+        list(extract(path, ["x.nc"]))
+    assert not (tmp_path / "out").exists()
