@@ -8,7 +8,6 @@ objects, and of each the decoded size is known beforehand, so that nothing grows
 """
 
 import bz2
-import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,16 +38,20 @@ def _into(decode: Callable[[bytes, Bytes], Any], stored: bytes, size: int) -> By
     return values
 
 
+def _number(stored: bytes) -> int:
+    return int.from_bytes(stored, "little")
+
+
 def _blosc(stored: bytes, size: int) -> Bytes:
     """Undo Blosc 1: its header says both sizes, and c-blosc reads as far as the header says."""
-    decoded, _, whole = struct.unpack_from("<III", stored, 4)
-    if (decoded, whole) != (size, len(stored)):
+    decoded, whole = _number(stored[4:8]), _number(stored[12:16])
+    if (decoded, whole) != (size, len(stored)) or whole < 16:
         raise ValueError(f"{whole} bytes that make {decoded}, not {len(stored)} that make {size}")
     return _into(blosc.decompress, stored, size)
 
 
 def _lz4(stored: bytes, size: int) -> Bytes:
-    (decoded,) = struct.unpack_from("<I", stored)
+    decoded = _number(stored[:4])
     if decoded != size:
         raise ValueError(f"makes {decoded} bytes, not {size}")
     return _into(lz4.decompress, stored, size)
@@ -56,11 +59,11 @@ def _lz4(stored: bytes, size: int) -> Bytes:
 
 def _zstd(stored: bytes, size: int) -> Bytes:
     """Undo Zstandard (RFC 8878, section 3.1.1); where a frame says no size, numcodecs compares."""
-    kind = stored[4]
+    kind = _number(stored[4:5])
     single, dictionary, width = kind >> 5 & 1, (0, 1, 2, 4)[kind & 3], (0, 2, 4, 8)[kind >> 6]
     width = width or single
     begin = 6 - single + dictionary
-    decoded = int.from_bytes(stored[begin : begin + width], "little") + 256 * (width == 2)
+    decoded = _number(stored[begin : begin + width]) + 256 * (width == 2)
     if width and decoded != size:
         raise ValueError(f"makes {decoded} bytes, not {size}")
     return _into(zstd.decompress, stored, size)

@@ -28,6 +28,9 @@ from smoecast.fields.zarrmetadata import arrays_of, group_attributes
 PART = "smoecast_part"
 """Group attribute: ``years`` and ``levels`` that were fetched of a larger group."""
 
+_STRANGE = (LookupError, ValueError, TypeError, AttributeError, OverflowError)
+"""What xarray and numpy raise for attributes and coordinates that mean nothing together."""
+
 _HIDDEN = "_ARRAY_DIMENSIONS"
 
 
@@ -106,9 +109,13 @@ def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
     group = _Group(folder / METADATA)
     try:
         return xr.open_dataset(group, engine="store", chunks=chunks, decode_timedelta=True)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"{folder}: it cannot be read as Zarr ({reason})") from problem
+    except _STRANGE as problem:
+        raise InputError(_unreadable(folder, problem)) from problem
+
+
+def _unreadable(folder: Path, problem: Exception) -> str:
+    reason = " ".join(str(problem).split())[:200]
+    return f"{folder}: it cannot be read as Zarr ({reason}): write the store anew"
 
 
 def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
@@ -129,7 +136,10 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
     dataset = read_group(path.parent, chunks={})
     if PART in dataset.attrs:
         dataset = _selected(dataset, path)
-    return canonical(dataset, str(path.parent), any_grid)
+    try:
+        return canonical(dataset, str(path.parent), any_grid)
+    except _STRANGE as problem:
+        raise InputError(_unreadable(path.parent, problem)) from problem
 
 
 def _selected(dataset: xr.Dataset, path: Path) -> xr.Dataset:

@@ -33,7 +33,7 @@ CHUNKS = 1_000_000
 """Of an array, at most: hourly ones of a century."""
 
 _NUMBERS = ("scale_factor", "add_offset", "_FillValue", "missing_value")
-_WORDS = ("units", "calendar", "dtype", "coordinates", "grid_mapping", "_Unsigned", "_Encoding")
+_WORDS = ("units", "calendar", "dtype", "coordinates", "grid_mapping", "bounds", "_Unsigned")
 _WRONG = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
@@ -116,6 +116,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _loaded(path: Path) -> Any:
     """Return the JSON of a file that is no larger than metadata can be."""
+    if not path.is_file():
+        raise ValueError("there is no such file")
     if path.stat().st_size > METADATA_BYTES:
         raise ValueError(f"more than {METADATA_BYTES >> 20} MiB")
     content = path.read_bytes()

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import os
 import struct
 import tracemalloc
 import zlib
@@ -100,6 +101,7 @@ def test_metadata_that_nothing_real_has(
         ({"add_offset": float("inf")}, "has 'inf' where a number must be"),
         ({"missing_value": [1, {}]}, "where a number must be"),
         ({"units": {"a": 1}}, "has an attribute units that is no word"),
+        ({"bounds": ["a"]}, "has an attribute bounds that is no word"),
         ({"_ARRAY_DIMENSIONS": ["time", "time", "longitude"]}, "does not name its 3 dimensions"),
         ({"_ARRAY_DIMENSIONS": [1, 2, 3]}, "does not name its 3 dimensions"),
         ({"_ARRAY_DIMENSIONS": 3}, "is not described"),
@@ -228,6 +230,13 @@ def test_metadata_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     refused(path, r"\(more than 64 MiB\)", mib=1)
     path.write_bytes(b'{"metadata": [' + b"{}," * 5_000_000)
     refused(path, "more than 4000000 values", mib=40)
+
+
+def test_metadata_that_are_a_pipe(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / ".zmetadata")
+    with pytest.raises(InputError, match=r"no readable store.*there is no such file"):
+        store.open_store(tmp_path)
 
 
 @pytest.mark.parametrize(

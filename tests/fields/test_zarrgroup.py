@@ -137,13 +137,24 @@ def test_a_chunk_that_nothing_stands_for(tmp_path: Path) -> None:
         open_file(path).load()
 
 
-def test_times_that_mean_nothing(tmp_path: Path) -> None:
-    path = group(tmp_path / "a.zarr")
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"time": {"units": "fortnights since the flood"}},
+        {"t2m": {"dtype": "timedelta64[ns]", "units": "hours"}},
+        {"names": {"_Encoding": "of nobody"}},
+        {"t2m": {"coordinates": "nobody"}, "valid": {"standard_name": "forecast_reference_time"}},
+    ],
+    ids=str,
+)
+def test_attributes_that_mean_nothing(tmp_path: Path, attributes: dict) -> None:
+    path = group(tmp_path / "a.zarr", mixed())
     metadata = described(path)
-    metadata["time/.zattrs"]["units"] = "fortnights since the flood"
+    for name, changes in attributes.items():
+        metadata[f"{name}/.zattrs"] |= changes
     describe(path, metadata)
-    with pytest.raises(InputError, match=r"a\.zarr: it cannot be read as Zarr"):
-        open_file(path)
+    with pytest.raises(InputError, match=r"a\.zarr: "):
+        open_file(path).load()
 
 
 @pytest.mark.parametrize("part", [7, {}, {"years": "x", "levels": None}, {"years": [[1], 2]}])
