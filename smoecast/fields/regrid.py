@@ -1,6 +1,6 @@
 """From one regular grid to another: bilinear or conservative, periodic in longitude.
 
-Two products of matrices for each block of times, lazily where the data is lazy; no code knows of
+Two sparse products of matrices for each field, lazily where the data is lazy; no code knows of
 times or levels. See `fields.cells` for the weights and docs/decisions/0009 for why they are ours.
 """
 
@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 import xarray as xr
 from numpy.polynomial.legendre import leggauss
+from scipy.sparse import csr_array
 
 from smoecast.errors import ConfigError
 from smoecast.fields.cells import Weights, bilinear, conservative, nearest
@@ -155,16 +156,23 @@ def _touching(weights: Weights) -> Weights:
 
 
 def _product(values: np.ndarray, weights: Weights) -> np.ndarray:
-    """Multiply from both sides, the cheaper side first."""
+    """Weigh along rows and columns, field by field, first where it makes the field smaller.
+
+    Few weights are not zero, so the matrices are sparse: less to do than in dense products, and
+    no threads of BLAS, which over many small products do little but wait for each other.
+    """
     rows, columns, poles = (
-        part.astype(values.dtype) for part in (weights.latitude, weights.longitude, weights.poles)
+        csr_array(part.astype(values.dtype))
+        for part in (weights.latitude, weights.longitude.T, weights.poles)
     )
-    (h, H), (W, w) = rows.shape, columns.shape
-    if h * W * (H + w) <= H * w * (W + h):
-        moved = rows @ values @ columns
-    else:
-        moved = rows @ (values @ columns)
-    if poles.any():
-        ends = values[..., [0, -1], :].mean(axis=-1, keepdims=True)  # (..., 2, 1)
-        moved += poles @ ends
-    return np.asarray(moved)
+    (h, H), w = rows.shape, columns.shape[0]
+    moved = np.empty((*values.shape[:-2], h, w), values.dtype)
+    for at in np.ndindex(values.shape[:-2]):
+        field = values[at]  # (H, W)
+        if h < H:
+            moved[at] = (columns @ (rows @ field).T).T
+        else:
+            moved[at] = rows @ (columns @ field.T).T
+        if poles.nnz:
+            moved[at] += poles @ field[[0, -1]].mean(axis=1, keepdims=True)
+    return moved

@@ -1,5 +1,8 @@
 """Fields on other grids: laws, scipy, dask, real data."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dask.array as da
@@ -220,6 +223,33 @@ def test_lazy_equals_eager(method):
     assert isinstance(lazy.data, da.Array)
     assert lazy.chunks == ((3, 3, 1), (2,), (32,), (64,))
     xr.testing.assert_identical(lazy.compute(), regrid(field, WB, method))
+
+
+BUSY = """
+import time
+import numpy as np
+import xarray as xr
+from smoecast.fields.regrid import named_grid, regrid
+
+fine, coarse = named_grid("1"), named_grid("5.625")
+places = {"latitude": fine.latitude, "longitude": fine.longitude}
+fields = xr.DataArray(np.ones((100, *fine.shape), "f4"), places, ("time", *places))
+own, all_threads = time.thread_time(), time.process_time()
+while time.thread_time() - own < 0.5:
+    regrid(fields, coarse)
+own, all_threads = time.thread_time() - own, time.process_time() - all_threads
+print((all_threads - own) / own)
+"""
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor: BLAS has one thread")
+def test_many_fields_keep_no_other_thread_waiting():
+    limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in limits}
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 0.2  # with dense products: about 1 for each thread more
 
 
 def test_a_dataset_keeps_all_else():
