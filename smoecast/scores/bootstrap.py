@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from smoecast.scores.aggregate import Partial
 from smoecast.scores.pointwise import Values
@@ -79,8 +80,9 @@ def difference_interval(
     scores = []
     for part in pair:
         total, weight = (_by_block(p, cases, blocks, count) for p in (part.total, part.weight))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with threadpool_limits(1, user_api="blas"):  # products too small to share among threads
             resampled = Partial(np.tensordot(drawn, total, 1), np.tensordot(drawn, weight, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
             scores.append(score(resampled))  # (B, L, R)
     filled = _by_block(np.ones_like(pair[0].total), cases, blocks, count) > 0
     enough = filled.sum(axis=0) >= LEAST  # (L, R)

@@ -1,6 +1,7 @@
 """Fit and apply the calibrations that are formulae with coefficients: EMOS and member by member."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,22 @@ FEWEST = 2
 """Starts that a rolling window must hold."""
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: a fit is thousands of small steps that fit its cache.
+
+    Threads would wait for each other at each, beside another program for ten times as long as the
+    work takes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def fit(
     config: Config, fields: xr.DataArray, truth: NDArray[np.float32], rows: Fields, wanted: Starts
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

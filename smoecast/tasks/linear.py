@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from smoecast.errors import InputError
 from smoecast.tasks.climatology import Climatology
@@ -26,8 +27,8 @@ BASIS_BYTES = 256 * 2**20
 SCORED_TIMES = 131_072
 """Newest training times that are fitted to: 500 components of each are held (256 MiB)."""
 
-ROWS = 128
-"""Times that are read together."""
+ROWS, PART_BYTES = 128, 32 * 2**20
+"""Times that are read together, or of small fields so many bytes: few large products."""
 
 RIDGES = tuple(10.0**power for power in range(-6, 2))
 """Tried, as shares of the mean variance of a component."""
@@ -132,7 +133,8 @@ def fit(dataset: xr.Dataset, climatology: Climatology, lead_hours: list[int]) ->
 
 
 def _parts(fields: xr.DataArray, rows: NDArray[np.intp]) -> list[xr.DataArray]:
-    return [fields.isel(time=rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
+    size = max(ROWS, PART_BYTES // (4 * int(np.prod(fields.shape[1:]))))
+    return [fields.isel(time=rows[i : i + size]) for i in range(0, len(rows), size)]
 
 
 def _departures(
@@ -179,7 +181,11 @@ def _basis(
             for part in _parts(fields, rows)
         ]
     )
-    values, vectors = np.linalg.eigh((departures @ departures.T).astype(np.float64))
+    gram = (departures @ departures.T).astype(np.float64)
+    # LAPACK's many small steps: threads wait for each other at each, beside another program for
+    # ten times as long as the work takes, and round differently
+    with threadpool_limits(1, user_api="blas"):
+        values, vectors = np.linalg.eigh(gram)
     kept = np.flatnonzero(values > 1e-6 * values[-1])[-COMPONENTS:]
     turned = (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
     basis: Array = turned.T @ departures
@@ -206,7 +212,8 @@ def _solve(
 ) -> NDArray[np.float64]:
     size = len(inner)
     damped = inner + ridge * np.trace(inner) / size * np.eye(size)
-    return np.asarray(np.linalg.solve(damped, cross))
+    with threadpool_limits(1, user_api="blas"):
+        return np.asarray(np.linalg.solve(damped, cross))
 
 
 def _error(

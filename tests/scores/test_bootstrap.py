@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from smoecast.scores import aggregate
 from smoecast.scores.aggregate import Partial
@@ -79,6 +80,20 @@ def test_days_that_depend_on_each_other_widen_it() -> None:
     first, second = squared(1.0, slow), squared(1.0, np.zeros(70))
     wide, narrow = interval(first, second, days=7), interval(first, second, days=1)
     assert (wide[1] - wide[0])[0, 0] > 1.5 * (narrow[1] - narrow[0])[0, 0]
+
+
+def test_small_products_take_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    product, seen = np.tensordot, []
+
+    def watched(*given: object) -> np.ndarray:
+        seen.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return product(*given)
+
+    monkeypatch.setattr(np, "tensordot", watched)
+    first, second = squared(1.0, RNG.normal(size=70)), squared(1.1, RNG.normal(size=70))
+    with threadpool_limits(2, user_api="blas"):
+        interval(first, second)
+    assert set(seen) == {1}
 
 
 def test_too_few_blocks_give_no_interval() -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from small_world import ensembles, small_run
 
 from smoecast.config import Config
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields import store
+from smoecast.tasks import classical
 from smoecast.tasks.calibrations import open_calibration
 from smoecast.tasks.evaluate import evaluate
 from smoecast.tasks.fitting import fit
@@ -61,6 +63,29 @@ def test_member_by_member_keeps_ranks_and_improves(world: Path, place: Path) -> 
     np.testing.assert_allclose(written["t2m"].mean("number"), written["t2m_mean"], rtol=1e-6)
     found = crps(config)
     assert found["calibrated"] < 0.8 * found["raw"]
+
+
+@pytest.mark.parametrize("method", ["emos", "mbm"])
+def test_one_thread_fits_and_the_others_come_back(
+    world: Path, place: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, seen = getattr(classical, method), []
+    fit_ = module.fit
+
+    def watched(*given: Any, **named: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return fit_(*given, **named)
+
+    monkeypatch.setattr(module, "fit", watched)
+    config = variant(world, place, f"threads-{method}", f"postprocess.method={method}", POOLED)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        fit(config)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
 
 
 def test_fewer_members_by_member_and_no_more(world: Path, place: Path) -> None:

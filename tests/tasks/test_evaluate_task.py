@@ -3,11 +3,13 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from small_world import analyses, only, with_evaluate
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from smoecast.cli.main import app
 from smoecast.config import Config
@@ -154,6 +156,34 @@ def test_linear_regression_finds_a_linear_law() -> None:
         assert rmse == pytest.approx(noise, rel=0.08)
         assert rmse < 0.8 * np.sqrt(((now[:, 1] - true) ** 2).mean())
     assert set(fitted.ridges) == {6, 12}
+
+
+def test_linear_regression_shares_no_small_work_among_threads(
+    done: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, products = [], []
+
+    def watched(work: Any) -> Any:
+        def wrapper(*given: Any) -> Any:
+            seen.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+            return work(*given)
+
+        return wrapper
+
+    def counted(self: linear.Linear, fields: Any, times: Any) -> Any:
+        products.append(len(times))
+        return components(self, fields, times)
+
+    components = linear.Linear.components
+    monkeypatch.setattr(np.linalg, "eigh", watched(np.linalg.eigh))
+    monkeypatch.setattr(np.linalg, "solve", watched(np.linalg.solve))
+    monkeypatch.setattr(linear.Linear, "components", counted)
+    monkeypatch.setattr(linear, "ROWS", 8)
+    with store.open_store(done.store) as dataset, threadpool_limits(2, user_api="blas"):
+        linear.fit(dataset, climatology.hourly(dataset, ("z500", "t2m")), [24])
+        training = int(dataset["train"].sum())
+    assert set(seen) == {1}
+    assert products == [training]  # small fields: one product for all
 
 
 def test_linear_regression_looks_at_training_times_alone(done: Config) -> None:
