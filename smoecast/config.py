@@ -11,17 +11,32 @@ from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
 from smoecast.config_calibration import Postprocess
-from smoecast.config_data import RUN_NAME, Data, Download, Hours, Preprocess, known_channels
-from smoecast.config_learning import Network, Positive, Section, Training
+from smoecast.config_data import (
+    RUN_NAME,
+    Channels,
+    Data,
+    Degrees,
+    Download,
+    Hours,
+    Lead,
+    Preprocess,
+    Seed,
+    known_channels,
+)
+from smoecast.config_learning import Natural, Network, Positive, Section, Training
 from smoecast.config_products import event
 
 
 class Sample(Section):
     """What one training sample is."""
 
-    history_hours: tuple[Hours, ...] = Field((0,), description="hours before the start, 0 first")
-    lead_hours: tuple[Positive, ...] = Field((6,), description="hours ahead that it learns")
-    targets: tuple[str, ...] = Field((), description="predicted channels; none given: all channels")
+    history_hours: tuple[Hours, ...] = Field(
+        (0,), max_length=1000, description="hours before the start, 0 first"
+    )
+    lead_hours: tuple[Lead, ...] = Field(
+        (6,), max_length=1000, description="hours ahead that it learns"
+    )
+    targets: Channels = Field((), description="predicted channels; none given: all channels")
     lead_input: bool = Field(
         False, description="the lead time is an input: one model for every lead time in between"
     )
@@ -49,24 +64,28 @@ class Forecast(Section):
     init_times: tuple[str, ...] = Field(
         ("test",), description="ISO times, a split (test), or first/last pairs as A/B"
     )
-    every_hours: Positive = Field(24, description="spacing of starts inside a split or range")
-    lead_hours: tuple[Positive, ...] = Field(
-        (), description="written lead times; past the model's own it rolls out; none: the model's"
+    every_hours: Lead = Field(24, description="spacing of starts inside a split or range")
+    lead_hours: tuple[Lead, ...] = Field(
+        (),
+        max_length=10_000,
+        description="written lead times; past the model's own it rolls out; none: the model's",
     )
     models: tuple[str, ...] = Field(
-        (), description="run folders or names in the zoo, each a member; none: the run's own"
+        (),
+        max_length=1000,
+        description="run folders or names in the zoo, each a member; none: the run's own",
     )
-    members: Positive = Field(
+    members: Annotated[int, Field(ge=1, le=10_000)] = Field(
         1, description="starts of each model: the analysis, and others with noise added"
     )
     perturbation: Annotated[float, Field(ge=0)] = Field(
         0.0, description="of that noise: its share of each channel's standard deviation"
     )
-    perturbation_km: Annotated[float, Field(gt=0)] = Field(
+    perturbation_km: Annotated[float, Field(gt=0, le=1e5)] = Field(
         1000.0, description="length over which that noise is alike"
     )
     lags_hours: tuple[Hours, ...] = Field(
-        (0,), description="members that start from analyses so many hours older"
+        (0,), max_length=1000, description="members that start from analyses so many hours older"
     )
     format: Literal["netcdf", "wb2"] = Field(
         "netcdf", description="CF NetCDF, or a WeatherBench 2 store (Zarr)"
@@ -86,9 +105,6 @@ class Forecast(Section):
         return self
 
 
-Degrees = Annotated[float, Field(ge=-360, le=360)]
-
-
 class Evaluate(Section):
     """What `evaluate` compares with, and over what it takes its means."""
 
@@ -96,26 +112,30 @@ class Evaluate(Section):
         Field(("persistence", "climatology"), description="scored beside the forecast")
     )
     regions: tuple[str, ...] = Field(
-        ("global",), description=f"of {', '.join(names.AREAS)}, or named in boxes"
+        ("global",), max_length=1000, description=f"of {', '.join(names.AREAS)}, or named in boxes"
     )
     boxes: dict[str, tuple[Degrees, Degrees, Degrees, Degrees]] = Field(
-        {}, description="regions of your own, each name: [north, west, south, east] in degrees"
+        {},
+        max_length=1000,
+        description="regions of your own, each name: [north, west, south, east] in degrees",
     )
     seasons: bool = Field(False, description="also DJF, MAM, JJA, SON, by the time it holds")
-    resamples: int = Field(
-        1000, ge=0, description="of the bootstrap of differences to each baseline; 0: none"
+    resamples: Natural = Field(
+        1000, description="of the bootstrap of differences to each baseline; 0: none"
     )
     block_days: Positive = Field(7, description="starts that the bootstrap keeps together")
     events: tuple[str, ...] = Field(
-        (), description="of ensembles, Brier score and reliability: t2m>273.15, SI units"
+        (),
+        max_length=1000,
+        description="of ensembles, Brier score and reliability: t2m>273.15, SI units",
     )
     normal: bool = Field(
         False,
         description="score <var>_mean and <var>_std as a normal distribution where there are "
         "members too",
     )
-    climate_days: int = Field(
-        17, ge=0, description="model climate of EFI: starts so near in the season; 0: no EFI"
+    climate_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        17, description="model climate of EFI: starts so near in the season; 0: no EFI"
     )
 
     @field_validator("events")
@@ -142,9 +162,9 @@ class Evaluate(Section):
 class Config(Section):
     """A whole run."""
 
-    name: str = Field("planet", pattern=f"^{RUN_NAME}$", description="of the run")
+    name: str = Field("planet", max_length=200, pattern=f"^{RUN_NAME}$", description="of the run")
     folder: Path = Field(Path("runs"), description="results go to folder/name")
-    seed: int = Field(0, description="of everything random but the planet")
+    seed: Seed = Field(0, description="of everything random but the planet")
     data: Data = Field(Data(), description="the analyses")
     download: Download = Field(Download(), description="how raw data is fetched")
     preprocess: Preprocess = Field(Preprocess(), description="how the store is made")

@@ -1,13 +1,13 @@
 """What a run says of the calibration of ensembles: its section `postprocess`."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config_data import Ens10, Hours, Split, known_channels
-from smoecast.config_learning import Network, Section, Training
+from smoecast.config_data import Channels, Ens10, Hours, Split, known_channels
+from smoecast.config_learning import Natural, Network, Section, Training
 from smoecast.config_products import WORDS, products
 
 ENS10_PAPER = "ens10-paper"
@@ -28,9 +28,11 @@ class Postprocess(Section):
     ens10: Ens10 = Field(Ens10(), description="for source ens10")
     files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
     truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
-    channels: tuple[str, ...] = Field(("z500", "t850", "t2m"), description="predictors")
-    targets: tuple[str, ...] = Field(("t2m",), description="calibrated channels")
-    lead_hours: tuple[Hours, ...] = Field((48,), description="lead times to calibrate")
+    channels: Channels = Field(("z500", "t850", "t2m"), description="predictors")
+    targets: Channels = Field(("t2m",), description="calibrated channels")
+    lead_hours: tuple[Hours, ...] = Field(
+        (48,), max_length=10_000, description="lead times to calibrate"
+    )
     split: Split = Field(Split(), description="by start of forecast")
     method: Literal["raw", "emos", "mbm", "mlp", "lenet", "unet", "transformer", "smoe"] = Field(
         "emos",
@@ -55,8 +57,9 @@ class Postprocess(Section):
     season: Literal["none", "harmonic"] = Field(
         "none", description="coefficients of emos and mbm follow the day of the year"
     )
-    window_days: int = Field(
-        0, ge=0, description="emos and mbm are fitted anew to the days before each start; 0: once"
+    window_days: Natural = Field(
+        0,
+        description="emos and mbm are fitted anew to the days before each start; 0: once",
     )
     network: Network = Field(Network(), description="for method smoe")
     shift: Literal["spread", "error"] = Field(
@@ -65,7 +68,9 @@ class Postprocess(Section):
         "usual error of its mean in the training part, which few members do not make noisy",
     )
     training: Training = Field(Training(), description="how a network is fitted")
-    members: int = Field(0, ge=0, description="members written; 0: as many as came in")
+    members: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="members written; 0: as many as came in"
+    )
     members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
         "ecc-q",
         description="members in the ranks of the raw ones, as quantiles, draws, or the raw ones "

@@ -1,15 +1,33 @@
 """What a run says of its data: the sections of a config that download and preprocess read."""
 
+import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config_learning import Fraction, Positive, Section
+from smoecast.config_learning import Fraction, Hundreds, Section
 
-Hours = Annotated[int, Field(ge=0)]
+Hours = Annotated[int, Field(ge=0, le=100_000)]
+Lead = Annotated[int, Field(ge=1, le=100_000)]
+"""Hours ahead, or between two times."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+FIRST, LAST = date(1678, 1, 1), date(2261, 12, 31)
+"""Between them lies every time of 64 bits of nanoseconds."""
+
+
+def _written_out(value: object) -> object:
+    """Refuse a number for a day: it would count seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value):
+        raise ValueError("a day is written as 2001-12-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out), Field(ge=FIRST, le=LAST)]
+Year = Annotated[int, Field(ge=FIRST.year, le=LAST.year)]
+Channels = Annotated[tuple[str, ...], Field(max_length=1000)]
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """What a run may be called: a folder's name, never a path, and short enough for any disk."""
 
@@ -27,14 +45,19 @@ def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+Part = Annotated[
+    Annotated[Fraction, Tag("[share]")] | Annotated[tuple[Day, Day], Tag("[days]")],
+    Discriminator(lambda value: "[days]" if isinstance(value, list | tuple) else "[share]"),
+]
+Degrees = Annotated[float, Field(ge=-360, le=360)]
+
+
 class Split(Section):
     """Which times train, choose and judge. All three as fractions in order of time, or as dates."""
 
-    train: Fraction | tuple[date, date] = Field(
-        0.7, description="share of the series, or [first day, last day]"
-    )
-    validation: Fraction | tuple[date, date] = Field(0.1, description="chooses; never trains")
-    test: Fraction | tuple[date, date] = Field(0.2, description="touched by the final score alone")
+    train: Part = Field(0.7, description="share of the series, or [first day, last day]")
+    validation: Part = Field(0.1, description="chooses; never trains")
+    test: Part = Field(0.2, description="touched by the final score alone")
 
     @model_validator(mode="after")
     def _one_kind_and_apart(self) -> "Split":
@@ -56,24 +79,30 @@ class Split(Section):
 class Planet(Section):
     """The simulated planet: weather that anyone can make in a minute; never real weather."""
 
-    years: Annotated[float, Field(gt=0)] = Field(3.0, description="length of the series")
-    start: date = Field(date(2001, 1, 1), description="first day")
-    seed: int = Field(0, description="same seed, same weather")
-    ensemble_years: Annotated[float, Field(ge=0)] = Field(
+    years: Annotated[float, Field(gt=0, le=500)] = Field(3.0, description="length of the series")
+    start: Day = Field(date(2001, 1, 1), description="first day")
+    seed: Seed = Field(0, description="same seed, same weather")
+    ensemble_years: Annotated[float, Field(ge=0, le=500)] = Field(
         0.0, description="years of ensemble forecasts, two starts a week; 0 for none"
     )
-    members: Positive = Field(10, description="ensemble members")
+    members: Hundreds = Field(10, description="ensemble members")
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> "Planet":
+        if self.start.year + self.years > LAST.year:
+            raise ValueError(f"{self.years:g} years from {self.start} end after {LAST}")
+        return self
 
 
 class Download(Section):
     """How `download` fetches what is not on this machine."""
 
     url: str = Field("", description="mirror to use in place of the source's own address")
-    parallel: Positive = Field(4, description="files under way at once")
-    retry_minutes: Annotated[float, Field(ge=0)] = Field(
+    parallel: Hundreds = Field(4, description="files under way at once")
+    retry_minutes: Annotated[float, Field(ge=0, le=1e6)] = Field(
         10.0, description="that may be lost to failures before it gives up"
     )
-    wait_hours: Annotated[float, Field(ge=0)] = Field(
+    wait_hours: Annotated[float, Field(ge=0, le=1e5)] = Field(
         24.0, description="in the queue of source era5 before it ends with exit code 4"
     )
 
@@ -95,7 +124,7 @@ class Era5(Section):
     grid_degrees: Annotated[float, Field(ge=0.25, le=10)] = Field(
         1.0, description="spacing of the grid, which the Climate Data Store interpolates to"
     )
-    area: tuple[float, float, float, float] | tuple[()] = Field(
+    area: tuple[Degrees, Degrees, Degrees, Degrees] | tuple[()] = Field(
         (), description="[north, west, south, east] in degrees; none given: the whole Earth"
     )
 
@@ -119,14 +148,16 @@ class Data(Section):
         pattern=f"^({RUN_NAME})?$",
         description="name of the run whose raw files and stores are used; none given: this one's",
     )
-    years: tuple[int, ...] = Field(
-        (), description="to fetch, for sources on the network: [2017, 2018] or 1979-2018"
+    years: tuple[Year, ...] = Field(
+        (),
+        max_length=1000,
+        description="to fetch, for sources on the network: [2017, 2018] or 1979-2018",
     )
-    channels: tuple[str, ...] = Field(
+    channels: Channels = Field(
         ("z500", "t850", "t2m"), description="fields in the store, in this order"
     )
-    constants: tuple[str, ...] = Field((), description="fields without time: orography, lsm, slt")
-    step_hours: Positive = Field(6, description="spacing of the store in time")
+    constants: Channels = Field((), description="fields without time: orography, lsm, slt")
+    step_hours: Lead = Field(6, description="spacing of the store in time")
     grid: str = Field(
         "", description="grid of the store: 5.625, 2.8125, 1.40625 ...; none given: as the data"
     )
@@ -142,23 +173,27 @@ class Data(Section):
     @field_validator("years", mode="before")
     @classmethod
     def _spelled_out(cls, value: object) -> object:
-        ends = value.split("-") if isinstance(value, str) else []
-        if len(ends) == 2 and all(end.strip().isdigit() for end in ends):
-            return tuple(range(int(ends[0]), int(ends[1]) + 1))
-        return value
+        if not isinstance(value, str):
+            return value
+        ends = re.fullmatch(r"\s*([0-9]{4})\s*-\s*([0-9]{4})\s*", value)
+        if ends is None:
+            raise ValueError("years are a list such as [2017, 2018], or 1979-2018")
+        return tuple(range(int(ends[1]), int(ends[2]) + 1))
 
     @field_validator("grid", mode="before")
     @classmethod
     def _by_name(cls, value: object) -> object:
         # in YAML 5.625 without quotation marks is a number, and nothing at all is None
         value = "" if value is None else value
+        if value is True or (isinstance(value, int | float) and not 0 < value <= 180):
+            raise ValueError("a grid is named by its spacing in degrees, or as f32")
         return f"{value:g}" if isinstance(value, int | float) else value
 
 
 class Preprocess(Section):
     """How `preprocess` works; nothing of it changes the store."""
 
-    workers: Positive = Field(1, description="processes on this machine")
+    workers: Hundreds = Field(1, description="processes on this machine")
     scheduler: str = Field(
         "",
         pattern="^$|^(tcp|tls)://",
@@ -173,5 +208,5 @@ class Ens10(Section):
         "statistics", description="every member, or mean and spread over members alone"
     )
     months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(
-        (), description="of the start dates of 2018; none given: all 105 dates"
+        (), max_length=12, description="of the start dates of 2018; none given: all 105 dates"
     )

@@ -6,13 +6,18 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
+# Upper bounds are far above what anyone has run. They keep a slip, or a stranger's config, from
+# taking a machine's memory or its days.
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+Natural = Annotated[int, Field(ge=0, le=1_000_000)]
+Hundreds = Annotated[int, Field(ge=1, le=1000)]
+Rate = Annotated[float, Field(gt=0)]
 
 
 def _known_places(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse what names no convolution in any network."""
-    known = re.compile(r"first|last|hidden|alternate|(hidden|block)\.(0|[1-9][0-9]*)")
+    known = re.compile(r"first|last|hidden|alternate|(hidden|block)\.(0|[1-9][0-9]{0,3})")
     if not names or not all(map(known.fullmatch, names)):
         raise ValueError(
             "a list of places holds first, last, hidden, alternate, hidden.N or block.N, N counted "
@@ -30,7 +35,8 @@ Layers = Annotated[
 """Which convolutions of a network; the tags keep messages to the branch that was meant."""
 
 
-Factor = Annotated[float, Field(ge=1.0)]
+Factor = Annotated[float, Field(ge=1.0, le=1024.0)]
+Terms = Annotated[int, Field(ge=1, le=256)]
 Number = TypeVar("Number", int, float)
 
 
@@ -46,7 +52,7 @@ Factors = Annotated[
     Annotated[Factor, Tag("[one]")] | Annotated[dict[str, Factor], *_PLACES], _ONE_OR_PLACES
 ]
 Counts = Annotated[
-    Annotated[Positive, Tag("[one]")] | Annotated[dict[str, Positive], *_PLACES], _ONE_OR_PLACES
+    Annotated[Terms, Tag("[one]")] | Annotated[dict[str, Terms], *_PLACES], _ONE_OR_PLACES
 ]
 """One number for all places of SMoE layers, or some for places by their names."""
 
@@ -54,7 +60,9 @@ Counts = Annotated[
 class Section(BaseModel):
     """A part of the config: immutable, no key but the declared ones."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 EXPANSION, TERMS = 4.0, 1
@@ -153,11 +161,16 @@ class Network(Section):
         "resnet",
         description="backbone; linear has no convolutions, and none of the keys below apply to it",
     )
-    width: Positive = Field(48, description="channels inside; of a U-Net's finest level")
-    blocks: Positive = Field(
-        5, description="residual blocks of two convolutions (resnet), hidden convolutions (cnn)"
+    width: Annotated[int, Field(ge=1, le=8192)] = Field(
+        48, description="channels inside; of a U-Net's finest level"
     )
-    levels: Positive = Field(3, description="resolutions of a U-Net, each half the one before")
+    blocks: Hundreds = Field(
+        5,
+        description="residual blocks of two convolutions (resnet), hidden convolutions (cnn)",
+    )
+    levels: Annotated[int, Field(ge=1, le=12)] = Field(
+        3, description="resolutions of a U-Net, each half the one before"
+    )
     kernel_size: Literal[3, 5, 7] = Field(3, description="of every convolution")
     first_kernel_size: Literal[0, 3, 5, 7] = Field(
         0, description="of the first convolution; 0: as the others"
@@ -166,7 +179,9 @@ class Network(Section):
         "batch", description="after each activation: over the batch, over groups of channels, none"
     )
     dropout: Fraction = Field(0.0, description="share of values dropped in training")
-    position_channels: int = Field(0, ge=0, description="learned input fields, one value a point")
+    position_channels: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="learned input fields, one value a point"
+    )
     offset: bool = Field(
         False,
         description="a learned number for each output channel and point, added to the output: what "
@@ -186,12 +201,12 @@ class Network(Section):
 class FineTuning(Section):
     """A second training that goes on from the best weights of the first."""
 
-    epochs: int = Field(0, ge=0, description="at most; 0: no fine-tuning")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(2e-4, description="Adam step, at first")
+    epochs: Natural = Field(0, description="at most; 0: no fine-tuning")
+    learning_rate: Rate = Field(2e-4, description="Adam step, at first")
     gate_learning_rate: Annotated[float, Field(ge=0)] = Field(
         0.0, description="of routing scores; 0: they stay as they are"
     )
-    rollout_steps: Positive = Field(
+    rollout_steps: Hundreds = Field(
         1, description="steps of the model's own output that it learns from"
     )
 
@@ -202,11 +217,11 @@ class Training(Section):
     epochs: Positive = Field(20, description="at most")
     batch_size: Positive = Field(32, description="samples a pass; of each process under torchrun")
     accumulate: Positive = Field(1, description="passes per step: a batch of so many batch_size")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam step, at first")
+    learning_rate: Rate = Field(1e-3, description="Adam step, at first")
     gate_learning_rate: Annotated[float, Field(ge=0)] = Field(
         1.0, description="of routing scores; 0: they stay as they are"
     )
-    expert_factor: Annotated[float, Field(gt=0)] = Field(
+    expert_factor: Rate = Field(
         1.0, description="on the learning rate of SMoE experts, whose values add up at a point"
     )
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="how steps are made")
@@ -216,7 +231,7 @@ class Training(Section):
     schedule: Literal["plateau", "cosine"] = Field(
         "plateau", description="when the learning rate falls"
     )
-    warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises, before that")
+    warmup_steps: Natural = Field(0, description="steps in which the rate rises, before that")
     plateau_patience: Positive = Field(2, description="epochs without gain before the rate falls")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="by this factor")
     minimum_rate: Annotated[float, Field(ge=0)] = Field(1e-6, description="never below this rate")
@@ -236,24 +251,27 @@ class Training(Section):
     keep_statistics: bool = Field(
         False, description="take its normalisation too, in place of that of the new store"
     )
-    rollout_steps: Positive = Field(
-        1, description="steps of the model's own output that it learns from; for fine-tuning"
+    rollout_steps: Hundreds = Field(
+        1,
+        description="steps of the model's own output that it learns from; for fine-tuning",
     )
     fine_tuning: FineTuning = Field(
         FineTuning(), description="then once more, from the best epoch's weights"
     )
-    save_minutes: Annotated[float, Field(gt=0)] = Field(
+    save_minutes: Rate = Field(
         10.0, description="a crash loses no more than this (beside the save at each epoch's end)"
     )
     keep_last: bool = Field(False, description="keep the last epoch's model too, in folder last")
     log: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
         (), description="tell epochs to these too: tensorboard, mlflow"
     )
-    channel_weights: dict[str, float] = Field({}, description="loss weight by target; others 1")
+    channel_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="loss weight by target; others 1"
+    )
     cache: Literal["disk", "memory", "device"] = Field(
         "disk", description="where the fields lie while training: the store, memory, or the device"
     )
-    threads: int = Field(0, ge=0, description="CPU threads; 0 for all")
+    threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
 
     def tuning(self, start_from: str) -> "Training":

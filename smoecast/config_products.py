@@ -1,5 +1,6 @@
 """What `postprocess` writes, as the words of a config say it."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,4 +111,7 @@ def event(text: str) -> Event:
         raise ValueError(
             f"'{text}' is no event: give a channel, < or >, and a number in SI units, as t2m>273.15"
         )
-    return Event(match[1], match[2] == ">", float(match[3]))
+    threshold = float(match[3])
+    if not math.isfinite(threshold):
+        raise ValueError(f"'{text}' is no event: the threshold is infinite")
+    return Event(match[1], match[2] == ">", threshold)

@@ -6,7 +6,7 @@ and the mend.
 
 import difflib
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,19 +17,8 @@ from pydantic.fields import FieldInfo
 from smoecast.config import Config
 from smoecast.config_learning import Section
 from smoecast.errors import ConfigError
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice (YAML itself lets the last one win)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key '{twice[0]}' is given twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+from smoecast.reading import read_small
+from smoecast.yamltext import MOST_BYTES, check_plain, one_line, read_yaml
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -48,24 +37,21 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         The file is missing or no YAML, a key is unknown or given twice, a value does not fit.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path, MOST_BYTES, pipe=True).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such config; `smoecast config init` writes one, "
             "`smoecast models list` names the ready ones"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the config cannot be read ({error})") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: the config cannot be read ({why})") from None
     return parse(text, str(path), overrides)
 
 
 def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Config:
     """Read a config from YAML text; `source` names it in messages. Raises as `load` does."""
-    try:
-        values = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"{source}: this is not valid YAML: {detail}") from None
+    values = read_yaml(text, source)
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -78,29 +64,38 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Config:
 def validate(values: dict[str, Any], source: str) -> Config:
     """Turn plain values into a Config, or say in one sentence what is wrong with the first."""
     try:
+        check_plain(values)
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = error.errors()
-        first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        key = ".".join(str(part) for part in first["loc"] if not _is_branch(part))
-        message = _explain(first["type"], first["loc"], first["msg"], first.get("input"))
-        raise ConfigError(f"{source}: {key + ': ' if key else ''}{message}{more}") from None
+        raise ConfigError(f"{source}: {_first_problem(error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    key = one_line(".".join(str(part) for part in first["loc"] if not _is_branch(part)), 100)
+    message = _explain(first["type"], first["loc"], first["msg"], first.get("input"))
+    return f"{key + ': ' if key else ''}{message}{more}"
 
 
 def _is_branch(part: str | int) -> bool:
     """Tell pydantic's names for branches of a union from keys."""
-    return isinstance(part, str) and ("[" in part or part == "float")
+    return isinstance(part, str) and "[" in part
 
 
 def _explain(kind: str, loc: tuple[str | int, ...], message: str, value: object) -> str:
     if kind == "extra_forbidden":
         known = list(_section_at(loc[:-1]).model_fields)
-        close = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(str(loc[-1])[:100], known, n=1, cutoff=0.5)
         hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return f"there is no such key; {hint}"
-    text = message.removeprefix("Value error, ")
-    shown = "" if isinstance(value, BaseModel | dict) else f" (found {value!r})"
+    if kind == "model_type":
+        message = "this is a section, with keys of its own below it"
+    text = one_line(message.removeprefix("Value error, "))
+    shown = "" if isinstance(value, BaseModel | dict) else f" (found {one_line(repr(value), 60)})"
     return text[:1].lower() + text[1:] + shown
 
 
@@ -116,19 +111,19 @@ def _section_at(loc: Sequence[str | int]) -> type[BaseModel]:
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
+    source = f"--set {one_line(override, 100)}"
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {override}: write it as section.key=value")
-    *sections, last = key.strip().split(".")
+    *sections, last = path = [part.strip() for part in key.split(".")]
+    if not equals or not all(path):
+        raise ConfigError(f"{source}: write it as section.key=value")
     place = values
     for name in sections:
-        place = place.setdefault(name, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {override}: '{name}' is a value, not a section")
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+        inner = place.get(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{source}: '{one_line(name, 60)}' is a value, not a section")
+        # a section that stands elsewhere too, by an alias, changes here alone
+        place[name] = place = dict(inner)
+    place[last] = read_yaml(text, source)
 
 
 def dump(config: Config) -> str:

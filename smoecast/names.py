@@ -220,7 +220,7 @@ VARIABLES: dict[str, Variable] = {v.name: v for v in _TABLE}
 
 _ALIASES = {alias: v.name for v in VARIABLES.values() for alias in (v.name, v.cds_name, *v.aliases)}
 _PARAM_IDS = {v.param_id: v.name for v in VARIABLES.values() if v.param_id}
-_CHANNEL = re.compile(r"^(?P<name>[a-z]+)(?P<level>\d+)$")
+_CHANNEL = re.compile(r"(?P<name>[a-z]+)(?P<level>[1-9][0-9]{0,3})")
 
 
 def variable_of(foreign_name: str) -> Variable | None:
@@ -261,7 +261,7 @@ def parse_channel(name: str) -> Channel | None:
     known = VARIABLES.get(name)
     if known is not None and known.vertical != _P:
         return Channel(known, None)
-    match = _CHANNEL.match(name)
+    match = _CHANNEL.fullmatch(name)
     if match is None:
         return None
     variable = VARIABLES.get(match["name"])

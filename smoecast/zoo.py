@@ -33,8 +33,12 @@ def locate(name_or_path: str, file: str = "") -> Path:
     ConfigError
         It is neither a name in the zoo nor a path that exists.
     """
-    path = Path(name_or_path).expanduser()
-    if path.exists():
+    try:
+        path = Path(name_or_path).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError) as error:  # too long, not allowed, or no such home
+        raise ConfigError(f"{name_or_path[:100]}: cannot be looked up ({error})") from None
+    if there:
         return path
     if name_or_path in names():
         return folder() / name_or_path / file

@@ -1,6 +1,8 @@
 """A config is read, overridden, explained and written back."""
 
 import json
+import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,32 @@ def test_exponents_without_a_dot_are_numbers() -> None:
         ("- 3", "a set of sections"),
         ("data: [", "not valid YAML"),
         ("network: {smoe: {layers: some}}", "'none', 'first', 'last'"),
+        (
+            "network: {blocks: 1000000}",
+            "network.blocks: input should be less than or equal to 1000",
+        ),
+        ("network: {smoe: {layers: [hidden.12345678901]}}", "a list of places"),
+        ("seed: -1", "seed: input should be greater than or equal to 0"),
+        ("data: {years: 1979-20180000000}", "data.years: years are a list such as"),
+        ("data: {planet: {start: 2001-02-30}}", "data.planet.start: input should be a valid date"),
+        ("data: {planet: {start: 2001}}", "a day is written as 2001-12-31"),
+        ("data: {planet: {years: 400}}", "400 years from 2001-01-01 end after 2261-12-31"),
+        ("data: {split: {train: [20010101, 20011231]}}", "train.0: a day is written as"),
+        ("data: {grid: .inf}", "data.grid: a grid is named by its spacing"),
+        ("data: {grid: true}", "data.grid: a grid is named by its spacing"),
+        ("data: {channels: [z5000000]}", "is no channel"),
+        ('data: {channels: ["z500\\n"]}', "is no channel"),
+        ("training: {learning_rate: .nan}", "should be a finite number"),
+        ("training: {learning_rate: .inf}", "should be a finite number"),
+        ("training: {channel_weights: {t2m: -1}}", "greater than or equal to 0"),
+        ("evaluate: {boxes: {a: [1, .nan, 3, 4]}}", "should be a finite number"),
+        ("evaluate: {events: [t2m>1e999]}", "the threshold is infinite"),
+        ("training: [1]", "training: this is a section"),
+        ("data:", "data: this is a section"),
+        ('folder: "a\\0b"', "holds a control character"),
+        (f"name: {'x' * 1000}", "at most 200 characters"),
+        (f"training: {{epochs: {[1] * 1000}}}", "1, 1,...)"),
+        (f"? {'k' * 5000}\n: 1", "kkk...: there is no such key"),
         ("name: a/b", "name: string should match"),
     ],
 )
@@ -88,6 +116,10 @@ def test_periods_that_cannot_be(periods: list[str], words: str) -> None:
     ("override", "words"),
     [
         ("training.epochs", "section.key=value"),
+        ("a..b=1", "section.key=value"),
+        (".seed=1", "section.key=value"),
+        ("data.planet.start=2001-02-30", "valid date"),
+        (f"data.files=[{'[' * 5000}", "deeper than 20 levels"),
         ("=3", "section.key=value"),
         ("training.epochs=x", "valid integer"),
         ("training.epochs=[", "not valid YAML"),
@@ -106,6 +138,33 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
         configfile.load(binary)
+
+
+def test_a_config_comes_through_a_pipe_but_from_no_folder_or_device(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"name: piped")
+    os.close(writer)
+    assert configfile.load(Path(f"/dev/fd/{reader}")).name == "piped"
+    os.close(reader)
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match=f"^{path}: the config cannot be read"):
+            configfile.load(path)
+
+
+def test_a_section_named_by_an_alias_is_changed_alone() -> None:
+    text = "training: &same {epochs: 3}\npostprocess: {training: *same}"
+    config = configfile.parse(text, "t", ["training.epochs=5"])
+    assert (config.training.epochs, config.postprocess.training.epochs) == (5, 3)
+
+
+def test_days_in_yaml_are_days() -> None:
+    config = configfile.parse(
+        "data: {split: {train: [2001-01-01, 2001-12-31], validation: 0, test: 0}}\n"
+        "forecast: {init_times: [2002-01-01]}",
+        "t",
+    )
+    assert config.data.split.train == (date(2001, 1, 1), date(2001, 12, 31))
+    assert config.forecast.init_times == ("2002-01-01",)
 
 
 def test_config_cannot_be_changed() -> None:

@@ -23,11 +23,14 @@ def init(
 
     def task() -> dict[str, str]:
         from smoecast import configfile
+        from smoecast.disk import write_atomic
 
-        if path.exists() and not force:
-            raise ConfigError(f"{path}: the file exists; choose another name or give --force")
+        text = configfile.template(path.stem)
+        configfile.parse(text, f"{path}: the run would be called '{path.stem}'")
         try:
-            path.write_text(configfile.template(path.stem), encoding="utf-8")
+            if path.exists() and not force:
+                raise ConfigError(f"{path}: the file exists; choose another name or give --force")
+            write_atomic(path, text.encode())
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
         return {"config": str(path)}
@@ -53,7 +56,7 @@ def show(config: options.Config, set_: options.Set = None, as_json: options.Json
 
     run(
         lambda: read_config(config, set_).model_dump(mode="json"),
-        lambda _: configfile.dump(read_config(config, set_)).rstrip(),
+        lambda values: configfile.dump(configfile.validate(values, config)).rstrip(),
         as_json=as_json,
     )
 
