@@ -164,7 +164,7 @@ class Network(Section):
     width: Annotated[int, Field(ge=1, le=8192)] = Field(
         48, description="channels inside; of a U-Net's finest level"
     )
-    blocks: Hundreds = Field(
+    blocks: Annotated[int, Field(ge=1, le=200)] = Field(
         5,
         description="residual blocks of two convolutions (resnet), hidden convolutions (cnn)",
     )
@@ -292,13 +292,6 @@ class Training(Section):
 
 _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
 _LATER = (
-    "expert_factor",
-    "optimizer",
-    "accumulate",
-    "warmup_steps",
-    "ema",
-    "precision",
-    "start_from",
-    "keep_statistics",
-    "rollout_steps",
-)
+    "expert_factor", "optimizer", "accumulate", "warmup_steps", "ema", "precision", "start_from",
+    "keep_statistics", "rollout_steps",
+)  # fmt: skip

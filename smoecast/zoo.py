@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.errors import ConfigError, ModelError
+from smoecast.reading import read_small
 
 CONFIG, CARD, SCORES = "config.yaml", "card.md", "scores.json"
+MOST_TEXT = 10_000_000
+"""Bytes of a card or of scores."""
 
 
 def folder() -> Path:
@@ -57,10 +60,29 @@ def scores(name: str) -> dict[str, Any]:
         The file of scores is damaged.
     """
     path = folder() / name / SCORES
-    if not path.exists():
-        return {}
     try:
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        read = json.loads(read_small(path, MOST_TEXT))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the scores are damaged ({error}); fetch them anew") from None
+    if not isinstance(read, dict):
+        raise ModelError(f"{path}: the scores are damaged (no object); fetch them anew")
     return read
+
+
+def card(place: Path) -> str:
+    """Return what a model's card says; empty when it has none.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read.
+    """
+    path = place / CARD
+    try:
+        return read_small(path, MOST_TEXT).decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: the card cannot be read ({error}); fetch it anew") from None

@@ -64,7 +64,7 @@ def test_exponents_without_a_dot_are_numbers() -> None:
         ("network: {smoe: {layers: some}}", "'none', 'first', 'last'"),
         (
             "network: {blocks: 1000000}",
-            "network.blocks: input should be less than or equal to 1000",
+            "network.blocks: input should be less than or equal to 200",
         ),
         ("network: {smoe: {layers: [hidden.12345678901]}}", "a list of places"),
         ("seed: -1", "seed: input should be greater than or equal to 0"),

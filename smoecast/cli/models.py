@@ -45,7 +45,7 @@ def show(model: Name, as_json: options.Json = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def verify(model: Name, as_json: options.Json = False) -> None:
-    """Check a model's files against their checksums, and that the network loads."""
+    """Check a model's files against their checksums and each other, and that it loads."""
 
     def task() -> dict[str, Any]:
         from smoecast.tasks.models import verify_model
@@ -54,7 +54,10 @@ def verify(model: Name, as_json: options.Json = False) -> None:
 
     run(
         task,
-        lambda s: f"{s['model']}: whole and right, {s['parameters']:,} parameters",
+        lambda s: (
+            f"{s['model']}: whole and right, {s['parameters']:,} parameters"
+            + ("" if s["sealed"] else "; state.json is of an earlier version, without a checksum")
+        ),
         as_json=as_json,
     )
 

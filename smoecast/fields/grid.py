@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast.errors import InputError
+from smoecast.errors import InputError, ModelError
 
 TOLERANCE = 1e-3
 """Degrees within which two coordinates are the same (GRIB 1 stores thousandths)."""
+MOST = 100_000
+"""Rows or columns of a grid: 0.01 degrees has 36,000."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +65,20 @@ class Grid:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Grid":
-        """Read what `to_dict` gave."""
-        return cls(
-            np.asarray(stored["latitude"], dtype=np.float64),
-            np.asarray(stored["longitude"], dtype=np.float64),
-        )
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        ModelError
+            These are no latitudes from north to south, or no longitudes from west to east.
+        """
+        latitude, longitude = (coordinates(stored, name) for name in ("latitude", "longitude"))
+        if np.any(np.diff(latitude) >= 0) or np.any(np.abs(latitude) > 90 + TOLERANCE):
+            raise ModelError("the latitudes of its grid do not run from north to south")
+        east = longitude[-1] - longitude[0]
+        if np.any(np.diff(longitude) <= 0) or east >= 360 or abs(longitude[0]) > 360:
+            raise ModelError("the longitudes of its grid do not run once from west to east")
+        return cls(latitude, longitude)
 
     def describe(self) -> str:
         """Return one line for a person: ``32 x 64 points, 87.2 to -87.2 N, 0 to 354.4 E``."""
@@ -81,6 +92,21 @@ class Grid:
             )
         )
         return f"{self.shape[0]} x {self.shape[1]} points, {north} to {south} N, {west} to {east} E"
+
+
+def coordinates(stored: dict[str, Any], name: str) -> np.ndarray:
+    """Return one list of coordinates that JSON carried, as float64.
+
+    Raises
+    ------
+    ModelError
+        There is none, or it is no list of 1 to `MOST` finite numbers.
+    """
+    values: Any = stored.get(name)
+    listed = isinstance(values, list) and 0 < len(values) <= MOST
+    if not listed or not all(type(v) in (int, float) and abs(v) < 1e9 for v in values):
+        raise ModelError(f"{name} of its grid is no list of finite numbers")
+    return np.asarray(values, dtype=np.float64)
 
 
 def grid_of(dataset: xr.Dataset | xr.DataArray) -> Grid:

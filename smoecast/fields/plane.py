@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from smoecast.errors import ModelError
 from smoecast.fields.axes import PROJECTION
-from smoecast.fields.grid import Grid, grid_of
+from smoecast.fields.grid import Grid, coordinates, grid_of
 
 TOLERANCE = 1e-3
 """Share of the spacing within which two coordinates are the same."""
@@ -85,11 +86,22 @@ def place_of(data: xr.Dataset | xr.DataArray) -> Grid | Plane:
 
 
 def place_from_dict(stored: dict[str, Any]) -> Grid | Plane:
-    """Read what the `to_dict` of either gave."""
+    """Read what the `to_dict` of either gave.
+
+    Raises
+    ------
+    ModelError
+        It gave something else.
+    """
     if "latitude" in stored:
         return Grid.from_dict(stored)
-    y, x = (np.asarray(stored[key], np.float64) for key in ("y", "x"))
-    return Plane(y, x, dict(stored["mapping"]))
+    y, x = (coordinates(stored, name) for name in ("y", "x"))
+    if any(np.any(np.sign(np.diff(axis)) != np.sign(axis[-1] - axis[0])) for axis in (y, x)):
+        raise ModelError("y or x of its grid neither rises nor falls all the way")
+    mapping = stored.get("mapping")
+    if not isinstance(mapping, dict):
+        raise ModelError("its grid has no mapping: it is no projection")
+    return Plane(y, x, mapping)
 
 
 def with_projection(fields: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:

@@ -14,7 +14,8 @@ from smoecast.nn.gates import Gate, TensorGate
 from smoecast.nn.kernels.contest import settle
 from smoecast.nn.linear import LinearMap
 from smoecast.nn.local import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
-from smoecast.nn.normalize import Normalizer, Statistics
+from smoecast.nn.normalize import Normalizer, Statistics, statistics_of
+from smoecast.nn.outline import filled, is_outline
 from smoecast.nn.resnet import ResNet
 from smoecast.nn.sites import Convolutions, Site, Special
 from smoecast.nn.smoe import SpatialMoE2d
@@ -76,6 +77,9 @@ def build(
         The network does not fit the grid or the channels, or has no such places of convolutions.
     """
     try:
+        if not is_outline():
+            with torch.device("meta"):  # what is too large is refused before it takes memory
+                _backbone(network, in_channels, out_channels, grid, periodic)
         backbone = _backbone(network, in_channels, out_channels, grid, periodic)
     except ValueError as error:
         raise ConfigError(f"network: {error}") from None
@@ -222,17 +226,13 @@ def restore(
         The tensors do not belong to this network.
     """
     try:
-        names = ("input_mean", "input_std", "target_scale", "base", "target_mean")
-        statistics = Statistics(*(tensors[f"normalizer.{name}"] for name in names))
-        model = forecaster(network, statistics, grid, periodic)
-        model.load_state_dict(tensors)
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        statistics = statistics_of(tensors)
+        return filled(lambda: forecaster(network, statistics, grid, periodic), tensors)
+    except (ConfigError, ModelError) as error:
         raise ModelError(
-            f"the weights do not fit the network of the config ({reason}): use the config that "
+            f"the weights do not fit the network of the config ({error}): use the config that "
             "they were trained under"
         ) from None
-    return model.eval()
 
 
 def smoe_layers(model: nn.Module) -> list[SpatialMoE2d]:

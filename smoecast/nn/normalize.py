@@ -1,11 +1,15 @@
 """Physical units outside, numbers near one inside: the statistics travel with the weights."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
 from smoecast.errors import ModelError
+
+PREFIX = "normalizer."
+"""Of the statistics' names in the state dict of a network."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,21 @@ class Normalizer(nn.Module):
         return start + self.target_scale.view(-1, 1, 1) * change
 
 
+def statistics_of(tensors: Mapping[str, Tensor]) -> Statistics:
+    """Read a normaliser's statistics from the state dict of a network that has one.
+
+    Raises
+    ------
+    ModelError
+        One is missing, or is no list of numbers.
+    """
+    found = {field.name: tensors.get(f"{PREFIX}{field.name}") for field in fields(Statistics)}
+    for name, value in found.items():
+        if value is None or value.dim() != 1 or value.is_floating_point() == (name == "base"):
+            raise ModelError(f"{PREFIX}{name} is missing or no list of numbers")
+    return Statistics(**found)  # type: ignore[arg-type]  # none is None
+
+
 def _check(statistics: Statistics) -> None:
     for name in ("input_std", "target_scale"):
         values = getattr(statistics, name)
@@ -104,8 +123,8 @@ def _check(statistics: Statistics) -> None:
             f"input_mean, base and target_mean have {[tuple(s) for s in shapes]}; "
             "prepare the data again"
         )
-    if len(statistics.base) and int(statistics.base.max()) >= channels[0]:
-        raise ModelError(
-            f"base names input channel {int(statistics.base.max())} of {channels[0]}; "
-            "prepare the data again"
-        )
+    for index in statistics.base.tolist():
+        if not -1 <= index < channels[0]:
+            raise ModelError(
+                f"base names input channel {index} of {channels[0]}; prepare the data again"
+            )

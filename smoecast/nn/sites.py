@@ -10,6 +10,9 @@ from smoecast.nn.local import SameConv2d
 
 Place = Literal["first", "hidden", "last"]
 
+MOST_PARAMETERS = 10_000_000_000
+"""A larger network is refused: this one takes 40 GB before it has learned anything."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -76,6 +79,8 @@ class Convolutions:
     ----------
     sites : list of Site
         Those made so far.
+    parameters : int
+        Learned values of those made so far.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Convolutions:
         self.layers, self.special, self.padding = layers, special, padding
         self.kernel_size, self.first_kernel_size = kernel_size, first_kernel_size
         self.sites: list[Site] = []
+        self.parameters = 0
 
     def __call__(self, site: Site) -> nn.Module:
         """Make the layer of one place.
@@ -97,7 +103,8 @@ class Convolutions:
         Raises
         ------
         ValueError
-            The kernel is so wide that it would wrap around the globe more than once.
+            The kernel is so wide that it would wrap around the globe more than once, or the network
+            has more than `MOST_PARAMETERS`.
         """
         size = self.first_kernel_size if site.place == "first" else self.kernel_size
         if self.padding == "periodic" and size // 2 > site.grid[1]:
@@ -106,6 +113,16 @@ class Convolutions:
                 f"{site.name} more than once: take a smaller kernel or fewer levels"
             )
         self.sites.append(site)
+        layer = self._made(site, size)
+        self.parameters += sum(parameter.numel() for parameter in layer.parameters())
+        if self.parameters > MOST_PARAMETERS:
+            raise ValueError(
+                f"up to {site.name} there are {self.parameters:,} parameters, more than "
+                f"{MOST_PARAMETERS:,}: take fewer or narrower layers, or fewer experts"
+            )
+        return layer
+
+    def _made(self, site: Site, size: int) -> nn.Module:
         if not site.names.isdisjoint(self.layers):
             return self.special(site, size)
         return SameConv2d(

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import __version__, configfile
+from smoecast import __version__
 from smoecast.config import Config
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, held, starts_within
@@ -18,10 +18,8 @@ from smoecast.fields import store
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.nn.network import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.training.state import load_state, load_tensors
-
-CONSTANTS = "constants"
-"""Tensor (N, H, W) in a model's file: the fields without time that its inputs hold."""
+from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, forecasting
+from smoecast.training.state import load_state, load_tensors, of_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +161,13 @@ def open_model(folder: Path) -> Model:
     state = load_state(folder)
     if state.get("kind") != "forecast":
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no forecast model")
-    tensors = load_tensors(folder)
-    config = configfile.validate(state["config"], f"{folder}: config in state.json")
-    grid = Grid.from_dict(state["grid"])
-    fields = tensors.pop(CONSTANTS).numpy()
-    constants = dict(zip(state["constants"], fields, strict=True))
-    recipe = _recipe(config, constants, grid)
-    network = restore(config.network, tensors, grid.shape, grid.periodic)
+    with of_model(folder):
+        config = forecasting(state)
+        grid = Grid.from_dict(state["grid"])
+    tensors = load_tensors(folder, state)
+    with of_model(folder):
+        recipe = _recipe(config, constants_of(state, tensors, grid.shape), grid)
+        leads = 1 if recipe.lead else len(config.sample.lead_hours)
+        check_inputs(state, recipe, tensors, leads)
+        network = restore(config.network, tensors, grid.shape, grid.periodic)
     return Model(network, recipe, config, state)

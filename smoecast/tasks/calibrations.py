@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import configfile
 from smoecast.calibration.forecasts import Forecast
 from smoecast.config import Config
 from smoecast.data.members import check_several
@@ -18,7 +17,8 @@ from smoecast.fields.plane import Plane, place_from_dict
 from smoecast.nn.cost import count_parameters
 from smoecast.tasks import classical, corrections
 from smoecast.tasks.classical import Apply
-from smoecast.training.state import load_state, load_tensors
+from smoecast.tasks.descriptions import calibrating
+from smoecast.training.state import identity_of, load_state, load_tensors, of_model
 
 Fields = NDArray[np.floating[Any]]
 KINDS = ("emos", "mbm", *corrections.METHODS)
@@ -38,7 +38,7 @@ class Calibration:
     grid : Grid, Plane or None
         Where it holds; None where it does not matter.
     sha256 : str
-        Of its tensors.
+        Of its state, and through that of its tensors.
     method : str
         Of `postprocess.method`.
     protocol : str
@@ -90,25 +90,27 @@ def open_calibration(folder: Path) -> Calibration:
     state = load_state(folder)
     if state.get("kind") not in KINDS:
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no calibration")
-    tensors = load_tensors(folder)
-    config = configfile.validate(state["config"], f"{folder}: config in state.json")
+    with of_model(folder):
+        config = calibrating(state)
+        grid = place_from_dict(state["grid"])
     settings = config.postprocess
-    grid = place_from_dict(state["grid"])
+    tensors = load_tensors(folder, state)
     size = sum(tensor.numel() for tensor in tensors.values())
-    if state["kind"] in corrections.METHODS:
-        apply, network = corrections.opened(config, state, tensors, grid)
-        size = count_parameters(network)
-        anywhere = state["kind"] == "mlp"
-    else:
-        apply = classical.opened(config, state, tensors)
-        anywhere = True
+    with of_model(folder):
+        if state["kind"] in corrections.METHODS:
+            apply, network = corrections.opened(config, state, tensors, grid)
+            size = count_parameters(network)
+            anywhere = state["kind"] == "mlp"
+        else:
+            apply = classical.opened(config, state, tensors, grid.shape)
+            anywhere = True
     pooled = settings.where == "pooled"  # such coefficients fit any grid
     return Calibration(
         settings.channels,
         settings.targets,
         settings.lead_hours,
         None if pooled and anywhere else grid,
-        state["sha256"]["model.safetensors"],
+        identity_of(state),
         state["kind"],
         state.get("protocol", "default"),
         size,

@@ -1,5 +1,6 @@
 """Fit and apply the calibrations that are formulae with coefficients: EMOS and member by member."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from smoecast import names
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.emos import Emos
+from smoecast.calibration.families import family_of
 from smoecast.calibration.forecasts import Forecast
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.config import Config
@@ -145,7 +147,12 @@ def _lowest(channel: str) -> float:
     return 0.0 if names.is_never_negative(channel) else -np.inf
 
 
-def opened(config: Config, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Apply:
+def opened(
+    config: Config,
+    state: dict[str, Any],
+    tensors: dict[str, torch.Tensor],
+    space: tuple[int, int],
+) -> Apply:
     """Return what applies a fitted calibration.
 
     Parameters
@@ -154,13 +161,17 @@ def opened(config: Config, state: dict[str, Any], tensors: dict[str, torch.Tenso
         That it was fitted with.
     state, tensors
         What `fit` gave.
+    space : tuple of int
+        (H, W) of the grid that it was fitted on.
 
     Raises
     ------
     ModelError
-        A coefficient is missing; on applying, a start has no window.
+        A coefficient is missing, of another shape or not finite, or a window has no time; on
+        applying, a start has no window.
     """
-    windows = np.array(state.get("windows", []), "datetime64[ns]")
+    windows = _windows_in(state)
+    _check_coefficients(config, tensors, len(windows), space)
     fitted = {
         (lead, target): [
             _read(config, tensors, channel, lead, window if len(windows) else None)
@@ -190,6 +201,45 @@ def opened(config: Config, state: dict[str, Any], tensors: dict[str, torch.Tenso
         return Forecast(Distribution(config.postprocess.distribution, *parts))
 
     return apply
+
+
+_TIME = re.compile(r"(1[7-9]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+")
+
+
+def _windows_in(state: dict[str, Any]) -> Starts:
+    texts = state.get("windows", [])
+    try:
+        if not all(map(_TIME.fullmatch, texts)):
+            raise ValueError
+        windows = np.array(texts, "datetime64[ns]")
+        if (np.diff(windows) <= np.timedelta64(0)).any():
+            raise ValueError
+    except ValueError:
+        raise ModelError("its windows are no times in ascending order: fit it again") from None
+    return windows
+
+
+def _check_coefficients(
+    config: Config, tensors: dict[str, torch.Tensor], windows: int, space: tuple[int, int]
+) -> None:
+    """Refuse coefficients that are not of this grid, season and windows, one for one."""
+    settings = config.postprocess
+    names_ = "abcd" if settings.method == "mbm" else family_of(settings.distribution).names
+    shape = (windows,) * (windows > 0) + (3,) * (settings.season == "harmonic")
+    shape += space if settings.where == "local" else ()
+    wanted = {
+        f"{channel}.{settings.lead_hours[lead]}h.{name}"
+        for lead, _, channel in _each(config)
+        for name in names_
+    }
+    if strange := wanted ^ set(tensors):
+        raise ModelError(f"coefficient {min(strange)} is missing or one too many: fit it again")
+    for name, value in tensors.items():
+        if value.shape != shape or value.dtype != torch.float64 or not value.isfinite().all():
+            raise ModelError(
+                f"coefficient {name} is no array of {shape} finite numbers in double precision: "
+                "fit it again"
+            )
 
 
 def _read(

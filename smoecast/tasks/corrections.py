@@ -22,9 +22,10 @@ from smoecast.fields.plane import Plane
 from smoecast.nn.attention import EnsembleTransformer
 from smoecast.nn.benchmark import EnsembleUNet, LeNet, PointMLP
 from smoecast.nn.network import FIRST_FORECAST, build
-from smoecast.nn.normalize import Statistics
-from smoecast.tasks.assembly import CONSTANTS
+from smoecast.nn.normalize import Statistics, statistics_of
+from smoecast.nn.outline import filled
 from smoecast.tasks.classical import Apply
+from smoecast.tasks.descriptions import constants_of
 
 Fields = NDArray[np.floating[Any]]
 Tensors = dict[str, torch.Tensor]
@@ -131,21 +132,32 @@ def opened(
     ModelError
         The tensors do not belong to this network.
     """
+    weights = dict(tensors)
+    predictors = predictors_of(config, place, constants_of(state, weights, place.shape))
     try:
-        fields = tensors[CONSTANTS].numpy()
-        constants = dict(zip(state["constants"], fields, strict=True))
-        predictors = predictors_of(config, place, constants)
-        names = ("input_mean", "input_std", "target_scale", "base", "target_mean")
-        statistics = Statistics(*(tensors[f"normalizer.{name}"] for name in names))
-        network = new_correction(config, predictors, statistics)
-        weights = {name: value for name, value in tensors.items() if name != CONSTANTS}
-        network.load_state_dict(weights)
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        statistics = statistics_of(weights)
+        _check_statistics(config, predictors, statistics, weights)
+        network = filled(lambda: new_correction(config, predictors, statistics), weights)
+    except (ConfigError, ModelError) as error:
         raise ModelError(
-            f"the weights do not fit the calibration network of the config ({reason}): fit it again"
+            f"the weights do not fit the calibration network of the config ({error}): fit it again"
         ) from None
-    return _gaussian(_predict(config, network.eval(), predictors)), network
+    return _gaussian(_predict(config, network, predictors)), network
+
+
+def _check_statistics(
+    config: Config, predictors: Predictors, statistics: Statistics, tensors: Tensors
+) -> None:
+    """Refuse a network that would see or correct other fields than its config says."""
+    settings = config.postprocess
+    own = len(settings.channels) * (1 if settings.method == "transformer" else 2)
+    beside, _ = predictors.statistics(np.array(settings.lead_hours, np.float64))
+    base = [settings.channels.index(target) for target in settings.targets]
+    spread = [index + len(settings.channels) for index in base]
+    if len(statistics.input_mean) != own + len(beside) or statistics.base.tolist() != base:
+        raise ModelError("it has other inputs or targets")
+    if "spread" in tensors and tensors["spread"].tolist() != spread:
+        raise ModelError("it takes other inputs for the spread")
 
 
 def _gaussian(predict: Predict) -> Apply:

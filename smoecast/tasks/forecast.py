@@ -27,6 +27,7 @@ from smoecast.tasks.assembly import Model, open_model
 from smoecast.tasks.ensembling import Ensemble, Member, ensemble_of
 from smoecast.tasks.results import attributes, is_there, save_config
 from smoecast.tasks.stepping import Plan
+from smoecast.training.state import identity_of
 
 BATCH = 16
 """Starts that go through the network together, at most."""
@@ -123,7 +124,7 @@ def _described(
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
         made_from["seed"] = config.seed
     models = dict.fromkeys(id(member.model) for member in ensemble.members)
-    found = {id(m.model): m.model.state["sha256"]["model.safetensors"] for m in ensemble.members}
+    found = {id(m.model): identity_of(m.model.state) for m in ensemble.members}
     sha256 = " ".join(found[model] for model in models)
     described = attributes(config, "forecast", sha256, manifest, made_from)
     return described if ensemble.single else {**described, "ensemble": ensemble.words}

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from smoecast import zoo
+from smoecast import configfile, zoo
+from smoecast.config import Config
 from smoecast.errors import ModelError
 from smoecast.nn.cost import count_parameters
 from smoecast.tasks.assembly import open_model
 from smoecast.tasks.calibrations import KINDS, open_calibration
-from smoecast.training.state import load_state
+from smoecast.training.resume import first_difference
+from smoecast.training.state import STATE, load_state, of_model
 
 
 def list_models() -> dict[str, Any]:
@@ -23,10 +25,7 @@ def list_models() -> dict[str, Any]:
 
 
 def _title(place: Path) -> str:
-    card = place / zoo.CARD
-    if not card.exists():
-        return ""
-    return card.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+    return zoo.card(place).partition("\n")[0].lstrip("# ")
 
 
 def show_model(place: Path) -> dict[str, Any]:
@@ -37,18 +36,20 @@ def show_model(place: Path) -> dict[str, Any]:
     ModelError
         The folder holds no card.
     """
-    card = place / zoo.CARD
-    if not card.exists():
+    card = zoo.card(place)
+    if not card:
         raise ModelError(f"{place}: there is no {zoo.CARD}; `smoecast models verify` checks a run")
-    return {
-        "model": str(place),
-        "card": card.read_text(encoding="utf-8"),
-        "scores": zoo.scores(place.name),
-    }
+    return {"model": str(place), "card": card, "scores": zoo.scores(place.name)}
 
 
 def verify_model(place: Path) -> dict[str, Any]:
-    """Check checksums, schema and that the weights fit the network.
+    """Check checksums, schema, that state, config and weights belong together, and are finite.
+
+    Returns
+    -------
+    dict
+        ``model``, ``parameters``, ``sha256`` of each file, and ``sealed``: whether ``state.json``
+        has a checksum of its own, as models of earlier versions have not.
 
     Raises
     ------
@@ -57,7 +58,26 @@ def verify_model(place: Path) -> dict[str, Any]:
     """
     state = load_state(place)
     if state.get("kind") in KINDS:
-        count = open_calibration(place).parameters
+        count, sections = open_calibration(place).parameters, ["postprocess"]
     else:
-        count = count_parameters(open_model(place).network)
-    return {"model": str(place), "parameters": count, "sha256": state["sha256"]}
+        count, sections = count_parameters(open_model(place).network), ["sample", "network"]
+    if (place / zoo.CONFIG).exists():
+        _check_beside(place, configfile.validate(state["config"], str(place)), sections)
+    sealed = STATE in state["sha256"]
+    return {"model": str(place), "parameters": count, "sha256": state["sha256"], "sealed": sealed}
+
+
+def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
+    """Refuse a config beside a model under which another one would have been trained."""
+    with of_model(place):
+        beside = configfile.load(place / zoo.CONFIG)
+        for name in sections:
+            key = first_difference(_decisive(told, name), _decisive(beside, name), name)
+            if key:
+                raise ModelError(f"{STATE} and {zoo.CONFIG} differ at {key}: fetch it anew")
+
+
+def _decisive(config: Config, section: str) -> dict[str, Any]:
+    plain = section == "network" and config.network.smoe.layers == "none"
+    values: dict[str, Any] = getattr(config, section).model_dump(mode="json")
+    return {**values, "smoe": {"layers": "none"}} if plain else values

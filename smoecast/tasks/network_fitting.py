@@ -19,7 +19,6 @@ from smoecast.fields.grid import Grid
 from smoecast.fields.plane import Plane
 from smoecast.fields.times import as_hours
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.assembly import CONSTANTS
 from smoecast.tasks.corrections import (
     Fields,
     Tensors,
@@ -27,6 +26,7 @@ from smoecast.tasks.corrections import (
     new_correction,
     predictors_of,
 )
+from smoecast.tasks.descriptions import CONSTANTS
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn
 

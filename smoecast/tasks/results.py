@@ -53,7 +53,7 @@ def attributes(
     verb : str
         The command that makes the result.
     model_sha256 : str
-        Of the model's tensors, or a word where there is no model.
+        Of the model's state and tensors, or a word where there is no model.
     inputs : JSON value
         Manifest of the inputs: file, bytes, sha256.
     made_from : dict

@@ -21,14 +21,14 @@ from smoecast.errors import ModelError
 from smoecast.fields import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
-from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
+from smoecast.tasks.assembly import describe, inputs_of, new_network, open_model, samples_of
 from smoecast.training.course import Loss, Outcome, device_of
 from smoecast.training.course import Samples as Batches
 from smoecast.training.distributed import Team, join
 from smoecast.training.journal import journals
 from smoecast.training.loop import train as learn
 from smoecast.training.resume import RESUME, part
-from smoecast.training.state import STATE, load_state, load_tensors, save_model
+from smoecast.training.state import STATE, load_tensors, save_model
 from smoecast.training.transfer import adopt
 
 LAST = "last"
@@ -177,15 +177,15 @@ def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None
     if not settings.start_from:
         return
     place = zoo.locate(settings.start_from)
-    theirs = load_state(place)
+    theirs = open_model(place)
     for key in ("inputs", "targets"):
-        old, new = tuple(theirs.get(key, ())), tuple(state[key])
+        old, new = tuple(theirs.state[key]), tuple(state[key])
         if old != new:
             raise ModelError(
-                f"{place}: this model has the {key} {', '.join(old) or 'of a calibration'}, the "
-                f"config {', '.join(new)}: start from another model, or from none"
+                f"{place}: this model has the {key} {', '.join(old)}, the config "
+                f"{', '.join(new)}: start from another model, or from none"
             )
-    adopt(network, load_tensors(place), str(place), settings.keep_statistics)
+    adopt(network, load_tensors(place, theirs.state), str(place), settings.keep_statistics)
 
 
 def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:

@@ -19,6 +19,8 @@ from smoecast.errors import ConfigError, ModelError
 from smoecast.training.stopping import Progress
 
 RESUME = "resume.safetensors"
+SEAL = "seal"
+"""What the scalars say of themselves."""
 Record = dict[str, Any]
 
 
@@ -80,22 +82,29 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Le
         It was written under another identity.
     """
     damaged = ModelError(f"{path} is damaged: add --fresh to begin again")
+    if not path.is_file():
+        raise damaged
     try:
         with safe_open(path, framework="pt") as file:
             scalars = json.loads(file.metadata()["run"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, KeyError, TypeError):
+        # runs of before had no seal on their scalars
+        sealed = scalars.get(SEAL) in (None, seal(scalars))
+        whole = sealed and digest(tensors) == scalars["sha256"]
+        ledger = scalars["ledger"]
+        found = Ledger(**{**ledger, "progress": Progress(**ledger["progress"])})
+        theirs = scalars["identity"]
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError):
         raise damaged from None
-    if digest(tensors) != scalars["sha256"]:
+    if not whole:
         raise damaged
-    key = first_difference(scalars["identity"], identity)
+    key = first_difference(theirs, identity)
     if key:
         raise ConfigError(
             f"{path} belongs to a run with another {key}: choose another run name, "
             "or add --fresh to begin again"
         )
-    ledger = scalars["ledger"]
-    return tensors, Ledger(**{**ledger, "progress": Progress(**ledger["progress"])})
+    return tensors, found
 
 
 def first_difference(old: Any, new: Any, key: str = "") -> str:
@@ -117,6 +126,12 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(name.encode())
         total.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())  # any shape
     return total.hexdigest()
+
+
+def seal(scalars: Mapping[str, Any]) -> str:
+    """Return the sha256 over the scalars of a run, as JSON has them, without their own seal."""
+    kept = {name: value for name, value in scalars.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from smoecast.nn.network import (
 )
 from smoecast.training.distributed import Team
 from smoecast.training.precision import autocast, follow, new_scaler, resolve
-from smoecast.training.resume import Ledger, digest, part
+from smoecast.training.resume import SEAL, Ledger, digest, part, seal
 from smoecast.training.state import portable
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Adam]] = {
@@ -140,6 +140,8 @@ class Run:
         tensors = portable(tensors)
         self.ledger.scaler = self.scaler.state_dict()
         scalars = {"identity": identity, "ledger": asdict(self.ledger), "sha256": digest(tensors)}
+        scalars = json.loads(json.dumps(scalars))  # as a reader will see them
+        scalars[SEAL] = seal(scalars)
         write_atomic(path, save(tensors, metadata={"run": json.dumps(scalars)}))
 
     def restore(self, tensors: Mapping[str, Tensor], ledger: Ledger, path: Path) -> None:

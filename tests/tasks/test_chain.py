@@ -83,7 +83,7 @@ def test_forecasts_roll_out_and_carry_their_lineage(done: Config) -> None:
         for name in ("title", "institution", "source", "history", "references", "license"):
             assert written.attrs[name]
         state = json.loads((done.model / "state.json").read_text())
-        assert written.attrs["model_sha256"] == state["sha256"]["model.safetensors"]
+        assert written.attrs["model_sha256"] == state["sha256"]["state.json"]
         assert json.loads(written.attrs["inputs_manifest"])[0]["file"] == "analyses_a.nc"
 
 

@@ -1,0 +1,165 @@
+"""What the ``state.json`` of a model must say, checked once, on opening."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from torch import Tensor
+
+from smoecast import configfile
+from smoecast.config import Config
+from smoecast.data.inputs import Inputs
+from smoecast.errors import ModelError
+from smoecast.nn.normalize import statistics_of
+from smoecast.training.state import STATE
+from smoecast.yamltext import one_line
+
+CONSTANTS = "constants"
+"""Tensor (N, H, W) in a model's file: the fields without time that its inputs hold."""
+
+_Names = list[str]
+
+
+class _Described(BaseModel):
+    """Of any model; what else it says is told and not used."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    config: dict[str, Any]
+    grid: dict[str, Any]
+
+
+class _Spread(BaseModel):
+    """Mean and standard deviation of each channel."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    mean: dict[str, float]
+    std: dict[str, Annotated[float, Field(gt=0)]]
+
+
+class _Forecasting(_Described):
+    inputs: _Names
+    channels: _Names
+    targets: _Names
+    constants: _Names
+    statistics: _Spread
+
+
+class _Calibrating(_Described):
+    constants: _Names = []
+    windows: _Names = []
+    protocol: Literal["default", "ens10-paper"] = "default"
+
+
+def forecasting(state: dict[str, Any]) -> Config:
+    """Return the config of a forecast model, once its state is one.
+
+    Raises
+    ------
+    ModelError
+        An entry is missing or wrong, or two of them disagree.
+    """
+    said = _checked(_Forecasting, state)
+    config = configfile.validate(said.config, "its config")
+    for name, of_config in (
+        ("channels", config.data.channels),
+        ("targets", config.targets),
+        ("constants", config.data.constants),
+    ):
+        if tuple(getattr(said, name)) != of_config:
+            raise ModelError(
+                f"{STATE} says that {name} are {one_line(', '.join(getattr(said, name)), 100)}, "
+                f"its config {', '.join(of_config)}: train again or fetch it anew"
+            )
+    for what in (said.statistics.mean, said.statistics.std):
+        if what.keys() != set(said.channels):
+            raise ModelError(f"{STATE} lacks statistics of its channels: train again")
+    return config
+
+
+def calibrating(state: dict[str, Any]) -> Config:
+    """Return the config of a calibration, once its state is one.
+
+    Raises
+    ------
+    ModelError
+        An entry is missing or wrong, or two of them disagree.
+    """
+    said = _checked(_Calibrating, state)
+    config = configfile.validate(said.config, "its config")
+    kind, method = state["kind"], config.postprocess.method
+    if kind != method:
+        raise ModelError(f"{STATE} says that it is {kind}, its config {method}: fit it again")
+    return config
+
+
+def _checked(kind: type[Any], state: dict[str, Any]) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(state)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = one_line(".".join(map(str, first["loc"])), 100)
+        raise ModelError(
+            f"{key} in {STATE} is wrong ({one_line(first['msg'])}): train again or fetch it anew"
+        ) from None
+
+
+def constants_of(
+    state: dict[str, Any], tensors: dict[str, Tensor], shape: tuple[int, int]
+) -> dict[str, NDArray[np.float32]]:
+    """Take the fields without time out of a model's tensors.
+
+    Parameters
+    ----------
+    state : dict
+        Names them.
+    tensors : dict
+        Without them afterwards.
+    shape : tuple of int
+        (H, W).
+
+    Raises
+    ------
+    ModelError
+        They are missing, of another shape, or not finite.
+    """
+    names = state.get("constants", [])
+    stacked = tensors.pop(CONSTANTS, None)
+    if stacked is None or str(stacked.dtype) != "torch.float32":
+        raise ModelError(f"the tensor {CONSTANTS} is missing or of another type")
+    if stacked.shape != (len(names), *shape) or len(set(names)) != len(names):
+        raise ModelError(
+            f"the tensor {CONSTANTS} has the shape {tuple(stacked.shape)}, {STATE} names "
+            f"{len(names)} fields of {shape[0]} x {shape[1]} points"
+        )
+    if not stacked.isfinite().all():
+        raise ModelError(f"the tensor {CONSTANTS} holds values that are not finite")
+    return dict(zip(names, stacked.numpy(), strict=True))
+
+
+def check_inputs(
+    state: dict[str, Any], inputs: Inputs, tensors: dict[str, Tensor], leads: int
+) -> None:
+    """Refuse a network whose inputs or outputs are not those that its state tells.
+
+    Parameters
+    ----------
+    state : dict
+    inputs : Inputs
+        The recipe that its config makes.
+    tensors : dict
+        Its statistics among them.
+    leads : int
+        L.
+
+    Raises
+    ------
+    ModelError
+        They differ.
+    """
+    if list(inputs.names) != state["inputs"]:
+        raise ModelError(f"inputs in {STATE} are not those of its config: train again")
+    known = statistics_of(tensors)
+    fits = known.base.tolist() == inputs.base(state["targets"], leads)
+    if not fits or len(known.input_mean) != len(inputs.names):
+        raise ModelError("its network has other inputs or outputs than its config: train again")
