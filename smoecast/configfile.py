@@ -21,7 +21,7 @@ from smoecast.reading import read_small
 from smoecast.yamltext import MOST_BYTES, check_plain, one_line, read_yaml
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load(path: Path, overrides: Sequence[str] = (), *, pipe: bool = True) -> Config:
     """Read a config file and apply ``section.key=value`` overrides to it.
 
     Parameters
@@ -30,6 +30,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         A YAML file.
     overrides : sequence of str
         Each ``section.key=value``, the value in YAML.
+    pipe : bool
+        Whether the file may be a pipe.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         The file is missing or no YAML, a key is unknown or given twice, a value does not fit.
     """
     try:
-        text = read_small(path, MOST_BYTES, pipe=True).decode("utf-8")
+        text = read_small(path, MOST_BYTES, pipe=pipe).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such config; `smoecast config init` writes one, "

@@ -96,7 +96,7 @@ def place_from_dict(stored: dict[str, Any]) -> Grid | Plane:
     if "latitude" in stored:
         return Grid.from_dict(stored)
     y, x = (coordinates(stored, name) for name in ("y", "x"))
-    if any(np.any(np.sign(np.diff(axis)) != np.sign(axis[-1] - axis[0])) for axis in (y, x)):
+    if not all(set(np.sign(np.diff(axis))) in (set(), {1}, {-1}) for axis in (y, x)):
         raise ModelError("y or x of its grid neither rises nor falls all the way")
     mapping = stored.get("mapping")
     if not isinstance(mapping, dict):

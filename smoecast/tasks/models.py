@@ -61,7 +61,7 @@ def verify_model(place: Path) -> dict[str, Any]:
         count, sections = open_calibration(place).parameters, ["postprocess"]
     else:
         count, sections = count_parameters(open_model(place).network), ["sample", "network"]
-    if (place / zoo.CONFIG).exists():
+    if zoo.CONFIG in {path.name for path in place.iterdir()}:
         _check_beside(place, configfile.validate(state["config"], str(place)), sections)
     sealed = STATE in state["sha256"]
     return {"model": str(place), "parameters": count, "sha256": state["sha256"], "sealed": sealed}
@@ -70,7 +70,7 @@ def verify_model(place: Path) -> dict[str, Any]:
 def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
     """Refuse a config beside a model under which another one would have been trained."""
     with of_model(place):
-        beside = configfile.load(place / zoo.CONFIG)
+        beside = configfile.load(place / zoo.CONFIG, pipe=False)
         for name in sections:
             key = first_difference(_decisive(told, name), _decisive(beside, name), name)
             if key:

@@ -1,0 +1,119 @@
+"""Small models in folders of their own, made without training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from smoecast import configfile
+from smoecast.calibration.emos import Emos
+from smoecast.calibration.mbm import MemberByMember
+from smoecast.config import Config
+from smoecast.data.inputs import Inputs
+from smoecast.fields.grid import Grid
+from smoecast.nn.network import forecaster
+from smoecast.nn.normalize import Statistics
+from smoecast.tasks.corrections import new_correction, predictors_of
+from smoecast.tasks.descriptions import CONSTANTS
+from smoecast.training.state import STATE, TENSORS, identity_of, save_model
+
+GRID = Grid(np.linspace(78.75, -78.75, 8), np.arange(16) * 22.5)
+CONFIG = """
+data: {source: files, files: [x.nc], channels: [u250, v250], constants: [lsm], step_hours: 6}
+sample: {history_hours: [0, 6], lead_hours: [6, 12]}
+network: {width: 4, blocks: 1, position_channels: 1, smoe: {layers: last}}
+postprocess:
+  channels: [z500, t2m]
+  targets: [t2m]
+  lead_hours: [24]
+  network: {width: 4, blocks: 1, smoe: {layers: last}}
+"""
+
+
+def config_of(*overrides: str) -> Config:
+    return configfile.parse(CONFIG, "made", overrides)
+
+
+def _state(config: Config, kind: str, **more: Any) -> dict[str, Any]:
+    told = config.model_dump(mode="json", exclude={"folder"})
+    return {"kind": kind, "config": told, "grid": GRID.to_dict(), "seed": 0, **more}
+
+
+def forecast_model(folder: Path, *overrides: str) -> Path:
+    """Save a forecast model of random weights."""
+    config = config_of(*overrides)
+    constants = {name: np.ones(GRID.shape, np.float32) for name in config.data.constants}
+    inputs = Inputs(config.data.channels, config.sample.history_hours, True, constants, GRID)
+    base = torch.tensor(inputs.base(config.targets, 2))
+    ones = torch.ones(len(base))
+    count = len(inputs.names)
+    statistics = Statistics(torch.zeros(count), torch.ones(count), ones, base, 0 * ones)
+    torch.manual_seed(0)
+    network = forecaster(config.network, statistics, GRID.shape, periodic=True)
+    spread = {"mean": {"u250": 0.0, "v250": 0.0}, "std": {"u250": 1.0, "v250": 1.0}}
+    state = _state(
+        config,
+        "forecast",
+        inputs=inputs.names,
+        channels=config.data.channels,
+        targets=config.targets,
+        constants=config.data.constants,
+        statistics=spread,
+    )
+    fields = torch.from_numpy(np.array([*constants.values()], np.float32).reshape(-1, *GRID.shape))
+    save_model(folder, {**network.state_dict(), CONSTANTS: fields}, state)
+    return folder
+
+
+def classical_calibration(folder: Path, method: str, *overrides: str) -> Path:
+    """Save coefficients that change nothing: of emos or mbm."""
+    config = config_of(f"postprocess.method={method}", *overrides)
+    settings = config.postprocess
+    windows = ["2001-01-01T00:00:00.000000000", "2001-01-02T00:00:00.000000000"]
+    rolls = settings.window_days > 0
+    shape = ((2,) if rolls else ()) + ((3,) if settings.season == "harmonic" else ())
+    shape += GRID.shape if settings.where == "local" else ()
+    zero, one = np.zeros(shape), np.ones(shape)
+    kind = MemberByMember if method == "mbm" else Emos
+    tensors = kind(zero, one, zero, one).to_tensors()
+    named = {f"t2m.24h.{name}": torch.from_numpy(value) for name, value in tensors.items()}
+    save_model(folder, named, _state(config, method, windows=windows if rolls else []))
+    return folder
+
+
+def network_calibration(folder: Path, method: str) -> Path:
+    """Save a network of random weights that calibrates."""
+    config = config_of(f"postprocess.method={method}")
+    names = ("lsm",) if method == "smoe" else ()
+    constants = {name: np.ones(GRID.shape, np.float32) for name in names}
+    predictors = predictors_of(config, GRID, constants)
+    beside, _ = predictors.statistics(np.array([24.0]))
+    count = (2 if method == "transformer" else 4) + len(beside)
+    one = torch.ones(1)
+    statistics = Statistics(torch.zeros(count), torch.ones(count), one, torch.tensor([1]), 0 * one)
+    torch.manual_seed(0)
+    network = new_correction(config, predictors, statistics)
+    fields = torch.from_numpy(np.array([*constants.values()], np.float32).reshape(-1, *GRID.shape))
+    tensors = {**network.state_dict(), CONSTANTS: fields}
+    save_model(folder, tensors, _state(config, method, constants=names))
+    return folder
+
+
+def sealed(folder: Path, state: dict[str, Any]) -> None:
+    """Write a state as if it had been saved so, whatever it says."""
+    if isinstance(state, dict) and isinstance(state.get("sha256"), dict):
+        state["sha256"].pop(STATE, None)
+        state["sha256"][STATE] = identity_of(state)
+    (folder / STATE).write_text(json.dumps(state))
+
+
+def with_tensors(folder: Path, content: bytes) -> None:
+    """Write tensors as if they had been saved so, whatever they are."""
+    import hashlib
+
+    (folder / TENSORS).write_bytes(content)
+    state = json.loads((folder / STATE).read_text())
+    state["sha256"][TENSORS] = hashlib.sha256(content).hexdigest()
+    sealed(folder, state)
