@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import nn
 
@@ -30,6 +29,7 @@ from smoecast.nn.network import gate_parameters
 from smoecast.nn.smoe import SpatialMoE2d
 from smoecast.tasks.heat_run import LAYERS, HeatRun, build, read
 from smoecast.training.stopping import Progress, is_over, rate
+from smoecast.yamltext import one_line, read_yaml
 
 Record = dict[str, Any]
 """One epoch: epoch, train_loss, validation_accuracy, map_agreement, seconds."""
@@ -231,8 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     named = {name: getattr(given, name) for name in ("layer", "seed", "runs")}
     changes = {name: value for name, value in named.items() if value is not None}
-    changes.update(_change(text) for text in given.changes)
-    run = read(given.config, changes)
+    try:
+        changes.update(_change(text) for text in given.changes)
+        run = read(given.config, changes)
+    except ConfigError as error:
+        parser.error(str(error))
     torch.set_num_threads(given.threads)
     print(json.dumps(train(run, _say)))
 
@@ -241,7 +244,7 @@ def _change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set {text}: write it as key=value")
-    return key, yaml.safe_load(value)
+    return key, read_yaml(value, f"--set {one_line(text, 100)}")
 
 
 def _say(record: Record) -> None:

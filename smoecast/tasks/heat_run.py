@@ -5,14 +5,15 @@ section 3.1). The settings that mend it when there is little data are in
 ``models/heat-diffusion/smoe.yaml``.
 """
 
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
-import yaml
+from pydantic import Field, ValidationError
 from torch import nn
 
+from smoecast.config_data import Seed
+from smoecast.config_learning import Fraction, Positive, Rate, Section
 from smoecast.data.heat import DIFFUSIVITIES
 from smoecast.errors import ConfigError
 from smoecast.nn.local import (
@@ -24,14 +25,18 @@ from smoecast.nn.local import (
     SameConv2d,
 )
 from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.reading import read_small
+from smoecast.yamltext import MOST_BYTES, one_line, read_yaml
 
 LAYERS = ("smoe", "conv", "coordconv", "condconv", "local", "lowrank", "conv_local")
 HIDDEN = 4
 """Channels between the two convolutions of conv, coordconv and condconv."""
 
 
-@dataclass(frozen=True)
-class HeatRun:
+Count = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class HeatRun(Section):
     """One run of the experiment; the defaults are the released recipe.
 
     Attributes
@@ -63,34 +68,27 @@ class HeatRun:
         Training ends once this share of the validation values is within 1 %.
     """
 
-    layer: str = "smoe"
-    seed: int = 0
-    data_seed: int = 0
-    runs: int = 1000
-    validation_runs: int = 20
-    test_runs: int = 20
-    points: int = 64
-    steps_per_run: int = 100
-    epochs: int = 12
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    gate_learning_rate: float = 1e-3
-    schedule: str = "plateau"
-    patience: int = 15
-    steps: int = 12500
-    hold: float = 0.6
-    error_quantile: float = 0.3
-    damping: float = 0.0
-    until: float = 0.99999
-
-    def __post_init__(self) -> None:
-        """Refuse words that mean nothing."""
-        for name, value, known in (
-            ("layer", self.layer, LAYERS),
-            ("schedule", self.schedule, ("plateau", "hold")),
-        ):
-            if value not in known:
-                raise ConfigError(f"heat: {name} must be one of {', '.join(known)}, not '{value}'")
+    layer: Literal["smoe", "conv", "coordconv", "condconv", "local", "lowrank", "conv_local"] = (
+        "smoe"
+    )
+    seed: Seed = 0
+    data_seed: Seed = 0
+    runs: Count = 1000
+    validation_runs: Count = 20
+    test_runs: Count = 20
+    points: Annotated[int, Field(ge=3, le=1024)] = 64
+    steps_per_run: Count = 100
+    epochs: Positive = 12
+    batch_size: Positive = 32
+    learning_rate: Rate = 1e-3
+    gate_learning_rate: Annotated[float, Field(ge=0)] = 1e-3
+    schedule: Literal["plateau", "hold"] = "plateau"
+    patience: Positive = 15
+    steps: Positive = 12500
+    hold: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    error_quantile: Fraction = 0.3
+    damping: Fraction = 0.0
+    until: Fraction = 0.99999
 
 
 def read(path: Path | None, changes: dict[str, Any]) -> HeatRun:
@@ -99,23 +97,27 @@ def read(path: Path | None, changes: dict[str, Any]) -> HeatRun:
     Raises
     ------
     ConfigError
-        The file is missing, is no YAML mapping, or holds a key that `HeatRun` does not know.
+        The file is missing, is no YAML mapping, holds a key that `HeatRun` does not know, or a
+        value does not fit.
     """
     values = {} if path is None else _values(path)
-    known = {field.name for field in fields(HeatRun)}
     for key in {**values, **changes}:
-        if key not in known:
-            raise ConfigError(f"heat: there is no key '{key}'; known: {', '.join(sorted(known))}")
-    return HeatRun(**{**values, **changes})
+        if key not in HeatRun.model_fields:
+            known = ", ".join(sorted(HeatRun.model_fields))
+            raise ConfigError(f"heat: there is no key '{key:.40}'; known: {known}")
+    try:
+        return HeatRun(**{**values, **changes})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"heat: {first['loc'][0]}: {one_line(first['msg'])}") from None
 
 
 def _values(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; see models/heat-diffusion") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: this is not valid YAML: {error}") from None
+        text = read_small(path, MOST_BYTES, pipe=True).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); see models/heat-diffusion") from None
+    values = read_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a heat run is a set of keys such as `layer: smoe`")
     return values

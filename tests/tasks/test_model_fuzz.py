@@ -1,5 +1,6 @@
 """Whatever stands in a model's folder, it opens or is refused: exit 6, one sentence, no wait."""
 
+import copy
 import json
 import os
 import shutil
@@ -106,7 +107,7 @@ def spot(values: Any, choices: list[int]) -> tuple[Any, Any]:
 def change(state: Any, choices: list[int], action: str, value: Any) -> None:
     place, key = spot(state, choices)
     if action == "put":
-        place[key] = value
+        place[key] = copy.deepcopy(value)
     elif action == "remove":
         del place[key]
     elif action == "wrap":
