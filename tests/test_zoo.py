@@ -37,7 +37,9 @@ def test_every_model_has_a_card(name: str) -> None:
 @pytest.mark.parametrize("name", TRAINED)
 def test_weights_are_whole_small_and_free_of_paths(name: str) -> None:
     place = zoo.folder() / name
-    assert verify_model(place)["parameters"] > 0
+    checked = verify_model(place)
+    assert checked["parameters"] > 0
+    assert checked["sealed"]
     assert (place / "model.safetensors").stat().st_size < 5e6
     state = (place / "state.json").read_text()
     assert '"folder"' not in state
@@ -92,9 +94,10 @@ def test_damaged_scores_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
     (tmp_path / "model").mkdir()
     assert zoo.scores("model") == {}
-    (tmp_path / "model" / "scores.json").write_text("{")
-    with pytest.raises(ModelError, match="the scores are damaged"):
-        zoo.scores("model")
+    for content in ("{", "[]", "[" * 100_000):
+        (tmp_path / "model" / "scores.json").write_text(content)
+        with pytest.raises(ModelError, match="the scores are damaged"):
+            zoo.scores("model")
 
 
 def test_verify_through_the_command_line_names_a_changed_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line answers fast, names its exit codes, and fails with the right one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,22 @@ def test_config_init_keeps_a_file_that_is_there(tmp_path: Path) -> None:
     assert run(app, ["config", "init", str(path), "--force"]).exit_code == 0
 
 
+def test_config_show_reads_a_pipe_once() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"name: piped")
+    os.close(writer)
+    shown = run(app, ["config", "show", "-c", f"/dev/fd/{reader}"])
+    os.close(reader)
+    assert shown.output.startswith("name: piped\n")
+
+
+def test_config_init_refuses_a_name_that_no_run_can_have(tmp_path: Path) -> None:
+    result = run(app, ["config", "init", str(tmp_path / "my run.yaml")])
+    assert result.exit_code == 2
+    assert "the run would be called 'my run'" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_config_init_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert run(app, ["config", "init", str(tmp_path / "no" / "run.yaml")]).exit_code == 2
 
@@ -71,6 +88,8 @@ def test_config_init_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
     [
         (["config", "check", "-c", "nowhere.yaml"], 2),
         (["train"], 2),
+        (["config", "check", "-c", "x" * 5000], 2),
+        (["config", "check", "-c", "~no-such-user/run.yaml"], 2),
         (["trian"], 2),
         (["models", "show", "nothing"], 2),
     ],

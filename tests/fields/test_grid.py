@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast.errors import InputError
+from smoecast.errors import InputError, ModelError
 from smoecast.fields.grid import Grid, grid_of
 
 
@@ -69,6 +69,24 @@ def test_goes_through_json(globe):
     np.testing.assert_array_equal(back.latitude, globe.latitude)
     np.testing.assert_array_equal(back.longitude, globe.longitude)
     assert back.latitude.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"latitude": None}, "latitude of its grid is no list of finite numbers"),
+        ({"latitude": []}, "latitude of its grid is no list"),
+        ({"longitude": ["1", "2"]}, "longitude of its grid is no list"),
+        ({"longitude": [0.0, float("nan")]}, "longitude of its grid is no list"),
+        ({"latitude": [0.0, 1.0]}, "from north to south"),
+        ({"latitude": [91.0, 0.0]}, "from north to south"),
+        ({"longitude": [1.0, 1.0]}, "from west to east"),
+        ({"longitude": [0.0, 360.0]}, "from west to east"),
+    ],
+)
+def test_what_is_no_grid_is_refused(globe, change, words):
+    with pytest.raises(ModelError, match=words):
+        Grid.from_dict({**globe.to_dict(), **change})
 
 
 def test_grid_of_a_dataset(globe):

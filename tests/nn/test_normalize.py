@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from smoecast.errors import ModelError
-from smoecast.nn.normalize import Normalizer, Statistics
+from smoecast.nn.normalize import Normalizer, Statistics, statistics_of
 
 STATISTICS = Statistics(
     input_mean=torch.tensor([280.0, 5e4, 0.0]),
@@ -74,6 +74,24 @@ def test_refuses_shapes_that_disagree():
         Normalizer(replace(STATISTICS, input_mean=torch.zeros(4)))
 
 
-def test_refuses_a_base_past_the_inputs():
-    with pytest.raises(ModelError, match="input channel 3 of 3"):
-        Normalizer(replace(STATISTICS, base=torch.tensor([3, 0])))
+@pytest.mark.parametrize("bad", [3, -2])
+def test_refuses_a_base_past_the_inputs(bad):
+    with pytest.raises(ModelError, match=f"input channel {bad} of 3"):
+        Normalizer(replace(STATISTICS, base=torch.tensor([bad, 0])))
+
+
+def test_statistics_come_out_of_the_state_again():
+    tensors = {f"normalizer.{k}": v for k, v in Normalizer(STATISTICS).state_dict().items()}
+    again = Normalizer(statistics_of(tensors)).state_dict()
+    assert all(torch.equal(again[k.removeprefix("normalizer.")], v) for k, v in tensors.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("input_std", None), ("input_std", torch.ones(1, 3)), ("base", torch.ones(2))],
+)
+def test_refuses_statistics_that_are_none(name, bad):
+    tensors = {f"normalizer.{k}": v for k, v in Normalizer(STATISTICS).state_dict().items()}
+    tensors[f"normalizer.{name}"] = bad
+    with pytest.raises(ModelError, match=rf"normalizer\.{name} is missing or no list of numbers"):
+        statistics_of({k: v for k, v in tensors.items() if v is not None})

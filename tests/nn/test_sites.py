@@ -1,7 +1,10 @@
 import pytest
 from torch import nn
 
+from smoecast.config_learning import Network
+from smoecast.errors import ConfigError
 from smoecast.nn.local import SameConv2d
+from smoecast.nn.network import build
 from smoecast.nn.sites import Convolutions, Site
 
 GRID = (4, 6)
@@ -24,6 +27,12 @@ def test_names_of_places():
     assert even.names == {"hidden.4", "block.2", "hidden", "all"}
     assert Site("first", 2, 3, GRID).names == {"first", "ends", "all"}
     assert Site("last", 2, 3, GRID).name == "last"
+
+
+def test_a_network_of_too_many_parameters_is_refused_before_it_is_made():
+    settings = Network(kind="cnn", width=8192, blocks=200)
+    with pytest.raises(ConfigError, match=r"up to hidden\.\d+ there are [\d,]+ parameters, more"):
+        build(settings, 3, 2, (32, 64), True)
 
 
 @pytest.mark.parametrize(

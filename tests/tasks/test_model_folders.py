@@ -211,6 +211,10 @@ def test_a_config_beside_that_is_another_is_seen_by_verify(folder: Path) -> None
         verify_model(folder)
 
 
+def to_lenet(state: State) -> None:
+    state["kind"] = state["config"]["postprocess"]["method"] = "lenet"
+
+
 CALIBRATIONS: dict[str, Callable[[Path], Path]] = {
     "emos": lambda p: classical_calibration(p, "emos"),
     "pooled": lambda p: classical_calibration(p, "emos", "postprocess.where=pooled"),
@@ -247,6 +251,8 @@ def test_whole_calibrations_pass(tmp_path: Path, name: str) -> None:
         ("rolling", put(["2001-02-03T00:00"] * 2, "windows"), "windows are no times"),
         ("rolling", put(["2001-02-03T00:00"], "windows"), "is no array of (1, 8, 16)"),
         ("rolling", put([3], "windows"), "windows.0 in state.json is wrong"),
+        ("mlp", to_lenet, "do not fit the calibration network of the config"),
+        ("unet", to_lenet, "do not fit the calibration network of the config (the network has"),
         ("smoe", put(["lsm", "lsm"], "constants"), "constants has the shape"),
         ("smoe", put(["z500"], "config", "postprocess", "targets"), "other inputs or targets"),
         ("smoe", put({"y": [1.0], "x": [1.0], "mapping": {}}, "grid"), "constants has the shape"),

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save
 from small_training import small_model, small_settings
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
@@ -204,11 +206,53 @@ def test_a_damaged_file_is_refused(task, damage):
     if damage == "flip":
         content[-3] ^= 16
     if damage == "other":  # a sound file of other content
-        from safetensors.torch import save
-
         content = save({"weight": torch.ones(2)})
     path.write_bytes({"cut": content[:-100], "garbage": b"pickle"}.get(damage, content))
     with pytest.raises(ModelError, match=r"resume\.safetensors is damaged: add --fresh"):
+        train(small_model(), **task)
+
+
+def rewritten(path, change):
+    """Write a run's file anew, its scalars changed."""
+    with safe_open(path, framework="pt") as file:
+        scalars = json.loads(file.metadata()["run"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    scalars = change(scalars)
+    path.write_bytes(save(tensors, metadata={"run": json.dumps(scalars)}))
+
+
+def without_seal(scalars):
+    return {name: value for name, value in scalars.items() if name != "seal"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: {**s, "ledger": {**s["ledger"], "epoch": 1}},
+        lambda s: {**without_seal(s), "ledger": {"epoch": 1}},
+        lambda s: {**without_seal(s), "ledger": {**s["ledger"], "more": 1}},
+        lambda s: [],
+        lambda s: "run",
+    ],
+)
+def test_scalars_that_were_changed_are_refused(task, change):
+    train(small_model(), **task)
+    rewritten(task["folder"] / RESUME, change)
+    with pytest.raises(ModelError, match="is damaged: add --fresh"):
+        train(small_model(), **task)
+
+
+def test_a_run_of_before_without_a_seal_goes_on(task):
+    with pytest.raises(Interrupted):
+        train(small_model(), **task, tick=stop_after(2))
+    rewritten(task["folder"] / RESUME, without_seal)
+    assert train(small_model(), **task)["trained"]
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused(task):
+    task["folder"].mkdir()
+    os.mkfifo(task["folder"] / RESUME)
+    with pytest.raises(ModelError, match="is damaged: add --fresh"):
         train(small_model(), **task)
 
 
