@@ -89,6 +89,9 @@ def test_exponents_without_a_dot_are_numbers() -> None:
         (f"training: {{epochs: {[1] * 1000}}}", "1, 1,...)"),
         (f"? {'k' * 5000}\n: 1", "kkk...: there is no such key"),
         ("name: a/b", "name: string should match"),
+        ("name: ..", "name: string should match"),
+        (f"name: {'a' * 101}", "name: string should match"),
+        ("data: {run: ../a}", "data.run: string should match"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_key_and_mend(text: str, words: str) -> None:

@@ -106,8 +106,10 @@ def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
                 f"{wish.store}: the store has no {name}: leave it out of data.channels; it has "
                 f"{' '.join(sorted(arrays))}"
             )
-        unplaced = set(arrays[name].dimensions) - set(arrays)
-        if unplaced or not set(HORIZONTAL) <= set(arrays[name].dimensions):
+        dimensions = set(arrays[name].dimensions)
+        others = ({"time", "level"},) if wish.levels[name] else ({"time"}, set())
+        placed = dimensions | {"time"} <= set(arrays) and set(HORIZONTAL) <= dimensions
+        if not placed or dimensions - set(HORIZONTAL) not in others:
             raise InputError(
                 f"{wish.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
                 "not all of which are places, times or levels"
@@ -158,15 +160,28 @@ def _remote(wish: Wish, array: ZarrArray, index: tuple[int, ...], series: str = 
 
 def _axes(folder: Path, wish: Wish) -> _Axes:
     arrays, group = _arrays(folder, wish), folder / wish.store
-    raw = arrays["time"].read(group)
-    times = xr.decode_cf(xr.Dataset({"time": ("time", raw, arrays["time"].attributes)}))["time"]
-    years = times.values.astype("datetime64[Y]").astype(np.int64) + 1970
+    times = _times(arrays["time"], group)
+    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
     wanted = {"time": np.flatnonzero(np.isin(years, wish.years))}
     levels: NDArray[Any] = np.array([])
     if wish.all_levels:
-        levels = arrays["level"].read(group)
+        levels = arrays["level"].read(group, complete=True)
         wanted["level"] = np.flatnonzero(np.isin(levels, wish.all_levels))
-    return _Axes(times.values.astype("datetime64[ns]"), levels, wanted)
+    return _Axes(times, levels, wanted)
+
+
+def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
+    raw = array.read(group, complete=True)
+    try:
+        times = xr.decode_cf(xr.Dataset({"time": ("time", raw, array.attributes)}))["time"].values
+        if times.dtype.kind != "M":
+            raise ValueError(f"{array.attributes.get('units')!r}")
+        return times.astype("datetime64[ns]")
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise InputError(
+            f"{group}: its times cannot be read ({reason}): use another mirror (download.url)"
+        ) from problem
 
 
 def remotes(folder: Path, wish: Wish) -> list[Remote]:
@@ -222,9 +237,9 @@ def opened(folder: Path, wish: Wish) -> Path:
         )
     for key, content in _metadata(folder, wish, digest.hexdigest()).items():
         name, _, file = key.rpartition("/")
-        _put(
-            (confine(group, name) if name else group) / file, json.dumps(content, indent=1).encode()
-        )
+        place = confine(group, name) if name else group
+        place.mkdir(parents=True, exist_ok=True)  # of an array without points nothing has come
+        _put(place / file, json.dumps(content, indent=1).encode())
     return group / METADATA
 
 

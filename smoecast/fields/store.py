@@ -64,24 +64,28 @@ def rows_of(path: Path) -> Rows:
         There are none, or not as a store has them: one file a chunk of rows, plain bytes.
     """
     arrays = arrays_of(path / METADATA)
-    fields = arrays.get(FIELDS)
-    if fields is None or not _is_plain(fields):
+    fields, packing = arrays.get(FIELDS), [arrays.get(name) for name in ("offset", "scale")]
+    if fields is None or not _is_plain(fields) or not _fits(packing, fields):
         raise InputError(
             f"{path}: the fields of this store are not stored as smoecast stores them; delete it "
             "and run `smoecast preprocess` again"
         )
-    packing = None
-    if "scale" in arrays:
-        offset, scale = (arrays[n].read(path).astype(np.float32) for n in ("offset", "scale"))
-        packing = offset[:, None, None], scale[:, None, None]
-    return Rows(path / FIELDS, fields.shape, fields.chunks[0], fields.dtype, packing)
+    read = [one.read(path).astype(np.float32)[:, None, None] for one in packing if one is not None]
+    pair = (read[0], read[1]) if read else None
+    return Rows(path / FIELDS, fields.shape, fields.chunks[0], fields.dtype, pair)
 
 
 def _is_plain(fields: ZarrArray) -> bool:
     """Whether a chunk is a file of whole rows as they are in memory."""
     stored = fields.codecs.compressor == "" and not fields.codecs.filters
     laid_out = (fields.order, fields.separator, fields.chunks[1:]) == ("C", ".", fields.shape[1:])
-    return stored and laid_out and fields.dtype.str in ("<f4", "<f2")
+    return stored and laid_out and fields.dtype.str in ("<f4", "<f2") and len(fields.shape) >= 4
+
+
+def _fits(packing: list[ZarrArray | None], fields: ZarrArray) -> bool:
+    """Whether every channel has an offset and a scale, or none has."""
+    shapes = [one.shape if one is not None else None for one in packing]
+    return shapes in ([None, None], [fields.shape[-3:-2]] * 2)
 
 
 def details_of(dataset: xr.Dataset) -> dict[str, Any]:

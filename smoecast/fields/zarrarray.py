@@ -47,7 +47,7 @@ class ZarrArray:
     codecs : Codecs
         How a chunk is stored.
     fill : numpy scalar or None
-        Value where a chunk is not there.
+        Value where a chunk is not there; none named: zero.
     order, separator : str
         Of the values in a chunk, ``C`` or ``F``, and between the numbers in a chunk's name.
     described : dict
@@ -111,8 +111,13 @@ class ZarrArray:
         order: Any = self.order
         return values.reshape(self.chunks, order=order)  # (N,) to (*chunks)
 
-    def read(self, group: Path, places: tuple[Places, ...] | None = None) -> NDArray[Any]:
+    def read(
+        self, group: Path, places: tuple[Places, ...] | None = None, *, complete: bool = False
+    ) -> NDArray[Any]:
         """Return values from the chunks under a folder.
+
+        A chunk that is not there holds the fill value, or zeros where none is named: zarr does not
+        store such chunks.
 
         Parameters
         ----------
@@ -120,18 +125,20 @@ class ZarrArray:
             Where the folder of the array is.
         places : tuple of (N,) int, optional
             Indices along each dimension, not negative; all of them where none are given.
+        complete : bool
+            Whether every chunk must be there all the same, as in a part that was fetched.
 
         Raises
         ------
         InputError
-            A chunk is damaged, or not there and no value named that it would have.
+            A chunk is damaged, or missing where it must be there.
         """
         self._count(str(group))
         places = tuple(map(np.arange, self.shape)) if places is None else places
         values = np.empty([len(one) for one in places], self.dtype)
         sides = (_by_chunk(one, size) for one, size in zip(places, self.chunks, strict=True))
         for parts in itertools.product(*sides):
-            block = self._block(group / self.key(tuple(number for number, _, _ in parts)))
+            block = self._block(group / self.key(tuple(n for n, _, _ in parts)), complete)
             inside = _selection([part for _, _, part in parts])
             values[_selection([part for _, part, _ in parts])] = block[inside]
         return values
@@ -147,16 +154,14 @@ class ZarrArray:
             )
         return count
 
-    def _block(self, path: Path) -> NDArray[Any]:
+    def _block(self, path: Path, complete: bool) -> NDArray[Any]:
         """Return a chunk, or what stands for it where it is not there."""
         if path.exists() or path.is_symlink():
             return self.decode(path, str(path))
-        if self.fill is None:
-            raise InputError(
-                f"{path}: the chunk is missing, and the metadata name no value for it: fetch it "
-                "again (`smoecast download`)"
-            )
-        return np.broadcast_to(self.fill, self.chunks)
+        if complete:
+            raise InputError(f"{path}: the chunk is missing: run `smoecast download`")
+        fill = np.zeros((), self.dtype) if self.fill is None else self.fill
+        return np.broadcast_to(fill, self.chunks)
 
 
 def _check_values(values: NDArray[Any]) -> None:

@@ -134,9 +134,9 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
         If it is no Zarr v2 group, a chunk of a part is missing, or `canonical` refuses it.
     """
     dataset = read_group(path.parent, chunks={})
-    if PART in dataset.attrs:
-        dataset = _selected(dataset, path)
     try:
+        if PART in dataset.attrs:
+            dataset = _selected(dataset, path)
         return canonical(dataset, str(path.parent), any_grid)
     except _STRANGE as problem:
         raise InputError(_unreadable(path.parent, problem)) from problem

@@ -26,6 +26,9 @@ METADATA_VALUES = 4_000_000
 DIMENSION = 20_000_000
 """Points along a dimension, at most: hourly values of 2,000 years."""
 
+POINTS = 2**50
+"""Of an array, at most: all of ERA5 has a thousandth of it."""
+
 TEXT_BYTES = 2**26
 """Of all texts of an array, at most."""
 
@@ -150,6 +153,7 @@ def _array(name: str, entry: dict[str, Any], attributes: dict[str, Any]) -> Zarr
     if len(shape) != len(chunks):
         raise ValueError(f"has {len(shape)} dimensions, but chunks of {len(chunks)}")
     size_of(math.prod(-(-n // m) for n, m in zip(shape, chunks, strict=True)), 0, CHUNKS)
+    size_of(math.prod(shape), 0, POINTS)
     if dtype.kind in "SU":  # coordinates, read on opening
         size_of(math.prod(shape) * dtype.itemsize, 0, TEXT_BYTES)
     order, separator = entry.get("order", "C"), entry.get("dimension_separator", ".")
@@ -157,7 +161,8 @@ def _array(name: str, entry: dict[str, Any], attributes: dict[str, Any]) -> Zarr
         raise ValueError("is laid out in another way than Zarr v2 knows")
     _check_attributes(attributes)
     dimensions = tuple(attributes.get("_ARRAY_DIMENSIONS", ()))
-    if len(set(dimensions)) != len(shape) or not all(isinstance(d, str) for d in dimensions):
+    apart = len(set(dimensions)) == len(dimensions) == len(shape)
+    if not apart or not all(isinstance(d, str) for d in dimensions):
         raise ValueError(f"does not name its {len(shape)} dimensions (_ARRAY_DIMENSIONS)")
     fill = fill_of(entry.get("fill_value"), dtype)
     return ZarrArray(

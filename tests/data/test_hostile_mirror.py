@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.data import weatherbench2
+from smoecast.data import sources, weatherbench2
 from smoecast.errors import InputError
+from smoecast.fields.reader import open_files
 from smoecast.tasks.download import download
 
 CONFIG = """
@@ -151,3 +152,29 @@ def test_a_bomb_in_a_chunk(shelf, tmp_path):
 def test_metadata_nested_without_end(shelf, tmp_path):
     shelf.files[f"{ROOT}.zmetadata"] = b'{"metadata": ' + b"[" * 100_000
     refused(shelf, tmp_path, "no consolidated metadata of a Zarr v2 group")
+
+
+@pytest.mark.parametrize("units", ["hours since the flood", "days since 9999-01-01", "K", [1]])
+def test_times_that_mean_nothing(shelf, tmp_path, units):
+    changed(shelf, lambda metadata: metadata["time/.zattrs"].update(units=units))
+    refused(shelf, tmp_path, "its times cannot be read|has an attribute units that is no word")
+
+
+@pytest.mark.parametrize("dimensions", [["longitude", "latitude", "time"], ["a", "b", "c"]])
+def test_fields_without_times(shelf, tmp_path, dimensions):
+    def change(metadata):
+        del metadata["time/.zarray"]
+        metadata[f"{T2M}/.zattrs"]["_ARRAY_DIMENSIONS"] = dimensions
+
+    changed(shelf, change)
+    refused(shelf, tmp_path, "not all of which are places, times or levels")
+
+
+def test_an_array_without_points(shelf, tmp_path):
+    changed(shelf, lambda metadata: metadata["latitude/.zarray"].update(shape=[0]))
+    config = configfile.parse(
+        CONFIG, "wb2.yaml", [f"folder={tmp_path}", f"download.url={shelf.address}"]
+    )
+    download(config)
+    with pytest.raises(InputError, match="latitude"):
+        open_files(sources.fetched(config))

@@ -1,5 +1,6 @@
 """Pictures of a run are drawn from its results, and a missing result is named."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,21 @@ def test_an_unknown_kind_and_a_missing_result_are_named(
         plot(done, kinds=["charts"])
     with pytest.raises(InputError, match="so no maps can be drawn"):
         plot(small_run(world, tmp_path))
+
+
+def test_results_do_not_decide_where_pictures_go(done: Config, tmp_path: Path) -> None:
+    """The names in scores.json become those of files."""
+    place = tmp_path / "planted"
+    place.mkdir()
+    said = json.loads((done.place / "scores.json").read_bytes())
+    for curve in said["curves"]:
+        curve["channel"] = "/../../../out"
+    (place / "scores.json").write_text(json.dumps(said))
+    config = done.model_copy(update={"folder": tmp_path, "name": "planted"})
+    (place / "plots" / "ranks_").mkdir(parents=True)
+    with pytest.raises(InputError, match="is no name of a file in this folder"):
+        plot(config, kinds=["ranks"])
+    assert not list(tmp_path.rglob("*.png"))
 
 
 def test_without_matplotlib_the_extra_is_named(
