@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.config_data import Split
-from smoecast.errors import InputError
-from smoecast.fields.times import iso
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields.times import as_ns, iso
 
 PARTS = ("train", "validation", "test")
 
@@ -26,6 +26,8 @@ def split_times(
 
     Raises
     ------
+    ConfigError
+        A part reaches outside the years that times can have.
     InputError
         A part that was asked for holds no time.
     """
@@ -35,8 +37,9 @@ def split_times(
     for part in PARTS:
         value = getattr(split, part)
         if isinstance(value, tuple):
-            first, last = (np.datetime64(day, "D") for day in value)
-            masks[part] = (times >= first) & (times < last + 1)
+            days = np.array(value, "datetime64[D]")
+            first, last = as_ns(days, f"the {part} split", ConfigError)
+            masks[part] = (times >= first) & (times < last + np.timedelta64(24, "h"))
         else:
             # round() keeps 0.7 + 0.1 of 10 at 8 whatever the binary fractions say
             low, high = round(begin * len(times)), round((begin + value) * len(times))

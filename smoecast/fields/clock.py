@@ -8,9 +8,17 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.times import as_hours, as_lead, as_ns, check_axis
+from smoecast.fields.times import (
+    as_hours,
+    as_lead,
+    as_ns,
+    check_axis,
+    later,
+    leads_between,
+)
 from smoecast.names import VARIABLES
 
+_CLOCKS = ("time", "init_time", "lead_time")
 _HOURS = ("h", "hr", "hrs", "hour", "hours")
 
 
@@ -52,31 +60,40 @@ def _decoded(dataset: xr.Dataset, source: str) -> xr.Dataset:
                 raise InputError(f"{source}: the dimension {name} has no values, so no dates")
             continue
         times = dataset[name]
+        _check_along(times, source)
         if not np.issubdtype(times.dtype, np.datetime64):
             calendar = times.encoding.get("calendar", times.attrs.get("calendar"))
             what = f"in the calendar {calendar}" if calendar else f"no dates but {times.dtype}"
             raise InputError(f"{source}: {name} is {what}: the standard calendar is needed")
-        years = times.values.astype("datetime64[Y]")
-        if (years < np.datetime64("1678")).any() or (years > np.datetime64("2261")).any():
-            raise InputError(f"{source}: {name} reaches outside the years 1678 to 2261")
-        dataset = dataset.assign_coords({name: (times.dims, as_ns(times.values))})
+        values = as_ns(times.values, f"{source}: {name}")
+        dataset = dataset.assign_coords({name: (times.dims, values)})
     if "lead_time" in dataset.coords:
         lead = dataset["lead_time"]
+        _check_along(lead, source)
         dataset = dataset.assign_coords(lead_time=(lead.dims, _lead(lead, source)))
     elif "lead_time" in dataset.sizes:
         raise InputError(f"{source}: the dimension lead_time has no values, so no hours")
     return dataset
 
 
+def _check_along(clock: xr.DataArray, source: str) -> None:
+    """Refuse times that change with place, level or member."""
+    strange = [name for name in clock.dims if name not in _CLOCKS]
+    if strange:
+        raise InputError(
+            f"{source}: {clock.name} changes along {strange[0]}: select one of its points"
+        )
+
+
 def _lead(lead: xr.DataArray, source: str) -> np.ndarray:
     if np.issubdtype(lead.dtype, np.timedelta64):
         if np.isnat(lead.values).any():
             raise InputError(f"{source}: a lead time is missing")
-        return as_lead(as_hours(lead.values))
+        return as_lead(as_hours(lead.values), f"{source}: a lead time")
     unit = str(lead.attrs.get("units", "")).lower()
     if unit not in _HOURS or not np.issubdtype(lead.dtype, np.number):
         raise InputError(f"{source}: the lead time has the unit {unit!r}: hours are expected")
-    return as_lead(lead.values)
+    return as_lead(lead.values, f"{source}: a lead time")
 
 
 def _by_start(dataset: xr.Dataset, source: str) -> xr.Dataset:
@@ -85,7 +102,7 @@ def _by_start(dataset: xr.Dataset, source: str) -> xr.Dataset:
         if "time" not in dataset.coords:
             raise InputError(f"{source}: the file does not say when its forecasts start")
         if dataset["time"].dims == ("lead_time",):
-            starts = np.unique(dataset["time"].values - dataset["lead_time"].values)
+            starts = np.unique(_starts(dataset, source))
             if len(starts) > 1:
                 raise InputError(f"{source}: times and lead times belong to several starts")
             dataset = dataset.drop_vars("time").assign_coords(init_time=starts[0])
@@ -93,7 +110,7 @@ def _by_start(dataset: xr.Dataset, source: str) -> xr.Dataset:
             dataset = dataset.rename(time="init_time")
     elif "lead_time" not in dataset.coords:
         if "time" in dataset.coords and dataset["time"].dims == ("init_time",):
-            leads = np.unique(dataset["time"].values - dataset["init_time"].values)
+            leads = np.unique(_leads(dataset, source))
             if len(leads) > 1:
                 raise InputError(f"{source}: every start has another lead time")
             dataset = dataset.assign_coords(lead_time=leads[0])
@@ -112,12 +129,13 @@ def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
         if "init_time" not in dataset.coords:
             raise InputError(f"{source}: the file does not say when its fields hold")
         lead = dataset["lead_time"].values if "lead_time" in dataset.coords else as_lead(0)
-        dataset = dataset.assign_coords(time=dataset["init_time"].values + lead)
+        ends = later(dataset["init_time"].values, lead, f"{source}: the end of a forecast")
+        dataset = dataset.assign_coords(time=ends)
     if dataset["time"].ndim == 0:
         dataset = _expanded(dataset, ("time",))
     times = dataset["time"].values
     if "init_time" in dataset.coords:
-        leads = times - np.broadcast_to(dataset["init_time"].values, times.shape)
+        leads = np.broadcast_to(_leads(dataset, source), times.shape)
     elif "lead_time" in dataset.coords:
         leads = np.broadcast_to(dataset["lead_time"].values, times.shape)
     else:
@@ -125,7 +143,7 @@ def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
     dataset = dataset.drop_vars(["init_time", "lead_time"], errors="ignore")
     if not as_hours(leads).any() and "number" not in dataset.sizes:
         return dataset
-    starts = times - leads
+    starts = later(times, -leads, f"{source}: the start of a forecast")
     if len(np.unique(leads)) == 1:
         dataset = dataset.rename(time="init_time").assign_coords(
             init_time=starts, lead_time=leads[0]
@@ -137,6 +155,16 @@ def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
     else:
         raise InputError(f"{source}: times of several starts and lead times along one dimension")
     return _expanded(dataset, ("init_time", "lead_time"))
+
+
+def _starts(dataset: xr.Dataset, source: str) -> np.ndarray:
+    times, leads = dataset["time"].values, dataset["lead_time"].values
+    return later(times, -leads, f"{source}: the start of a forecast")
+
+
+def _leads(dataset: xr.Dataset, source: str) -> np.ndarray:
+    starts, times = dataset["init_time"].values, dataset["time"].values
+    return leads_between(starts, times, f"{source}: a lead time")
 
 
 def _expanded(dataset: xr.Dataset, dimensions: tuple[str, ...]) -> xr.Dataset:

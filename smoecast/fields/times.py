@@ -1,6 +1,9 @@
 """Times: how they are written, which axes are refused, and what holds when.
 
-Every time in memory is ``datetime64[ns]`` in UTC, every lead time ``timedelta64[ns]``.
+Every time in memory is ``datetime64[ns]`` in UTC, every lead time ``timedelta64[ns]``. What does
+not fit there numpy wraps around without a word (the year 1677 into 2261, 0 into 1754), so every
+time that comes from outside goes through `as_ns`, every lead time through `as_lead`, and sums and
+differences of the two are taken in seconds.
 """
 
 import re
@@ -10,21 +13,45 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import ConfigError, InputError, SmoecastError
 
 HOUR = np.timedelta64(1, "h")
+YEARS = (1678, 2261)
+"""The first and the last that nanoseconds of 64 bits hold whole."""
+
+_LONGEST_HOURS = 2_500_000  # 285 years; nanoseconds hold 292
 _ISO = re.compile(
     r"^(?P<date>\d{4}-\d{2}-\d{2})([T ](?P<hour>\d{2})(:(?P<minute>\d{2})(:00)?)?Z?)?$"
 )
 
 
-def as_ns(times: npt.ArrayLike) -> np.ndarray:
+def as_ns(
+    times: npt.ArrayLike, what: str = "a time", refusal: type[SmoecastError] = InputError
+) -> np.ndarray:
     """Return times as ``datetime64[ns]``, rounded to the second.
 
     Float time axes ("days since ...") miss whole seconds by nanoseconds, and newer versions of
     pandas and xarray keep other resolutions; both end here.
+
+    Parameters
+    ----------
+    times : array_like of datetime64
+        Of any resolution.
+    what : str
+        Thing to name in the message.
+    refusal : type of SmoecastError
+        `ConfigError` for what a user typed.
+
+    Raises
+    ------
+    SmoecastError
+        A `refusal`, if a time lies outside `YEARS`.
     """
     array = np.asarray(times)
+    years = array.astype("datetime64[Y]").astype(np.int64) + 1970
+    outside = ((years < YEARS[0]) | (years > YEARS[1])) & ~np.isnat(array)
+    if outside.any():
+        raise refusal(f"{what} reaches outside the years {YEARS[0]} to {YEARS[1]}")
     if array.dtype == np.dtype("datetime64[ns]"):
         array = array + np.timedelta64(500_000_000, "ns")
     return array.astype("datetime64[s]").astype("datetime64[ns]")
@@ -35,10 +62,54 @@ def as_hours(lead_times: npt.ArrayLike) -> np.ndarray:
     return np.asarray(np.asarray(lead_times).astype("timedelta64[s]") / np.timedelta64(3600, "s"))
 
 
-def as_lead(hours: npt.ArrayLike) -> np.ndarray:
-    """Return hours as ``timedelta64[ns]``."""
-    seconds = np.round(np.asarray(hours, dtype=np.float64) * 3600).astype("timedelta64[s]")
+def as_lead(
+    hours: npt.ArrayLike, what: str = "a lead time", refusal: type[SmoecastError] = InputError
+) -> np.ndarray:
+    """Return hours as ``timedelta64[ns]``.
+
+    Parameters
+    ----------
+    hours : array_like of float
+    what : str
+        Thing to name in the message.
+    refusal : type of SmoecastError
+        `ConfigError` for what a user typed.
+
+    Raises
+    ------
+    SmoecastError
+        A `refusal`, if a lead time is missing or centuries long.
+    """
+    given = np.asarray(hours, dtype=np.float64)
+    wrong = ~(np.abs(given) <= _LONGEST_HOURS)  # NaN compares false
+    if wrong.any():
+        first = given[wrong][0]
+        how = "missing" if np.isnan(first) else f"{first:g} hours, and 285 years are the most"
+        raise refusal(f"{what} is {how}")
+    seconds = np.round(given * 3600).astype("timedelta64[s]")
     return np.asarray(seconds.astype("timedelta64[ns]"))
+
+
+def later(times: np.ndarray, lead_times: np.ndarray, what: str = "a time") -> np.ndarray:
+    """Return `times` plus `lead_times`, which broadcast.
+
+    Raises
+    ------
+    InputError
+        If a sum lies outside `YEARS`; `what` names it.
+    """
+    return as_ns(times.astype("datetime64[s]") + lead_times.astype("timedelta64[s]"), what)
+
+
+def leads_between(starts: np.ndarray, times: np.ndarray, what: str = "a lead time") -> np.ndarray:
+    """Return `times` minus `starts`, which broadcast.
+
+    Raises
+    ------
+    InputError
+        If they lie centuries apart or one is missing; `what` names the difference.
+    """
+    return as_lead(as_hours(times.astype("datetime64[s]") - starts.astype("datetime64[s]")), what)
 
 
 def iso(time: np.datetime64) -> str:
@@ -67,7 +138,7 @@ def check_axis(times: np.ndarray, name: str) -> None:
         )
     if len(times) < 2:
         return
-    steps = np.diff(times) / np.timedelta64(1, "s")
+    steps = np.diff(times.astype("datetime64[s]")).astype(np.int64)
     if (steps > 0).all():
         return
     first = int(np.argmax(steps <= 0)) + 1
@@ -94,6 +165,7 @@ def check_step(times: np.ndarray, step_hours: int, name: str) -> None:
     InputError
         Naming the first time that is missing, or the one that is too many.
     """
+    times = times.astype("datetime64[s]")
     step = np.timedelta64(step_hours * 3600, "s")
     wrong = np.flatnonzero(np.diff(times) != step)
     if not len(wrong):
@@ -116,16 +188,18 @@ def parse_time(text: str) -> np.datetime64:
     Raises
     ------
     ConfigError
-        If `text` is no such time, or names a day that does not exist.
+        If `text` is no such time, names a day that does not exist, or one outside `YEARS`.
     """
     match = _ISO.match(text.strip())
     try:
         if match is None:
             raise ValueError(text)
         written = f"{match['date']}T{match['hour'] or '00'}:{match['minute'] or '00'}"
-        return np.datetime64(written, "ns")
+        time = np.datetime64(written, "s")
     except ValueError:
         raise ConfigError(f"{text!r} is no time: write it as 2013-01-01T06, in UTC") from None
+    checked: np.datetime64 = as_ns([time], f"the time {text!r}", ConfigError)[0]
+    return checked
 
 
 def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
@@ -149,6 +223,7 @@ def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
     ConfigError
         If a text is no time, or a range ends before it begins.
     """
+    every: np.timedelta64 = as_lead([every_hours], "the spacing of starts", ConfigError)[0]
     found: list[np.ndarray] = []
     for text in texts:
         first, slash, last = text.partition("/")
@@ -158,13 +233,19 @@ def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
             end = end + np.timedelta64(24 * 60 - 1, "m")
         if end < begin:
             raise ConfigError(f"{text!r} ends before it begins: write first/last")
-        found.append(np.arange(begin, end + np.timedelta64(1, "ns"), every_hours * HOUR))
+        found.append(np.arange(begin, end + np.timedelta64(1, "ns"), every))
     return np.unique(np.concatenate(found)) if found else np.array([], dtype="datetime64[ns]")
 
 
 def valid_times(init_time: np.ndarray, lead_time: np.ndarray) -> np.ndarray:
-    """Return the times at which forecasts hold, (init_time, lead_time) datetime64[ns]."""
-    return np.asarray(init_time[:, np.newaxis] + lead_time[np.newaxis, :])
+    """Return the times at which forecasts hold, (init_time, lead_time) datetime64[ns].
+
+    Raises
+    ------
+    InputError
+        If one lies outside `YEARS`.
+    """
+    return later(init_time[:, np.newaxis], lead_time[np.newaxis, :], "the end of a forecast")
 
 
 def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:

@@ -8,7 +8,7 @@ import pytest
 from smoecast.config_data import Split
 from smoecast.data.splits import split_times
 from smoecast.data.statistics import RELATIVE_FLOOR, floored, mean_and_std
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
 
 TIMES = np.arange("2001-01-01", "2001-01-11", dtype="datetime64[D]").astype("datetime64[ns]")
 
@@ -61,3 +61,11 @@ def test_statistics_of_an_ensemble_store() -> None:
 def test_a_field_that_never_varies_divides_by_no_zero() -> None:
     std = floored(np.array([0.0, 0.0, 2.0]), np.array([100.0, 0.0, 1.0]))
     np.testing.assert_allclose(std, [100.0 * RELATIVE_FLOOR, 1.0, 2.0])
+
+
+def test_parts_beyond_the_years_of_nanoseconds() -> None:
+    """The comparison with numpy's dates wraps around: the year 3000 would lie before 2001."""
+    periods = [(date(2001, 1, 1), date(2001, 1, 9)), (date(2001, 1, 10), date(3000, 1, 1))]
+    split = Split(train=periods[0], validation=periods[1], test=0.0)
+    with pytest.raises(ConfigError, match="the validation split reaches outside the years 1678"):
+        split_times(TIMES, split, "f.nc")

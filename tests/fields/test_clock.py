@@ -226,3 +226,37 @@ def test_contradicting_times():
         given.assign_coords(forecast_reference_time=("time", odd)),
         "several starts and lead times along one dimension",
     )
+
+
+@pytest.mark.parametrize("year", ["0000", "1677", "2262", "9999"])
+def test_years_that_would_wrap_around(year):
+    times = np.array([f"{year}-01-01", f"{year}-01-02"], "datetime64[s]")
+    refused(dataset({"time": times}, "time"), "time reaches outside the years 1678 to 2261")
+
+
+def test_lead_times_that_would_wrap_around():
+    step = xr.Variable("step", [6.0, 1e30], {"units": "hours"})
+    given = dataset({"time": START, "step": [6, 12]}, "step").assign_coords(step=step)
+    refused(given, "a lead time is 1e\\+30 hours")
+
+
+def test_forecasts_that_reach_past_the_last_year():
+    late, lead = np.datetime64("2261-12-31", "ns"), as_lead(48)
+    beside = {"init_time": ((), late, REFERENCE), "lead_time": ((), lead, PERIOD)}
+    refused(dataset({}).assign_coords(beside), "the end of a forecast reaches outside the years")
+    first = np.datetime64("1678-01-01", "ns")
+    leads = {"step": LEADS, "time": ("step", [first, first])}
+    refused(dataset({"step": LEADS}, "step").assign_coords(leads), "the start of a forecast")
+
+
+def test_starts_centuries_before_their_times():
+    beside = {"forecast_reference_time": ((), np.datetime64("1678-01-01", "ns"), REFERENCE)}
+    given = dataset({"time": np.array(["2261-12-31"], "datetime64[ns]")}, "time")
+    refused(given.assign_coords(beside), "a lead time is .* hours, and 285 years are the most")
+
+
+def test_times_that_change_with_place():
+    times = ("latitude", STARTS[:2])
+    refused(dataset({}).assign_coords(time=times), "time changes along latitude: select one")
+    beside = {"time": START, "step": ("longitude", as_lead([6, 12, 18]))}
+    refused(dataset({}).assign_coords(beside), "lead_time changes along longitude")

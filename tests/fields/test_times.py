@@ -15,6 +15,8 @@ from smoecast.fields.times import (
     check_axis,
     check_step,
     iso,
+    later,
+    leads_between,
     parse_time,
     parse_times,
     valid_times,
@@ -163,3 +165,62 @@ def test_align_refuses_when_nothing_is_left(truth):
     forecast = forecast_of(truth, hourly("2021-01-01", 2), [6])
     with pytest.raises(InputError, match=r"hold from 2021-01-01T06:00 .* truth from 2020-01-01"):
         align(forecast, truth)
+
+
+# ---- what 64 bits of nanoseconds cannot hold
+
+
+@pytest.mark.parametrize("year", ["0000", "0001", "1677", "2262", "2300", "9999"])
+def test_years_that_would_wrap_around(year):
+    with pytest.raises(ConfigError, match=f"'{year}-01-01' reaches outside the years 1678 to 2261"):
+        parse_time(f"{year}-01-01")
+    with pytest.raises(ConfigError, match="outside the years"):
+        parse_times([f"2000-01-01/{year}-12-31" if year > "2000" else f"{year}-12-31/2000"], 24)
+    with pytest.raises(InputError, match=r"a\.nc: time reaches outside the years 1678 to 2261"):
+        as_ns(np.array(["2000-01-01", f"{year}-01-01"], "datetime64[s]"), "a.nc: time")
+
+
+def test_the_first_and_the_last_time():
+    for text in ("1678-01-01T00:00", "2261-12-31T23:00"):
+        assert iso(parse_time(text)) == text
+    assert len(parse_times(["2261-12-31/2261-12-31"], 12)) == 2
+    assert np.isnat(as_ns(np.array(["NaT"], "datetime64[ns]"))).all()
+
+
+def test_starts_that_are_centuries_apart():
+    with pytest.raises(ConfigError, match="the spacing of starts is 1e\\+13 hours, and 285 years"):
+        parse_times(["2000-01-01/2000-01-02"], 10**13)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ([6.0, np.nan], "step is missing"),
+        ([6.0, np.inf], "step is inf hours"),
+        ([6.0, 1e30], "step is 1e\\+30 hours, and 285 years are the most"),
+        (-3e6, "step is -3e\\+06 hours"),
+    ],
+)
+def test_lead_times_that_would_wrap_around(hours, words):
+    with pytest.raises(InputError, match=words):
+        as_lead(hours, "step")
+
+
+def test_sums_and_differences_are_checked():
+    ends = np.array(["1678-01-01", "2261-12-31"], "datetime64[ns]")
+    leads = np.array([400 * 24], "timedelta64[h]")
+    assert later(ends[:1], leads)[0] == np.datetime64("1679-02-05", "ns")
+    assert leads_between(ends[:1], later(ends[:1], leads))[0] == leads[0]
+    with pytest.raises(InputError, match="f: an end reaches outside the years"):
+        later(ends, leads, "f: an end")
+    with pytest.raises(InputError, match=r"f: a lead is .* hours, and 285 years are the most"):
+        leads_between(ends[:1], ends[1:], "f: a lead")
+    with pytest.raises(InputError, match="the end of a forecast reaches outside"):
+        valid_times(ends[1:], leads)
+
+
+def test_axes_of_centuries_ascend():
+    times = np.array(["1678-01-01", "2261-12-31"], "datetime64[ns]")
+    check_axis(times, "a.nc")
+    with pytest.raises(InputError, match="the time 1678-01-01T06:00 is missing"):
+        check_step(times, 6, "a.nc")

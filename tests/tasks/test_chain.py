@@ -203,6 +203,14 @@ def test_a_start_after_the_newest_analysis_has_to_wait(done: Config, tmp_path: P
     assert not (tmp_path / "later.nc").exists()
 
 
+@pytest.mark.parametrize("text", ["1677-01-01", "2300-01-01", "0000-01-01/2001-03-01"])
+def test_a_start_that_no_time_can_be_is_no_reason_to_wait(
+    done: Config, tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(ConfigError, match="reaches outside the years 1678 to 2261"):
+        forecast(done, init_times=[text], output=tmp_path / "never.nc")
+
+
 def test_a_start_without_its_history_is_named(done: Config, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2000-12-31T18:00 is missing"):
         forecast(done, init_times=["2001-01-01"], output=tmp_path / "early.nc")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.errors import ConfigError
+from smoecast.fields.times import as_ns
 
 Part = tuple[int, np.datetime64, np.datetime64]
 """A calendar year, the first moment inside it, the moment after the last."""
@@ -19,17 +20,22 @@ def period(start: date, years: float) -> tuple[np.datetime64, np.datetime64]:
     Raises
     ------
     ConfigError
-        The series would not last a day.
+        The series would not last a day, or reach outside the years that times can have.
     """
-    whole = int(years)
-    leap_day = (start.month, start.day) == (2, 29)
-    end = date(start.year + whole, 3, 1) if leap_day else start.replace(year=start.year + whole)
-    end += timedelta(days=round((years - whole) * 365.25))
+    beyond = f"the planet's {years:g} years from {start}"
+    try:
+        whole = int(years)
+        leap_day = (start.month, start.day) == (2, 29)
+        end = date(start.year + whole, 3, 1) if leap_day else start.replace(year=start.year + whole)
+        end += timedelta(days=round((years - whole) * 365.25))
+    except (ValueError, OverflowError):  # past the year 9999
+        raise ConfigError(f"{beyond} never end: take at most 500") from None
     if end <= start:
         raise ConfigError(
             f"a planet of {years:g} years is less than a day long: take at least 0.01"
         )
-    return np.datetime64(start, "s"), np.datetime64(end, "s")
+    first, last = as_ns(np.array([start, end], "datetime64[D]"), beyond, ConfigError)
+    return first.astype("datetime64[s]"), last.astype("datetime64[s]")
 
 
 def by_year(start: np.datetime64, end: np.datetime64) -> list[Part]:

@@ -72,3 +72,15 @@ def test_seeds_differ():
     one, two = nature.first_state(flow, 0, 0.0), nature.first_state(flow, 1, 0.0)
     assert not np.array_equal(one.pv, two.pv)
     np.testing.assert_array_equal(one.pv, nature.first_state(flow, 0, 0.0).pv)
+
+
+@pytest.mark.parametrize("years", [1e4, 1e300, float("inf")])
+def test_a_planet_without_end(years):
+    with pytest.raises(ConfigError, match="from 2001-01-01 never end"):
+        periods.period(date(2001, 1, 1), years)
+
+
+@pytest.mark.parametrize(("start", "years"), [(date(1, 1, 1), 1.0), (date(2001, 1, 1), 300.0)])
+def test_a_planet_beyond_the_years_of_nanoseconds(start, years):
+    with pytest.raises(ConfigError, match="reaches outside the years 1678 to 2261"):
+        periods.period(start, years)
