@@ -12,6 +12,8 @@ from smoecast.names import DIMENSION_ALIASES, DIMENSIONS
 PROJECTION = ("projection_y_coordinate", "projection_x_coordinate")
 """Dimensions of a map projection, in the order in which they stand."""
 
+_DEEPEST = 10_000  # hPa, past any pressure of the atmosphere
+
 _BY_STANDARD_NAME = {
     "latitude": "latitude",
     "longitude": "longitude",
@@ -72,11 +74,13 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
         If two dimensions play the same role.
     """
     beside = [
-        array.attrs.get(key) or array.encoding.get(key)
+        given.get(key)
         for array in (*dataset.data_vars.values(), *dataset.coords.values())
+        for given in (array.encoding, array.attrs)
         for key in ("grid_mapping", "bounds")
     ]
-    dataset = dataset.set_coords([name for name in beside if name in dataset.data_vars])
+    named_there = [name for name in beside if isinstance(name, str) and name in dataset.data_vars]
+    dataset = dataset.set_coords(named_there)
     renames: dict[str, str] = {}
     dropped: list[Hashable] = []
     for role, names in _candidates(dataset).items():
@@ -120,12 +124,14 @@ def levelled(dataset: xr.Dataset, source: str) -> xr.Dataset:
             raise InputError(f"{source}: the dimension level has no values, so no pressures")
         return dataset
     level = dataset["level"]
+    if level.dtype.kind not in "iuf" or not level.size:
+        raise InputError(f"{source}: level has no pressures but {level.size} of {level.dtype}")
     values = np.atleast_1d(np.asarray(level.values, dtype=np.float64))
     hpa = values * _level_factor(values, level.attrs.get("units"), source)
     whole = np.round(hpa)
-    if not np.allclose(hpa, whole, atol=1e-4) or whole.min() < 1:
-        wrong = hpa[~np.isclose(hpa, whole, atol=1e-4) | (whole < 1)][0]
-        raise InputError(f"{source}: the level {wrong:g} hPa is no whole number of hPa")
+    wrong = ~np.isclose(hpa, whole, atol=1e-4) | ~((whole >= 1) & (whole <= _DEEPEST))
+    if wrong.any():
+        raise InputError(f"{source}: the level {hpa[wrong][0]:g} hPa is no whole number of hPa")
     if len(set(whole.tolist())) < len(whole):
         raise InputError(f"{source}: a level is there twice among {whole.astype(int).tolist()} hPa")
     levels = whole.astype(np.int32)
@@ -162,9 +168,9 @@ def membered(dataset: xr.Dataset, source: str) -> xr.Dataset:
     values = dataset["number"].values
     try:
         numbers = np.asarray(values).astype(np.float64)
-    except ValueError:
+    except (ValueError, TypeError):
         raise InputError(f"{source}: the ensemble members have no numbers, but {values}") from None
-    if not np.array_equal(numbers, np.round(numbers)):
+    if not (np.isfinite(numbers) & (numbers == np.round(numbers)) & (abs(numbers) < 2**31)).all():
         raise InputError(f"{source}: the ensemble members have no whole numbers, but {values}")
     if len(set(numbers.tolist())) < len(numbers):
         raise InputError(f"{source}: an ensemble member is there twice among {numbers.tolist()}")

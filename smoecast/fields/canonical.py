@@ -97,7 +97,8 @@ def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str
         raise InputError(
             f"{source}: no variable that smoecast knows among {' '.join(left_out) or 'none'}"
         )
-    attributes = {key: dataset.attrs[key] for key in KEPT_ATTRIBUTES if key in dataset.attrs}
+    given = {key: dataset.attrs.get(key) for key in KEPT_ATTRIBUTES}
+    attributes = {key: text for key, text in given.items() if isinstance(text, str)}
     attributes[LEFT_OUT] = ", ".join(left_out)
     return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
 
@@ -110,6 +111,14 @@ def _field(array: xr.DataArray, found: Found, source: str) -> xr.DataArray:
             f"{source}: {array.name} has the dimension {strange[0]}, which means nothing here: "
             "select one of its points"
         )
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{source}: the values of {array.name} are {array.dtype}, no numbers")
+    if len(set(array.dims)) < array.ndim:
+        raise InputError(
+            f"{source}: {array.name} has a dimension twice: {' '.join(map(str, array.dims))}"
+        )
+    if not array.size:
+        raise InputError(f"{source}: {array.name} has no values at all: fetch the file again")
     factor, offset = conversion(found.variable, array.attrs.get("units"), source)
     array = xr.apply_ufunc(
         _si,
@@ -152,7 +161,7 @@ def _dressed(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
         field = field.drop_vars([n for n in field.coords if n not in kept])
         mapping = array.attrs.get("grid_mapping")
         field.attrs = attributes_of(str(name))
-        if mapping in dataset.coords:
+        if isinstance(mapping, str) and mapping in dataset.coords:
             mappings[str(mapping)] = dataset[mapping].variable
             field.attrs["grid_mapping"] = str(mapping)
         field.encoding = {}

@@ -15,6 +15,9 @@ from smoecast.errors import InputError
 MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 _STREAMING = (2**32 - 1, 2**64 - 1)
+MOST_NUMBERS = 2**22
+"""In a header; the largest ones in use have a tenth of it."""
+_LARGEST = 2**63
 
 
 def check_whole(path: Path) -> None:
@@ -28,8 +31,8 @@ def check_whole(path: Path) -> None:
     found = path.stat().st_size
     try:
         with path.open("rb") as file:
-            needed = _Header(file).needed_bytes()
-    except (struct.error, KeyError, IndexError) as problem:
+            needed = _Header(file, found).needed_bytes()
+    except (struct.error, KeyError, IndexError, EOFError) as problem:
         raise InputError(f"{path}: its NetCDF header is damaged: fetch the file again") from problem
     if found < needed:
         raise InputError(
@@ -40,17 +43,24 @@ def check_whole(path: Path) -> None:
 class _Header:
     """Reads the header of a classic file from its start, field by field."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
+        self._size = size
+        self._numbers = 0
         version = file.read(4)[3]
         self._count = ">Q" if version == 5 else ">I"
         self._offset = ">I" if version == 1 else ">Q"
 
     def _number(self, kind: str) -> int:
+        self._numbers += 1
+        if self._numbers > MOST_NUMBERS:
+            raise EOFError("the header has no end")
         (number,) = struct.unpack(kind, self._file.read(struct.calcsize(kind)))
         return int(number)
 
     def _skip(self, size: int) -> None:
+        if size > self._size:
+            raise EOFError("the header promises more than the file has")
         self._file.seek(size + -size % 4, 1)
 
     def _list_length(self) -> int:
@@ -80,7 +90,10 @@ class _Header:
         self._number(self._count)  # its size, not to be trusted for large variables
         begin = self._number(self._offset)
         records = bool(shape) and shape[0] == 0
-        return records, width * math.prod(shape[1:] if records else shape), begin
+        size = width * math.prod(shape[1:] if records else shape)
+        if size > _LARGEST:
+            raise EOFError("no file is that large")
+        return records, size, begin
 
     def needed_bytes(self) -> int:
         """Return the offset after the last byte of data."""

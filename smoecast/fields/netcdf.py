@@ -5,24 +5,30 @@ threads; the writer here goes around that lock, therefore it computes every bloc
 (dask's synchronous scheduler), and nothing else may read NetCDF while it works.
 """
 
-from collections.abc import Callable, Hashable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import netCDF4
 import numpy as np
 import xarray as xr
 
 from smoecast.disk import put
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import checksums, classic
+from smoecast.fields import checksums, classic, hdf5
 from smoecast.fields.canonical import HUGE, canonical
 from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
+from smoecast.fields.promises import check_promises
 from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 
 BLOCK_BYTES = 32 * 2**20
 """Bytes of one block of a lazily read variable, at most, unless one field is larger."""
+
+MOST_BLOCKS = 2**17
+"""Of one variable, at most: four terabytes of small fields, some hundred of large ones."""
 
 CACHE_BYTES = 4 * 2**20
 """Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
@@ -44,40 +50,103 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
     Raises
     ------
     InputError
-        In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`.
+        In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`;
+        and whenever fields are read that are damaged.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty: fetch it again")
     with path.open("rb") as file:
-        if file.read(4) in classic.MAGIC:
-            classic.check_whole(path)
+        magic = file.read(4)
+    if magic in classic.MAGIC:
+        classic.check_whole(path)
+    elif magic == hdf5.MAGIC:
+        hdf5.check_contained(path)
     netCDF4.set_chunk_cache(CACHE_BYTES)
+    with reading(f"{path}: it cannot be read as NetCDF"), warnings.catch_warnings():
+        # it warns of what is refused below, or does no harm
+        warnings.simplefilter("ignore")
+        store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]
+        try:
+            strange = check_promises(store.ds, path)
+            dataset = xr.open_dataset(store, drop_variables=strange, decode_timedelta=True)
+        except BaseException:
+            store.close()
+            raise
+    return canonical(_in_blocks(dataset, path), str(path), any_grid)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever netCDF-C, xarray and cftime complain of into one sentence.
+
+    Parameters
+    ----------
+    what : str
+        Begins the sentence.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or strange, or what it holds does not fit into the memory.
+    """
     try:
-        dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
-    except (OSError, RuntimeError, ValueError, KeyError) as problem:
-        reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())
-        raise InputError(
-            f"{path}: it cannot be read as NetCDF ({reason}): fetch the file again"
-        ) from problem
-    return canonical(_in_blocks(dataset), str(path), any_grid)
+        yield
+    except MemoryError as problem:
+        raise InputError(f"{what}: it does not fit into the memory of this machine") from problem
+    except _COMPLAINTS as problem:
+        reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())[:200]
+        said = reason or type(problem).__name__
+        raise InputError(f"{what} ({said}): fetch the file again") from problem
 
 
-def _in_blocks(dataset: xr.Dataset) -> xr.Dataset:
+_COMPLAINTS = (
+    *(OSError, RuntimeError, ValueError, TypeError),
+    *(LookupError, AttributeError, ArithmeticError),
+)
+"""What netCDF-C, the decoders of xarray, and cftime raise for bytes and attributes gone wrong."""
+
+
+class _Stored:
+    """A variable on disk, for dask."""
+
+    def __init__(self, variable: xr.Variable, what: str) -> None:
+        self._variable = variable
+        self._what = what
+        self.shape, self.dtype, self.ndim = variable.shape, variable.dtype, variable.ndim
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        with reading(f"{self._what} cannot be read"):
+            values: np.ndarray = self._variable[key].values
+            return values
+
+
+def _in_blocks(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Return `dataset` with its variables as dask arrays, in blocks along the first dimension."""
-    return dataset.assign({name: _blocked(array) for name, array in dataset.data_vars.items()})
+    blocked = {
+        name: _blocked(array, f"{path}: {name}") for name, array in dataset.data_vars.items()
+    }
+    return dataset.assign(blocked)
 
 
-def _blocked(array: xr.DataArray) -> xr.DataArray:
+def _blocked(array: xr.DataArray, what: str) -> xr.DataArray:
     if array.ndim == 0:
         return array
-    first: Hashable = array.dims[0]
-    stored = array.encoding.get("preferred_chunks", {}).get(first, 1)
-    row = array.nbytes // max(array.sizes[first], 1)
+    count, *rest = array.shape
+    stored = array.encoding.get("preferred_chunks", {}).get(array.dims[0], 1)
+    row = array.nbytes // max(count, 1)
     # Whole stored chunks only: a block that cuts one would decompress it twice.
     rows = max(stored, BLOCK_BYTES // max(row, 1) // stored * stored)
-    return array.chunk(dict.fromkeys(array.dims, -1) | {first: min(rows, array.sizes[first])})
+    if count > rows * MOST_BLOCKS:
+        raise InputError(f"{what} has {array.nbytes:.2g} bytes: split the file by time")
+    lazy = da.from_array(
+        _Stored(array.variable, what),
+        (min(rows, count), *rest),
+        name=False,
+        meta=np.empty((0,) * array.ndim, array.dtype),  # or dask reads nothing to see its type
+    )
+    return array.copy(data=lazy)
 
 
 def write_netcdf(

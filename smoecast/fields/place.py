@@ -7,6 +7,8 @@ from smoecast.errors import InputError
 from smoecast.fields.axes import PROJECTION
 from smoecast.fields.grid import TOLERANCE
 
+_FARTHEST = 1080.0  # degrees
+
 
 def check_regular(dataset: xr.Dataset, source: str, any_grid: bool) -> None:
     """Refuse data without one latitude per row and one longitude per column.
@@ -53,7 +55,7 @@ def placed(dataset: xr.Dataset, source: str) -> xr.Dataset:
 def _degrees(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
     """Return a coordinate as float64, freed of the noise of float32."""
     stored = dataset[name].values
-    if not np.issubdtype(stored.dtype, np.number) or not np.isfinite(stored).all():
+    if stored.dtype.kind not in "iuf" or not np.isfinite(stored).all():
         raise InputError(f"{source}: {name} has missing values, so the grid has no place")
     degrees = stored.astype(np.float64)
     return np.round(degrees, 5) if stored.dtype == np.float32 else degrees
@@ -71,7 +73,10 @@ def _north_to_south(dataset: xr.Dataset, source: str) -> xr.Dataset:
 
 
 def _west_to_east(dataset: xr.Dataset, source: str) -> xr.Dataset:
-    longitude = np.round(_degrees(dataset, "longitude", source), 6) % 360.0
+    stored = _degrees(dataset, "longitude", source)
+    if np.abs(stored).max() > _FARTHEST:
+        raise InputError(f"{source}: longitude reaches {np.abs(stored).max():g}, past three turns")
+    longitude = np.round(stored, 6) % 360.0
     order = np.argsort(longitude, kind="stable")
     longitude = longitude[order]
     gaps = np.diff(longitude, append=longitude[0] + 360.0)

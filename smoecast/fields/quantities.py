@@ -114,12 +114,14 @@ def _variable(name: str, array: xr.DataArray) -> Variable | None:
     """Look a variable up by name, GRIB parameter, short name, then CF standard name."""
     attributes = array.attrs
     for known in (name, attributes.get("GRIB_shortName"), attributes.get("short_name")):
-        found = variable_of(str(known)) if known else None
+        found = variable_of(known) if isinstance(known, str) else None
         if found is not None:
             return found
     parameter = attributes.get("GRIB_paramId")
-    if parameter is not None and (found := variable_of_param(int(parameter))) is not None:
-        return found
+    if isinstance(parameter, int | float | np.integer | np.floating) and np.isfinite(parameter):
+        found = variable_of_param(int(parameter))
+        if found is not None:
+            return found
     return _by_standard_name(str(attributes.get("standard_name", "")), array)
 
 
@@ -144,7 +146,9 @@ def _height(array: xr.DataArray) -> float | None:
     heights = {
         str(name): float(np.asarray(coordinate.values).item())
         for name, coordinate in array.coords.items()
-        if coordinate.size == 1 and _is_height(str(name), coordinate)
+        if coordinate.size == 1
+        and coordinate.dtype.kind in "iuf"
+        and _is_height(str(name), coordinate)
     }
     # xarray shows every scalar of the file beside every variable; the file says whose it is.
     stated = {heights[name] for name in heights if name in beside} or set(heights.values())

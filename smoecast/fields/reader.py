@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields import classic, grib
+from smoecast.fields import classic, grib, hdf5
 from smoecast.fields.axes import PROJECTION
 from smoecast.fields.canonical import LEFT_OUT
 from smoecast.fields.clock import same_constant
@@ -20,7 +20,6 @@ from smoecast.fields.times import as_hours, iso
 from smoecast.fields.zarrarray import METADATA
 from smoecast.fields.zarrgroup import open_group
 
-_HDF5 = b"\x89HDF"
 _PLACE = ("latitude", "longitude", *PROJECTION)
 LATE = np.timedelta64(24, "h")
 """By which a variable may begin after the others, where that may be at all."""
@@ -64,7 +63,7 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
     if magic == grib.MAGIC:
         return open_grib(path)
-    if magic == _HDF5 or magic in classic.MAGIC:
+    if magic == hdf5.MAGIC or magic in classic.MAGIC:
         return open_netcdf(path, any_grid)
     if magic[:1] == b"{" and path.name == METADATA:
         return open_group(path, any_grid)
@@ -224,11 +223,13 @@ def _one_constant(name: str, pieces: list[_Piece]) -> _Piece:
 def _from_one_start(joined: dict[str, _Piece]) -> dict[str, _Piece]:
     """Leave out the first times, a day at most, that some variable lacks."""
     times = {n: p.array["time"].values for n, p in joined.items() if "time" in p.array.dims}
-    latest = max((values[0] for values in times.values()), default=None)
     begun = dict(joined)
+    if not times:
+        return begun
+    latest = max(values[0] for values in times.values())
     for name, values in times.items():
         early = values < latest
-        if early.any() and latest - values[0] <= LATE:
+        if early.any() and values[0] >= latest - LATE:  # the years apart might not fit a span
             array = joined[name].array.isel(time=slice(int(early.sum()), None))
             begun[name] = _Piece(array, joined[name].paths)
     return begun

@@ -290,3 +290,41 @@ def test_constants_have_no_experiment():
     given = expver(overlap=False)
     given["lsm"] = field({"latitude": 3, "longitude": 4}, "1")
     assert "lsm" in canonical(given, "a.nc")
+
+
+# ---- coordinates that no grid has
+
+
+def test_levels_that_are_text_or_none():
+    given = upper((500, 850))
+    refused(given.assign_coords(level=["a", "b"]), "level has no pressures but 2 of <U1")
+    refused(given.isel(level=slice(0)), "level has no pressures but 0 of int64")
+
+
+def test_levels_beyond_32_bits():
+    refused(upper((500, 10**12)), "the level 1e\\+12 hPa is no whole number of hPa")
+
+
+@pytest.mark.parametrize("numbers", [[0.0, np.nan], [0.0, np.inf], [0, 2**31], [None, 1]])
+def test_members_without_whole_numbers(numbers):
+    given = xr.Dataset(
+        {"t2m": field({"number": 2, "time": 4, "latitude": 3, "longitude": 4})},
+        {"number": numbers, "time": TIMES, "latitude": LATITUDE, "longitude": LONGITUDE},
+    )
+    refused(given, "the ensemble members have no")
+
+
+def test_longitudes_past_all_turns():
+    far = [0.0, 90.0, 180.0, 1e300]
+    refused(surface().assign_coords(longitude=far), "longitude reaches 1e\\+300, past three turns")
+
+
+def test_coordinates_that_are_spans_of_time():
+    spans = np.arange(3).astype("timedelta64[ns]")
+    refused(surface().assign_coords(latitude=spans), "latitude has missing values")
+
+
+@pytest.mark.parametrize("key", ["grid_mapping", "bounds"])
+def test_names_that_are_numbers(key):
+    given = surface(**{key: np.array([1.0, 2.0])})
+    assert list(canonical(given, "a.nc").data_vars) == ["t2m"]

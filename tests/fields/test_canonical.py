@@ -4,7 +4,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
-from made_fields import TIMES, surface, upper
+from made_fields import TIMES, refused, surface, upper
 
 from smoecast.errors import InputError
 from smoecast.fields.canonical import canonical, check_values, read_checked
@@ -101,3 +101,31 @@ def test_a_channel_without_a_stated_level(name: str, kept: bool) -> None:
     temperature = (*field[:2], {"units": "K"})
     read = canonical(xr.Dataset({name: field, "t2m": temperature}, coordinates), "f.nc")
     assert (name in read) == kept
+
+
+def test_values_that_are_no_numbers():
+    given = surface()
+    text = given["t2m"].astype(str)
+    refused(given.assign(t2m=text), "the values of t2m are <U[0-9]+, no numbers")
+    pairs = np.zeros((4, 3, 4), [("a", "f4"), ("b", "i4")])
+    refused(given.assign(t2m=(given["t2m"].dims, pairs)), "the values of t2m are .*, no numbers")
+
+
+def test_no_values_at_all():
+    refused(surface().isel(time=slice(0)), "t2m has no values at all")
+    refused(surface().isel(latitude=slice(0)), "t2m has no values at all")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate dimension")
+def test_a_dimension_twice():
+    given = surface()
+    array = xr.Variable(("time", "latitude", "latitude"), np.zeros((4, 3, 3), "f4"), {"units": "K"})
+    refused(given.assign(t2m=array), "t2m has a dimension twice: time latitude latitude")
+
+
+def test_attributes_that_are_no_text():
+    given = surface(grid_mapping=np.array([1.0, 2.0]))
+    given.attrs = {"title": np.array([1, 2]), "history": "made"}
+    found = canonical(given, "a.nc")
+    assert "title" not in found.attrs
+    assert found.attrs["history"] == "made"

@@ -236,3 +236,39 @@ def test_damaged_classic_header(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
         open_netcdf(path)
+
+
+def classic_header(*numbers: tuple[int, int]) -> bytes:
+    """Begin a CDF-5 header: so many numbers of so many bytes each."""
+    return b"CDF\x05" + b"".join(value.to_bytes(size, "big") for value, size in numbers)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [(0, 8), (10, 4), (1, 8), (2**64 - 1, 8)],  # a name of 2**64 - 1 bytes: no such seek
+        [(0, 8), (10, 4), (1, 8), (2**63, 8)],
+        [(0, 8), (0, 4), (0, 8), (12, 4), (1, 8), (0, 8), (6, 4), (2**62, 8)],  # an attribute
+    ],
+)
+def test_classic_sizes_beyond_the_file(tmp_path, numbers):
+    (tmp_path / "a.nc").write_bytes(classic_header(*numbers) + bytes(64))
+    with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
+        open_netcdf(tmp_path / "a.nc")
+
+
+def test_classic_variable_beyond_all_numbers(tmp_path):
+    """Of 400 dimensions of 2**63 points: Python would not even write the number down."""
+    dimensions = [(10, 4), (1, 8), (0, 8), (2**63, 8), (0, 4), (0, 8)]
+    variable = [(11, 4), (1, 8), (0, 8), (400, 8), *[(0, 8)] * 400]
+    end = [(0, 4), (0, 8), (5, 4), (0, 8), (0, 8)]
+    header = classic_header((0, 8), *dimensions, *variable, *end)
+    (tmp_path / "a.nc").write_bytes(header)
+    with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
+        open_netcdf(tmp_path / "a.nc")
+
+
+def test_classic_header_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(netcdf.classic, "MOST_NUMBERS", 10)
+    with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
+        open_netcdf(make(tmp_path / "a.nc", format="NETCDF3_CLASSIC"))

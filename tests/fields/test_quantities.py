@@ -195,3 +195,22 @@ def test_a_file_of_constants_has_no_time():
 def test_constants_of_an_ensemble():
     given = surface().expand_dims(number=2).assign(lsm=field({"latitude": 3, "longitude": 4}, "1"))
     assert canonical(given, "a.nc")["lsm"].dims == ("latitude", "longitude")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"GRIB_paramId": "many"},
+        {"GRIB_paramId": np.array([1, 2])},
+        {"GRIB_paramId": np.nan},
+        {"short_name": np.array([1.0, 2.0])},
+        {"GRIB_shortName": 7},
+    ],
+)
+def test_names_that_are_none(attributes):
+    refused(surface("x", **attributes), "no variable that smoecast knows among x")
+
+
+def test_a_height_that_is_text():
+    given = surface().assign_coords(height=((), "low", {"standard_name": "height"}))
+    assert list(canonical(given, "a.nc").data_vars) == ["t2m"]

@@ -311,3 +311,15 @@ def test_mogreps_uk_history_and_truth():
     assert truth["t2m"].shape == (3, 200, 200)
     valid = found["init_time"].values + found["lead_time"].values[0]
     np.testing.assert_array_equal(truth["time"].values, valid)
+
+
+def test_variables_that_begin_centuries_apart(tmp_path):
+    """The span between them wraps around, and is no day."""
+    old = np.array(["1678-01-01", "2261-12-31"], "datetime64[ns]")
+    paths = [
+        write(tmp_path / "a.nc", "t2m", time=old[:1]),
+        write(tmp_path / "b.nc", "t2m", time=old[1:]),
+        write(tmp_path / "c.nc", "msl", time=old[1:]),
+    ]
+    with pytest.raises(InputError, match="have no msl for 1678-01-01T00:00"):
+        open_files(paths, trim_start=True)
