@@ -71,7 +71,7 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
     Raises
     ------
     InputError
-        If two dimensions play the same role.
+        If two dimensions play the same role, or the labels of one lie along another.
     """
     beside = [
         given.get(key)
@@ -96,7 +96,12 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
         if role in dataset.data_vars:
             dropped.append(role)
     changed = {old: new for old, new in renames.items() if old != new}
-    return _swapped(dataset.drop_vars(dropped, errors="ignore").rename(changed))
+    found = _swapped(dataset.drop_vars(dropped, errors="ignore").rename(changed))
+    for name in set(found.sizes) & set(found.coords):
+        if found[name].dims != (name,):
+            along = " and ".join(map(str, found[name].dims)) or "nothing"
+            raise InputError(f"{source}: the labels of the dimension {name} lie along {along}")
+    return found
 
 
 def _swapped(dataset: xr.Dataset) -> xr.Dataset:

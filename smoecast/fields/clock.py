@@ -36,6 +36,8 @@ def clocked(dataset: xr.Dataset, source: str) -> xr.Dataset:
     moving = [name for name in dataset.data_vars if not _constant(str(name))]
     if not moving:
         return _still(dataset, source)
+    if "time" in dataset.sizes and "init_time" in dataset.sizes:
+        raise InputError(f"{source}: both time and init_time are dimensions: give lead times")
     if "lead_time" in dataset.sizes or "init_time" in dataset.sizes:
         dataset = _by_start(dataset, source)
     else:

@@ -6,7 +6,7 @@ threads; the writer here goes around that lock, therefore it computes every bloc
 """
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums, classic, hdf5
 from smoecast.fields.canonical import HUGE, canonical
 from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
-from smoecast.fields.promises import check_promises
+from smoecast.fields.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 
 BLOCK_BYTES = 32 * 2**20
@@ -71,6 +71,9 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         try:
             strange = check_promises(store.ds, path)
             dataset = xr.open_dataset(store, drop_variables=strange, decode_timedelta=True)
+            for coordinate in dataset.coords.values():
+                if coordinate.size <= LONGEST_AXIS:  # others stand beside the fields, unread
+                    coordinate.load()
         except BaseException:
             store.close()
             raise
@@ -124,29 +127,29 @@ class _Stored:
 
 def _in_blocks(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Return `dataset` with its variables as dask arrays, in blocks along the first dimension."""
-    blocked = {
-        name: _blocked(array, f"{path}: {name}") for name, array in dataset.data_vars.items()
-    }
-    return dataset.assign(blocked)
+    return dataset.assign(
+        {name: _blocked(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
+    )
 
 
-def _blocked(array: xr.DataArray, what: str) -> xr.DataArray:
-    if array.ndim == 0:
-        return array
-    count, *rest = array.shape
-    stored = array.encoding.get("preferred_chunks", {}).get(array.dims[0], 1)
-    row = array.nbytes // max(count, 1)
+def _blocked(stored: xr.Variable, what: str) -> xr.Variable:
+    if stored.ndim == 0:
+        with reading(f"{what} cannot be read"):
+            return stored.load()
+    count, *rest = stored.shape
+    chunk = stored.encoding.get("preferred_chunks", {}).get(stored.dims[0], 1)
+    row = stored.nbytes // max(count, 1)
     # Whole stored chunks only: a block that cuts one would decompress it twice.
-    rows = max(stored, BLOCK_BYTES // max(row, 1) // stored * stored)
+    rows = max(chunk, BLOCK_BYTES // max(row, 1) // chunk * chunk)
     if count > rows * MOST_BLOCKS:
-        raise InputError(f"{what} has {array.nbytes:.2g} bytes: split the file by time")
+        raise InputError(f"{what} has {stored.nbytes:.2g} bytes: split the file by time")
     lazy = da.from_array(
-        _Stored(array.variable, what),
+        _Stored(stored, what),
         (min(rows, count), *rest),
         name=False,
-        meta=np.empty((0,) * array.ndim, array.dtype),  # or dask reads nothing to see its type
+        meta=np.empty((0,) * stored.ndim, stored.dtype),  # or dask reads nothing to see its type
     )
-    return array.copy(data=lazy)
+    return stored.copy(data=lazy)
 
 
 def write_netcdf(

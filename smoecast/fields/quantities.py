@@ -156,8 +156,8 @@ def _height(array: xr.DataArray) -> float | None:
 
 
 def _is_height(name: str, coordinate: xr.DataArray) -> bool:
-    metres = coordinate.attrs.get("units") in ("m", "metre", "metres", "meter", "meters")
-    return coordinate.attrs.get("standard_name") == "height" or (
+    metres = str(coordinate.attrs.get("units")) in ("m", "metre", "metres", "meter", "meters")
+    return str(coordinate.attrs.get("standard_name")) == "height" or (
         metres and name.startswith("height")
     )
 

@@ -328,3 +328,9 @@ def test_coordinates_that_are_spans_of_time():
 def test_names_that_are_numbers(key):
     given = surface(**{key: np.array([1.0, 2.0])})
     assert list(canonical(given, "a.nc").data_vars) == ["t2m"]
+
+
+def test_labels_along_another_dimension():
+    given = surface().expand_dims(number=3).assign_coords(realization=("time", [0, 1, 2, 3]))
+    given = given.assign_coords(number=("time", [0, 1, 2, 3])).drop_vars("realization")
+    refused(given, "the labels of the dimension number lie along time")

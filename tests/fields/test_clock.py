@@ -260,3 +260,9 @@ def test_times_that_change_with_place():
     refused(dataset({}).assign_coords(time=times), "time changes along latitude: select one")
     beside = {"time": START, "step": ("longitude", as_lead([6, 12, 18]))}
     refused(dataset({}).assign_coords(beside), "lead_time changes along longitude")
+
+
+def test_times_and_starts_side_by_side():
+    given = dataset({"forecast_reference_time": STARTS, "time": STARTS}, "time")
+    given["t2m"] = given["t2m"].expand_dims(forecast_reference_time=STARTS)
+    refused(given, "both time and init_time are dimensions: give lead times")

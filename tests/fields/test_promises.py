@@ -134,3 +134,12 @@ def test_values_beyond_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("xarray.Variable.__getitem__", full)
     with pytest.raises(InputError, match="t2m cannot be read: it does not fit into the memory"):
         dataset["t2m"].load()
+
+
+def test_coordinates_that_cannot_be_decoded(tmp_path):
+    path = whole(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.createVariable("step", "f8", ())[:] = 1e13
+        file["step"].units = "hours"
+        file["t2m"].coordinates = "step"
+    refused(path, "it cannot be read as NetCDF .*overflow")

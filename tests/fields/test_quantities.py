@@ -211,6 +211,11 @@ def test_names_that_are_none(attributes):
     refused(surface("x", **attributes), "no variable that smoecast knows among x")
 
 
+def test_a_height_whose_names_are_numbers():
+    height = ((), 2.0, {"standard_name": np.array([1.0, 2.0]), "units": np.array([1.0, 2.0])})
+    assert list(canonical(surface().assign_coords(height=height), "a.nc").data_vars) == ["t2m"]
+
+
 def test_a_height_that_is_text():
     given = surface().assign_coords(height=((), "low", {"standard_name": "height"}))
     assert list(canonical(given, "a.nc").data_vars) == ["t2m"]
