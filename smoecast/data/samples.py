@@ -22,10 +22,10 @@ class Source(Protocol):
 
     @property
     def packing(self) -> Packing | None:
-        """Offset and scale of what `row` gives, or None."""
+        """Offset and scale of what `read` gives, which then is float16; or None."""
 
-    def row(self, index: int) -> NDArray[Any]:
-        """Return all fields of one time (C, H, W), float32 or packed as float16."""
+    def read(self, index: int, channels: slice | NDArray[np.intp], out: NDArray[Any]) -> None:
+        """Fill `out` (D, H, W), float32 or packed as float16, with channels of one time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,9 @@ class Held:
         """(T, C, H, W)."""
         return self.fields.shape
 
-    def row(self, index: int) -> NDArray[np.float32]:
-        """Return all fields of one time (C, H, W)."""
-        values: NDArray[np.float32] = self.fields[index]
-        return values
+    def read(self, index: int, channels: slice | NDArray[np.intp], out: NDArray[Any]) -> None:
+        """Fill `out` (D, H, W) with channels of one time."""
+        out[...] = self.fields[index][channels]
 
 
 def held(source: Source) -> Held:
@@ -64,10 +63,11 @@ def _put(
     source: Source, index: int, channels: slice | NDArray[np.intp], out: NDArray[np.float32]
 ) -> None:
     """Put channels of one time into `out` (D, H, W), in SI units."""
-    raw = source.row(index)[channels]
     if source.packing is None:
-        out[...] = raw
+        source.read(index, channels, out)
         return
+    raw = np.empty(out.shape, np.float16)
+    source.read(index, channels, raw)
     # PyTorch converts float16 twenty times faster than NumPy
     values = torch.from_numpy(out).copy_(torch.from_numpy(raw))
     offset, scale = (torch.from_numpy(part[channels]) for part in source.packing)

@@ -11,7 +11,6 @@ import zarr
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import draft as drafts
-from smoecast.fields import rows as rows_module
 from smoecast.fields import store
 
 TIMES = np.arange("2001-01-01", "2001-01-06", np.timedelta64(12, "h"), dtype="datetime64[ns]")
@@ -98,23 +97,6 @@ def test_half_precision_halves_the_bytes_and_keeps_three_digits(tmp_path: Path) 
     assert float(np.abs(found - dataset["fields"]).max()) < 3.0 * 3.5 / 2048
 
 
-def test_no_more_files_are_mapped_than_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows_module, "MAPS", 2)
-    write(tmp_path / "store.zarr", content())
-    rows = store.rows_of(tmp_path / "store.zarr")
-    for index in (0, 9, 5, 1, 8):
-        np.testing.assert_array_equal(rows.row(index), content()["fields"][index])
-    assert list(rows._maps) == [0, 2]
-
-
-def test_the_files_of_a_store_are_never_written_through_a_row(tmp_path: Path) -> None:
-    write(tmp_path / "store.zarr", content())
-    store.rows_of(tmp_path / "store.zarr").row(0)[...] = 7.0
-    assert float(store.open_store(tmp_path / "store.zarr")["fields"][0, 0, 0, 0]) == 1.0
-
-
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     write(tmp_path / "whole.zarr", content())
     path = tmp_path / "store.zarr"
@@ -193,20 +175,6 @@ def test_a_chunk_that_changed_on_disk_is_refused_and_made_again(tmp_path: Path) 
     with pytest.raises(OutputError, match="part 2 of 3 did not read back"):
         draft.finish(xr.Dataset())
     assert draft.missing() == [1]
-
-
-def test_a_store_with_a_file_gone_or_cut_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "store.zarr"
-    write(path, content())
-    file = path / "fields" / "1.0.0.0"
-    file.write_bytes(file.read_bytes()[:100])
-    fields = store.open_store(path)["fields"]
-    assert fields[0].load().shape == (2, 3, 4)
-    with pytest.raises(InputError, match=r"1\.0\.0\.0: a part of the store is cut"):
-        fields[6].load()
-    file.unlink()
-    with pytest.raises(InputError, match=r"cannot be read \(No such file"):
-        fields[6].load()
 
 
 def test_no_store_no_zarr_and_another_schema_are_refused(tmp_path: Path) -> None:
