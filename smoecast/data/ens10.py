@@ -22,6 +22,7 @@ from smoecast.data.gribstream import GribSieve
 from smoecast.data.offers import Offer
 from smoecast.data.patience import Patience
 from smoecast.data.remote import About, Remote, shown
+from smoecast.disk import staging
 from smoecast.errors import ConfigError
 from smoecast.fields.times import iso
 
@@ -131,6 +132,7 @@ def hooks(config: Config) -> Hooks:
 
     def unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
         (name,) = remote.gives
-        yield name, ens10files.make(path, wishes[remote.name], path.with_name(f".{name}.new"))
+        with staging(path.with_name(name)) as part:
+            yield name, ens10files.make(path, wishes[remote.name], part)
 
     return Hooks(locate=_places, part=part, inspect=inspect, unpack=unpack)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from smoecast.data.parts import Part
+from smoecast.data.parts import Part, no_link
 from smoecast.errors import InputError
 
 HEAD = 16
@@ -110,7 +110,7 @@ class GribSieve(Part):
             if kept <= size:
                 self._read, self._kept, self._count = read, kept, count
         if size > self._kept:
-            with self.path.open("r+b") as file:
+            with open(self.path, "r+b", opener=no_link) as file:
                 file.truncate(self._kept)
 
     def append(self, chunk: bytes) -> None:
@@ -125,7 +125,7 @@ class GribSieve(Part):
         """
         self._begun += chunk
         before = self._read
-        with self.path.open("ab", buffering=0) as file:
+        with open(self.path, "ab", buffering=0, opener=no_link) as file:
             try:
                 while (message := self._next()) is not None:
                     if self._is_wanted(message, self._count):
@@ -173,7 +173,8 @@ class GribSieve(Part):
         """
         told = {"read": self._read, "kept": self._kept, "messages": self._count}
         temporary = self.journal.with_name(f"{self.journal.name}.new")
-        temporary.write_text(json.dumps(told))
+        with open(temporary, "w", opener=no_link) as file:
+            file.write(json.dumps(told))
         temporary.replace(self.journal)
 
     def unfinished(self) -> str:

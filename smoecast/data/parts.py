@@ -1,6 +1,48 @@
-"""Where the bytes of a file go while it is fetched."""
+"""Where the bytes of a file go while it is fetched, and what is left of it."""
 
+import os
+import re
+import time
+from collections.abc import Iterable
 from pathlib import Path
+
+from smoecast.data.remote import ENSEMBLES
+from smoecast.disk import remove, sweep
+
+KEPT_DAYS = 7
+"""So long the begun part of a file waits that the config does not name any more."""
+_PART = re.compile(r"(.+)\.part(\.json|\.journal(\.new)?)?")
+_OF_VERSION_1 = re.compile(r"\.planet_.+\.part|\.ens10_.+\.(new|grib)")
+
+
+def sweep_fetched(folder: Path, names: Iterable[str] = ()) -> None:
+    """Remove what killed downloads left in a folder; call it while holding its lock.
+
+    A part from which a run can go on stays: those of the files of this run, and for `KEPT_DAYS`
+    those of others, since several configs may fetch to one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the raw files; the folders in it are swept too.
+    names : iterable of str
+        The files of this run.
+    """
+    wanted, eldest = set(names), time.time() - 86_400 * KEPT_DAYS
+    for here, folders, found in os.walk(folder):
+        place = Path(here)
+        folders[:] = [name for name in folders if name != ENSEMBLES]  # has a lock of its own
+        sweep(place)
+        for name in found:
+            path, part = place / name, _PART.fullmatch(name)
+            foreign = part and (place / part[1]).relative_to(folder).as_posix() not in wanted
+            if _OF_VERSION_1.fullmatch(name) or (foreign and path.lstat().st_mtime < eldest):
+                remove(path)
+
+
+def no_link(path: str, flags: int) -> int:
+    """Open a file whose name anybody can guess, unless it is a symbolic link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 class Part:
@@ -38,7 +80,7 @@ class Part:
         InputError
             It is not what such a file holds.
         """
-        with self.path.open("ab", buffering=0) as file:
+        with open(self.path, "ab", buffering=0, opener=no_link) as file:
             written = 0
             while written < len(chunk):
                 written += file.write(chunk[written:])

@@ -8,8 +8,10 @@ from smoecast.config import Config
 from smoecast.data import ens10, era5, ncep, opendata, opendataens, weatherbench, weatherbench2
 from smoecast.data.collect import Hooks, collect, is_held, today
 from smoecast.data.manifest import Manifest
+from smoecast.data.parts import sweep_fetched
 from smoecast.data.patience import Limits
 from smoecast.data.remote import ENSEMBLES, About, Remote, shown
+from smoecast.disk import lock
 from smoecast.errors import InputError
 
 
@@ -90,6 +92,8 @@ def fetch_all(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     hooks = source.hooks(config)
     hooks.survey(folder, limits)
     remotes = source.list_files(config)
+    with lock(folder):
+        sweep_fetched(folder, (remote.name for remote in remotes))
     paths = collect(remotes, folder, limits, hooks)
     hooks.opened(paths)
     manifest = Manifest(folder)

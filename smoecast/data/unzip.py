@@ -11,10 +11,11 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from smoecast.disk import confine
+from smoecast.disk import confine, staging
 from smoecast.errors import InputError, OutputError
 
 _BLOCK = 1 << 20
@@ -52,7 +53,7 @@ def extract(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
     Yields
     ------
     tuple of str and Path
-        A name and its temporary file, to be moved into place by the caller.
+        A name and its temporary file, to be moved into place before the next one is asked for.
 
     Raises
     ------
@@ -69,8 +70,9 @@ def extract(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
                 _check_growth(member, path)
             _check_room(path, sum(member.file_size for member in members.values()))
             for name, member in members.items():
-                with archive.open(member) as source:
-                    yield name, _copy(source, confine(path.parent, f"{name}.part"))
+                place = confine(path.parent, name)
+                with archive.open(member) as source, _room(place) as part:
+                    yield name, _copy(source, part)
     except _DAMAGED as problem:
         raise InputError(
             f"{path}: the archive is damaged ({problem}): run again, it is fetched anew"
@@ -115,6 +117,17 @@ def _check_room(path: Path, size: int) -> None:
             f"{path}: its files need {size / 1e9:.1f} GB, the disk has {free / 1e9:.1f}: make room "
             "and run again, the archive is kept"
         )
+
+
+@contextmanager
+def _room(target: Path) -> Iterator[Path]:
+    """Give a file a place to grow in (`disk.staging`)."""
+    with ExitStack() as room:
+        try:
+            part = room.enter_context(staging(target))
+        except OSError as problem:
+            raise _disk(target, problem) from None
+        yield part
 
 
 def _copy(source: IO[bytes], target: Path) -> Path:

@@ -8,8 +8,9 @@ from smoecast import console
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import files, sources
+from smoecast.data.parts import sweep_fetched
 from smoecast.data.planet import source as planet
-from smoecast.disk import write_atomic
+from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, NotPublishedError
 
 
@@ -32,6 +33,8 @@ def download(config: Config) -> dict[str, Any]:
         A file of source `files` is not there, or a server does not give what was asked for.
     NotPublishedError
         A file does not exist yet; all the others are there.
+    LockedError
+        Another process brings files to the same folder.
     """
     if not _kinds(config):
         return _local(config)
@@ -79,15 +82,16 @@ def _local(config: Config) -> dict[str, Any]:
 
 
 def _simulate(config: Config) -> dict[str, Any]:
-    config.raw.mkdir(parents=True, exist_ok=True)
     settings = config.data.planet
-    with console.progress("simulating the planet", 1.0) as step:
-        paths = planet.write_analyses(config.raw, settings, config.data.step_hours, step)
-    if settings.ensemble_years > 0:
-        with console.progress("simulating its ensemble forecasts", 1.0) as step:
-            paths += planet.write_ensembles(config.raw, settings, step)
-    write_atomic(config.raw / "config.yaml", dump(config).encode())
-    return _summary(config, paths, config.raw)
+    with lock(config.raw):
+        sweep_fetched(config.raw)
+        with console.progress("simulating the planet", 1.0) as step:
+            paths = planet.write_analyses(config.raw, settings, config.data.step_hours, step)
+        if settings.ensemble_years > 0:
+            with console.progress("simulating its ensemble forecasts", 1.0) as step:
+                paths += planet.write_ensembles(config.raw, settings, step)
+        write_atomic(config.raw / "config.yaml", dump(config).encode())
+        return _summary(config, paths, config.raw)
 
 
 def plan(config: Config) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def test_only_what_is_wanted_however_deep(tmp_path):
     path = archive(tmp_path, {"a/b/x.nc": b"x" * 10_000, "y.nc": b"y", "z.nc": b"z"})
     found = [(name, temporary.read_bytes()) for name, temporary in extract(path, ["x.nc", "z.nc"])]
     assert found == [("x.nc", b"x" * 10_000), ("z.nc", b"z")]
-    assert not (tmp_path / "y.nc.part").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_links_are_written_as_what_they_are(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as made:
         made.writestr(info, "/etc/passwd")
-    ((_, temporary),) = extract(path, ["x.nc"])
-    assert not temporary.is_symlink()
-    assert temporary.read_text() == "/etc/passwd"
+    for _, temporary in extract(path, ["x.nc"]):
+        assert not temporary.is_symlink()
+        assert temporary.read_text() == "/etc/passwd"
 
 
 def test_no_room_is_known_beforehand(tmp_path, monkeypatch):

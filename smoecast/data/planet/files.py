@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smoecast import names
 from smoecast.data.planet import surface
 from smoecast.data.planet.dynamics import State
+from smoecast.disk import put, staging
 from smoecast.errors import OutputError
 
 Array = NDArray[np.floating]
@@ -87,7 +88,7 @@ def dataset(
 
 
 def write(path: Path, data: xr.Dataset) -> None:
-    """Write a data set whole or not at all, under a temporary name beside `path` first.
+    """Write a data set whole or not at all, under a temporary name first.
 
     Raises
     ------
@@ -103,17 +104,14 @@ def write(path: Path, data: xr.Dataset) -> None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, made `path` only when all went well."""
-    part = path.with_name(f".{path.name}.part")
+    """Give a temporary name for `path`, made `path` only when all went well."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
+        with staging(path) as part:
+            yield part
+            put(part, path)
     except OSError as error:
         raise OutputError(f"{path} could not be written ({error}): make room for it") from error
-    finally:
-        if path.parent.is_dir():
-            part.unlink(missing_ok=True)
 
 
 def holds(path: Path, parameters: str, axis: str, times: NDArray[np.datetime64]) -> bool:
