@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from smoecast.errors import InputError, LockedError, OutputError
+from smoecast.readers import unread
 
 _LOCK = ".lock"
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.(tmp|part)")
@@ -111,6 +112,8 @@ def put(part: Path, path: Path) -> None:
     ------
     OutputError
         Something that is neither a regular file nor, for a folder, a folder has the name.
+    LockedError
+        Another run is reading the older folder (`readers.reading`).
     OSError
         The disk is full or refuses.
     """
@@ -119,7 +122,8 @@ def put(part: Path, path: Path) -> None:
         sync(file)
     sync(part)
     if part.is_dir() and path.exists():
-        _exchange(part, path)
+        with unread(path):
+            _exchange(part, path)
     else:
         part.replace(path)
     sync(path.parent)

@@ -64,6 +64,9 @@ def preprocess(
         str | None,
         typer.Option("--scheduler", help="A Dask cluster in their place.", metavar="tcp://..."),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all of a store that is there, not only some.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how large the stores will be; make none.")
     ] = False,
@@ -72,7 +75,8 @@ def preprocess(
 ) -> None:
     """Turn raw files into one canonical store with statistics of the training times.
 
-    A run that was killed goes on where it ended when the same command runs again.
+    A run that was killed goes on where it ended when the same command runs again. A store that is
+    there is compared with its checksums, and made again if it is damaged.
     """
 
     def task() -> dict[str, Any]:
@@ -85,7 +89,7 @@ def preprocess(
             return plan(wanted)
         from smoecast.tasks.preprocess import preprocess as work
 
-        return work(wanted)
+        return work(wanted, verify=verify)
 
     def show(s: dict[str, Any]) -> str:
         from smoecast.cli import listing

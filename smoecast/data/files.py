@@ -55,19 +55,19 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
     paths : sequence of Path
         The files.
     memory : Path, optional
-        JSON file that remembers the digests: one that has not changed in size and time since is
-        not read again.
+        JSON file that remembers the digests: a file that has not changed in size, times and inode
+        since is not read again. The caller holds the lock on its folder (`disk.lock`).
     """
     known = _remembered(memory)
     states = [path.stat() for path in paths]
-    marks = [[state.st_size, state.st_mtime_ns] for state in states]
-    before = [known.get(str(path.absolute()), [None, None, None]) for path in paths]
-    changed = [p for p, old, mark in zip(paths, before, marks, strict=True) if old[:2] != mark]
+    marks = [[s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for s in states]
+    before = [known.get(str(path.absolute()), [None]) for path in paths]
+    changed = [p for p, old, mark in zip(paths, before, marks, strict=True) if old[:-1] != mark]
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(changed, pool.map(sha256_of, changed), strict=True))
     entries, seen = [], {}
     for path, old, mark in zip(paths, before, marks, strict=True):
-        digest = digests.get(path, old[2])
+        digest = digests.get(path, old[-1])
         seen[str(path.absolute())] = [*mark, digest]
         entries.append({"file": path.name, "bytes": mark[0], "sha256": digest})
     together = known | seen
@@ -81,7 +81,7 @@ def _remembered(memory: Path | None) -> dict[str, Any]:
     if memory is None or not memory.is_file():
         return {}
     try:
-        known: dict[str, Any] = json.loads(memory.read_bytes())
-    except ValueError:
+        known = json.loads(memory.read_bytes())
+        return {name: mark for name, mark in known.items() if len(mark) > 1 and mark[-1]}
+    except (ValueError, AttributeError, TypeError, KeyError):
         return {}
-    return known

@@ -1,9 +1,11 @@
 """A store under construction: filled chunk by chunk, taken up again where a run was killed.
 
 Beside the store stands a folder of its own until every chunk is there: the store's Zarr metadata,
-the chunks that are done, and for each of them a note (its checksum and what the worker wants to
-remember, such as sums for the statistics). A chunk without a note is made again. Nothing depends
-on who made which chunk, or in which order, so the store is the same to the byte in any case.
+laid out anew by each run, the chunks that are done, and for each of them a note (its checksum and
+what the worker wants to remember, such as sums for the statistics). A chunk without a note is made
+again. Nothing depends on who made which chunk, or in which order, so the store is the same to the
+byte in any case; and nothing is ever changed that another attempt begins with, so that a run may be
+killed at any step.
 """
 
 import json
@@ -11,7 +13,7 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.disk import sync, write_atomic
+from smoecast.disk import put, remove, write_atomic
 from smoecast.errors import OutputError
+from smoecast.fields import store_checksums
+from smoecast.fields.rows import Rows
 from smoecast.fields.store import DETAILS, FIELDS, SCHEMA, rows_of
+from smoecast.fields.store_checksums import crc32_of
 from smoecast.fields.zarrarray import METADATA
 from smoecast.fields.zarrmetadata import check_files, group_attributes
 
@@ -30,6 +35,7 @@ CHUNK_BYTES = 32_000_000
 """Of the float32 values in one chunk, at most, unless one row is larger."""
 
 _READY = "identity"
+_SUMMED = "summed"
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,22 @@ class Draft:
     @property
     def part(self) -> Path:
         """The folder in which it grows, with its notes."""
-        return self.path.with_name(f".{self.path.name}.draft")
+        return part_of(self.path)
 
     @property
     def group(self) -> Path:
-        """What will be the store."""
+        """What will be the store: its chunks, and at the end all else."""
         return self.part / self.path.name
+
+    @property
+    def metadata(self) -> Path:
+        """All of the store that is known from the beginning, but no chunk."""
+        return self.part / "metadata"
+
+    @property
+    def fields(self) -> Rows:
+        """The fields that grow."""
+        return replace(rows_of(self.metadata), folder=self.group / FIELDS)
 
     @property
     def chunks(self) -> range:
@@ -93,7 +109,7 @@ class Draft:
             The disk is full or refuses.
         """
         with storing(self.path):
-            rows = rows_of(self.group)
+            rows = self.fields
             padded = np.zeros((self.chunk_rows, *rows.shape[1:]), rows.stored)
             padded[: len(values)] = rows.pack(values)
             write_atomic(rows.chunk_file(chunk), padded.tobytes())
@@ -111,31 +127,64 @@ class Draft:
         ------
         OutputError
             A chunk does not read back as it was written, or the disk refuses.
+        LockedError
+            Another run is reading the older store; the same command goes on here later.
         """
         with storing(self.path):
-            rows = rows_of(self.group)
-            for chunk, note in zip(self.chunks, self.notes(), strict=True):
-                if zlib.crc32(rows.chunk_file(chunk).read_bytes()) != note["crc32"]:
-                    self._note(chunk).unlink()
-                    raise OutputError(
-                        f"{self.path}: part {chunk + 1} of {len(self.chunks)} did not read back "
-                        "as written: look after the disk, then run the same command again"
-                    )
-            check_files(self.group)  # zarr opens it to append; it may be an older run's
-            attributes = group_attributes(self.group / METADATA)  # appending replaces them
-            summary.assign_attrs(attributes).to_zarr(
-                self.group, mode="a", consolidated=True, zarr_format=2
-            )
-            sync(self.group)
-            _swap(self.group, self.path)
-            self.discard()
+            known = self._checked()
+            remove(self.group / FIELDS / store_checksums.NAME)
+            for name in self._described(summary):
+                (self.group / name).parent.mkdir(exist_ok=True)
+                (self.part / _SUMMED / name).replace(self.group / name)
+                known[name] = crc32_of(self.group / name)
+            for path in sorted(self.group.rglob("*")):
+                if path.is_file() and path.relative_to(self.group).as_posix() not in known:
+                    path.unlink()  # half a chunk of a killed worker
+            store_checksums.write(self.group, FIELDS, known)
+            put(self.group, self.path)
+            discard(self.path)
 
-    def discard(self) -> None:
-        """Throw away all that was made and is no store yet."""
-        shutil.rmtree(self.part, ignore_errors=True)
+    def _checked(self) -> dict[str, int]:
+        """Return the CRC-32 of every chunk by its name in the store, each read once more."""
+        known, wrong, rows = {}, [], self.fields
+        for chunk, note in zip(self.chunks, self.notes(), strict=True):
+            path = rows.chunk_file(chunk)
+            known[path.relative_to(self.group).as_posix()] = note["crc32"]
+            if not path.is_file() or crc32_of(path) != note["crc32"]:
+                wrong.append(chunk)
+        for chunk in wrong:
+            self._note(chunk).unlink()
+        if wrong:
+            raise OutputError(
+                f"{self.path}: part {wrong[0] + 1} of {len(self.chunks)} did not read back "
+                "as written: look after the disk, then run the same command again"
+            )
+        return known
+
+    def _described(self, summary: xr.Dataset) -> list[str]:
+        """Lay out all but the chunks, with the small variables; return the names of its files."""
+        place = self.part / _SUMMED
+        remove(place)
+        shutil.copytree(self.metadata, place)
+        check_files(place)  # zarr opens it to append; it may be an older run's
+        attributes = group_attributes(place / METADATA)  # appending replaces them
+        summary.assign_attrs(attributes).to_zarr(place, mode="a", consolidated=True, zarr_format=2)
+        return [p.relative_to(place).as_posix() for p in sorted(place.rglob("*")) if p.is_file()]
 
     def _note(self, chunk: int) -> Path:
         return self.part / "notes" / f"{chunk}.json"
+
+
+def discard(path: Path) -> None:
+    """Throw away all that was made of a store and is none yet."""
+    part = part_of(path)
+    (part / _READY).unlink(missing_ok=True)  # first: a run killed here leaves no half a draft
+    remove(part)
+
+
+def part_of(path: Path) -> Path:
+    """Return the folder in which a store grows, with its notes."""
+    return path.with_name(f".{path.name}.draft")
 
 
 def rows_per_chunk(rows: int, row_bytes: int) -> int:
@@ -167,14 +216,14 @@ def begin(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
     rows = fields.shape[0]
     draft = Draft(path, rows, rows_per_chunk(rows, row_bytes), details["identity"])
     ready = draft.part / _READY
-    if ready.is_file() and ready.read_text() == draft.identity:
-        return draft
     with storing(path):
-        shutil.rmtree(draft.part, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not (ready.is_file() and ready.read_text() == draft.identity):
+            discard(path)
+            (draft.part / "notes").mkdir(parents=True)
+            write_atomic(ready, draft.identity.encode())
+        remove(draft.metadata)
         _lay_out(template, draft, details)
-        (draft.part / "notes").mkdir()
-        write_atomic(ready, draft.identity.encode())
+        (draft.group / FIELDS).mkdir(parents=True, exist_ok=True)
     return draft
 
 
@@ -191,7 +240,7 @@ def _lay_out(template: xr.Dataset, draft: Draft, details: dict[str, Any]) -> Non
     encoding: dict[str, dict[str, Any]] = {str(name): hours for name in times}
     encoding[FIELDS] = {"compressors": None, "chunks": chunks}
     described.to_zarr(
-        draft.group, mode="w", compute=False, consolidated=True, zarr_format=2, encoding=encoding
+        draft.metadata, mode="w", compute=False, consolidated=True, zarr_format=2, encoding=encoding
     )
 
 
@@ -205,13 +254,3 @@ def storing(path: Path) -> Iterator[None]:
             f"{path}: the store could not be written ({problem.strerror or problem}); free space "
             "or choose another folder, then run the same command again: what is done stays done"
         ) from problem
-
-
-def _swap(group: Path, path: Path) -> None:
-    old = path.with_name(f".{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    group.rename(path)
-    sync(path.parent)
-    shutil.rmtree(old, ignore_errors=True)

@@ -5,10 +5,12 @@ An analysis store holds ``fields (time, channel, latitude, longitude)``, an ense
 along the first dimension: any Zarr reader opens it, and `fields.rows` takes single times from it
 without reading a chunk. Values are float32 in SI units, or float16 of (value - offset) / scale
 with ``offset`` and ``scale (channel)`` beside them; smoecast always gives SI units. Group
-attributes carry what the fields cannot: schema, channels, split, manifest, config.
+attributes carry what the fields cannot: schema, channels, split, manifest, config. A hidden file
+keeps the checksums of all others (`fields.checksums`).
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
+from smoecast.fields import store_checksums
 from smoecast.fields.rows import Rows, variable
+from smoecast.fields.store_checksums import Sum
 from smoecast.fields.zarrarray import METADATA, ZarrArray
 from smoecast.fields.zarrgroup import read_group
 from smoecast.fields.zarrmetadata import arrays_of
@@ -24,6 +28,7 @@ from smoecast.fields.zarrmetadata import arrays_of
 SCHEMA = 2
 DETAILS = "smoecast"
 FIELDS = "fields"
+_CHUNK = re.compile(FIELDS + r"/\d+(\.\d+)*")
 
 
 def open_store(path: Path) -> xr.Dataset:
@@ -53,6 +58,64 @@ def open_store(path: Path) -> xr.Dataset:
     fields = variable(rows_of(path), dims)
     fields.attrs = dataset[FIELDS].attrs
     return dataset.assign({FIELDS: fields})
+
+
+def verify_store(path: Path, *, whole: bool) -> None:
+    """Compare a store with the checksums that it keeps.
+
+    Of a store that an earlier version made, without checksums, the sizes of the chunks are all
+    there is to compare.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    whole : bool
+        Whether every file is read. Otherwise all sizes are compared, and the content of all small
+        files and of some chunks, 64 MiB of them: each time others.
+
+    Raises
+    ------
+    InputError
+        There is no store, a file of it is missing or damaged; or all of it should be compared, and
+        it keeps no checksums.
+    """
+    sums = sums_of(path)
+    if sums is not None:  # before anything is decoded
+        store_checksums.verify(
+            path, sums, [name for name in sums if _CHUNK.fullmatch(name)], whole=whole
+        )
+    open_store(path).close()
+    rows = rows_of(path)
+    for number in range(-(-rows.shape[0] // rows.chunk_rows)):
+        chunk = rows.chunk_file(number)
+        known = sums is None or chunk.relative_to(path).as_posix() in sums
+        if not known or not chunk.is_file() or chunk.stat().st_size != rows.chunk_bytes:
+            raise InputError(
+                f"{chunk}: a part of the store is missing or cut; delete the store and run "
+                "`smoecast preprocess` again"
+            )
+    if sums is None and whole:
+        raise InputError(
+            f"{path}: keeps no checksums, for an earlier version made it; run `smoecast "
+            "preprocess` again, which adds them"
+        )
+
+
+def sums_of(path: Path) -> dict[str, Sum] | None:
+    """Return the checksum of every file of a store by its name; None if it keeps none."""
+    return store_checksums.read(path, FIELDS)
+
+
+def add_checksums(path: Path) -> None:
+    """Write the checksums of a store that an earlier version made, taking it as it is.
+
+    Raises
+    ------
+    OSError
+        The disk is full or refuses.
+    """
+    store_checksums.write(path, FIELDS, {})
 
 
 def rows_of(path: Path) -> Rows:

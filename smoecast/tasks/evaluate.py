@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from smoecast.config import Config
-from smoecast.data.files import expand, manifest
+from smoecast.data.files import expand
+from smoecast.data.unchanged import Inputs, unchanged
 from smoecast.disk import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
@@ -69,35 +70,40 @@ def evaluate(
         There is nothing to score, or no truth for it; or results were calibrated under different
         protocols.
     OutputError
-        The scores cannot be written.
+        The scores cannot be written, or what is scored changed meanwhile.
     """
     place = output or config.place / "scores.json"
     scorefiles.check_output(place)
     given = list(inputs) or [str(path) for path in _own(config)]
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
     made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
-    with lock(place.parent):
-        summary = _scored(config, given, place, against)
+    results = [path for pattern in given for path in _files(pattern)]
+    others = [] if against is None or against in AGAINST else expand([against], "--against")
+    truth_files = expand(config.postprocess.truth, "postprocess.truth")
+    stores = config.store, config.ensemble_store
+    with lock(place.parent), unchanged([*results, *others, *truth_files], stores) as held:
+        summary = _summary(config, results, others, against)
+        summary |= {"output": str(place), "files": _manifest(results, held)}
+        held.confirm()
         scorefiles.write(summary, made_from, place)
     return summary
 
 
-def _scored(
-    config: Config, given: Sequence[str], place: Path, against: str | None
+def _summary(
+    config: Config, results: list[Path], others: list[Path], against: str | None
 ) -> dict[str, Any]:
-    """Return the summary of `evaluate`."""
-    results = [path for pattern in given for path in _files(pattern)]
+    """Score results, and say beside what."""
     scored = [opened(path) for path in results]
     protocol = one_protocol(scored)
-    reference = _reference(config, against, protocol)
+    reference = _reference(config, others, protocol)
     found = [collect(config, one, reference) for one in scored]
     named_apart(found, results)
     truth = "; ".join(dict.fromkeys(one.truth for one in found))
     summary: dict[str, Any] = {
-        "output": str(place),
+        "output": "",
         "truth": f"{truth} ({config.store})" if config.store.exists() else truth,
         "protocol": protocol,
-        "files": _manifest(results),
+        "files": [],
         "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
         f"{config.evaluate.block_days} days, seed {config.seed}",
         "scores": once([r for one in found for r in records_of(config, one)]),
@@ -111,11 +117,10 @@ def _scored(
     return summary
 
 
-def _reference(config: Config, against: str | None, protocol: str) -> Reference | None:
+def _reference(config: Config, paths: list[Path], protocol: str) -> Reference | None:
     """Open the ensemble that ``--against`` names, if it names files."""
-    if against is None or against in AGAINST:
+    if not paths:
         return None
-    paths = expand([against], "--against")
     for path in paths:
         theirs = read_attributes(path).get("protocol", protocol)
         if theirs != protocol:
@@ -136,9 +141,9 @@ def _own(config: Config) -> list[Path]:
     return there
 
 
-def _manifest(paths: Sequence[Path]) -> list[dict[str, Any]]:
+def _manifest(paths: Sequence[Path], held: Inputs) -> list[dict[str, Any]]:
     """Return the manifest of result files; a store goes by its own name and its metadata."""
-    entries = manifest(paths)
+    entries = held.manifest[: len(paths)]
     for path, entry in zip(paths, entries, strict=True):
         if path.name == METADATA:
             entry["file"] = f"{path.parent.name}/{METADATA}"

@@ -12,6 +12,7 @@ from smoecast import __version__
 from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import raw
+from smoecast.data.unchanged import Inputs
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store
@@ -21,6 +22,7 @@ from smoecast.tasks import classical
 from smoecast.tasks.calibrations import fitted_part
 from smoecast.tasks.corrections import METHODS as NETWORKS
 from smoecast.tasks.network_fitting import Cases, fit_network
+from smoecast.training.resume import RESUME
 from smoecast.training.state import STATE, load_state, save_model
 
 Fields = NDArray[np.float32]
@@ -34,8 +36,15 @@ _NOT_FITTED = {"source", "files", "members", "members_by", "write", "any_lead", 
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
 
 
-def fit(config: Config) -> bool:
+def fit(config: Config, held: Inputs | None = None) -> bool:
     """Fit the run's calibration unless the same one is there; return whether it was fitted.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    held : Inputs, optional
+        The inputs of the run, confirmed before the calibration is saved.
 
     Raises
     ------
@@ -61,6 +70,8 @@ def fit(config: Config) -> bool:
             tensors, extra = _fit_network(config, ensembles, truth, state)
         else:
             tensors, extra = _fit_classical(config, ensembles, truth)
+        if held is not None:
+            held.confirm(folder / RESUME)
         save_model(folder, tensors, {**state, **extra})
     return True
 

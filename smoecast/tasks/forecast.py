@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from smoecast import console, zoo
 from smoecast.config import Config
 from smoecast.data import channels, checks, files, series, splits
+from smoecast.data.unchanged import Inputs, unchanged
 from smoecast.disk import lock
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import store, times
@@ -82,7 +83,8 @@ def forecast(
     ModelError
         A model does not fit the input or the other models, or cannot reach a lead time.
     OutputError
-        The file could not be written whole, or what has its name is no result.
+        The file could not be written whole, what has its name is no result, or an input changed
+        meanwhile.
     """
     path = _output(config, output)
     results.check_output(path, folder=config.forecast.format == "wb2")
@@ -90,20 +92,23 @@ def forecast(
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     opened = [open_model(folder) for folder in folders]
     ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
-    fields, manifest = _initial_conditions(config, ensemble.model, inputs)
-    starts = _starts(config, config.forecast.init_times, fields, ensemble)
-    described = _described(config, ensemble, manifest, starts) | results.arguments(
-        models=models, inputs=inputs, init_times=init_times, output=output
-    )
-    summary = _summary(path, starts, ensemble)
-    with lock(path.parent):
+    asked = config.forecast.init_times
+    paths = files.expand(inputs, "--input") if inputs else []
+    stores = [config.store] if not paths or set(asked) & set(splits.PARTS) else []
+    with unchanged(paths, stores) as held, lock(path.parent):
+        fields, manifest = _initial_conditions(config, ensemble.model, paths, held)
+        starts = _starts(config, asked, fields, ensemble)
+        described = _described(config, ensemble, manifest, starts) | results.arguments(
+            models=models, inputs=inputs, init_times=init_times, output=output
+        )
+        summary = _summary(path, starts, ensemble)
         if is_there(path, described, whole=verify):
             save_config(path)
             return {**summary, "written": False}
         with console.progress("forecasting", len(starts)) as step:
             dataset = _lazy(ensemble, fields, starts, step)
             write = write_wb2 if config.forecast.format == "wb2" else write_netcdf
-            write(dataset.assign_attrs(described), path)
+            write(dataset.assign_attrs(described), path, confirm=held.confirm)
         save_config(path)
     return {**summary, "written": True}
 
@@ -145,10 +150,10 @@ def _output(config: Config, output: Path | None) -> Path:
 
 
 def _initial_conditions(
-    config: Config, model: Model, inputs: Sequence[str]
+    config: Config, model: Model, paths: Sequence[Path], held: Inputs
 ) -> tuple[xr.DataArray, Any]:
     """Return the analyses (time, channel, latitude, longitude), lazy, and their manifest."""
-    if not inputs:
+    if not paths:
         dataset = store.open_store(config.store)
         fields, manifest = dataset["fields"], store.details_of(dataset)["manifest"]
         missing = sorted(set(model.inputs.channels) - set(fields["channel"].values))
@@ -157,8 +162,7 @@ def _initial_conditions(
         fields = fields.sel(channel=list(model.inputs.channels))
         source = str(config.store)
     else:
-        paths = files.expand(inputs, "--input")
-        manifest, source = files.manifest(paths), checks.named(paths)
+        manifest, source = held.manifest, checks.named(paths)
         opened = series.evenly(open_files(paths), model.config.data.step_hours, source)
         opened = derive(opened, model.inputs.channels, (), source)
         fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)

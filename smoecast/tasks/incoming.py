@@ -11,7 +11,7 @@ import xarray as xr
 
 from smoecast import console
 from smoecast.config import Config
-from smoecast.data import archive, checks, files, series
+from smoecast.data import archive, checks, series
 from smoecast.data.members import is_moments, over_land, with_members
 from smoecast.errors import ModelError
 from smoecast.fields import store, times
@@ -55,7 +55,9 @@ class Incoming:
         return tuple(int(hour) for hour in hours.round())
 
 
-def open_incoming(config: Config, calibration: Calibration, inputs: Sequence[str]) -> Incoming:
+def open_incoming(
+    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+) -> Incoming:
     """Open what is to be calibrated.
 
     Parameters
@@ -64,8 +66,10 @@ def open_incoming(config: Config, calibration: Calibration, inputs: Sequence[str
         Its `postprocess` section says which lead times.
     calibration : Calibration
         What will be applied.
-    inputs : sequence of str
-        Files, folders or globs; none: the test part of the run's ensemble store.
+    paths : sequence of Path
+        Files; none: the test part of the run's ensemble store.
+    manifest : JSON value
+        Of the files.
 
     Raises
     ------
@@ -74,27 +78,25 @@ def open_incoming(config: Config, calibration: Calibration, inputs: Sequence[str
     ModelError
         It has no members, lies on another grid, or the calibration was not fitted for a lead time.
     """
-    opened = _from_files(config, calibration, inputs) if inputs else _from_store(config)
+    source = checks.named(paths) if paths else str(config.ensemble_store)
+    opened = _from_files(config, calibration, paths, manifest) if paths else _from_store(config)
     fields = opened.fields
     if "number" not in fields.dims:
-        raise ModelError(f"{_named(config, inputs)}: holds no ensemble members (dimension number)")
+        raise ModelError(f"{source}: holds no ensemble members (dimension number)")
     here, there = place_of(fields), calibration.grid
     if there is not None and not same_place(there, here):
         raise ModelError(
-            f"{_named(config, inputs)}: the ensemble is on {here.describe()}, the calibration on "
+            f"{source}: the ensemble is on {here.describe()}, the calibration on "
             f"{there.describe()}; fit one on this grid"
         )
     if not config.postprocess.any_lead:
-        _check_leads(opened.lead_hours, calibration, _named(config, inputs))
+        _check_leads(opened.lead_hours, calibration, source)
     return opened
 
 
-def _named(config: Config, inputs: Sequence[str]) -> str:
-    return checks.named(files.expand(inputs, "--input")) if inputs else str(config.ensemble_store)
-
-
-def _from_files(config: Config, calibration: Calibration, inputs: Sequence[str]) -> Incoming:
-    paths = files.expand(inputs, "--input")
+def _from_files(
+    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+) -> Incoming:
     source = checks.named(paths)
     opened = over_land(open_files(paths, any_grid=True))
     if not config.postprocess.any_lead:
@@ -108,7 +110,7 @@ def _from_files(config: Config, calibration: Calibration, inputs: Sequence[str])
         if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
             fields = fields.load()
         gaps = checks.check_finite(fields, paths, gaps=True)
-    return Incoming(fields, files.manifest(paths), gaps)
+    return Incoming(fields, manifest, gaps)
 
 
 def _wanted(

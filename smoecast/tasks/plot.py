@@ -19,6 +19,7 @@ from smoecast.fields.reader import open_file
 from smoecast.nn.inspection import routing_map
 from smoecast.nn.network import smoe_layers
 from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.readers import reading
 from smoecast.tasks.assembly import open_model
 
 if TYPE_CHECKING:
@@ -99,24 +100,25 @@ def _maps(config: Config) -> Pictures:
     forecasts = open_file(path).isel(init_time=-1, lead_time=-1)
     start = np.datetime64(forecasts["init_time"].item(), "ns")
     lead = np.timedelta64(forecasts["lead_time"].item(), "ns")
-    truth = store.open_store(config.store)["fields"]
-    for channel in (c for c in config.targets if channels.has_field(forecasts, c)):
-        found = channels.field(forecasts, channel, str(path))
-        members = "number" in found.dims
-        field = (found.mean("number") if members else found).values
-        now = truth.sel(channel=channel, time=start).values
-        name = "ensemble mean" if members else "forecast"
-        panels = {name: (field, False)}
-        if start + lead in truth["time"].values:
-            true = truth.sel(channel=channel, time=start + lead).values
-            panels |= {
-                "truth": (true, False),
-                f"{name} - truth": (field - true, True),
-                "persistence - truth": (now - true, True),
-            }
-        title = f"{channel}, {int(times.as_hours(lead))} h from {times.iso(start)}"
-        places = (forecasts["latitude"].values, forecasts["longitude"].values)
-        yield channel, drawing.maps(panels, *places, title=title, unit=_unit(channel))
+    with reading(config.store):
+        truth = store.open_store(config.store)["fields"]
+        for channel in (c for c in config.targets if channels.has_field(forecasts, c)):
+            found = channels.field(forecasts, channel, str(path))
+            members = "number" in found.dims
+            field = (found.mean("number") if members else found).values
+            now = truth.sel(channel=channel, time=start).values
+            name = "ensemble mean" if members else "forecast"
+            panels = {name: (field, False)}
+            if start + lead in truth["time"].values:
+                true = truth.sel(channel=channel, time=start + lead).values
+                panels |= {
+                    "truth": (true, False),
+                    f"{name} - truth": (field - true, True),
+                    "persistence - truth": (now - true, True),
+                }
+            title = f"{channel}, {int(times.as_hours(lead))} h from {times.iso(start)}"
+            places = (forecasts["latitude"].values, forecasts["longitude"].values)
+            yield channel, drawing.maps(panels, *places, title=title, unit=_unit(channel))
 
 
 def _scores(config: Config) -> Pictures:

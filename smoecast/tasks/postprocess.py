@@ -7,6 +7,8 @@ from typing import Any
 from smoecast import console
 from smoecast.config import Config
 from smoecast.config_products import Products, products
+from smoecast.data import files
+from smoecast.data.unchanged import Inputs, unchanged
 from smoecast.disk import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import times
@@ -60,19 +62,36 @@ def postprocess(
     ModelError
         The calibration does not fit the ensemble.
     OutputError
-        The file could not be written whole, or what has its name is no result.
+        The file could not be written whole, what has its name is no result, or an input changed
+        meanwhile.
     """
     path = output or config.place / "calibrated.nc"
     results.check_output(path)
     wanted = products(config.postprocess.write)
-    calibration = _calibration(config, model)
-    _check_events(wanted, calibration)
-    incoming = open_incoming(config, calibration, inputs)
-    maker = _maker(config, calibration, incoming, wanted)
+    paths = files.expand(inputs, "--input") if inputs else []
+    truth = files.expand(config.postprocess.truth, "postprocess.truth")
+    with unchanged([*paths, *truth], _stores(config, model, paths)) as held:
+        calibration = _calibration(config, model, held)
+        _check_events(wanted, calibration)
+        incoming = open_incoming(config, calibration, paths, held.manifest[: len(paths)])
+        maker = _maker(config, calibration, incoming, wanted)
+        described = _described(maker, incoming) | results.arguments(
+            model=model, inputs=inputs, output=output
+        )
+        return _make(maker, incoming, described, path, held, verify=verify)
+
+
+def _make(
+    maker: Maker,
+    incoming: Incoming,
+    described: dict[str, Any],
+    path: Path,
+    held: Inputs,
+    *,
+    verify: bool,
+) -> dict[str, Any]:
+    """Calibrate what came in, unless that is there already."""
     starts = incoming.fields["init_time"].values
-    described = _described(maker, incoming) | results.arguments(
-        model=model, inputs=inputs, output=output
-    )
     summary = {
         "output": str(path),
         "starts": len(starts),
@@ -85,18 +104,25 @@ def postprocess(
             save_config(path)
             return {**summary, "written": False}
         with console.progress("calibrating", len(starts)) as step:
-            dataset = calibrated(maker, incoming.fields, step)
-            write_netcdf(dataset.assign_attrs(described), path, gaps=incoming.gaps)
+            dataset = calibrated(maker, incoming.fields, step).assign_attrs(described)
+            write_netcdf(dataset, path, gaps=incoming.gaps, confirm=held.confirm)
         save_config(path)
     return {**summary, "written": True}
 
 
-def _calibration(config: Config, model: Path | None) -> Calibration:
+def _stores(config: Config, model: Path | None, paths: Sequence[Path]) -> list[Path]:
+    """Return the stores that may be read: none where a fitted calibration meets files."""
+    if model is not None and paths and config.postprocess.members_by != "schaake":
+        return []
+    return [config.store, config.ensemble_store]
+
+
+def _calibration(config: Config, model: Path | None, held: Inputs) -> Calibration:
     if model is not None:
         return open_calibration(model)
     if config.postprocess.method == "raw":
         return raw_calibration(config)
-    fit(config)
+    fit(config, held)
     return open_calibration(config.calibration)
 
 

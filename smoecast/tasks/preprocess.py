@@ -14,6 +14,7 @@ from smoecast import console
 from smoecast.config import Config
 from smoecast.data import archive, checks, files, raw, splits, statistics
 from smoecast.data.sources import Kind
+from smoecast.data.unchanged import ChangedError, Inputs, unchanged
 from smoecast.disk import lock
 from smoecast.errors import InputError
 from smoecast.fields import draft as drafts
@@ -23,11 +24,19 @@ from smoecast.tasks import planning, workers
 _SCALE_TIMES = 64
 
 
-def preprocess(config: Config) -> dict[str, Any]:
+def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
     """Make the stores of a run: analyses, and ensemble forecasts where the run has them.
 
     A run that was killed goes on with the chunks that are missing; the store is the same to the
-    byte however often it was killed and however many workers made it.
+    byte however often it was killed and however many workers made it. One that is there is compared
+    with its checksums, and made again if it is damaged.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    verify : bool
+        Whether all of a store that is there is read and compared, not only some chunks.
 
     Returns
     -------
@@ -39,35 +48,49 @@ def preprocess(config: Config) -> dict[str, Any]:
     InputError
         A raw file is missing, damaged or incomplete, or has no channel of that name.
     OutputError
-        The store could not be written.
+        The store could not be written, or a raw file changed meanwhile.
     LockedError
-        Another process preprocesses the same run.
+        Another process preprocesses the same run, or reads the store that is to be replaced.
     """
-    return {kind: _make(config, kind) for kind in planning.kinds_of(config)}
+    return {kind: _make(config, kind, verify) for kind in planning.kinds_of(config)}
 
 
-def _make(config: Config, kind: Kind) -> dict[str, Any]:
+def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
     """Make the store of one kind, or go on with it, or find it done."""
     path = planning.store_of(config, kind)
     with lock(config.data_place):
-        details = _details(config, kind)
-        if _is_done(path, details):
-            return _described(path, written=False)
-        content = archive.content(config, kind, details["identity"])
-        draft = drafts.begin(_template(content, config, kind), path, details)
-        missing = draft.missing()
-        if len(missing) < len(draft.chunks):
-            done = len(draft.chunks) - len(missing)
-            console.say(f"{done} of {len(draft.chunks)} parts are there already")
+        paths, memory = raw.raw_files(config, kind), config.data_place / files.DIGESTS
+        try:
+            with unchanged(paths, memory=memory) as inputs:
+                details = _details(config, kind, inputs.manifest)
+                done = _is_done(path, details, verify)
+                if not done:
+                    _write(config, kind, details, inputs)
+        except ChangedError:
+            drafts.discard(path)  # nobody knows which of its parts are of which version
+            raise
+        drafts.discard(path)  # a run may have been killed between its last two steps
+        return _described(path, written=not done)
+
+
+def _write(config: Config, kind: Kind, details: dict[str, Any], inputs: Inputs) -> None:
+    """Make the store of one kind, or go on with it."""
+    path = planning.store_of(config, kind)
+    content = archive.content(config, kind, details["identity"])
+    draft = drafts.begin(_template(content, config, kind), path, details)
+    missing = draft.missing()
+    if len(missing) < len(draft.chunks):
+        done = len(draft.chunks) - len(missing)
+        console.say(f"{done} of {len(draft.chunks)} parts are there already")
+    try:
         with console.progress(f"preprocessing {kind}", max(len(missing), 1)) as step:
-            try:
-                workers.each(partial(fill, config, kind, draft), missing, config.preprocess, step)
-            except InputError:
-                draft.discard()  # with other input it is another store
-                raise
-        mean, std = statistics.merged(draft.notes())
-        draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
-        return _described(path, written=True)
+            workers.each(partial(fill, config, kind, draft), missing, config.preprocess, step)
+    except InputError:
+        drafts.discard(path)  # with other input it is another store
+        raise
+    inputs.confirm()
+    mean, std = statistics.merged(draft.notes())
+    draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
 
 
 def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
@@ -106,28 +129,39 @@ def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
     return content.assign({name: ("channel", value) for name, value in packing.items()})
 
 
-def _details(config: Config, kind: Kind) -> dict[str, Any]:
+def _details(config: Config, kind: Kind, manifest: list[dict[str, Any]]) -> dict[str, Any]:
     if kind == "analyses":
         keep = {"data": config.data.model_dump(mode="json", exclude={"files", "run"})}
     else:
         wanted = {"source", "channels", "lead_hours", "split"}
         keep = {"postprocess": config.postprocess.model_dump(mode="json", include=wanted)}
-    manifest = files.manifest(raw.raw_files(config, kind), config.data_place / files.DIGESTS)
     made_from = {**keep, "manifest": manifest}
     text = json.dumps(made_from, sort_keys=True)
     return {**made_from, "identity": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _is_done(path: Path, details: dict[str, Any]) -> bool:
-    """Whether the store stands and is of this identity; one that cannot be read is made again."""
+def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
+    """Whether the store stands, is of this identity and undamaged; otherwise it is made again.
+
+    One that an earlier version made gets its checksums, so that nothing has to be made again.
+    """
     if not path.exists():
         return False
     try:
         with store.open_store(path) as dataset:
-            return bool(store.details_of(dataset).get("identity") == details["identity"])
-    except InputError:
-        console.say(f"{path}: damaged, or of an older version: it is made again")
+            if store.details_of(dataset).get("identity") != details["identity"]:
+                return False
+        if store.sums_of(path) is None:
+            store.verify_store(path, whole=False)
+            with drafts.storing(path):
+                store.add_checksums(path)
+            console.say(f"{path}: an earlier version made it; it has checksums from now on")
+        else:
+            store.verify_store(path, whole=whole)
+    except InputError as problem:
+        console.say(f"{str(problem).partition('; delete')[0]}: the store is made again")
         return False
+    return True
 
 
 def _described(path: Path, *, written: bool) -> dict[str, Any]:

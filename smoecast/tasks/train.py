@@ -16,6 +16,7 @@ from smoecast.config_learning import FineTuning, Training
 from smoecast.configfile import dump
 from smoecast.data.rolled import RolledSamples
 from smoecast.data.samples import Held, OnDevice, Samples
+from smoecast.data.unchanged import Inputs, unchanged
 from smoecast.disk import lock, write_atomic
 from smoecast.errors import ModelError
 from smoecast.fields import store
@@ -68,15 +69,21 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
         The model to start from is missing, damaged, or another network.
     LockedError
         Another process is training in the same folder.
+    OutputError
+        The store changed meanwhile.
     Interrupted
         A signal came; the state is saved and the same command goes on from there.
     """
     with join(config.training.device) as team:
         if not team.first:
             console.mute()
-        with _alone(config, team), store.open_store(config.store) as dataset:
+        with (
+            _alone(config, team),
+            unchanged(stores=[config.store]) as held,
+            store.open_store(config.store) as dataset,
+        ):
             for stage in _stages(config, fresh):
-                outcome = _train(stage, dataset, team, fresh)
+                outcome = _train(stage, dataset, team, fresh, held)
             return outcome
 
 
@@ -103,7 +110,9 @@ def _stages(config: Config, fresh: bool) -> list[_Stage]:
     return [_Stage(before, before, place), tuning]
 
 
-def _train(stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[str, Any]:
+def _train(
+    stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool, held: Inputs
+) -> dict[str, Any]:
     config, folder = stage.config, stage.folder
     inputs = inputs_of(config, dataset)
     samples = samples_of(config, dataset, inputs)
@@ -116,7 +125,16 @@ def _train(stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool) -> dict[
             (config.model / name).unlink(missing_ok=True)  # also that of the fine-tuning
         folder.mkdir(exist_ok=True)
         write_atomic(folder / "config.yaml", dump(stage.asked).encode())
-    outcome = _learn(stage, network, samples, state, team, fresh)
+    reads_on = config.training.cache == "disk"
+    if not reads_on:
+        held.confirm()  # all is in memory by now
+
+    def confirm() -> None:
+        if reads_on:
+            held.confirm(folder / RESUME)
+
+    outcome = _learn(stage, network, samples, state, team, fresh, confirm)
+    confirm()
     if team.first and (outcome["trained"] or not (folder / STATE).exists()):
         save_model(folder, network.state_dict(), {**state, "training": dict(outcome)})
     team.wait()  # who goes on from this model finds it written
@@ -131,8 +149,10 @@ def _learn(
     state: Mapping[str, Any],
     team: Team,
     fresh: bool,
+    confirm: Callable[[], None],
 ) -> Outcome:
     def keep_last(tensors: dict[str, Tensor]) -> None:
+        confirm()
         if config.training.keep_last:
             inner = part(tensors, "network.") if learner is not network else tensors
             save_model(stage.folder / LAST, inner, state)

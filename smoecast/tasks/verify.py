@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from smoecast.errors import InputError, SmoecastError
+from smoecast.errors import InputError, OutputError, SmoecastError
 from smoecast.fields import checksums
 from smoecast.fields.results import read_attributes
+from smoecast.fields.store import verify_store
 
 _METADATA = (".zgroup", ".zattrs", ".zmetadata")
 _OF_MODEL = ("state.json", "model.safetensors")
@@ -62,9 +63,10 @@ def _check(path: Path, kind: str) -> None:
 
         verify_model(path)
     elif kind == "store":
-        from smoecast.fields.store import verify_store  # type: ignore[attr-defined] # noqa: PLC0415
-
-        verify_store(path, whole=True)
+        try:
+            verify_store(path, whole=True)
+        except InputError as error:  # as an input it would be 3; what is verified is a result
+            raise OutputError(str(error)) from None
     elif path.is_dir():
         raise InputError(
             f"{path}: is neither a result nor a store nor a model: name those that are in it"

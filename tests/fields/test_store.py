@@ -134,7 +134,8 @@ def test_a_draft_of_something_else_is_thrown_away(tmp_path: Path) -> None:
 
 
 def test_a_discarded_draft_leaves_nothing(tmp_path: Path) -> None:
-    drafts.begin(content(), tmp_path / "store.zarr", {"identity": "abc"}).discard()
+    drafts.begin(content(), tmp_path / "store.zarr", {"identity": "abc"})
+    drafts.discard(tmp_path / "store.zarr")
     assert list(tmp_path.iterdir()) == []
 
 

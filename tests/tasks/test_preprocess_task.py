@@ -197,7 +197,7 @@ def test_digests_are_read_again_only_where_a_file_changed(tmp_path: Path, raw: P
     memory = tmp_path / "digests.json"
     first = files.manifest([raw], memory)
     known = json.loads(memory.read_text())
-    known[str(raw)][2] = "remembered"
+    known[str(raw)][-1] = "remembered"
     memory.write_text(json.dumps(known))
     assert files.manifest([raw], memory)[0]["sha256"] == "remembered"
     os.utime(raw, ns=(1, 1))
@@ -215,5 +215,5 @@ def test_a_store_that_cannot_be_read_is_made_again(
     (config.store / ".zmetadata").write_text("{")
     (config.store / ".zattrs").unlink()
     assert task.preprocess(config)["analyses"]["written"]
-    assert "it is made again" in capsys.readouterr().err
+    assert "no readable store (JSONDecodeError): the store is made again" in capsys.readouterr().err
     assert tree(config.store) == whole

@@ -117,7 +117,6 @@ def test_no_path_is_a_usage_error() -> None:
     assert call().exit_code == 2
 
 
-@pytest.mark.xfail(reason="waits for fields.store.verify_store", raises=AssertionError)
 def test_a_store_of_preprocess(done: Config, tmp_path: Path) -> None:
     found = call(done.store)
     assert found.exit_code == 0

@@ -1,0 +1,132 @@
+"""Inputs of a run: at its end they must be what they were at its beginning.
+
+A file is known by size, times and inode. Where one of these has changed, its checksum decides, so
+that a touched or copied file is no other one. A store is held besides (`readers.reading`), so that
+no run of smoecast puts another in its place meanwhile.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smoecast.data import files as raw
+from smoecast.data.manifest import sha256_of
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import store, store_checksums
+from smoecast.fields.zarrarray import METADATA
+from smoecast.readers import reading
+
+
+class ChangedError(OutputError):
+    """An input is another one than at the beginning of the run."""
+
+
+@dataclass
+class Inputs:
+    """What a run reads.
+
+    Attributes
+    ----------
+    manifest : list of dict
+        Name, size and sha256 of each file, in order, as they were at the beginning.
+    """
+
+    manifest: list[dict[str, Any]]
+    _before: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    _same: dict[Path, Callable[[Path], bool]] = field(default_factory=dict)
+
+    def confirm(self, *spoiled: Path) -> None:
+        """Look whether every file still has its content.
+
+        Parameters
+        ----------
+        *spoiled : Path
+            Files that were made of what was read, and are removed if that has changed.
+
+        Raises
+        ------
+        ChangedError
+            One is gone or has changed: what was made of it is of two versions.
+        """
+        for path, before in self._before.items():
+            if _state(path) == before:
+                continue
+            if path not in self._same or not path.is_file() or not self._same[path](path):
+                for made in spoiled:
+                    made.unlink(missing_ok=True)
+                raise ChangedError(
+                    f"{path}: changed while this run was reading it, so the result would be of two "
+                    "versions and was not kept: run again when nothing writes to the file any more"
+                )
+
+
+@contextmanager
+def unchanged(
+    files: Sequence[Path] = (), stores: Iterable[Path] = (), memory: Path | None = None
+) -> Iterator[Inputs]:
+    """Hold the inputs of a run while it reads them, and check the stores cheaply.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        As `fields.reader` opens them: ``.zmetadata`` stands for the group in its folder.
+    stores : iterable of Path
+        Made by `preprocess`; one that is not there is none to hold.
+    memory : Path, optional
+        Remembers the digests of files, see `files.manifest`.
+
+    Yields
+    ------
+    Inputs
+        `Inputs.confirm` is to be called before a result takes its place.
+
+    Raises
+    ------
+    InputError
+        A store is damaged, see `store.verify_store`.
+    ChangedError
+        What went wrong while the inputs were held went wrong with one that had changed.
+    """
+    with ExitStack() as held:
+        inputs = Inputs([])
+        for path in filter(Path.exists, stores):
+            held.enter_context(reading(path))
+            inputs._before |= _states(path.rglob("*"))
+            store.verify_store(path, whole=False)
+            if sums := store.sums_of(path):
+                kept = path / store.FIELDS / store_checksums.NAME
+                inputs._same |= {path / name: known.fits for name, known in sums.items()}
+                inputs._same[kept] = partial(_has, sha256_of(kept))
+        for path in files:
+            group = path.name == METADATA
+            if group:
+                held.enter_context(reading(path.parent))
+            inputs._before |= _states(path.parent.rglob("*") if group else [path])
+        inputs.manifest = raw.manifest(files, memory)
+        for path, entry in zip(files, inputs.manifest, strict=True):
+            inputs._same[path] = partial(_has, entry["sha256"])
+        try:
+            yield inputs
+        except (InputError, OSError, RuntimeError, ValueError):
+            inputs.confirm()  # a file that is overwritten fails its reader in any way
+            raise
+
+
+def _states(paths: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+    return {path: _state(path) for path in paths if path.is_file()}
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Return size, times and inode of a file; nothing if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _has(digest: str, path: Path) -> bool:
+    return sha256_of(path) == digest
