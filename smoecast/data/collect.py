@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import console
+from smoecast.confine import confine
 from smoecast.data.answers import GoneError
 from smoecast.data.fetch import fetch
 from smoecast.data.manifest import Entry, Manifest, entry_of
@@ -17,7 +18,7 @@ from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience, SpentError
 from smoecast.data.pieces import fetch_pieces
 from smoecast.data.remote import Remote, shown
-from smoecast.disk import confine, lock
+from smoecast.disk import lock
 from smoecast.errors import InputError, NotPublishedError
 
 

@@ -21,12 +21,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from smoecast.confine import confine
 from smoecast.data.collect import Hooks, collect
 from smoecast.data.gaps import HORIZONTAL, empty_places, everywhere, refuse_empty_days
 from smoecast.data.manifest import Manifest
 from smoecast.data.patience import Limits
 from smoecast.data.remote import Remote
-from smoecast.disk import confine, write_atomic
+from smoecast.disk import write_atomic
 from smoecast.errors import InputError
 from smoecast.fields.zarrarray import METADATA, ZarrArray
 from smoecast.fields.zarrgroup import PART

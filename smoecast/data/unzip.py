@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from smoecast.disk import confine, staging
+from smoecast.confine import confine
+from smoecast.disk import staging
 from smoecast.errors import InputError, OutputError
 
 _BLOCK = 1 << 20

@@ -8,14 +8,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.times import (
-    as_hours,
-    as_lead,
-    as_ns,
-    check_axis,
-    later,
-    leads_between,
-)
+from smoecast.fields.times import as_hours, as_lead, as_ns, check_axis, later, leads_between
 from smoecast.names import VARIABLES
 
 _CLOCKS = ("time", "init_time", "lead_time")

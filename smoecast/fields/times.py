@@ -290,11 +290,9 @@ def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Datas
 def _looked_up(truth: xr.Dataset, where: np.ndarray) -> xr.Dataset:
     """Take the times at the indices `where`, (init_time, lead_time), out of `truth`."""
     timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
+    moving = truth[timed]
     # One take per lead time keeps dask chunks along init_time; a 2-D indexer would not.
-    columns = [
-        truth[timed].isel(time=column).drop_vars("time").rename(time="init_time")
-        for column in where.T
-    ]
+    columns = [moving.isel(time=c).drop_vars("time").rename(time="init_time") for c in where.T]
     found = xr.concat(
         columns, dim="lead_time", data_vars="all", coords="minimal", compat="override", join="exact"
     ).transpose("init_time", "lead_time", ...)

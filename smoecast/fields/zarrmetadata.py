@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from smoecast.disk import is_plain
+from smoecast.confine import is_plain
 from smoecast.errors import InputError
 from smoecast.fields.zarrarray import METADATA, ZarrArray
 from smoecast.fields.zarrcodecs import codecs_of

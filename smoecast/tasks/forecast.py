@@ -12,22 +12,18 @@ from numpy.typing import NDArray
 
 from smoecast import console, zoo
 from smoecast.config import Config
-from smoecast.data import channels, checks, files, series, splits
-from smoecast.data.unchanged import Inputs, unchanged
+from smoecast.data import channels, files, splits
+from smoecast.data.unchanged import unchanged
 from smoecast.disk import lock
-from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
-from smoecast.fields import store, times
-from smoecast.fields.derived import derive
-from smoecast.fields.grid import grid_of
+from smoecast.errors import ConfigError
+from smoecast.fields import times
 from smoecast.fields.netcdf import write_netcdf
-from smoecast.fields.reader import open_files
-from smoecast.fields.regrid import regrid
 from smoecast.fields.wb2 import write_wb2
 from smoecast.tasks import results
-from smoecast.tasks.assembly import Model, open_model
+from smoecast.tasks.assembly import open_model
 from smoecast.tasks.ensembling import Ensemble, Member, ensemble_of
+from smoecast.tasks.initial_conditions import initial_conditions, select_starts
 from smoecast.tasks.results import attributes, is_there, save_config
-from smoecast.tasks.stepping import Plan
 from smoecast.training.state import identity_of
 
 BATCH = 16
@@ -37,8 +33,6 @@ BATCH_BYTES = 128 * 2**20
 """Of the forecasts of one batch, at most, unless one start has more."""
 
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr"}
-
-LATEST = "latest"
 
 
 def forecast(
@@ -96,8 +90,8 @@ def forecast(
     paths = files.expand(inputs, "--input") if inputs else []
     stores = [config.store] if not paths or set(asked) & set(splits.PARTS) else []
     with unchanged(paths, stores) as held, lock(path.parent):
-        fields, manifest = _initial_conditions(config, ensemble.model, paths, held)
-        starts = _starts(config, asked, fields, ensemble)
+        fields, manifest = initial_conditions(config, ensemble.model, paths, held)
+        starts = select_starts(config, asked, fields, ensemble)
         described = _described(config, ensemble, manifest, starts) | results.arguments(
             models=models, inputs=inputs, init_times=init_times, output=output
         )
@@ -147,95 +141,6 @@ def _output(config: Config, output: Path | None) -> Path:
             f"give --format {form} or a name that ends in {wanted}"
         )
     return output
-
-
-def _initial_conditions(
-    config: Config, model: Model, paths: Sequence[Path], held: Inputs
-) -> tuple[xr.DataArray, Any]:
-    """Return the analyses (time, channel, latitude, longitude), lazy, and their manifest."""
-    if not paths:
-        dataset = store.open_store(config.store)
-        fields, manifest = dataset["fields"], store.details_of(dataset)["manifest"]
-        missing = sorted(set(model.inputs.channels) - set(fields["channel"].values))
-        if missing:
-            raise ModelError(f"{config.store}: the model needs {missing[0]}, the store has none")
-        fields = fields.sel(channel=list(model.inputs.channels))
-        source = str(config.store)
-    else:
-        manifest, source = held.manifest, checks.named(paths)
-        opened = series.evenly(open_files(paths), model.config.data.step_hours, source)
-        opened = derive(opened, model.inputs.channels, (), source)
-        fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)
-        checks.check_finite(fields, paths)
-    grid = grid_of(fields)
-    if not grid.matches(model.inputs.grid):
-        raise ModelError(
-            f"{source}: the fields are on {grid.describe()}, the model wants "
-            f"{model.inputs.grid.describe()}; bring fields on the model's grid"
-        )
-    return fields, manifest
-
-
-def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
-    """Return fields from files on the model's grid, in the way its own data came to it."""
-    own, wanted = grid_of(fields), model.inputs.grid
-    if own.matches(wanted):
-        return fields
-    method = model.config.data.regrid
-    console.say(f"regridding ({method}) {own.describe()} to {wanted.describe()}")
-    return regrid(fields, wanted, method)
-
-
-def _starts(
-    config: Config, asked: Sequence[str], fields: xr.DataArray, ensemble: Ensemble
-) -> NDArray[np.datetime64]:
-    """Return the starts asked for, once each has its history."""
-    there = fields["time"].values
-    wanted: list[NDArray[np.datetime64]] = []
-    for text in asked:
-        if text == LATEST:
-            wanted.append(there[-1:])
-        elif text in splits.PARTS:
-            earliest = there[0] + ensemble.history[-1] * series.HOUR
-            wanted.append(_part(config, text, ensemble.plan, earliest))
-        else:
-            wanted.append(times.parse_times([text], config.forecast.every_hours))
-    starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
-    if starts[-1] > there[-1]:
-        raise NotPublishedError(
-            f"the analyses end at {times.iso(there[-1])}, a forecast from {times.iso(starts[-1])} "
-            "has to wait: run the same command when they have arrived"
-        )
-    for hours in ensemble.history:
-        needed = starts - hours * series.HOUR
-        missing = needed[~np.isin(needed, there)]
-        if len(missing):
-            raise InputError(
-                f"the analysis of {times.iso(missing[0])} is missing (and {len(missing) - 1} "
-                f"more), needed {hours} h before the start; bring it or choose another start"
-            )
-    return starts
-
-
-def _part(config: Config, part: str, plan: Plan, earliest: np.datetime64) -> NDArray[np.datetime64]:
-    """Return the starts in a part of the split whose every lead time holds in it as well.
-
-    None is before `earliest`, the first that has its history: a part may begin with the data.
-    """
-    with store.open_store(config.store) as dataset:
-        inside = dataset["time"].values[dataset[part].values]
-    first = inside.astype("datetime64[D]")
-    on_step = (inside - first) % (config.forecast.every_hours * series.HOUR) == 0 * series.HOUR
-    starts: NDArray[np.datetime64] = inside[
-        on_step & (inside >= earliest) & (inside + plan.lead_hours[-1] * series.HOUR <= inside[-1])
-    ]
-    if not len(starts):
-        raise ConfigError(
-            f"the {part} split holds no start with its history and a truth "
-            f"{plan.lead_hours[-1]} h later; "
-            "give --init-time or a smaller forecast.every_hours"
-        )
-    return starts
 
 
 def _lazy(

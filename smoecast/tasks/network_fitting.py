@@ -19,13 +19,7 @@ from smoecast.fields.grid import Grid
 from smoecast.fields.plane import Plane
 from smoecast.fields.times import as_hours
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.corrections import (
-    Fields,
-    Tensors,
-    check_members,
-    new_correction,
-    predictors_of,
-)
+from smoecast.tasks.corrections import Fields, Tensors, check_members, new_correction, predictors_of
 from smoecast.tasks.descriptions import CONSTANTS
 from smoecast.training.course import device_of
 from smoecast.training.loop import train as learn

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from smoecast import names
 from smoecast.config import Config
+from smoecast.confine import confine
 from smoecast.data import channels
-from smoecast.disk import confine
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file

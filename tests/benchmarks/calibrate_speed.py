@@ -87,8 +87,8 @@ def untrained(config):
     import torch
 
     from smoecast.nn.normalize import Statistics
-    from smoecast.tasks.assembly import CONSTANTS
     from smoecast.tasks.corrections import new_correction, predictors_of
+    from smoecast.tasks.descriptions import CONSTANTS
     from smoecast.training.state import save_model
 
     place, settings = place_of_benchmark(), config.postprocess

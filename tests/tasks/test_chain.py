@@ -10,13 +10,7 @@ from small_world import BIAS, analyses, small_run
 
 from smoecast.config import Config
 from smoecast.disk import lock
-from smoecast.errors import (
-    ConfigError,
-    InputError,
-    LockedError,
-    ModelError,
-    NotPublishedError,
-)
+from smoecast.errors import ConfigError, InputError, LockedError, ModelError, NotPublishedError
 from smoecast.fields import store
 from smoecast.tasks.assembly import open_model
 from smoecast.tasks.evaluate import evaluate, tables

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from smoecast import configfile, zoo
 from smoecast.cli.main import app
+from smoecast.data.inputs import Inputs
 from smoecast.errors import InputError
 from smoecast.nn.cost import count_parameters
 from smoecast.nn.network import build
-from smoecast.tasks.assembly import Inputs
 from smoecast.tasks.planning import plan
 from smoecast.tasks.preprocess import preprocess
 
