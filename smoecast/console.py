@@ -4,6 +4,7 @@ Bars appear only on a terminal; elsewhere (cron, a pipe, a batch job) plain line
 `NO_COLOR` and ``--quiet`` are honoured.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def mute() -> None:
 def say(text: str) -> None:
     """Print one line of progress or log to stderr, unless quiet."""
     if not _state["quiet"]:
-        print(text, file=sys.stderr, flush=True)
+        _note(text)
 
 
 def result(text: str) -> None:
@@ -39,8 +40,23 @@ def result(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """Print an error to stderr, quiet or not."""
-    print(f"smoecast: {text}", file=sys.stderr, flush=True)
+    """Print an error to stderr, quiet or not, on one line."""
+    _note(f"smoecast: {' '.join(text.splitlines())}")
+
+
+def drop(number: int) -> None:
+    """Let a standard stream that takes no more lead nowhere: Python would fail again at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
+    os.close(null)
+
+
+def _note(text: str) -> None:
+    """Print to stderr; where it is full or gone, no run is given up for that."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        drop(2)
 
 
 class Progress(Protocol):

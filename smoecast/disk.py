@@ -10,6 +10,7 @@ another run is writing just now. Then it takes its place by one rename.
 import ctypes
 import errno
 import fcntl
+import glob
 import json
 import os
 import re
@@ -32,6 +33,11 @@ _OF_VERSION_1 = re.compile(r"\..+\.\d{1,7}\.(tmp|part)|\..+\.zarr\.part")
 """What versions before 0.2 left behind; they wrote nothing without the folder's lock."""
 _SWAPPED_OF_VERSION_1 = re.compile(r"\.(.+\.zarr)\.old")
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def named(text: str) -> Path:
+    """Return the path that a user named, ``~`` expanded; that of a user unknown here is kept."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  # that of pathlib raises RuntimeError
 
 
 def sync(path: Path) -> None:
@@ -61,7 +67,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         try:
             if not _hold(descriptor, temporary):
                 continue  # swept before it was held
-            with open(descriptor, "wb", closefd=False) as file:
+            with _naming(temporary, path), open(descriptor, "wb", closefd=False) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
@@ -118,9 +124,10 @@ def put(part: Path, path: Path) -> None:
         The disk is full or refuses.
     """
     refuse_special(path, folder=part.is_dir())
-    for file in sorted(part.rglob("*")) if part.is_dir() else []:
-        sync(file)
-    sync(part)
+    with _naming(part, path):
+        for file in sorted(part.rglob("*")) if part.is_dir() else []:
+            sync(file)
+        sync(part)
     if part.is_dir() and path.exists():
         with unread(path):
             _exchange(part, path)
@@ -161,6 +168,22 @@ def refuse_special(path: Path, *, folder: bool = False) -> None:
     raise OutputError(f"{path}: is {what}, which is not replaced: choose another name")
 
 
+def place_of(path: Path) -> Path:
+    """Return the place for which a temporary name stands; any other path as it is.
+
+    What lies in a folder that grows is where it will be.
+    """
+    parts: list[str] = []
+    for name in path.parts:
+        staged = bool(parts) and parts[-1].endswith(".part") and _OURS.fullmatch(parts[-1])
+        if staged:
+            parts.pop()  # the folder of `staging`, beside the place
+        parts.append(name)
+    if parts and _OURS.fullmatch(parts[-1]):
+        parts[-1] = parts[-1][1:].rsplit(".", 2)[0]
+    return Path(*parts)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it; nothing there is well too."""
     if path.is_dir() and not path.is_symlink():
@@ -185,6 +208,13 @@ def sweep(folder: Path) -> None:
                 remove(path)
             else:
                 path.rename(place)  # killed between two renames: the only copy
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what killed runs left of one file or folder, where nobody locks the whole folder."""
+    for left in sorted(path.parent.glob(f".{glob.escape(path.name)}.*")):
+        if _OURS.fullmatch(left.name) and place_of(left) == path:
+            _remove_left(left)
 
 
 @contextmanager
@@ -250,6 +280,17 @@ def _holder(descriptor: int) -> str:
         return " (pid {pid} on {host} since {since}: {command})".format_map(holder)
     except (OSError, ValueError, TypeError, KeyError):
         return ""
+
+
+@contextmanager
+def _naming(part: Path, path: Path) -> Iterator[None]:
+    """Say in an OSError which file was on its way where; those of write and fsync do not."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.filename is not None:
+            raise
+        raise OSError(problem.errno, problem.strerror, str(part), None, str(path)) from None
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from smoecast.disk import named
 from smoecast.errors import ConfigError, ModelError
 from smoecast.reading import read_small
 
@@ -36,10 +37,10 @@ def locate(name_or_path: str, file: str = "") -> Path:
     ConfigError
         It is neither a name in the zoo nor a path that exists.
     """
+    path = named(name_or_path)
     try:
-        path = Path(name_or_path).expanduser()
         there = path.exists()
-    except (OSError, RuntimeError) as error:  # too long, not allowed, or no such home
+    except OSError as error:  # too long, or not allowed
         raise ConfigError(f"{name_or_path[:100]}: cannot be looked up ({error})") from None
     if there:
         return path

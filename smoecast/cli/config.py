@@ -1,7 +1,7 @@
 """`smoecast config`: write, check, show and describe configs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,52 +18,67 @@ app = typer.Typer(
 def init(
     path: Annotated[Path, typer.Argument(help="Config file to write.")] = Path("run.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Write a config with every key at its default, each explained, to edit."""
 
     def task() -> dict[str, str]:
-        from smoecast import configfile
-        from smoecast.disk import write_atomic
+        from smoecast import configfile, disk
 
         text = configfile.template(path.stem)
         configfile.parse(text, f"{path}: the run would be called '{path.stem}'")
-        try:
-            if path.exists() and not force:
-                raise ConfigError(f"{path}: the file exists; choose another name or give --force")
-            write_atomic(path, text.encode())
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
+        if path.exists() and not force:
+            raise ConfigError(f"{path}: the file exists; choose another name or give --force")
+        if not path.parent.is_dir():
+            raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+        disk.sweep_beside(path)
+        disk.write_atomic(path, text.encode())
         return {"config": str(path)}
 
-    run(task, lambda s: f"wrote {s['config']}; edit it, then: smoecast config check -c {path}")
+    def show(s: dict[str, str]) -> str:
+        return f"wrote {s['config']}; edit it, then: smoecast config check -c {path}"
+
+    run(task, show, debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
-def check(config: options.Config, set_: options.Set = None) -> None:
+def check(config: options.Config, set_: options.Set = None, debug: options.Debug = False) -> None:
     """Check a config: unknown keys, values that do not fit, parts that do not hang together."""
 
     def task() -> dict[str, str]:
         read_config(config, set_)
         return {"config": config}
 
-    run(task, lambda s: f"{s['config']}: good")
+    run(task, lambda s: f"{s['config']}: good", debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
-def show(config: options.Config, set_: options.Set = None, as_json: options.Json = False) -> None:
+def show(
+    config: options.Config,
+    set_: options.Set = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
     """Show a config as a run would use it, every key resolved."""
-    from smoecast import configfile
 
-    run(
-        lambda: read_config(config, set_).model_dump(mode="json"),
-        lambda values: configfile.dump(configfile.validate(values, config)).rstrip(),
-        as_json=as_json,
-    )
+    def task() -> dict[str, Any]:
+        return read_config(config, set_).model_dump(mode="json")
+
+    def show(values: dict[str, Any]) -> str:
+        from smoecast import configfile
+
+        return configfile.dump(configfile.validate(values, config)).rstrip()
+
+    run(task, show, as_json=as_json, debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
-def schema() -> None:
+def schema(debug: options.Debug = False) -> None:
     """Print the JSON schema of a config, for editors."""
-    from smoecast import configfile
 
-    run(lambda: {"schema": configfile.schema()}, lambda s: str(s["schema"]))
+    def task() -> dict[str, str]:
+        from smoecast import configfile
+
+        return {"schema": configfile.schema()}
+
+    run(task, lambda s: s["schema"], debug=debug)

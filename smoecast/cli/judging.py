@@ -44,6 +44,7 @@ def evaluate(
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Score forecasts and calibrated ensembles against truth, beside their baselines.
 
@@ -69,7 +70,7 @@ def evaluate(
 
         return tables(s)
 
-    run(task, show, as_json=as_json, quiet=quiet)
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def plot(
@@ -88,6 +89,7 @@ def plot(
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Draw maps, score curves, routing maps, rank histograms and reliability of a run."""
 
@@ -97,7 +99,7 @@ def plot(
         folder = Path(output) if output else None
         return work(read_config(config, set_), kinds=kind or (), output=folder)
 
-    run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet)
+    run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet, debug=debug)
 
 
 def verify(
@@ -131,6 +133,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the demo writes.")] = Path("demo"),
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Run the whole chain on the simulated planet in a few minutes."""
 
@@ -139,4 +142,4 @@ def demo(
 
         return work(folder)
 
-    run(task, lambda s: str(s["report"]), as_json=as_json, quiet=quiet)
+    run(task, lambda s: str(s["report"]), as_json=as_json, quiet=quiet, debug=debug)

@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.",
 
 
 @app.command("list", epilog=EXIT_CODES)
-def list_(as_json: options.Json = False) -> None:
+def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
     """List the models of the zoo."""
 
     def task() -> dict[str, Any]:
@@ -28,11 +28,11 @@ def list_(as_json: options.Json = False) -> None:
         rows = [[m["name"], m["weights"], m["title"]] for m in summary["models"]]
         return console.table(["model", "weights", "what it is"], rows)
 
-    run(task, show, as_json=as_json)
+    run(task, show, as_json=as_json, debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
-def show(model: Name, as_json: options.Json = False) -> None:
+def show(model: Name, as_json: options.Json = False, debug: options.Debug = False) -> None:
     """Show a model's card: what it forecasts, how it was trained, how good it is."""
 
     def task() -> dict[str, Any]:
@@ -40,11 +40,11 @@ def show(model: Name, as_json: options.Json = False) -> None:
 
         return show_model(_locate(model))
 
-    run(task, lambda summary: str(summary["card"]).rstrip(), as_json=as_json)
+    run(task, lambda summary: str(summary["card"]).rstrip(), as_json=as_json, debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
-def verify(model: Name, as_json: options.Json = False) -> None:
+def verify(model: Name, as_json: options.Json = False, debug: options.Debug = False) -> None:
     """Check a model's files against their checksums and each other, and that it loads."""
 
     def task() -> dict[str, Any]:
@@ -59,6 +59,7 @@ def verify(model: Name, as_json: options.Json = False) -> None:
             + ("" if s["sealed"] else "; state.json is of an earlier version, without a checksum")
         ),
         as_json=as_json,
+        debug=debug,
     )
 
 

@@ -33,6 +33,10 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout instead.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no log on stderr.")]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the traceback of an error too; so does SMOECAST_DEBUG=1."),
+]
 Input = Annotated[
     list[str] | None,
     typer.Option("--input", "-i", help="Files, folders or globs; may be given again."),

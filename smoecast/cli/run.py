@@ -1,14 +1,12 @@
 """Around every verb: read the config, call one task, print, end with the right exit code."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from smoecast import console
-from smoecast.errors import ConfigError, SmoecastError
+from smoecast.cli import boundary
+from smoecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from smoecast.config import Config
@@ -39,19 +37,16 @@ def run(
     *,
     as_json: bool = False,
     quiet: bool = False,
+    debug: bool = False,
 ) -> None:
-    """Call a task, print its summary for a person or a machine, and exit."""
+    """Call a task, print its summary for a person or a machine, and exit.
+
+    Whatever fails is one sentence on stderr and an exit code (`boundary.guard`); with `debug` the
+    traceback stands before it.
+    """
     console.configure(quiet=quiet)
-    try:
+    boundary.configure(debug=debug)
+    with boundary.guard():
         summary = task()
-    except SmoecastError as error:
-        console.fail(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        console.fail("interrupted; the same command goes on where it can")
-        raise typer.Exit(130) from None
-    try:
-        console.result(json.dumps(summary, default=str) if as_json else show(summary))
-    except BrokenPipeError:
-        # the reader (head, less) has seen enough; keep Python from failing again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        text = json.dumps(summary, default=str) if as_json else show(summary)
+    boundary.show(text)

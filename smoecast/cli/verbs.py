@@ -30,6 +30,7 @@ def download(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Fetch raw data from the config's source; what is there and right is skipped.
 
@@ -51,7 +52,7 @@ def download(
             return listing.sources(s)
         return listing.plan(s) if dry_run else listing.files(s)
 
-    run(task, show, as_json=as_json, quiet=quiet)
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def preprocess(
@@ -72,6 +73,7 @@ def preprocess(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Turn raw files into one canonical store with statistics of the training times.
 
@@ -97,7 +99,7 @@ def preprocess(
         line = listing.store_plan if dry_run else listing.store
         return "\n".join(line(name, part) for name, part in s.items())
 
-    run(task, show, as_json=as_json, quiet=quiet)
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def train(
@@ -108,6 +110,7 @@ def train(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Train the network; the same command resumes where an earlier one ended."""
 
@@ -123,7 +126,7 @@ def train(
             f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
         )
 
-    run(task, show, as_json=as_json, quiet=quiet)
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def forecast(
@@ -146,6 +149,7 @@ def forecast(
     verify: options.Verify = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Forecast from a store or from analysis files (--input), once or as an ensemble.
 
@@ -167,7 +171,7 @@ def forecast(
             verify=verify,
         )
 
-    run(task, _output_line, as_json=as_json, quiet=quiet)
+    run(task, _output_line, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def postprocess(
@@ -184,6 +188,7 @@ def postprocess(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Calibrate an ensemble: fit where nothing is fitted yet, then apply.
 
@@ -213,7 +218,7 @@ def postprocess(
 
         return listing.effort(s) if dry_run else _output_line(s)
 
-    run(task, show, as_json=as_json, quiet=quiet)
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def _folder(model: str | None) -> Path | None:

@@ -8,13 +8,13 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import requests
 
 from smoecast import console
 from smoecast.data.patience import Patience
+from smoecast.disk import named
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def account() -> tuple[str, str]:
         if key := os.environ.get(f"{prefix}_KEY"):
             return os.environ.get(f"{prefix}_URL", URL), key
     for name in (os.environ.get("CDSAPI_RC", "~/.cdsapirc"), "~/.ecmwfdatastoresrc"):
-        path = Path(name).expanduser()
+        path = named(name)
         if path.is_file():
             pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
             found = {key.strip(): value.strip() for key, value in pairs}

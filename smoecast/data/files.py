@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.data.manifest import sha256_of
-from smoecast.disk import write_atomic
+from smoecast.disk import named, write_atomic
 from smoecast.errors import InputError
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
@@ -33,7 +33,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in patterns:
-        path = Path(pattern).expanduser()
+        path = named(pattern)
         if path.is_dir():
             matches = {p for p in path.iterdir() if p.suffix.lower() in SUFFIXES}
         elif any(sign in pattern for sign in "*?["):

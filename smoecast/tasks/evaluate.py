@@ -10,7 +10,7 @@ import xarray as xr
 from smoecast.config import Config
 from smoecast.data.files import expand
 from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk import lock
+from smoecast.disk import lock, named
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
 from smoecast.fields.results import read_attributes
@@ -152,7 +152,7 @@ def _manifest(paths: Sequence[Path], held: Inputs) -> list[dict[str, Any]]:
 
 def _files(pattern: str) -> list[Path]:
     """Return the files to open: of a Zarr store, its metadata."""
-    metadata = Path(pattern).expanduser() / METADATA
+    metadata = named(pattern) / METADATA
     return [metadata] if metadata.is_file() else expand([pattern], "--input")
 
 

@@ -1,6 +1,7 @@
 """`smoecast plot`: maps, scores, routing, ranks and reliability of a run, as PNG files."""
 
 import importlib.util
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from smoecast import names
 from smoecast.config import Config
 from smoecast.confine import confine
 from smoecast.data import channels
+from smoecast.disk import lock, write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
@@ -56,6 +58,12 @@ def plot(
         matplotlib is not installed, or a kind is unknown.
     InputError
         The run has nothing to draw, or not what was asked for.
+    OutputError
+        The folder cannot be written to, or what is no regular file has a picture's name.
+    OSError
+        The disk is full or refuses.
+    LockedError
+        Another run draws in the same folder.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
@@ -71,20 +79,27 @@ def plot(
         raise InputError(
             f"{config.place / KINDS[kind][0]}: is not there, so no {kind} can be drawn"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     files: list[str] = []
-    for kind in wanted:
-        before = len(files)
-        for name, figure in KINDS[kind][1](config):
-            path = confine(folder, f"{kind}_{name}.png")
-            figure.savefig(path, dpi=DPI)
-            files.append(str(path))
-        if kind in kinds and len(files) == before:
-            raise InputError(
-                f"{config.place / KINDS[kind][0]}: holds nothing to draw as {kind}; run `smoecast "
-                "evaluate` on an ensemble, with evaluate.events for reliability"
-            )
+    with lock(folder):
+        for kind in wanted:
+            before = len(files)
+            for name, figure in KINDS[kind][1](config):
+                path = confine(folder, f"{kind}_{name}.png")
+                _save(figure, path)
+                files.append(str(path))
+            if kind in kinds and len(files) == before:
+                raise InputError(
+                    f"{config.place / KINDS[kind][0]}: holds nothing to draw as {kind}; run "
+                    "`smoecast evaluate` on an ensemble, with evaluate.events for reliability"
+                )
     return {"folder": str(folder), "files": files}
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI)
+    write_atomic(path, picture.getvalue())
 
 
 def _unit(channel: str) -> str:
