@@ -103,3 +103,21 @@ def test_a_mute_process_shows_errors_alone(
     console.result("42")
     console.fail("broken")
     assert capsys.readouterr() == ("", "smoecast: broken\n")
+
+
+def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console.fail("odd\nname: is damaged")
+    assert capsys.readouterr().err == "smoecast: odd name: is damaged\n"
+
+
+def test_no_run_ends_because_nobody_takes_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped = []
+
+    class Full:
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    monkeypatch.setattr(console, "drop", dropped.append)
+    console.say("working")
+    assert dropped == [2]

@@ -10,7 +10,17 @@ import sys
 import pytest
 
 from smoecast import disk
-from smoecast.disk import lock, put, refuse_special, staging, sweep, write_atomic
+from smoecast.disk import (
+    lock,
+    named,
+    place_of,
+    put,
+    refuse_special,
+    staging,
+    sweep,
+    sweep_beside,
+    write_atomic,
+)
 from smoecast.errors import LockedError, OutputError
 
 
@@ -213,3 +223,51 @@ def test_a_lock_that_cannot_be_taken_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="cannot be held for this run"), lock(tmp_path / "file"):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_home_that_nobody_has_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(named("~/run.yaml")) == "/home/me/run.yaml"
+    assert str(named("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("runs/.f.nc.0123abcd.tmp", "runs/f.nc"),
+        ("runs/.f.nc.0123abcd.part", "runs/f.nc"),
+        ("runs/.s.zarr.0123abcd.part/s.zarr/time/0", "runs/s.zarr/time/0"),
+        ("/runs/f.nc", "/runs/f.nc"),
+        (".hidden/.f.part/g", ".hidden/.f.part/g"),
+    ],
+)
+def test_a_temporary_name_stands_for_a_place(path, place):
+    assert str(place_of(disk.Path(path))) == place
+
+
+def test_what_was_left_of_one_file_goes_and_nothing_else(tmp_path):
+    kept = (".f.0123abcd.part.old", ".f.x.0123abcd.tmp", ".g.0123abcd.tmp", ".f.12.tmp", "f")
+    for name in (".f.0123abcd.tmp", ".f.ffffffff.part", *kept):
+        (tmp_path / name).touch()
+    with staging(tmp_path / "f") as part:
+        sweep_beside(tmp_path / "f")
+        assert part.parent.exists()
+    assert names(tmp_path) == sorted(kept)
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "file"
+    monkeypatch.setattr(disk.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space") as caught:
+        if write:
+            write_atomic(path, b"new")
+        else:
+            with staging(path) as part:
+                part.write_bytes(b"new")
+                put(part, path)
+    assert caught.value.filename2 == str(path)
+    assert names(tmp_path) == []

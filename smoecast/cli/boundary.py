@@ -1,7 +1,6 @@
 """Where every command begins and ends: whatever fails is one sentence and an exit code.
 
-Nothing heavy is loaded here, so that an interrupt is answered before the command line is. Python
-itself, before this module, answers SIGINT with a traceback; nothing can be done about that.
+Nothing heavy is loaded here, so that an interrupt has its answer before the command line is loaded.
 """
 
 import os

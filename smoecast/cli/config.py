@@ -27,12 +27,13 @@ def init(
 
         text = configfile.template(path.stem)
         configfile.parse(text, f"{path}: the run would be called '{path.stem}'")
-        if path.exists() and not force:
+        content = text.encode()
+        if path.exists() and not force and not (path.is_file() and path.read_bytes() == content):
             raise ConfigError(f"{path}: the file exists; choose another name or give --force")
         if not path.parent.is_dir():
             raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
         disk.sweep_beside(path)
-        disk.write_atomic(path, text.encode())
+        disk.write_atomic(path, content)
         return {"config": str(path)}
 
     def show(s: dict[str, str]) -> str:

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from smoecast import console
 from smoecast.config_learning import Training
 from smoecast.data.heat import DIFFUSIVITIES, Heat, grow_regions, simulate, within
 from smoecast.errors import ConfigError
@@ -231,12 +232,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     named = {name: getattr(given, name) for name in ("layer", "seed", "runs")}
     changes = {name: value for name, value in named.items() if value is not None}
+    torch.set_num_threads(given.threads)
     try:
         changes.update(_change(text) for text in given.changes)
         run = read(given.config, changes)
     except ConfigError as error:
-        parser.error(str(error))
-    torch.set_num_threads(given.threads)
+        console.fail(str(error))
+        sys.exit(error.exit_code)
     print(json.dumps(train(run, _say)))
 
 

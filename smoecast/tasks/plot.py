@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,7 @@ def plot(
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # nobody asks where its cache is
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise ConfigError(f"{unknown[0]}: there is no such kind of plot, only {', '.join(KINDS)}")
@@ -139,7 +141,7 @@ def _maps(config: Config) -> Pictures:
 def _scores(config: Config) -> Pictures:
     from smoecast.tasks import drawing  # noqa: PLC0415
 
-    records = json.loads((config.place / "scores.json").read_text(encoding="utf-8"))["scores"]
+    records = _records(config, "scores", ("forecast", "channel", "lead_hours"))
     # of several regions and seasons, the first region and the whole year
     first = [(r.get("region"), r.get("season")) for r in records][:1]
     records = [r for r in records if [(r.get("region"), r.get("season"))] == first]
@@ -220,6 +222,19 @@ def _reliability(config: Config) -> Pictures:
         yield f"{name}_{lead}h", drawing.reliability(lines, f"{event}, {lead} h")
 
 
+def _records(config: Config, part: str, needed: Sequence[str]) -> list[dict[str, Any]]:
+    """Read records of one part of a run's scores, each of which says all that is `needed`."""
+    path = config.place / "scores.json"
+    try:
+        records = json.loads(path.read_bytes()).get(part, [])
+        whole = all(record.keys() >= set(needed) for record in records)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path}: the scores are damaged; run `smoecast evaluate` again")
+    return list(records)
+
+
 WORDS = {"rank": "ranks", "pit": "PIT"}
 
 
@@ -230,8 +245,8 @@ def _curves(
 
     Of several regions and seasons, the first region and the whole year.
     """
-    said = json.loads((config.place / "scores.json").read_text(encoding="utf-8"))
-    rows = [r for r in said.get("curves", ()) if r["kind"] in kinds]
+    needed = ("kind", "forecast", "region", "season", "lead_hours")
+    rows = [r for r in _records(config, "curves", needed) if r["kind"] in kinds]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for r in rows:
         if (r["region"], r["season"]) == (rows[0]["region"], rows[0]["season"]):

@@ -136,7 +136,10 @@ def _train(
     outcome = _learn(stage, network, samples, state, team, fresh, confirm)
     confirm()
     if team.first and (outcome["trained"] or not (folder / STATE).exists()):
-        save_model(folder, network.state_dict(), {**state, "training": dict(outcome)})
+        # the same also where a run was killed between its last step and this
+        save_model(
+            folder, network.state_dict(), {**state, "training": {**outcome, "trained": True}}
+        )
     team.wait()  # who goes on from this model finds it written
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(folder), "parameters": parameters, **outcome}

@@ -4,8 +4,10 @@ Processes, never threads: netCDF-C crashes under threads.
 """
 
 import logging
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
@@ -75,15 +77,24 @@ def _client(settings: Preprocess) -> Iterator[Client]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=settings.workers,
+    with _cluster(settings.workers) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _cluster(workers: int) -> LocalCluster:
+    """Start processes on this machine that leave errors and interrupts to this one."""
+    # what the thread that starts them does not hear, they do not hear either; the tracker comes
+    # first, for who starts it hears again
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return LocalCluster(
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
             memory_limit=None,
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

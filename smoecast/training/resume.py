@@ -84,6 +84,8 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Le
     damaged = ModelError(f"{path} is damaged: add --fresh to begin again")
     if not path.is_file():
         raise damaged
+    with path.open("rb"):
+        pass  # safetensors says of any file that it may not read that there is none
     try:
         with safe_open(path, framework="pt") as file:
             scalars = json.loads(file.metadata()["run"])

@@ -214,3 +214,24 @@ def test_full_data_is_learnt_in_seven_epochs(name):
     summary = train(read(CONFIGS / f"{name}.yaml", {"runs": 1000}))
     assert summary["test_accuracy"] >= 0.9995
     assert summary["epochs"] <= 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "runs"], "--set runs: write it as key=value"),
+        (["--set", "runs=[1"], "--set runs=[1: the value is not valid YAML"),
+        (["--set", "runs=many"], "heat: runs must be int, not 'many'"),
+        (["--set", "damping=true"], "heat: damping must be float, not True"),
+        (["--config", "."], ".: the config cannot be read"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"smoecast: {words}")
+    assert len(said.splitlines()) == 1

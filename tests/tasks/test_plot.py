@@ -8,7 +8,7 @@ import pytest
 from small_world import small_run
 
 from smoecast.config import Config
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.nn.inspection import routing_map
 from smoecast.nn.smoe import SpatialMoE2d
 from smoecast.tasks import drawing
@@ -28,6 +28,41 @@ def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> N
         "ranks_t2m_48h.png",
     ]
     assert all((tmp_path / f).read_bytes().startswith(b"\x89PNG") for f in files)
+
+
+def test_a_picture_replaces_files_only(done: Config, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("precious")
+    (tmp_path / "scores_rmse.png").symlink_to("elsewhere")
+    with pytest.raises(OutputError, match="is a symbolic link, which is not replaced"):
+        plot(done, kinds=["scores"], output=tmp_path)
+    assert (tmp_path / "elsewhere").read_text() == "precious"
+
+
+def test_a_picture_that_cannot_be_saved_leaves_the_old_one(
+    done: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scores_rmse.png").write_bytes(b"old")
+
+    def half(_figure: object, to: object, **_: object) -> None:
+        to.write(b"half") if hasattr(to, "write") else Path(to).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", half)
+    with pytest.raises(OSError, match="No space"):
+        plot(done, kinds=["scores"], output=tmp_path)
+    assert (tmp_path / "scores_rmse.png").read_bytes() == b"old"
+    assert {p.name for p in tmp_path.iterdir()} == {".lock", "scores_rmse.png"}
+
+
+@pytest.mark.parametrize(
+    "content", ["half a", "[]", '{"scores": 3}', '{"scores": [{"channel": "t2m"}]}', "[" * 100_000]
+)
+def test_damaged_scores_are_named(done: Config, tmp_path: Path, content: str) -> None:
+    config = done.model_copy(update={"folder": tmp_path})
+    config.place.mkdir()
+    (config.place / "scores.json").write_text(content)
+    with pytest.raises(InputError, match=r"scores.json: the scores are damaged; run `smoecast"):
+        plot(config, kinds=["scores"], output=tmp_path / "plots")
 
 
 def test_one_kind_can_be_asked_for(done: Config, tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""Commands that meet with a mishap at a chosen file operation, each in a child of one warm process.
+
+`Runner` starts this file as a program. It imports what the commands import, once, and then forks a
+child for each command: a child counts its file operations in the folder of the run, and dies by
+SIGKILL at one of them, or finds the disk full from there on.
+"""
+
+import contextlib
+import ctypes
+import errno
+import importlib
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 120
+"""A child that lives longer is ended by SIGALRM: nothing hangs."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a command: exit code (-n: by signal n), its words, its file operations."""
+
+    code: int
+    out: str
+    err: str
+    operations: list[str]
+
+    def one_sentence(self) -> str:
+        """Return the only line on stderr, which is an error of ours."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("smoecast: "), self.err
+        return lines[0]
+
+
+class Runner:
+    """The warm process.
+
+    Parameters
+    ----------
+    place : Path
+        Where commands are called; operations below it count.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+        )
+
+    def run(self, *arguments: str, mishap: str = "", at: int = 0) -> Outcome:
+        """Call a command.
+
+        Parameters
+        ----------
+        arguments : str
+            Of ``smoecast``.
+        mishap : str
+            ``before`` or ``after``: SIGKILL right before or after file operation `at`, counted
+            from 1. ``full``: from operation `at` on, no file grows. ``no room``: no file may have
+            a single byte. ``no leave``: not even root may do what permissions forbid.
+        """
+        asked = {"place": str(self.place), "arguments": arguments, "mishap": mishap, "at": at}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return Outcome(**json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate("")
+
+
+def serve() -> None:
+    """Answer requests, a JSON value a line, until there are no more."""
+    for line in sys.stdin:
+        print(json.dumps(_answer(**json.loads(line))), flush=True)
+
+
+def _answer(place: str, arguments: list[str], mishap: str, at: int) -> dict[str, object]:
+    pipes = [os.pipe() for _ in range(3)]
+    child = os.fork()
+    if child == 0:
+        for number, (_, writer) in zip((1, 2), pipes[:2], strict=True):
+            os.dup2(writer, number)
+        _call(place, arguments, mishap, at, pipes[2][1])
+    for _, writer in pipes:
+        os.close(writer)
+    out, err, log = _drain([reader for reader, _ in pipes])
+    _, status = os.waitpid(child, 0)
+    lines = log.splitlines()
+    modules = lines.pop().split() if lines and not lines[-1].startswith("at ") else []
+    for name in modules:  # the next child finds them loaded
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError, AttributeError):
+                importlib.import_module(name)
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "out": out, "err": err, "operations": lines}
+
+
+def _drain(readers: list[int]) -> list[str]:
+    found = dict.fromkeys(readers, b"")
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            selector.register(reader, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                part = os.read(key.fd, 65536)
+                found[key.fd] += part
+                if not part:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    return [text.decode(errors="replace") for text in found.values()]
+
+
+def _call(place: str, arguments: list[str], mishap: str, at: int, log: int) -> None:
+    """Be the child: run the command and end."""
+    signal.alarm(SECONDS)
+    os.chdir(place)
+    sys.argv = ["smoecast", *arguments]
+    sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
+    if mishap == "no leave" and os.geteuid() == 0:
+        _drop_leave()
+    if mishap == "no room":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    code = 0
+    _watch(os.path.realpath(place), mishap, at, log)
+    from smoecast.cli.entry import main
+
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    sys.audit("mishaps.end", place)  # so that a kill after the last operation is one, too
+    os.write(log, (" ".join(sys.modules) + "\n").encode())
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _drop_leave() -> None:
+    """Take from root the leave to pass by permissions (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, data) != 0:
+        raise OSError(ctypes.get_errno(), "capget")
+    for index in range(3):  # effective, permitted, inheritable
+        data[index] &= ~0b110
+    if libc.capset(header, data) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def _watch(place: str, mishap: str, at: int, log: int) -> None:
+    """Count the file operations below `place` and bring about what shall happen at one."""
+    count, fsync, die = 0, os.fsync, lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+
+    def audited(descriptor: int) -> None:
+        sys.audit("mishaps.fsync", _of(descriptor))
+        fsync(descriptor)
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal count
+        path = _operation(event, arguments)
+        if path is None or not os.path.realpath(path).startswith(place):
+            return
+        count += 1
+        os.write(log, f"at {count} {event} {os.path.relpath(path, place)}\n".encode())
+        if mishap == "before" and count == at:
+            die()
+        elif mishap == "after" and count == at:
+            sys.setprofile(die)  # called first when the operation is done
+        elif mishap == "full" and count >= at and _needs_room(event, path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    os.fsync = audited
+    sys.addaudithook(hook)
+
+
+def _needs_room(event: str, path: str) -> bool:
+    """Whether a full disk refuses an operation."""
+    return event in ("os.mkdir", "mishaps.fsync") or (event == "open" and not os.path.lexists(path))
+
+
+def _operation(event: str, arguments: tuple[object, ...]) -> str | None:
+    """Return the path that an operation changes; None of all else."""
+    found = None
+    if event == "open":
+        path, _, flags = arguments
+        if int(flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+            found = None if isinstance(path, int) else os.fsdecode(path)
+    elif event in ("os.rename", "os.symlink"):
+        found = _at(arguments[1], arguments[-1])
+    elif event in ("os.remove", "os.rmdir", "os.mkdir"):
+        found = _at(arguments[0], arguments[-1])
+    elif event in ("os.link", "os.truncate"):
+        path = arguments[event == "os.link"]
+        found = _of(path) if isinstance(path, int) else os.fsdecode(path)
+    elif event == "ctypes.dlsym" and arguments[1] == "renameat2":
+        found = str(Path.cwd())
+    elif event.startswith("mishaps."):
+        found = str(arguments[0])
+    return found
+
+
+def _at(path: object, folder: object) -> str:
+    """Return a path that is named in an open folder (-1: none)."""
+    name = os.fsdecode(path)
+    return name if folder in (-1, None) else str(Path(_of(folder)) / name)
+
+
+def _of(descriptor: object) -> str:
+    """Return the path of an open file, as Linux tells it."""
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except OSError:
+        return str(Path.cwd())
+
+
+if __name__ == "__main__":
+    serve()
