@@ -79,6 +79,11 @@ def test_config_init_refuses_a_name_that_no_run_can_have(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_config_init_again_has_nothing_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    assert [run(app, ["config", "init", str(path)]).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_config_init_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert run(app, ["config", "init", str(tmp_path / "no" / "run.yaml")]).exit_code == 2
 

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import importlib
+import itertools
 import json
 import os
 import resource
@@ -169,18 +170,20 @@ def _drop_leave() -> None:
 
 def _watch(place: str, mishap: str, at: int, log: int) -> None:
     """Count the file operations below `place` and bring about what shall happen at one."""
-    count, fsync, die = 0, os.fsync, lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    numbers, fsync = itertools.count(1), os.fsync
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def audited(descriptor: int) -> None:
         sys.audit("mishaps.fsync", _of(descriptor))
         fsync(descriptor)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal count
         path = _operation(event, arguments)
         if path is None or not os.path.realpath(path).startswith(place):
             return
-        count += 1
+        count = next(numbers)  # also of several threads each has its own
         os.write(log, f"at {count} {event} {os.path.relpath(path, place)}\n".encode())
         if mishap == "before" and count == at:
             die()

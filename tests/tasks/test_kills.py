@@ -6,6 +6,7 @@ the result of an undisturbed run, and with the same names in the folder.
 """
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,8 @@ SCENES = (
     Scene("config init new.yaml"),
     Scene("config init run.yaml --force"),
 )
+QUICK = [scene for scene in SCENES if "planet.seed" not in str(scene.before)]
+"""Without the one in which a planet is simulated twice as often as elsewhere."""
 
 
 @dataclass
@@ -130,6 +133,7 @@ class World:
             old = _read_all(self.place)
             ends, outcome = [], None
             for _ in range(2):
+                time.sleep(1.1)  # no time of day is the same in both
                 self.set_up(scene.before)
                 outcome = self.call(scene.command)
                 ends.append(_read_all(self.place))
@@ -203,12 +207,13 @@ def ends_well(world: World, scene: Scene, where: str) -> None:
     end = world.end_of(scene)
     again = world.runner.run(*scene.command.split())
     assert again.code == 0, f"{where}: {again.err}"
-    assert contents.names(world.place) == end.names, where
+    differ = contents.names(world.place) ^ end.names
+    assert not differ, f"{where}: {sorted(differ)} left over or missing after the re-run"
     for unit, leaves in _read_all(world.place).items():
         assert end.is_new(unit, leaves), f"{where}: {unit} is another one after the re-run"
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=str)
+@pytest.mark.parametrize("scene", QUICK, ids=str)
 def test_killed_here_and_there(world: World, scene: Scene) -> None:
     count = len(world.end_of(scene).operations)
     play(world, scene, 1 + count // 2, "after")
@@ -223,7 +228,7 @@ def test_killed_at_every_operation(world: World, scene: Scene, mishap: str) -> N
         play(world, scene, at, mishap)
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=str)
+@pytest.mark.parametrize("scene", QUICK, ids=str)
 def test_a_disk_that_is_full_from_the_start(world: World, scene: Scene) -> None:
     fill_up(world, scene, 1)
 
@@ -231,7 +236,7 @@ def test_a_disk_that_is_full_from_the_start(world: World, scene: Scene) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 def test_a_disk_that_fills_up_at_any_operation(world: World, scene: Scene) -> None:
-    for at in range(2, len(world.end_of(scene).operations)):
+    for at in range(1, len(world.end_of(scene).operations)):
         fill_up(world, scene, at)
 
 

@@ -123,6 +123,21 @@ def die(item: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def refuse(_: int) -> None:
+    """Hear an interrupt, as all processes of a terminal do, and refuse the work."""
+    signal.raise_signal(signal.SIGINT)
+    raise InputError("a.nc: is damaged")
+
+
+def test_what_a_worker_refuses_is_said_once_and_by_this_process(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(InputError, match=r"a\.nc: is damaged"):
+        workers.each(refuse, [1], Preprocess(workers=2), lambda _: None)
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_workers_that_die_again_and_again_are_told() -> None:
     with pytest.raises(OutputError, match="a worker process died several times"):
         workers.each(die, [1], Preprocess(workers=2), lambda _: None)
