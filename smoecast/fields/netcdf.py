@@ -53,6 +53,22 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`;
         and whenever fields are read that are damaged.
     """
+    return canonical(decoded(path), str(path), any_grid)
+
+
+def decoded(path: Path) -> xr.Dataset:
+    """Open a NetCDF file as it is, its fields on disk, once nothing speaks against reading it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File of any NetCDF kind.
+
+    Raises
+    ------
+    InputError
+        As `open_netcdf`, but for what `canonical` refuses.
+    """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
@@ -77,7 +93,9 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         except BaseException:
             store.close()
             raise
-    return canonical(_in_blocks(dataset, path), str(path), any_grid)
+    return dataset.assign(
+        {name: _blocked(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
+    )
 
 
 @contextmanager
@@ -125,14 +143,8 @@ class _Stored:
             return values
 
 
-def _in_blocks(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """Return `dataset` with its variables as dask arrays, in blocks along the first dimension."""
-    return dataset.assign(
-        {name: _blocked(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
-    )
-
-
 def _blocked(stored: xr.Variable, what: str) -> xr.Variable:
+    """Return a variable as a dask array, in blocks along the first dimension."""
     if stored.ndim == 0:
         with reading(f"{what} cannot be read"):
             return stored.load()

@@ -8,7 +8,9 @@ import xarray as xr
 
 from smoecast.config_products import Event
 from smoecast.errors import InputError
+from smoecast.fields import hdf5
 from smoecast.fields.axes import PROJECTION
+from smoecast.fields.netcdf import decoded
 from smoecast.fields.plane import place_of, same_place
 from smoecast.fields.reader import open_file
 from smoecast.names import parse_channel
@@ -17,7 +19,6 @@ MOMENTS = ("mean", "std")
 _PRODUCT = re.compile(
     r"(?P<channel>[a-z]\w*)_(?P<what>mean|std|probability_above|probability_below)"
 )
-_HDF5 = b"\x89HDF"
 _PLACES = (("latitude", "longitude"), PROJECTION)
 
 
@@ -80,11 +81,11 @@ def _side(above: bool) -> str:
 def _products(path: Path) -> xr.Dataset:
     """Return the moments and probabilities in a file, lazily; empty where it is none of ours."""
     with path.open("rb") as file:
-        if file.read(4) != _HDF5:
+        if file.read(4) != hdf5.MAGIC:
             return xr.Dataset()
     try:
-        dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
-    except (OSError, RuntimeError, ValueError, KeyError):
+        dataset = decoded(path)
+    except InputError:
         return xr.Dataset()  # the reader says what is wrong with it
     named = {str(name): _PRODUCT.fullmatch(str(name)) for name in dataset.data_vars}
     ours = {n: m for n, m in named.items() if m is not None and parse_channel(m["channel"])}

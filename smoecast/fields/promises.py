@@ -16,6 +16,8 @@ from smoecast.fields.axes import role_of
 
 LONGEST_AXIS = 2**23
 """Points of a coordinate: hours of 950 years, or a grid of four metres."""
+MOST_VARIABLES = 2000
+"""NetCDF takes a time that grows with their square."""
 MOST_PER_BYTE = 4096
 """Bytes of values for each byte of the file: zlib packs no more than 1032 into one."""
 SMALL = 2**30
@@ -42,14 +44,19 @@ def check_promises(file: netCDF4.Dataset, path: Path) -> list[str]:
     Raises
     ------
     InputError
-        If a coordinate is longer than `LONGEST_AXIS`, a variable far larger than what the file can
-        hold, or an attribute of its packing no number.
+        If there are more than `MOST_VARIABLES`, a coordinate is longer than `LONGEST_AXIS`, a
+        variable far larger than what the file can hold, or an attribute of its packing no number.
     """
+    if len(file.variables) > MOST_VARIABLES:
+        raise InputError(
+            f"{path}: it has {len(file.variables)} variables, more than {MOST_VARIABLES}: split it"
+        )
     held = path.stat().st_size
+    sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
     strange = []
     for name, variable in file.variables.items():
         numbers = isinstance(variable.dtype, np.dtype) and variable.dtype.kind in "iuf"
-        _check_size(name, variable, held, path)
+        _check_size(variable, sizes, held, path)
         for key in _NUMBERS if numbers else ():
             _check_number(variable, key, f"{path}: {name}")
         lists = isinstance(variable.datatype, netCDF4.VLType) and variable.dtype is not str
@@ -58,8 +65,11 @@ def check_promises(file: netCDF4.Dataset, path: Path) -> list[str]:
     return strange
 
 
-def _check_size(name: str, variable: "netCDF4.Variable[Any]", held: int, path: Path) -> None:
-    points = math.prod(variable.shape)
+def _check_size(
+    variable: "netCDF4.Variable[Any]", sizes: dict[str, int], held: int, path: Path
+) -> None:
+    # a variable asks the whole file how long a dimension without end is, so it is not asked
+    name, points = variable.name, math.prod(sizes[dimension] for dimension in variable.dimensions)
     if points > LONGEST_AXIS:
         named: dict[Hashable, object] = {
             key: variable.getncattr(key)

@@ -41,10 +41,12 @@ def opened(path: Path) -> Iterator[_ID]:
     assert H5.H5Fclose(file) >= 0
 
 
-def external_link(path: Path, other: Path) -> Path:
-    """Write a file whose temperature is a link into another file."""
+def external_link(path: Path, other: Path, name: str = "t2m") -> Path:
+    """Write a file of which one variable is a link to that of another file."""
     with opened(whole(path, None)) as file:
-        made = H5.H5Lcreate_external(bytes(other), b"/t2m", file, b"t2m", _DEFAULT, _DEFAULT)
+        made = H5.H5Lcreate_external(
+            bytes(other), f"/{name}".encode(), file, name.encode(), _DEFAULT, _DEFAULT
+        )
         assert made >= 0
     return path
 

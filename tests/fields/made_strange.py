@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from smoecast.errors import InputError
 from smoecast.fields.canonical import read_checked
 from smoecast.fields.reader import open_files
+from smoecast.fields.results import read_attributes
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
 FORMATS = (*CLASSIC, "NETCDF4", "NETCDF4_CLASSIC")
@@ -22,6 +23,8 @@ _READ_BYTES = 2**24
 
 def outcome(*paths: Path) -> str:
     """Open files and read what is in them; anything but an InputError is the caller's to see."""
+    for path in paths:
+        read_attributes(path)
     try:
         dataset = open_files(paths)
         for name, array in dataset.data_vars.items():

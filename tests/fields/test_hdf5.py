@@ -10,6 +10,7 @@ from made_hdf5 import bomb, external_link, external_storage, opened, soft_link, 
 
 from smoecast.errors import InputError
 from smoecast.fields import hdf5
+from smoecast.fields.products import open_result
 from smoecast.fields.reader import open_file
 
 
@@ -30,6 +31,13 @@ def test_a_link_to_another_file(tmp_path):
     path = external_link(tmp_path / "a.nc", whole(tmp_path / "other.nc"))
     assert values(path)[0, 0, 0] == 280.0  # netCDF-C follows it
     refused(path, "t2m is a link to another file, which is not followed")
+
+
+def test_a_product_that_is_a_link_to_another_file(tmp_path):
+    other = whole(tmp_path / "other.nc", "t2m_mean")
+    path = external_link(tmp_path / "a.nc", other, "t2m_mean")
+    with pytest.raises(InputError, match=r"a\.nc: t2m_mean is a link to another file"):
+        open_result(path)
 
 
 def test_a_link_to_another_file_in_a_group(tmp_path):

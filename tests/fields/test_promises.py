@@ -8,7 +8,7 @@ import pytest
 from made_hdf5 import whole
 
 from smoecast.errors import InputError
-from smoecast.fields import netcdf
+from smoecast.fields import netcdf, promises
 from smoecast.fields.canonical import read_checked
 from smoecast.fields.reader import open_file
 
@@ -143,3 +143,8 @@ def test_coordinates_that_cannot_be_decoded(tmp_path):
         file["step"].units = "hours"
         file["t2m"].coordinates = "step"
     refused(path, "it cannot be read as NetCDF .*overflow")
+
+
+def test_more_variables_than_any_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(promises, "MOST_VARIABLES", 3)
+    refused(whole(tmp_path / "a.nc"), "it has 4 variables, more than 3: split it")
