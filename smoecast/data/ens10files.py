@@ -20,8 +20,8 @@ from smoecast.data import channels
 from smoecast.data.members import over_land
 from smoecast.errors import InputError, OutputError
 from smoecast.fields.grib import open_grib
-from smoecast.fields.gribindex import Message, describe, index
-from smoecast.fields.gribkeys import ONE_AT_A_TIME
+from smoecast.fields.gribindex import describe, index
+from smoecast.fields.gribmessage import Message
 from smoecast.fields.layout import layout
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.times import as_hours, iso
@@ -64,8 +64,7 @@ class Wish:
         InputError
             It is broken, or of a known quantity and cannot be read right.
         """
-        with ONE_AT_A_TIME:
-            found = describe(message, number, f"{what}: message {number}")
+        found = describe(message, number, f"{what}: message {number}")
         return isinstance(found, Message) and self._is_mine(found)
 
     def _is_mine(self, message: Message) -> bool:
@@ -92,8 +91,7 @@ def missing(path: Path, wish: Wish, what: str) -> dict[np.datetime64, list[str]]
     InputError
         A message is broken, or no start has all of its messages.
     """
-    with ONE_AT_A_TIME:
-        messages, _ = index(path)
+    messages, _ = index(path)
     lacking = _lacking(messages, wish)
     starts = _starts(messages, wish)
     if len(lacking) == len(starts):
@@ -152,21 +150,18 @@ def make(path: Path, wish: Wish, target: Path) -> Path:
     OutputError
         The disk does not take it.
     """
-    with ONE_AT_A_TIME:
-        messages, _ = index(path)
+    messages, _ = index(path)
     lacking = _lacking(messages, wish)
     whole = [message for message in messages if message.init_time not in lacking]
     if wish.keep == "members":
         _copy(path, whole, target)
-        with ONE_AT_A_TIME:
-            open_grib(target)  # refuses what does not make one block
+        open_grib(target)  # refuses what does not make one block
         return target
     source = target.with_suffix(".grib") if lacking else path
     try:
         if lacking:
             _copy(path, whole, source)
-        with ONE_AT_A_TIME:
-            members = open_grib(source)
+        members = open_grib(source)
         with _ONE_WRITER:
             write_netcdf(statistics(members, wish.channels, str(path)), target)
     finally:

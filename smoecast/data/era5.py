@@ -7,7 +7,6 @@ constants. No request asks for more than `FIELDS` fields, which the store's limi
 
 import hashlib
 import json
-import threading
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,7 +45,6 @@ _DELAY = timedelta(days=6)
 """After which a day is there, as preliminary ERA5T."""
 _FINAL_MONTHS = 4
 """After which a month is final."""
-_ONE_AT_A_TIME = threading.Lock()  # ecCodes wheels are not promised to stand threads
 
 
 @dataclass(frozen=True)
@@ -250,8 +248,7 @@ def _inspect(path: Path, wish: Wish) -> dict[str, Any]:
     InputError
         A message is broken, or one is missing.
     """
-    with _ONE_AT_A_TIME:
-        messages, _ = index(path)
+    messages, _ = index(path)
     found = {(m.channel, m.init_time + m.lead_time) for m in messages}
     if len(found) != wish.fields:
         raise InputError(

@@ -16,7 +16,6 @@ from smoecast.data.openruns import URL, Want, Wish
 from smoecast.data.remote import About, Remote
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.gribindex import index
-from smoecast.fields.gribkeys import ONE_AT_A_TIME
 from smoecast.names import parse_channel
 
 LICENCE = "CC BY 4.0; (C) ECMWF, https://www.ecmwf.int: name ECMWF as the source"
@@ -107,8 +106,7 @@ def _inspect(path: Path, remote: Remote, wish: Wish, folder: Path) -> dict[str, 
         A message is broken, missing, or another one; the index is not trusted any more.
     """
     try:
-        with ONE_AT_A_TIME:
-            messages, others = index(path)
+        messages, others = index(path)
         found = {(m.channel, m.member) for m in messages}
         if (
             others

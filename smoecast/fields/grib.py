@@ -1,6 +1,6 @@
 """Reading GRIB: whole and right, or refused in one sentence.
 
-The messages are walked with ecCodes (`fields.gribindex`); here they become arrays. A variable must
+The messages are listed and decoded in `fields.gribindex`; here they become arrays. A variable must
 fill the whole block of its times, members and levels; only lead times may differ from variable to
 variable, and a field that the file does not have is then NaN, which `check_values` refuses when
 somebody asks for it. Values are decoded when they are read.
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dask.array as da
-import eccodes
 import numpy as np
 import xarray as xr
 
@@ -18,15 +17,13 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical import LEFT_OUT, canonical
 from smoecast.fields.clock import first_field
 from smoecast.fields.gribgrid import Place
-from smoecast.fields.gribindex import Message, index
-from smoecast.fields.gribkeys import ONE_AT_A_TIME
+from smoecast.fields.gribindex import decode, index
+from smoecast.fields.gribmessage import Message
 from smoecast.fields.layout import LEVEL_PREFIX, layout
 from smoecast.fields.times import as_hours, iso
 
 MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
-
-_MISSING = 1e20
 
 
 def open_grib(path: Path) -> xr.Dataset:
@@ -171,56 +168,26 @@ def _refuse_hole(like: Message, missing: dict[str, np.generic], path: Path) -> N
 
 def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path: Path) -> da.Array:
     """Return the values of messages as a dask array, (*shape, latitude, longitude) float32."""
-    where = np.zeros((2, *shape, 1, 1), dtype=np.int64)  # offset and length of each message
+    where = np.zeros((*shape, 3, 1), dtype=np.int64)  # number, offset and length of each message
     for at, message in holders.items():
-        where[0][at] = message.offset
-        where[1][at] = message.length
+        where[at][:, 0] = message.number, message.offset, message.length
     place = next(iter(holders.values())).place
     rows, columns = place.shape
     row_bytes = 4 * rows * columns * int(np.prod(shape[1:]))
-    chunks = (max(1, BLOCK_BYTES // row_bytes), *shape[1:], 1, 1)
-    offsets, lengths = (da.from_array(part, chunks=chunks) for part in where)
+    chunks = (max(1, BLOCK_BYTES // row_bytes), *shape[1:], 3, 1)
+    blocks = da.from_array(where, chunks=chunks)
     decoded: da.Array = da.map_blocks(
         _decode,
-        offsets,
-        lengths,
+        blocks,
         path=path,
         place=place,
-        chunks=(*offsets.chunks[:-2], (rows,), (columns,)),
+        chunks=(*blocks.chunks[:-2], (rows,), (columns,)),
         dtype=np.float32,
-        meta=np.empty((0,) * offsets.ndim, dtype=np.float32),
+        meta=np.empty((0,) * blocks.ndim, dtype=np.float32),
     )
     return decoded
 
 
-def _decode(offsets: np.ndarray, lengths: np.ndarray, path: Path, place: Place) -> np.ndarray:
+def _decode(where: np.ndarray, path: Path, place: Place) -> np.ndarray:
     """Decode one block of messages, missing values as NaN."""
-    values = np.empty((*offsets.shape[:-2], *place.shape), dtype=np.float32)
-    with ONE_AT_A_TIME, path.open("rb") as file:
-        for at in np.ndindex(offsets.shape[:-2]):
-            file.seek(int(offsets[at].item()))
-            values[at] = _values(file.read(int(lengths[at].item())), path, place)
-    return values
-
-
-def _values(message: bytes, path: Path, place: Place) -> np.ndarray:
-    """Decode one message, (latitude, longitude) float64."""
-    try:
-        handle = eccodes.codes_new_from_message(message)
-        try:
-            eccodes.codes_set(handle, "missingValue", _MISSING)
-            flat = eccodes.codes_get_values(handle)
-            masked = bool(eccodes.codes_get_long(handle, "bitmapPresent"))
-        finally:
-            eccodes.codes_release(handle)
-    except eccodes.CodesInternalError as problem:
-        raise InputError(
-            f"{path}: a message cannot be decoded ({problem}): fetch it again"
-        ) from None
-    if len(flat) != place.shape[0] * place.shape[1]:
-        raise InputError(f"{path}: a message has {len(flat)} values for {place.describe()}")
-    if masked:
-        flat = np.where(flat == _MISSING, np.nan, flat)
-    if place.columns_first:
-        return np.asarray(flat).reshape(place.shape[::-1]).T  # (Ni, Nj) to (Nj, Ni)
-    return np.asarray(flat).reshape(place.shape)  # (Nj, Ni)
+    return decode(path, where.reshape(-1, 3), place).reshape(*where.shape[:-2], *place.shape)

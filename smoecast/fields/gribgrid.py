@@ -2,12 +2,21 @@
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from smoecast.errors import InputError
-from smoecast.fields.gribkeys import Keys
 
+if TYPE_CHECKING:  # it imports ecCodes, which is for the worker alone
+    from smoecast.fields.gribkeys import Keys
+
+POINTS = 1 << 26
+"""Of one field, at most: 0.03 degrees over the whole Earth."""
+_ALONG = 1 << 16  # points along one axis, at most
+_PARALLELS = 2560  # of a Gaussian grid between pole and equator, at most
+_EIGENVALUES = 640  # beyond that many nodes NumPy takes seconds and minutes
 _ROUNDING = 1e-3  # degrees to which GRIB 1 rounds coordinates and increments
 
 
@@ -23,8 +32,8 @@ class Place:
         (Nj, Ni): numbers of parallels and of meridians.
     corners : tuple of float
         Latitude and longitude of the first, then of the last point.
-    increments : tuple of float
-        Between meridians and between parallels; NaN where not given.
+    increments : tuple of float or None
+        Between meridians and between parallels; None where not given.
     parallels : int
         Between a pole and the equator, for Gaussian grids.
     westward, northward, columns_first : bool
@@ -34,7 +43,7 @@ class Place:
     kind: str
     shape: tuple[int, int]
     corners: tuple[float, float, float, float]
-    increments: tuple[float, float]
+    increments: tuple[float | None, float | None]
     parallels: int
     westward: bool
     northward: bool
@@ -59,7 +68,7 @@ class Place:
         )
 
 
-def place_of(keys: Keys, what: str) -> Place:
+def place_of(keys: "Keys", what: str) -> Place:
     """Return the grid of a message.
 
     Raises
@@ -72,10 +81,6 @@ def place_of(keys: Keys, what: str) -> Place:
         raise InputError(
             f"{what} lies on the grid {kind}, no regular latitude-longitude grid: regrid it first"
         )
-    given = bool(keys.whole("ijDirectionIncrementGiven"))
-    increments = [
-        keys.real(f"{axis}DirectionIncrementInDegrees") if given else float("nan") for axis in "ij"
-    ]
     place = Place(
         kind=kind,
         shape=(keys.whole("Nj"), keys.whole("Ni")),
@@ -85,13 +90,18 @@ def place_of(keys: Keys, what: str) -> Place:
             keys.real("latitudeOfLastGridPointInDegrees"),
             keys.real("longitudeOfLastGridPointInDegrees"),
         ),
-        increments=(increments[0], increments[1] if kind == "regular_ll" else float("nan")),
+        increments=_increments(keys, kind),
         parallels=keys.whole("N") if kind == "regular_gg" else 0,
         westward=bool(keys.whole("iScansNegatively")),
         northward=bool(keys.whole("jScansPositively")),
         columns_first=bool(keys.whole("jPointsAreConsecutive")),
     )
-    if keys.whole("alternativeRowScanning") or keys.whole("numberOfPoints") != np.prod(place.shape):
+    rows, columns = place.shape
+    if not (0 < rows <= _ALONG and 0 < columns <= _ALONG and rows * columns <= POINTS):
+        raise InputError(
+            f"{what} claims to have {rows} x {columns} points, which no weather field has"
+        )
+    if keys.whole("alternativeRowScanning") or keys.whole("numberOfPoints") != rows * columns:
         raise InputError(f"{what} has rows of changing direction or length: regrid it first")
     try:
         place.coordinates()
@@ -100,10 +110,22 @@ def place_of(keys: Keys, what: str) -> Place:
     return place
 
 
+def _increments(keys: "Keys", kind: str) -> tuple[float | None, float | None]:
+    if not keys.whole("ijDirectionIncrementGiven"):
+        return None, None
+    east, south = (keys.real(f"{axis}DirectionIncrementInDegrees") for axis in "ij")
+    return (
+        None if np.isnan(east) else east,
+        None if np.isnan(south) or kind == "regular_gg" else south,
+    )
+
+
 @functools.lru_cache(maxsize=64)
 def _coordinates(place: Place) -> tuple[np.ndarray, np.ndarray]:
     north, west, south, east = place.corners
     rows, columns = place.shape
+    if not (max(abs(north), abs(south)) <= 90 + _ROUNDING and max(abs(west), abs(east)) <= 720):
+        raise ValueError(f"reaches from {north:g} N {west:g} E to {south:g} N {east:g} E")
     turn = (west - east) % 360.0 if place.westward else (east - west) % 360.0
     if columns > 1 and turn < _ROUNDING:
         turn = 360.0
@@ -117,12 +139,12 @@ def _coordinates(place: Place) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(north, south, rows), longitudes
 
 
-def _agree(span: float, points: int, increment: float, name: str) -> None:
+def _agree(span: float, points: int, increment: float | None, name: str) -> None:
     """Refuse an increment that does not lead from the first point to the last."""
-    if np.isnan(increment) or points < 2:
+    if increment is None or points < 2:
         return
     steps = points - 1
-    if abs(span - increment * steps) > _ROUNDING * (0.6 * steps + 2):
+    if not abs(span - increment * steps) <= _ROUNDING * (0.6 * steps + 2):
         raise ValueError(
             f"gives {points} {name} over {span:g} degrees, but an increment of {increment:g}"
         )
@@ -130,8 +152,9 @@ def _agree(span: float, points: int, increment: float, name: str) -> None:
 
 def _gaussian(place: Place) -> np.ndarray:
     """Return the Gaussian latitudes from the first to the last point, (Nj,)."""
-    nodes, _ = np.polynomial.legendre.leggauss(2 * place.parallels)
-    every = np.rad2deg(np.arcsin(nodes))  # south to north
+    if not 1 <= place.parallels <= _PARALLELS:
+        raise ValueError(f"counts {place.parallels} Gaussian parallels from pole to equator")
+    every = np.rad2deg(np.arcsin(_nodes(2 * place.parallels)))  # south to north
     if not place.northward:
         every = every[::-1]
     first = int(np.argmin(np.abs(every - place.corners[0])))
@@ -142,3 +165,16 @@ def _gaussian(place: Place) -> np.ndarray:
     ):
         raise ValueError("does not lie on the parallels of its Gaussian grid")
     return np.asarray(latitudes)
+
+
+def _nodes(count: int) -> np.ndarray:
+    """Return the Gaussian nodes in (-1, 1), ascending."""
+    if count <= _EIGENVALUES:
+        return np.asarray(legendre.leggauss(count)[0])
+    k = np.arange(count, 0, -1)
+    nodes = (1 - (count - 1) / (8 * count**3)) * np.cos(np.pi * (4 * k - 1) / (4 * count + 2))
+    polynomial = np.eye(1, count + 1, count)[0]
+    slope = legendre.legder(polynomial)
+    for _ in range(3):  # of Newton, from Tricomi's nodes
+        nodes -= legendre.legval(nodes, polynomial) / legendre.legval(nodes, slope)
+    return np.asarray((nodes - nodes[::-1]) / 2)

@@ -1,12 +1,11 @@
-"""The keys of one GRIB message, where a key that is not there is no error."""
+"""The keys of one GRIB message, where a key that is not there is no error.
 
-import threading
+To be imported by `fields.gribserver` alone: ecCodes may end the process that asks it.
+"""
+
 from dataclasses import dataclass
 
 import eccodes
-
-ONE_AT_A_TIME = threading.Lock()
-"""To hold while ecCodes works, where threads may: its wheels are not promised to stand them."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,12 @@ class Keys:
     handle: int
 
     def text(self, key: str) -> str:
-        """Return a key as text, empty when it is not there."""
+        """Return a key as text of one line, empty when it is not there."""
         try:
-            return str(eccodes.codes_get_string(self.handle, key))
+            text = str(eccodes.codes_get_string(self.handle, key))
         except eccodes.KeyValueNotFoundError:
             return ""
+        return text if text.isprintable() else ascii(text)
 
     def whole(self, key: str) -> int:
         """Return a key as a whole number, 0 when it is not there."""

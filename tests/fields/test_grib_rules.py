@@ -6,9 +6,10 @@ import pytest
 from made_grib import member, message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
-from smoecast.fields import gribindex
+from smoecast.fields import gribindex, gribwalk
 from smoecast.fields.canonical import LEFT_OUT
 from smoecast.fields.grib import open_grib
+from smoecast.fields.gribmessage import Message
 
 # ---- accounted for
 
@@ -212,8 +213,12 @@ def test_a_message_that_contradicts_itself(tmp_path, monkeypatch):
     def contradict(keys: object, what: str) -> None:
         raise eccodes.DecodingError(-13)
 
-    monkeypatch.setattr(gribindex, "place_of", contradict)
-    refused(write(tmp_path / "a.grib", temperature()), "message 1 contradicts itself")
+    monkeypatch.setattr(gribwalk, "place_of", contradict)
+    with (
+        write(tmp_path / "a.grib", temperature()).open("rb") as file,
+        pytest.raises(InputError, match="it: message 1 contradicts itself"),
+    ):
+        gribwalk.walk(file.fileno(), "it", lambda number, size: None)
 
 
 def test_more_values_than_points(tmp_path):
@@ -225,13 +230,13 @@ def test_more_values_than_points(tmp_path):
     odd = three[: three.index(_after_section(three, 4))] + _after_section(four, 4)
     odd = odd[:8] + len(odd).to_bytes(8, "big") + odd[16:]
     dataset = open_grib(write(tmp_path / "a.grib", odd))
-    with pytest.raises(InputError, match=r"a\.grib: a message "):
+    with pytest.raises(InputError, match=r"a\.grib: message 1 has 16 values for 3 x 4 p"):
         dataset["t"].load()
 
 
 def test_one_message_in_memory():
     found = gribindex.describe(temperature(step=6, dataType="fc"), 7, "the stream: message 7")
-    assert isinstance(found, gribindex.Message)
+    assert isinstance(found, Message)
     assert (found.channel, found.number, found.offset) == ("t500", 7, 0)
     assert found.lead_time == np.timedelta64(6, "h")
     assert gribindex.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
