@@ -29,7 +29,8 @@ _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by va
 _YEARS = range(1678, 2262)
 _LONGEST_STEP = timedelta(days=100 * 366)
 _HIGHEST = 2000  # hPa
-_LONGEST = 1 << 28
+_LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted before it is read
+_PIECE = 1 << 20
 
 
 def walk(
@@ -134,16 +135,15 @@ def _next(stream: BinaryIO, what: str) -> int | None:
 
 def _check_gap(read: Read, begin: int, end: int, where: str, what: str) -> None:
     """Refuse bytes between messages, except the zeros with which MARS fills up its blocks."""
-    between = read(max(end - begin, 0), begin)
-    if between.strip(b"\0"):
-        raise InputError(
-            f"{what}: {len(between)} bytes {where} belong to no GRIB message: fetch the file again"
-        )
+    for at in range(begin, end, _PIECE):
+        if read(min(_PIECE, end - at), at).strip(b"\0"):
+            strange = f"{end - begin} bytes {where} belong to no GRIB message"
+            raise InputError(f"{what}: {strange}: fetch the file again")
 
 
 def _check_single(read: Read, offset: int, length: int, what: str) -> None:
     """Refuse a GRIB 2 message with several fields, of which ecCodes shows the first only."""
-    if read(8, offset)[7] != 2:
+    if read(8, offset)[7:] != b"\2":
         return
     place, fields = offset + 16, 0
     while place < offset + length - 4 and len(head := read(5, place)) == 5:

@@ -82,12 +82,15 @@ class _Worker:
                 env=os.environ | _SETTINGS,
             )
         self._answers = self._line.makefile("rb")
+        reason: str | None = "it did not begin"
         try:
             reason = self._answer().get("broke")
-        except _DeadError as problem:
-            reason = f"the worker {problem.args[1]}"
+        except _DeadError:
+            reason = "its worker ends as it begins"
+        finally:
+            if reason is not None:
+                self.end()
         if reason is not None:
-            self.end()
             raise SmoecastError(f"ecCodes cannot be used ({reason}): install eccodeslib again")
 
     def ask(self, request: _Request) -> dict[str, Any]:
@@ -134,14 +137,15 @@ class _Worker:
 
 
 def _end_in_words(code: int) -> str:
-    if code == -signal.SIGXCPU:
-        return "keeps ecCodes busy without end"
-    if code == OUT_OF_MEMORY:
-        return "wants more memory than a field can need"
     if code == -signal.SIGKILL:
-        return "had its decoding killed, most likely for want of memory"
-    name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    return f"makes ecCodes crash ({name})"
+        return "had its decoding killed, most likely for want of memory: make room and run again"
+    if code == -signal.SIGXCPU:
+        did = "keeps ecCodes busy without end"
+    elif code == OUT_OF_MEMORY:
+        did = "wants more memory than a field can need"
+    else:
+        did = f"makes ecCodes crash ({signal.Signals(-code).name if code < 0 else f'exit {code}'})"
+    return f"{did}: it is damaged, fetch the file again"
 
 
 @dataclass
@@ -164,7 +168,7 @@ class _Keeper:
                 number, words = problem.args
         what = request.about["what"]
         where = f"{what}: message {number}" if number else what
-        raise InputError(f"{where} {words}: it is damaged, fetch the file again")
+        raise InputError(f"{where} {words}")
 
     def _ask(self, request: _Request) -> dict[str, Any]:
         if self.worker is None:

@@ -61,6 +61,7 @@ def test_zeros_between_messages_are_padding(tmp_path):
         ((b"junk", temperature()), "4 bytes before message 1 belong to no GRIB message"),
         ((temperature(), b"junk!", temperature()), "5 bytes before message 2"),
         ((temperature(), b"junk!!"), "6 bytes after message 1"),
+        ((temperature(), bytes(1 << 20) + b"junk"), "1048580 bytes after message 1"),
     ],
 )
 def test_foreign_bytes(tmp_path, content, words):
@@ -242,3 +243,4 @@ def test_one_message_in_memory():
     assert gribindex.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
     with pytest.raises(InputError, match="the stream: message 8 is broken or cut"):
         gribindex.describe(b"", 8, "the stream: message 8")
+    assert gribindex.describe(b"\0", 9, "it") == "unknown on unknown level"

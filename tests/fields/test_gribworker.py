@@ -126,8 +126,11 @@ def test_the_command_line_says_one_sentence(tmp_path):
     ("code", "words"),
     [
         ("gribserver.os.abort()", r"makes ecCodes crash \(SIGABRT\): it is damaged"),
-        ("gribserver.os.kill(gribserver.os.getpid(), 9)", "had its decoding killed, most likely"),
-        ("gribserver.os._exit(7)", r"makes ecCodes crash \(exit status 7\)"),
+        (
+            "gribserver.os.kill(gribserver.os.getpid(), 9)",
+            "had its decoding killed, most likely .*: make room",
+        ),
+        ("gribserver.os._exit(7)", r"makes ecCodes crash \(exit 7\): it is damaged"),
         ("raise MemoryError", "wants more memory than a field can need"),
         ("bytearray(1 << 33)", "wants more memory than a field can need"),
         ("gribserver._begin(desk, 0, 0)\n    while True: pass", "keeps ecCodes busy without end"),
@@ -169,8 +172,20 @@ def test_without_eccodes(tmp_path, fresh, monkeypatch):
     with pytest.raises(SmoecastError, match=r"ecCodes cannot be used \(import of eccodes"):
         index(path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(SmoecastError, match=r"ecCodes cannot be used \(.*exit status 1\)"):
+    with pytest.raises(
+        SmoecastError, match=r"ecCodes cannot be used \(its worker ends as it begins\)"
+    ):
         index(path)
+
+
+def test_an_interrupt_while_a_worker_begins(tmp_path, fresh, monkeypatch):
+    def interrupted(worker):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(gribworker._Worker, "_answer", interrupted)
+        index(write(tmp_path / "a.grib", GOOD))
+    assert gribworker._KEEPER.worker is None  # and no warning of a process left over
 
 
 # ---- life of a worker
