@@ -11,7 +11,6 @@ import pytest
 
 from smoecast import disk
 from smoecast.disk import (
-    lock,
     named,
     place_of,
     put,
@@ -22,6 +21,7 @@ from smoecast.disk import (
     write_atomic,
 )
 from smoecast.errors import LockedError, OutputError
+from smoecast.locks import lock
 
 
 def names(folder):

@@ -18,8 +18,8 @@ from smoecast.data.parts import Part
 from smoecast.data.patience import Limits, Patience, SpentError
 from smoecast.data.pieces import fetch_pieces
 from smoecast.data.remote import Remote, shown
-from smoecast.disk import lock
 from smoecast.errors import InputError, NotPublishedError
+from smoecast.locks import lock
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         The files.
     memory : Path, optional
         JSON file that remembers the digests: a file that has not changed in size, times and inode
-        since is not read again. The caller holds the lock on its folder (`disk.lock`).
+        since is not read again. The caller holds the lock on its folder (`locks.lock`).
     """
     known = _remembered(memory)
     states = [path.stat() for path in paths]

@@ -11,8 +11,8 @@ from smoecast.data.manifest import Manifest
 from smoecast.data.parts import sweep_fetched
 from smoecast.data.patience import Limits
 from smoecast.data.remote import ENSEMBLES, About, Remote, shown
-from smoecast.disk import lock
 from smoecast.errors import InputError
+from smoecast.locks import lock
 
 
 class Source(Protocol):

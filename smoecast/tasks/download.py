@@ -10,8 +10,9 @@ from smoecast.configfile import dump
 from smoecast.data import files, sources
 from smoecast.data.parts import sweep_fetched
 from smoecast.data.planet import source as planet
-from smoecast.disk import lock, write_atomic
+from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, NotPublishedError
+from smoecast.locks import lock
 
 
 def download(config: Config) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import xarray as xr
 from smoecast.config import Config
 from smoecast.data.files import expand
 from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk import lock, named
+from smoecast.disk import named
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
 from smoecast.fields.results import read_attributes
 from smoecast.fields.zarrarray import METADATA
+from smoecast.locks import lock
 from smoecast.scores import published
 from smoecast.tasks import scorefiles, scoretables, truths
 from smoecast.tasks.curves import curves_of, events_of

@@ -13,11 +13,12 @@ from smoecast.config import Config
 from smoecast.configfile import dump
 from smoecast.data import raw
 from smoecast.data.unchanged import Inputs
-from smoecast.disk import lock, write_atomic
+from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store
 from smoecast.fields.plane import place_of
 from smoecast.fields.times import valid_times
+from smoecast.locks import lock
 from smoecast.tasks import classical
 from smoecast.tasks.calibrations import fitted_part
 from smoecast.tasks.corrections import METHODS as NETWORKS

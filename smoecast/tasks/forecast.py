@@ -14,11 +14,11 @@ from smoecast import console, zoo
 from smoecast.config import Config
 from smoecast.data import channels, files, splits
 from smoecast.data.unchanged import unchanged
-from smoecast.disk import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import times
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.wb2 import write_wb2
+from smoecast.locks import lock
 from smoecast.tasks import results
 from smoecast.tasks.assembly import open_model
 from smoecast.tasks.ensembling import Ensemble, Member, ensemble_of

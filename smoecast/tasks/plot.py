@@ -15,10 +15,11 @@ from smoecast import names
 from smoecast.config import Config
 from smoecast.confine import confine
 from smoecast.data import channels
-from smoecast.disk import lock, write_atomic
+from smoecast.disk import write_atomic
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import store, times
 from smoecast.fields.reader import open_file
+from smoecast.locks import lock
 from smoecast.nn.inspection import routing_map
 from smoecast.nn.network import smoe_layers
 from smoecast.nn.smoe import SpatialMoE2d

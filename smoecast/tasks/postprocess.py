@@ -9,11 +9,11 @@ from smoecast.config import Config
 from smoecast.config_products import Products, products
 from smoecast.data import files
 from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import times
 from smoecast.fields.netcdf import write_netcdf
 from smoecast.fields.plane import place_of
+from smoecast.locks import lock
 from smoecast.tasks import results
 from smoecast.tasks.calibrated import calibrated
 from smoecast.tasks.calibrations import Calibration, open_calibration, raw_calibration

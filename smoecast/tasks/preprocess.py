@@ -15,10 +15,10 @@ from smoecast.config import Config
 from smoecast.data import archive, checks, files, raw, splits, statistics
 from smoecast.data.sources import Kind
 from smoecast.data.unchanged import ChangedError, Inputs, unchanged
-from smoecast.disk import lock
 from smoecast.errors import InputError
 from smoecast.fields import draft as drafts
 from smoecast.fields import store
+from smoecast.locks import lock
 from smoecast.tasks import planning, workers
 
 _SCALE_TIMES = 64

@@ -17,9 +17,10 @@ from smoecast.configfile import dump
 from smoecast.data.rolled import RolledSamples
 from smoecast.data.samples import Held, OnDevice, Samples
 from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk import lock, write_atomic
+from smoecast.disk import write_atomic
 from smoecast.errors import ModelError
 from smoecast.fields import store
+from smoecast.locks import lock
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
 from smoecast.tasks.assembly import describe, inputs_of, new_network, open_model, samples_of

@@ -13,8 +13,8 @@ from smoecast.data.gribstream import GribSieve
 from smoecast.data.parts import KEPT_DAYS, Part, sweep_fetched
 from smoecast.data.planet import files
 from smoecast.data.unzip import extract
-from smoecast.disk import lock
 from smoecast.errors import LockedError, OutputError
+from smoecast.locks import lock
 from smoecast.tasks.download import download
 
 

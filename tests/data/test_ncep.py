@@ -285,8 +285,8 @@ def test_config_is_checked_and_quotes_no_secret(overrides, words):
 
 
 def test_folder_of_another_run_is_refused(world):
-    from smoecast.disk import lock
     from smoecast.errors import LockedError
+    from smoecast.locks import lock
 
     _, config = world
     with lock(config.raw), pytest.raises(LockedError):

@@ -9,9 +9,9 @@ import xarray as xr
 from small_world import BIAS, analyses, small_run
 
 from smoecast.config import Config
-from smoecast.disk import lock
 from smoecast.errors import ConfigError, InputError, LockedError, ModelError, NotPublishedError
 from smoecast.fields import store
+from smoecast.locks import lock
 from smoecast.tasks.assembly import open_model
 from smoecast.tasks.evaluate import evaluate, tables
 from smoecast.tasks.forecast import forecast

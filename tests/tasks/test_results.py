@@ -18,7 +18,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
-from smoecast import configfile, disk
+from smoecast import configfile, disk, locks
 from smoecast.cli.main import app
 from smoecast.config import Config
 from smoecast.errors import OutputError
@@ -342,7 +342,7 @@ EVENTS = ("open", "os.", "shutil.", "fcntl.", "ctypes.call_function")
 def final_stage(config: Config, path: Path) -> bool:
     """Do what `forecast` and `postprocess` do once the fields are there."""
     described = results.attributes(config, "forecast", "none", [], {"seed": config.seed})
-    with disk.lock(path.parent):
+    with locks.lock(path.parent):
         if written := not results.is_there(path, described):
             WRITERS[path.name](small().assign_attrs(described), path)
         results.save_config(path)
