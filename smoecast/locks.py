@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from smoecast.disk import sweep
 from smoecast.errors import LockedError, OutputError
+from smoecast.leftovers import sweep
 
 _LOCK = ".lock"
 

@@ -23,7 +23,9 @@ def init(
     """Write a config with every key at its default, each explained, to edit."""
 
     def task() -> dict[str, str]:
-        from smoecast import configfile, disk
+        from smoecast import configfile
+        from smoecast.disk import write_atomic
+        from smoecast.leftovers import sweep_beside
 
         text = configfile.template(path.stem)
         configfile.parse(text, f"{path}: the run would be called '{path.stem}'")
@@ -32,8 +34,8 @@ def init(
             raise ConfigError(f"{path}: the file exists; choose another name or give --force")
         if not path.parent.is_dir():
             raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
-        disk.sweep_beside(path)
-        disk.write_atomic(path, content)
+        sweep_beside(path)
+        write_atomic(path, content)
         return {"config": str(path)}
 
     def show(s: dict[str, str]) -> str:

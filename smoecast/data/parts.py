@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from smoecast.data.remote import ENSEMBLES
-from smoecast.disk import remove, sweep
+from smoecast.leftovers import remove, sweep
 
 KEPT_DAYS = 7
 """So long the begun part of a file waits that the config does not name any more."""

@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.disk import put, remove, write_atomic
+from smoecast.disk import put, write_atomic
 from smoecast.errors import OutputError
 from smoecast.fields import store_checksums
 from smoecast.fields.rows import Rows
@@ -30,6 +30,7 @@ from smoecast.fields.store import DETAILS, FIELDS, SCHEMA, rows_of
 from smoecast.fields.store_checksums import crc32_of
 from smoecast.fields.zarrarray import METADATA
 from smoecast.fields.zarrmetadata import check_files, group_attributes
+from smoecast.leftovers import remove
 
 CHUNK_BYTES = 32_000_000
 """Of the float32 values in one chunk, at most, unless one row is larger."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from made_fields import forecast, leftovers
 
-from smoecast.disk import sweep
 from smoecast.errors import OutputError
 from smoecast.fields import checksums, encoding, netcdf
 from smoecast.fields.netcdf import open_netcdf, write_netcdf
+from smoecast.leftovers import sweep
 
 # ---- whole or not at all
 

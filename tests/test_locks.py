@@ -1,0 +1,78 @@
+"""A folder is held by one process, which the lock names."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from smoecast.errors import LockedError, OutputError
+from smoecast.locks import lock
+
+
+def test_lock_is_free_again_after_the_block(tmp_path):
+    for _ in range(2):
+        with lock(tmp_path / "run"):
+            pass
+
+
+def test_lock_held_by_another_process_is_refused_and_names_it(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from smoecast.locks import lock\n"
+        "with lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        words = rf"held by another run \(pid {other.pid} on \S+ since \S+Z: -c "
+        with pytest.raises(LockedError, match=words) as caught, lock(tmp_path):
+            pass
+        assert caught.value.exit_code == 75
+        other.communicate("")
+    with lock(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_bytes())["pid"] == os.getpid()
+
+
+def test_lock_is_refused_within_one_process_too(tmp_path):
+    with (tmp_path / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match="another run: wait"), lock(tmp_path):
+            pass
+
+
+def test_a_lock_that_cannot_be_taken_is_one_sentence(tmp_path):
+    (tmp_path / ".lock").symlink_to("elsewhere")
+    with pytest.raises(OutputError, match="cannot be held for this run"), lock(tmp_path):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be held for this run"), lock(tmp_path / "file"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_home_that_nobody_has_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(named("~/run.yaml")) == "/home/me/run.yaml"
+    assert str(named("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "file"
+    monkeypatch.setattr(disk.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space") as caught:
+        if write:
+            write_atomic(path, b"new")
+        else:
+            with staging(path) as part:
+                part.write_bytes(b"new")
+                put(part, path)
+    assert caught.value.filename2 == str(path)
+    assert names(tmp_path) == []
