@@ -1,4 +1,4 @@
-"""Files are whole or absent; a folder is held by one process."""
+"""Files and folders are whole or absent."""
 
 import errno
 import os
@@ -6,12 +6,7 @@ import os
 import pytest
 
 from smoecast import disk
-from smoecast.disk import (
-    put,
-    refuse_special,
-    staging,
-    write_atomic,
-)
+from smoecast.disk import named, put, refuse_special, staging, write_atomic
 from smoecast.errors import OutputError
 
 
@@ -135,3 +130,27 @@ def test_what_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch, 
             put(part, tmp_path / "file")
     assert len(calls) == 2
     assert names(tmp_path) == ["file"]
+
+
+def test_a_home_that_nobody_has_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(named("~/run.yaml")) == "/home/me/run.yaml"
+    assert str(named("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "file"
+    monkeypatch.setattr(disk.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space") as caught:
+        if write:
+            write_atomic(path, b"new")
+        else:
+            with staging(path) as part:
+                part.write_bytes(b"new")
+                put(part, path)
+    assert caught.value.filename2 == str(path)
+    assert names(tmp_path) == []

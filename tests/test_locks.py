@@ -52,27 +52,3 @@ def test_a_lock_that_cannot_be_taken_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="cannot be held for this run"), lock(tmp_path / "file"):
         pass
     assert not (tmp_path / "elsewhere").exists()
-
-
-def test_a_home_that_nobody_has_is_left_as_it_is(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
-    assert str(named("~/run.yaml")) == "/home/me/run.yaml"
-    assert str(named("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
-
-
-@pytest.mark.parametrize("write", [True, False])
-def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
-    def refuse(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    path = tmp_path / "file"
-    monkeypatch.setattr(disk.os, "fsync", refuse)
-    with pytest.raises(OSError, match="No space") as caught:
-        if write:
-            write_atomic(path, b"new")
-        else:
-            with staging(path) as part:
-                part.write_bytes(b"new")
-                put(part, path)
-    assert caught.value.filename2 == str(path)
-    assert names(tmp_path) == []
