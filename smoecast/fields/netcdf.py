@@ -69,16 +69,7 @@ def decoded(path: Path) -> xr.Dataset:
     InputError
         As `open_netcdf`, but for what `canonical` refuses.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty: fetch it again")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic in classic.MAGIC:
-        classic.check_whole(path)
-    elif magic == hdf5.MAGIC:
-        hdf5.check_contained(path)
+    check_file(path)
     netCDF4.set_chunk_cache(CACHE_BYTES)
     with reading(f"{path}: it cannot be read as NetCDF"), warnings.catch_warnings():
         # it warns of what is refused below, or does no harm
@@ -96,6 +87,31 @@ def decoded(path: Path) -> xr.Dataset:
     return dataset.assign(
         {name: _blocked(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
     )
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that netCDF-C must not be given: it trusts every header.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Any file; of one that is no NetCDF netCDF-C itself says so.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, cut, damaged, or leads to other files.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty: fetch it again")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in classic.MAGIC:
+        classic.check_whole(path)
+    elif magic == hdf5.MAGIC:
+        hdf5.check_contained(path)
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from typing import Any
 
 import netCDF4
 
+from smoecast.errors import InputError
+from smoecast.fields.netcdf import check_file
+
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return the global attributes of a NetCDF file or of a Zarr v2 group; empty when it is none.
@@ -22,7 +25,8 @@ def read_attributes(path: Path) -> dict[str, Any]:
         if path.is_dir():
             found = json.loads(described.read_bytes())
             return found if isinstance(found, dict) else {}
+        check_file(path)
         with netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}
-    except (OSError, RuntimeError, AttributeError, ValueError, RecursionError):
+    except (OSError, RuntimeError, AttributeError, ValueError, RecursionError, InputError):
         return {}

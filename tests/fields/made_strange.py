@@ -44,6 +44,8 @@ def mutated(content: bytes, seed: str) -> bytes:
     chance = random.Random(seed)
     changed = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
+        if not changed:
+            break
         end = len(changed) if chance.random() < 0.5 else min(len(changed), 8000)
         at, kind = chance.randrange(end), chance.random()
         if kind < 0.4:
