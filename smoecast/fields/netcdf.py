@@ -18,9 +18,10 @@ import xarray as xr
 
 from smoecast.disk import put
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import checksums, classic, hdf5
+from smoecast.fields import checksums
 from smoecast.fields.canonical import HUGE, canonical
 from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
+from smoecast.fields.headers import check_file
 from smoecast.fields.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 
@@ -87,31 +88,6 @@ def decoded(path: Path) -> xr.Dataset:
     return dataset.assign(
         {name: _blocked(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
     )
-
-
-def check_file(path: Path) -> None:
-    """Refuse a file that netCDF-C must not be given: it trusts every header.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Any file; of one that is no NetCDF netCDF-C itself says so.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, empty, cut, damaged, or leads to other files.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty: fetch it again")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic in classic.MAGIC:
-        classic.check_whole(path)
-    elif magic == hdf5.MAGIC:
-        hdf5.check_contained(path)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import netCDF4
 
 from smoecast.errors import InputError
-from smoecast.fields.netcdf import check_file
+from smoecast.fields.headers import check_file
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
