@@ -97,8 +97,8 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
             dropped.append(role)
     changed = {old: new for old, new in renames.items() if old != new}
     found = _swapped(dataset.drop_vars(dropped, errors="ignore").rename(changed))
-    for name in set(found.sizes) & set(found.coords):
-        if found[name].dims != (name,):
+    for name in found.sizes:
+        if name in found.coords and found[name].dims != (name,):
             along = " and ".join(map(str, found[name].dims)) or "nothing"
             raise InputError(f"{source}: the labels of the dimension {name} lie along {along}")
     return found

@@ -70,10 +70,8 @@ def as_lead(
     Parameters
     ----------
     hours : array_like of float
-    what : str
-        Thing to name in the message.
-    refusal : type of SmoecastError
-        `ConfigError` for what a user typed.
+    what, refusal
+        As for `as_ns`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields import netcdf
+from smoecast.fields import netcdf, stored
 from smoecast.fields.canonical import read_checked
 from smoecast.fields.netcdf import open_netcdf
 from smoecast.fields.times import check_step
@@ -124,7 +124,7 @@ def test_packed_integers_of_every_format(tmp_path, kind, wide):
 
 
 def test_stays_on_disk_in_blocks_along_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(netcdf, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(stored, "BLOCK_BYTES", 1)
     dataset = open_netcdf(make(tmp_path / "a.nc", format="NETCDF3_CLASSIC"))
     assert dataset["t2m"].chunks == ((1, 1, 1, 1), (2,), (3,))
 
@@ -135,7 +135,7 @@ def test_netcdf_keeps_few_chunks_in_memory(tmp_path):
 
 
 def test_a_block_holds_whole_stored_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(netcdf, "BLOCK_BYTES", 5 * 4 * 6)
+    monkeypatch.setattr(stored, "BLOCK_BYTES", 5 * 4 * 6)
     path = tmp_path / "a.nc"
     coords = {"time": np.arange(12) * np.timedelta64(6, "h") + np.datetime64("2020-01-01", "ns")}
     coords |= {"latitude": [10.0, 0.0], "longitude": [0.0, 10.0, 20.0]}

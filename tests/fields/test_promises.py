@@ -8,7 +8,7 @@ import pytest
 from made_hdf5 import whole
 
 from smoecast.errors import InputError
-from smoecast.fields import netcdf, promises
+from smoecast.fields import promises, stored
 from smoecast.fields.canonical import read_checked
 from smoecast.fields.reader import open_file
 
@@ -57,8 +57,8 @@ def test_a_latitude_in_two_dimensions(tmp_path):
 
 
 def test_more_blocks_than_can_be_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(netcdf, "MOST_BLOCKS", 2)
-    monkeypatch.setattr(netcdf, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(stored, "MOST_BLOCKS", 2)
+    monkeypatch.setattr(stored, "BLOCK_BYTES", 1)
     refused(whole(tmp_path / "a.nc"), "t2m has 2.9e\\+02 bytes: split the file by time")
 
 
