@@ -149,7 +149,7 @@ def test_changed_bytes_of_hdf5():
 
 @pytest.mark.slow
 def test_changed_bytes_of_hdf5_by_the_thousand():
-    """HDF5 2.0 goes round for ever in a heap with an empty object: one case in ten thousand."""
+    """HDF5 2.2 goes round for ever in a heap with an empty object: one case in ten thousand."""
     found, killed = ends_of(10_000)
     assert found == {"values", "refused"}
     assert set(killed.values()) <= {"SIGPROF"}, killed
