@@ -29,6 +29,7 @@ from smoecast.data.patience import Limits
 from smoecast.data.remote import Remote
 from smoecast.disk import write_atomic
 from smoecast.errors import InputError
+from smoecast.fields.times import as_ns
 from smoecast.fields.zarrarray import METADATA, ZarrArray
 from smoecast.fields.zarrgroup import PART
 from smoecast.fields.zarrmetadata import arrays_of, group_attributes
@@ -177,7 +178,7 @@ def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
         times = xr.decode_cf(xr.Dataset({"time": ("time", raw, array.attributes)}))["time"].values
         if times.dtype.kind != "M":
             raise ValueError(f"{array.attributes.get('units')!r}")
-        return times.astype("datetime64[ns]")
+        return as_ns(times, f"{group}: its time axis")
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise InputError(

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields import netcdf, stored
+from smoecast.fields import classic, netcdf, stored
 from smoecast.fields.canonical import read_checked
 from smoecast.fields.netcdf import open_netcdf
 from smoecast.fields.times import check_step
@@ -226,7 +226,7 @@ def test_classic_file_still_being_written_counts_no_records(tmp_path):
     content = bytearray(path.read_bytes())
     content[4:8] = b"\xff" * 4  # the record count of a stream
     path.write_bytes(content)
-    netcdf.classic.check_whole(path)
+    classic.check_whole(path)
 
 
 def test_damaged_classic_header(tmp_path):
@@ -269,6 +269,6 @@ def test_classic_variable_beyond_all_numbers(tmp_path):
 
 
 def test_classic_header_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(netcdf.classic, "MOST_NUMBERS", 10)
+    monkeypatch.setattr(classic, "MOST_NUMBERS", 10)
     with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
         open_netcdf(make(tmp_path / "a.nc", format="NETCDF3_CLASSIC"))

@@ -96,7 +96,8 @@ def test_a_read_only_folder_is_5(place: Path, runner: Runner, command: str) -> N
     close(place, mode=0o555)
     outcome = runner.run(*command.split(), mishap="no leave")
     assert outcome.code == 5, outcome
-    assert "Permission denied" in outcome.one_sentence()
+    said = outcome.one_sentence()
+    assert "Permission denied" in said or "takes no new files" in said
 
 
 @pytest.mark.parametrize("command", READING)
@@ -116,8 +117,6 @@ def test_a_lock_of_somebody_else_is_5(place: Path, runner: Runner, command: str)
     plots.mkdir()
     (plots / ".lock").touch(mode=0)
     outcome = runner.run(*command.split(), mishap="no leave")
-    if command.startswith("evaluate") and outcome.code == 0:
-        pytest.skip("it takes no lock")
     assert outcome.code == 5, outcome
     assert ".lock" in outcome.one_sentence()
 
