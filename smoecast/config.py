@@ -23,8 +23,9 @@ from smoecast.config_data import (
     Seed,
     known_channels,
 )
-from smoecast.config_learning import Natural, Network, Positive, Section, Training
+from smoecast.config_learning import Natural, Network, Positive, Training
 from smoecast.config_products import event
+from smoecast.config_section import Section
 
 
 class Sample(Section):

@@ -7,8 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
 from smoecast.config_data import Channels, Ens10, Hours, Split, known_channels
-from smoecast.config_learning import Natural, Network, Section, Training
+from smoecast.config_learning import Natural, Network, Training
 from smoecast.config_products import WORDS, products
+from smoecast.config_section import Section
 
 ENS10_PAPER = "ens10-paper"
 ENS10_SPLIT = Split(

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config_learning import Fraction, Hundreds, Section
+from smoecast.config_learning import Fraction, Hundreds
+from smoecast.config_section import Section
 
 Hours = Annotated[int, Field(ge=0, le=100_000)]
 Lead = Annotated[int, Field(ge=1, le=100_000)]

@@ -4,7 +4,9 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from smoecast.config_section import Section
 
 # Upper bounds are far above what anyone has run. They keep a slip, or a stranger's config, from
 # taking a machine's memory or its days.
@@ -55,14 +57,6 @@ Counts = Annotated[
     Annotated[Terms, Tag("[one]")] | Annotated[dict[str, Terms], *_PLACES], _ONE_OR_PLACES
 ]
 """One number for all places of SMoE layers, or some for places by their names."""
-
-
-class Section(BaseModel):
-    """A part of the config: immutable, no key but the declared ones."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
 
 
 EXPANSION, TERMS = 4.0, 1

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from smoecast.config import Config
-from smoecast.config_learning import Section
+from smoecast.config_section import Section
 from smoecast.errors import ConfigError
 from smoecast.reading import read_small
 from smoecast.yamltext import MOST_BYTES, check_plain, one_line, read_yaml

@@ -108,6 +108,7 @@ def verify(
         typer.Argument(help="Results, stores and models, in any mixture.", metavar="PATH..."),
     ],
     as_json: options.Json = False,
+    debug: options.Debug = False,
 ) -> None:
     """Hold results, stores and models against the checksums that they carry, every byte.
 
@@ -125,7 +126,7 @@ def verify(
     def show(s: dict[str, Any]) -> str:
         return "\n".join(c["problem"] or f"{c['path']}: whole, a {c['kind']}" for c in s["checked"])
 
-    run(task, show, as_json=as_json)
+    run(task, show, as_json=as_json, debug=debug)
     raise typer.Exit(found["exit_code"])
 
 

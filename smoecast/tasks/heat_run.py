@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 from torch import nn
 
 from smoecast.config_data import Seed
-from smoecast.config_learning import Fraction, Positive, Rate, Section
+from smoecast.config_learning import Fraction, Positive, Rate
+from smoecast.config_section import Section
 from smoecast.data.heat import DIFFUSIVITIES
 from smoecast.errors import ConfigError
 from smoecast.nn.local import (

@@ -37,6 +37,17 @@ def call(
     )
 
 
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that listens to interrupts, also where the suite runs behind `&`."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 def test_the_console_script_is_the_guarded_one() -> None:
     project = Path(__file__).parents[2] / "pyproject.toml"
     scripts = tomllib.loads(project.read_text())["project"]["scripts"]
@@ -100,10 +111,10 @@ def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_locale_without_the_letters_spells_them_out(tmp_path: Path) -> None:
-    name = "Zürich→.yaml"
-    done = call("config", "init", name, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    (tmp_path / "Zürich→").mkdir()
+    done = call("config", "init", "Zürich→/run.yaml", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
-    assert "Z\\xfcrich\\u2192.yaml" in done.stdout
+    assert "Z\\xfcrich\\u2192/run.yaml" in done.stdout
 
 
 @pytest.mark.parametrize("home", ["", "/nowhere"])
@@ -129,7 +140,7 @@ def test_no_home_is_needed(home: str) -> None:
 )
 def test_an_interrupt_is_130_and_one_line(how: str) -> None:
     code = INTERRUPTED.format(how=how)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run(code)
     assert done.returncode == 130
     assert done.stderr == "smoecast: interrupted; the same command goes on where it can\n"
 
@@ -142,7 +153,7 @@ def test_an_interrupt_before_anything_is_loaded() -> None:
         "        if name == 'smoecast.console': signal.raise_signal(signal.SIGINT)\n"
         f"sys.meta_path.insert(0, Finder())\n{SCRIPT}"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run(code)
     assert (done.returncode, done.stderr) == (130, "smoecast: interrupted\n")
 
 
@@ -175,6 +186,6 @@ def test_a_second_interrupt_ends_at_once() -> None:
         "    finally: signal.raise_signal(signal.SIGINT)\n"
         "zoo.names = names"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run(code)
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""

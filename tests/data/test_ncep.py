@@ -227,7 +227,7 @@ def test_preprocess_before_download(tmp_path):
     with pytest.raises(InputError, match="run `smoecast download`"):
         preprocess(config)
     with pytest.raises(InputError, match=r"no raw file is there yet"):
-        preprocess(parse(f"folder={tmp_path}", "data.years=[2999]"))
+        preprocess(parse(f"folder={tmp_path}", "data.years=[2200]"))
 
 
 def invoke(*words):
@@ -251,7 +251,7 @@ def test_command_line(world, tmp_path):
     assert all(entry["there"] for entry in dry["files"])
     assert "0 of 8 files to fetch" in invoke("-c", str(path), "--dry-run").output
     assert "8 raw files, 1.3 MB" in invoke("-c", str(path)).output
-    later = invoke("-c", str(path), "-s", "data.years=[2999]")
+    later = invoke("-c", str(path), "-s", "data.years=[2200]")
     assert later.exit_code == 4
     assert "not published yet" in later.output
 

@@ -66,6 +66,6 @@ def test_a_field_that_never_varies_divides_by_no_zero() -> None:
 def test_parts_beyond_the_years_of_nanoseconds() -> None:
     """The comparison with numpy's dates wraps around: the year 3000 would lie before 2001."""
     periods = [(date(2001, 1, 1), date(2001, 1, 9)), (date(2001, 1, 10), date(3000, 1, 1))]
-    split = Split(train=periods[0], validation=periods[1], test=0.0)
+    split = Split.model_construct(train=periods[0], validation=periods[1], test=0.0)
     with pytest.raises(ConfigError, match="the validation split reaches outside the years 1678"):
         split_times(TIMES, split, "f.nc")

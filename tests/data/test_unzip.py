@@ -150,7 +150,7 @@ def test_a_bomb_that_says_it_is_none(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="the archive is damaged"):
         list(extract(path, ["x.nc"]))
-    assert path.with_name("x.nc.part").stat().st_size <= 1000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_list_of_members_without_end(tmp_path):
@@ -167,7 +167,7 @@ def test_a_list_of_members_without_end(tmp_path):
 def test_a_planted_link_is_not_followed(tmp_path):
     (tmp_path / "raw").mkdir()
     path = archive(tmp_path / "raw", {"x.nc": b"x"})
-    (tmp_path / "raw" / "x.nc.part").symlink_to(tmp_path / "out")
+    (tmp_path / "raw" / "x.nc").symlink_to(tmp_path / "out")
     with pytest.raises(InputError, match="a symbolic link leads out"):
         list(extract(path, ["x.nc"]))
     assert not (tmp_path / "out").exists()

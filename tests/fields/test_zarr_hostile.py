@@ -158,9 +158,9 @@ def test_a_draft_that_others_have_touched_is_not_finished(tmp_path: Path, marker
     draft = drafts.begin(made, tmp_path / "store.zarr", {"identity": "abc"})
     for chunk in draft.missing():
         draft.write(chunk, made["fields"].values[draft.slice_of(chunk)], {})
-    file = draft.group / "time" / ".zarray"
+    file = draft.metadata / "time" / ".zarray"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"compressor": PICKLE}))
-    (draft.group / "time" / "0").write_bytes(trap(marker))
+    (draft.metadata / "time" / "0").write_bytes(trap(marker))
     with pytest.raises(InputError, match=r"time/\.zarray: the array names the codec 'pickle'"):
         draft.finish(made[["time"]])
     assert not marker.exists()
@@ -193,6 +193,7 @@ def test_through_the_command_line(tmp_path: Path, marker: Path, verb: str) -> No
     path = hostile(tmp_path / "a.zarr", marker, "t2m", "beside texts")
     ours = made_store(tmp_path / "a" / "store.zarr")
     if verb == "train":
+        (ours / "fields" / ".smoecast.json").unlink(missing_ok=True)  # it would be refused before
         changed(ours / ".zmetadata", "channel", **HOSTILE["beside texts"][0])
         (ours / "channel" / "0").write_bytes(trap(marker))
     config = tmp_path / "run.yaml"

@@ -220,10 +220,10 @@ def test_full_data_is_learnt_in_seven_epochs(name):
     ("arguments", "words"),
     [
         (["--set", "runs"], "--set runs: write it as key=value"),
-        (["--set", "runs=[1"], "--set runs=[1: the value is not valid YAML"),
-        (["--set", "runs=many"], "heat: runs must be int, not 'many'"),
-        (["--set", "damping=true"], "heat: damping must be float, not True"),
-        (["--config", "."], ".: the config cannot be read"),
+        (["--set", "runs=[1"], "--set runs=[1: this is not valid YAML"),
+        (["--set", "runs=many"], "heat: runs: Input should be a valid integer"),
+        (["--set", "damping=true"], "heat: damping: Value error, a number is wanted, not true"),
+        (["--config", "."], ".: cannot be read"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(
