@@ -23,6 +23,7 @@ from smoecast.fields.encoding import PLACE, define, prepared, stored_coordinate
 from smoecast.fields.headers import check_file
 from smoecast.fields.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.stored import in_blocks, reading
+from smoecast.fields.watchdog import watched
 from smoecast.fields.writing import blocks, computed, growing, nothing, storing
 
 CACHE_BYTES = 4 * 2**20
@@ -66,7 +67,8 @@ def decoded(path: Path) -> xr.Dataset:
     """
     check_file(path)
     netCDF4.set_chunk_cache(CACHE_BYTES)
-    with reading(f"{path}: it cannot be read as NetCDF"), warnings.catch_warnings():
+    what = f"{path}: it cannot be read as NetCDF"
+    with watched(path), reading(what), warnings.catch_warnings():
         # it warns of what is refused below, or does no harm
         warnings.simplefilter("ignore")
         store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]

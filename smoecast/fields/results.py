@@ -8,6 +8,7 @@ import netCDF4
 
 from smoecast.errors import InputError
 from smoecast.fields.headers import check_file
+from smoecast.fields.watchdog import watched
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
             found = json.loads(described.read_bytes())
             return found if isinstance(found, dict) else {}
         check_file(path)
-        with netCDF4.Dataset(path) as file:
+        with watched(path), netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}
     except (OSError, RuntimeError, AttributeError, ValueError, RecursionError, InputError):
         return {}
