@@ -19,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_strange import CLASSIC, alike, good, mutated, outcome, strange, write
 
+from smoecast.errors import InputError
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 SECONDS = 10
 """Of the processor, for one file."""
@@ -94,7 +96,7 @@ def test_changed_bytes_of_classic_files_by_the_thousand(kind, packed, seed):
     check_classic(kind, packed, seed)
 
 
-# ---- changed bytes of HDF5: its library may end the process, or never come back
+# ---- changed bytes of HDF5: its library might end the process, and does not always come back
 
 
 def run_cases(first: int, last: int) -> None:
@@ -136,7 +138,10 @@ def ends_of(count: int) -> tuple[set[str], dict[int, str]]:
         told = [what for _, what in map(json.loads, done.stdout.splitlines())]
         found |= set(told)
         first += len(told)
-        if done.returncode:
+        if done.returncode == InputError.exit_code:  # the watchdog: HDF5 went in circles
+            found.add("refused")
+            first += 1
+        elif done.returncode:
             assert done.returncode < 0, f"case {first}: exit {done.returncode}"
             killed[first] = signal.Signals(-done.returncode).name
             first += 1
@@ -150,7 +155,4 @@ def test_changed_bytes_of_hdf5():
 @pytest.mark.slow
 def test_changed_bytes_of_hdf5_by_the_thousand():
     """HDF5 2.2 goes round for ever in a heap with an empty object: one case in ten thousand."""
-    found, killed = ends_of(10_000)
-    assert found == {"values", "refused"}
-    assert set(killed.values()) <= {"SIGPROF"}, killed
-    assert len(killed) <= 5, killed
+    assert ends_of(10_000) == ({"values", "refused"}, {})
