@@ -62,7 +62,7 @@ def serve(memory: int) -> None:
             if len(desk) != request["desk"]:
                 desk = mmap.mmap(memory, request["desk"])
             _send(line, _answer(request, desk))
-    except Exception:
+    except Exception:  # a fault of ours: told to the command, whose boundary reports it
         _send(line, {"broke": traceback.format_exc()})
         raise
 
