@@ -156,10 +156,17 @@ class End:
     operations: list[str]
 
     def steady(self, unit: str, leaves: contents.Leaves) -> contents.Leaves:
-        """Return those values that two undisturbed runs agree in (not times of day)."""
+        """Return those values that two undisturbed runs agree in (not times of day).
+
+        Seconds taken are never among them, even where two runs took the same by chance.
+        """
         one, two = self.new.get(unit, {}), self.again.get(unit, {})
         differ = {key for key in {*one, *two} if one.get(key) != two.get(key)}
-        return {key: value for key, value in leaves.items() if key not in differ}
+        return {
+            key: value
+            for key, value in leaves.items()
+            if key not in differ and not key.endswith("seconds")
+        }
 
     def is_new(self, unit: str, leaves: contents.Leaves) -> bool:
         """Whether a unit is as undisturbed runs leave it."""
