@@ -18,6 +18,9 @@ DIMENSIONS = (
 )
 """Dimension names of canonical data, in the order in which they stand."""
 
+PROJECTION = ("projection_y_coordinate", "projection_x_coordinate")
+"""Dimensions of a map projection, in the order in which they stand."""
+
 DIMENSION_ALIASES = {
     "forecast_reference_time": "init_time",
     "initial_time": "init_time",

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from smoecast.disk import named
+from smoecast.disk.atomic import named
+from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
-from smoecast.reading import read_small
 
 CONFIG, CARD, SCORES = "config.yaml", "card.md", "scores.json"
 MOST_TEXT = 10_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from smoecast.fields import draft as drafts
+from smoecast.fields.store import writer as drafts
 
 ROWS, CHUNK = 6, 2 * 2 * 3 * 4 * 4
 

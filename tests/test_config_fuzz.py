@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
 
 PLAIN = Config().model_dump(mode="json")
-TEXT = configfile.template("mine")
+TEXT = yaml_file.template("mine")
 FRAGMENTS = (
     "{", "}", "[", "]", ": ", "\n", "  ", "- ", "? ", "*a", "&a ", "<<: ", "!!int ", "!!set ", "|",
     "!!binary ", "!!float ", "!!timestamp ", "!<x> ", "'", '"', "#", "%", "@", "---\n", "...\n",
@@ -83,12 +83,12 @@ OVERRIDES = st.lists(
 
 def refused_or_kept(text: str, overrides: list[str]) -> None:
     try:
-        config = configfile.parse(text, "run.yaml", overrides)
+        config = yaml_file.parse(text, "run.yaml", overrides)
     except ConfigError as error:
         assert "\n" not in str(error)
         assert len(str(error)) < 2000
         return
-    assert configfile.parse(configfile.dump(config), "again") == config
+    assert yaml_file.parse(yaml_file.dump(config), "again") == config
 
 
 def changed(changes: list[tuple[tuple[str, ...], object, str]]) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from smoecast.config_products import Event, Products, products
+from smoecast.config.products import Products, products
+from smoecast.events import Event
 
 
 def test_words_worked() -> None:

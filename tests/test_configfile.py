@@ -8,36 +8,36 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
 
 
 def test_template_and_dump_give_back_the_defaults() -> None:
     expected = Config(name="mine")
-    assert configfile.parse(configfile.template("mine"), "t") == expected
-    assert configfile.parse(configfile.dump(expected), "t") == expected
+    assert yaml_file.parse(yaml_file.template("mine"), "t") == expected
+    assert yaml_file.parse(yaml_file.dump(expected), "t") == expected
 
 
 def test_template_explains_every_key() -> None:
-    lines = configfile.template("mine").splitlines()[1:]
+    lines = yaml_file.template("mine").splitlines()[1:]
     assert all("  # " in line for line in lines if line.strip())
 
 
 def test_load_applies_overrides_in_order(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("training: {epochs: 3}\n")
-    config = configfile.load(path, ["training.epochs=5", "training.epochs=7", "name=other"])
+    config = yaml_file.load(path, ["training.epochs=5", "training.epochs=7", "name=other"])
     assert (config.training.epochs, config.name) == (7, "other")
 
 
 def test_an_empty_file_is_the_defaults() -> None:
-    assert configfile.parse("", "t") == Config()
+    assert yaml_file.parse("", "t") == Config()
 
 
 def test_exponents_without_a_dot_are_numbers() -> None:
     # YAML 1.1 reads 1e-3 as text
-    assert configfile.parse("training: {learning_rate: 1e-3}", "t").training.learning_rate == 1e-3
+    assert yaml_file.parse("training: {learning_rate: 1e-3}", "t").training.learning_rate == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_exponents_without_a_dot_are_numbers() -> None:
 )
 def test_a_mistake_is_one_sentence_with_file_key_and_mend(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=r"run\.yaml") as caught:
-        configfile.parse(text, "run.yaml")
+        yaml_file.parse(text, "run.yaml")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -112,7 +112,7 @@ def test_periods_that_cannot_be(periods: list[str], words: str) -> None:
     text = f"data: {{split: {{train: {periods[0]}, validation: {periods[1]}, "
     text += "test: [2003-01-01, 2003-12-31]}}"
     with pytest.raises(ConfigError, match=words):
-        configfile.parse(text, "run.yaml")
+        yaml_file.parse(text, "run.yaml")
 
 
 @pytest.mark.parametrize(
@@ -131,37 +131,37 @@ def test_periods_that_cannot_be(periods: list[str], words: str) -> None:
 )
 def test_a_wrong_override_is_explained(override: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace("[", r"\[")):
-        configfile.parse("name: x", "run.yaml", [override])
+        yaml_file.parse("name: x", "run.yaml", [override])
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such config"):
-        configfile.load(tmp_path / "none.yaml")
+        yaml_file.load(tmp_path / "none.yaml")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
-        configfile.load(binary)
+        yaml_file.load(binary)
 
 
 def test_a_config_comes_through_a_pipe_but_from_no_folder_or_device(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"name: piped")
     os.close(writer)
-    assert configfile.load(Path(f"/dev/fd/{reader}")).name == "piped"
+    assert yaml_file.load(Path(f"/dev/fd/{reader}")).name == "piped"
     os.close(reader)
     for path in (tmp_path, Path("/dev/zero")):
         with pytest.raises(ConfigError, match=f"^{path}: the config cannot be read"):
-            configfile.load(path)
+            yaml_file.load(path)
 
 
 def test_a_section_named_by_an_alias_is_changed_alone() -> None:
     text = "training: &same {epochs: 3}\npostprocess: {training: *same}"
-    config = configfile.parse(text, "t", ["training.epochs=5"])
+    config = yaml_file.parse(text, "t", ["training.epochs=5"])
     assert (config.training.epochs, config.postprocess.training.epochs) == (5, 3)
 
 
 def test_days_in_yaml_are_days() -> None:
-    config = configfile.parse(
+    config = yaml_file.parse(
         "data: {split: {train: [2001-01-01, 2001-12-31], validation: 0, test: 0}}\n"
         "forecast: {init_times: [2002-01-01]}",
         "t",
@@ -176,9 +176,9 @@ def test_config_cannot_be_changed() -> None:
 
 
 def test_schema_is_json_and_names_every_section() -> None:
-    properties = json.loads(configfile.schema())["properties"]
+    properties = json.loads(yaml_file.schema())["properties"]
     assert set(properties) == set(Config.model_fields)
 
 
 def test_dump_is_plain_yaml() -> None:
-    assert yaml.safe_load(configfile.dump(Config()))["data"]["split"]["train"] == 0.7
+    assert yaml.safe_load(yaml_file.dump(Config()))["data"]["split"]["train"] == 0.7

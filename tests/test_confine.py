@@ -2,7 +2,7 @@
 
 import pytest
 
-from smoecast.confine import confine
+from smoecast.disk.confine import confine
 from smoecast.errors import InputError
 
 

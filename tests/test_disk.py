@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from smoecast import disk
-from smoecast.disk import named, put, refuse_special, staging, write_atomic
+from smoecast.disk import atomic
+from smoecast.disk.atomic import named, put, refuse_special, staging, write_atomic
 from smoecast.errors import OutputError
 
 
@@ -27,7 +27,7 @@ def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     tokens = iter(["00000000", "11111111"])
-    monkeypatch.setattr(disk.secrets, "token_hex", lambda n: next(tokens))
+    monkeypatch.setattr(atomic.secrets, "token_hex", lambda n: next(tokens))
     (tmp_path / ".file.00000000.tmp").symlink_to(victim)
     with pytest.raises(FileExistsError):
         write_atomic(tmp_path / "file", b"new")
@@ -62,7 +62,7 @@ def test_only_regular_files_are_replaced(tmp_path, make, what):
 
 def test_a_device_is_not_replaced():
     with pytest.raises(OutputError, match="/dev/null: is a device, which is not replaced"):
-        refuse_special(disk.Path("/dev/null"))
+        refuse_special(atomic.Path("/dev/null"))
 
 
 def test_a_folder_does_not_replace_a_file(tmp_path):
@@ -86,7 +86,7 @@ def test_what_is_staged_takes_its_place_or_goes(tmp_path):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_a_folder_changes_places_with_an_older_one(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr(disk.ctypes, "CDLL", lambda name, use_errno: object())
+        monkeypatch.setattr(atomic.ctypes, "CDLL", lambda name, use_errno: object())
     path = tmp_path / "store"
     for content in ("old", "new"):
         with staging(path) as part:
@@ -98,12 +98,12 @@ def test_a_folder_changes_places_with_an_older_one(tmp_path, monkeypatch, exchan
 
 
 def test_an_exchange_that_the_disk_refuses_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk.ctypes, "get_errno", lambda: errno.EACCES)
+    monkeypatch.setattr(atomic.ctypes, "get_errno", lambda: errno.EACCES)
 
     class Libc:
         renameat2 = staticmethod(lambda *arguments: -1)
 
-    monkeypatch.setattr(disk.ctypes, "CDLL", lambda name, use_errno: Libc)
+    monkeypatch.setattr(atomic.ctypes, "CDLL", lambda name, use_errno: Libc)
     (tmp_path / "store").mkdir()
     with pytest.raises(PermissionError), staging(tmp_path / "store") as part:
         part.mkdir()
@@ -113,15 +113,15 @@ def test_an_exchange_that_the_disk_refuses_is_an_error(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("write", [write_atomic, None])
 def test_what_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch, write):
-    real, calls = disk._hold, []
+    real, calls = atomic._hold, []
 
     def swept_once(descriptor, path):
         calls.append(path)
         if len(calls) == 1:
-            disk.remove(path)
+            atomic.remove(path)
         return real(descriptor, path)
 
-    monkeypatch.setattr(disk, "_hold", swept_once)
+    monkeypatch.setattr(atomic, "_hold", swept_once)
     if write:
         write(tmp_path / "file", b"new")
     else:
@@ -144,7 +144,7 @@ def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     path = tmp_path / "file"
-    monkeypatch.setattr(disk.os, "fsync", refuse)
+    monkeypatch.setattr(atomic.os, "fsync", refuse)
     with pytest.raises(OSError, match="No space") as caught:
         if write:
             write_atomic(path, b"new")

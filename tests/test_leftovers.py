@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from smoecast.disk import staging
-from smoecast.leftovers import place_of, sweep, sweep_beside
-from smoecast.locks import lock
+from smoecast.disk.atomic import staging
+from smoecast.disk.leftovers import place_of, sweep, sweep_beside
+from smoecast.disk.locks import lock
 
 
 def names(folder):
@@ -41,7 +41,8 @@ def test_what_was_left_of_one_file_goes_and_nothing_else(tmp_path):
 
 def test_a_sweep_takes_what_killed_runs_left_and_nothing_else(tmp_path):
     code = (
-        "import os, sys, signal; from pathlib import Path; from smoecast.disk import staging\n"
+        "import os, sys, signal; from pathlib import Path\n"
+        "from smoecast.disk.atomic import staging\n"
         "with staging(Path(sys.argv[1]) / 'f.nc') as part:\n"
         "    part.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from smoecast.disk.locks import lock
 from smoecast.errors import LockedError, OutputError
-from smoecast.locks import lock
 
 
 def test_lock_is_free_again_after_the_block(tmp_path):
@@ -20,7 +20,7 @@ def test_lock_is_free_again_after_the_block(tmp_path):
 
 def test_lock_held_by_another_process_is_refused_and_names_it(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from smoecast.locks import lock\n"
+        "import sys; from pathlib import Path; from smoecast.disk.locks import lock\n"
         "with lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

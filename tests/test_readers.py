@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from smoecast.disk import put, staging
+from smoecast.disk.atomic import put, staging
+from smoecast.disk.read_locks import reading, unread
 from smoecast.errors import LockedError
-from smoecast.readers import reading, unread
 
 
 def folder_of(path: Path, content: str) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from smoecast import reading
-from smoecast.reading import read_small
+from smoecast.disk import small_files
+from smoecast.disk.small_files import read_small
 
 
 def test_a_file_of_just_the_size_is_read_and_a_larger_one_refused(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_pipe_that_brings_nothing_is_refused(
 ) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    monkeypatch.setattr(reading, "PATIENCE", 0.2 if content is None else 60.0)
+    monkeypatch.setattr(small_files, "PATIENCE", 0.2 if content is None else 60.0)
     writer = None if content is None else write_later(pipe, content)
     with pytest.raises(OSError, match=words):
         read_small(pipe, 10, pipe=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from smoecast.config.yaml_text import MOST_BYTES, check_plain, one_line, read_yaml
 from smoecast.errors import ConfigError
-from smoecast.yamltext import MOST_BYTES, check_plain, one_line, read_yaml
 
 LAUGHS = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)

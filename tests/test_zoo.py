@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from smoecast import configfile, zoo
+from smoecast import zoo
 from smoecast.cli.main import app
+from smoecast.config import yaml_file
 from smoecast.errors import ConfigError, ModelError
-from smoecast.tasks.calibrations import KINDS
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.models import list_models, show_model, verify_model
-from smoecast.tasks.preprocess import preprocess
-from smoecast.training.state import load_state
+from smoecast.tasks.postprocess.calibration import KINDS
+from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.training.model_files import load_state
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 NCEP = SHARED / "ncep-air" / "air_temperature_2013_2014.nc"
@@ -24,7 +25,7 @@ run = CliRunner().invoke
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_config_is_good_and_named_like_its_folder(name: str) -> None:
-    config = configfile.load(zoo.locate(name, zoo.CONFIG))
+    config = yaml_file.load(zoo.locate(name, zoo.CONFIG))
     assert config.name == name
     assert run(app, ["config", "check", "-c", name]).exit_code == 0
 
@@ -49,7 +50,7 @@ def test_weights_are_whole_small_and_free_of_paths(name: str) -> None:
 @pytest.mark.parametrize("name", TRAINED)
 def test_weights_are_those_of_the_config_beside_them(name: str) -> None:
     told = load_state(zoo.folder() / name)
-    config = configfile.load(zoo.locate(name, zoo.CONFIG))
+    config = yaml_file.load(zoo.locate(name, zoo.CONFIG))
     forecasts = told.get("kind") not in KINDS
     for section in ("sample", "network") if forecasts else ("postprocess",):
         mine = getattr(config, section)
@@ -64,7 +65,7 @@ def test_weights_are_those_of_the_config_beside_them(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in TRAINED if n.startswith("ncep-air")])
 def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
     overrides = [f"folder={tmp_path}", f"data.files=[{NCEP}]"]
-    config = configfile.load(zoo.locate(name, zoo.CONFIG), overrides)
+    config = yaml_file.load(zoo.locate(name, zoo.CONFIG), overrides)
     preprocess(config)
     forecast(config, models=[zoo.locate(name)])
     published = zoo.scores(name)["scores"]

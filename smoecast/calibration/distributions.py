@@ -8,8 +8,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincinv, log_ndtr, ndtr, ndtri, ndtri_exp
 
-from smoecast.calibration.closed_forms import crps_csg, crps_truncated_normal
-from smoecast.calibration.members import How, ecc
+from smoecast.calibration.crps import crps_csg, crps_truncated_normal
+from smoecast.calibration.reordering import How, ecc
 from smoecast.scores.crps import crps_gaussian
 
 Values = NDArray[np.float64]
@@ -104,7 +104,7 @@ class Distribution:
         Parameters
         ----------
         raw_members, axis, how, rng, count
-            As in `smoecast.calibration.members.ecc`. By transformation the raw members are
+            As in `smoecast.calibration.reordering.ecc`. By transformation the raw members are
             shifted and stretched only for a normal distribution; for others their standardised
             values say which quantiles to take.
 

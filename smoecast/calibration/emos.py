@@ -7,8 +7,8 @@ doi:10.1111/j.1467-985X.2009.00616.x); for precipitation a censored, shifted gam
 (Scheuerer & Hamill 2015, doi:10.1175/MWR-D-15-0061.1, see `families.csg_moments`). Any grid: the
 horizontal axes come last, however many and whatever they are. All points are fitted at once.
 
-Two things make it safe with few dates, see `smoecast.calibration.shrinkage`: local coefficients
-are drawn towards the pooled ones, and c and d are fitted to errors on held-out dates.
+Two things make it safe with few dates, see `smoecast.calibration.fitting.shrinkage`: local
+coefficients are drawn towards the pooled ones, and c and d are fitted to errors on held-out dates.
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from smoecast.calibration.cases import at_dates, moments, prepare, season_columns
 from smoecast.calibration.distributions import Distribution, Name
-from smoecast.calibration.families import Family, csg_moments, family_of
-from smoecast.calibration.regression import Data
-from smoecast.calibration.shrinkage import solve, solver_of
+from smoecast.calibration.fitting.families import Family, csg_moments, family_of
+from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
+from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.shrinkage import solve, solver_of
 from smoecast.errors import ConfigError, ModelError
 
 Values = NDArray[np.float64]

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from smoecast.calibration.cases import at_dates, moments, prepare, season_columns
 from smoecast.calibration.emos import Season, Where, fit_family
-from smoecast.calibration.families import Family, normal_start, spread_of
-from smoecast.calibration.regression import Data
+from smoecast.calibration.fitting.families import Family, normal_start, spread_of
+from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
+from smoecast.calibration.fitting.fit_normal import Data
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]

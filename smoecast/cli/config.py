@@ -23,12 +23,12 @@ def init(
     """Write a config with every key at its default, each explained, to edit."""
 
     def task() -> dict[str, str]:
-        from smoecast import configfile
-        from smoecast.disk import write_atomic
-        from smoecast.leftovers import sweep_beside
+        from smoecast.config import yaml_file
+        from smoecast.disk.atomic import write_atomic
+        from smoecast.disk.leftovers import sweep_beside
 
-        text = configfile.template(path.stem)
-        configfile.parse(text, f"{path}: the run would be called '{path.stem}'")
+        text = yaml_file.template(path.stem)
+        yaml_file.parse(text, f"{path}: the run would be called '{path.stem}'")
         content = text.encode()
         if path.exists() and not force and not (path.is_file() and path.read_bytes() == content):
             raise ConfigError(f"{path}: the file exists; choose another name or give --force")
@@ -68,9 +68,9 @@ def show(
         return read_config(config, set_).model_dump(mode="json")
 
     def show(values: dict[str, Any]) -> str:
-        from smoecast import configfile
+        from smoecast.config import yaml_file
 
-        return configfile.dump(configfile.validate(values, config)).rstrip()
+        return yaml_file.dump(yaml_file.validate(values, config)).rstrip()
 
     run(task, show, as_json=as_json, debug=debug)
 
@@ -80,8 +80,8 @@ def schema(debug: options.Debug = False) -> None:
     """Print the JSON schema of a config, for editors."""
 
     def task() -> dict[str, str]:
-        from smoecast import configfile
+        from smoecast.config import yaml_file
 
-        return {"schema": configfile.schema()}
+        return {"schema": yaml_file.schema()}
 
     run(task, lambda s: s["schema"], debug=debug)

@@ -6,8 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from smoecast.disk.leftovers import place_of
 from smoecast.errors import InputError, OutputError, SmoecastError
-from smoecast.leftovers import place_of
 
 MOST_LETTERS = 300
 """Of the message of an error that nobody foresaw."""

@@ -55,7 +55,7 @@ def evaluate(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.evaluate import evaluate as work
+        from smoecast.tasks.evaluate.evaluate import evaluate as work
 
         given = [f"evaluate.events={json.dumps(event)}"] if event else []
         return work(
@@ -66,7 +66,7 @@ def evaluate(
         )
 
     def show(s: dict[str, Any]) -> str:
-        from smoecast.tasks.evaluate import tables
+        from smoecast.tasks.evaluate.evaluate import tables
 
         return tables(s)
 
@@ -94,7 +94,7 @@ def plot(
     """Draw maps, score curves, routing maps, rank histograms and reliability of a run."""
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.plot import plot as work
+        from smoecast.tasks.plot.plot import plot as work
 
         folder = Path(output) if output else None
         return work(read_config(config, set_), kinds=kind or (), output=folder)

@@ -9,7 +9,7 @@ from smoecast.cli import boundary
 from smoecast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from smoecast.config import Config
+    from smoecast.config.run import Config
 
 EXIT_CODES = """[bold]Exit codes[/bold], the same for every verb: 0 done or nothing to do ·
 1 unexpected error · 2 usage or config · 3 input missing or invalid ·
@@ -19,9 +19,10 @@ EXIT_CODES = """[bold]Exit codes[/bold], the same for every verb: 0 done or noth
 
 def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     """Load a config from a file or from the zoo, with overrides."""
-    from smoecast import configfile, zoo
+    from smoecast import zoo
+    from smoecast.config import yaml_file
 
-    return configfile.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
+    return yaml_file.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
 
 
 def needed(config: str | None) -> str:

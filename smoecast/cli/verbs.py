@@ -38,12 +38,12 @@ def download(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks import download as work
+        from smoecast.tasks import download as tasks_download
 
         if list_:
-            return work.list_sources()
+            return tasks_download.list_sources()
         wanted = read_config(needed(config), set_)
-        return work.plan(wanted) if dry_run else work.download(wanted)
+        return tasks_download.plan(wanted) if dry_run else tasks_download.download(wanted)
 
     def show(s: dict[str, Any]) -> str:
         from smoecast.cli import listing
@@ -86,10 +86,10 @@ def preprocess(
         given = [f"preprocess.{key}={value}" for key, value in asked.items() if value is not None]
         wanted = read_config(config, [*(set_ or []), *given])
         if dry_run:
-            from smoecast.tasks.planning import plan
+            from smoecast.data.store_plan import plan_stores as plan
 
             return plan(wanted)
-        from smoecast.tasks.preprocess import preprocess as work
+        from smoecast.tasks.preprocess.preprocess import preprocess as work
 
         return work(wanted, verify=verify)
 
@@ -159,7 +159,7 @@ def forecast(
 
     def task() -> dict[str, Any]:
         from smoecast import zoo
-        from smoecast.tasks.forecast import forecast as work
+        from smoecast.tasks.forecast.forecast import forecast as work
 
         given = [f"forecast.format={format_}"] if format_ else []
         return work(
@@ -200,10 +200,10 @@ def postprocess(
         given += ["postprocess.any_lead=true"] if any_lead else []
         wanted = read_config(config, [*(set_ or []), *given])
         if dry_run:
-            from smoecast.tasks.effort import plan
+            from smoecast.tasks.postprocess.cost import plan
 
             return plan(wanted)
-        from smoecast.tasks.postprocess import postprocess as work
+        from smoecast.tasks.postprocess.postprocess import postprocess as work
 
         return work(
             wanted,

@@ -1,8 +1,8 @@
 """Inputs of a run: at its end they must be what they were at its beginning.
 
 A file is known by size, times and inode. Where one of these has changed, its checksum decides, so
-that a touched or copied file is no other one. A store is held besides (`readers.reading`), so that
-no run of smoecast puts another in its place meanwhile.
+that a touched or copied file is no other one. A store is held besides (`disk.read_locks.reading`),
+so that no run of smoecast puts another in its place meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smoecast.data import files as raw
-from smoecast.data.manifest import sha256_of
+from smoecast.data.download.manifest import sha256_of
+from smoecast.data.sources import files as raw
+from smoecast.disk.read_locks import reading
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import store, store_checksums
-from smoecast.fields.zarrarray import METADATA
-from smoecast.readers import reading
+from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.store import checksums, store
 
 
 class ChangedError(OutputError):
@@ -72,7 +72,7 @@ def unchanged(
     Parameters
     ----------
     files : sequence of Path
-        As `fields.reader` opens them: ``.zmetadata`` stands for the group in its folder.
+        As `fields.read.open` opens them: ``.zmetadata`` stands for the group in its folder.
     stores : iterable of Path
         Made by `preprocess`; one that is not there is none to hold.
     memory : Path, optional
@@ -97,7 +97,7 @@ def unchanged(
             inputs._before |= _states(path.rglob("*"))
             store.verify_store(path, whole=False)
             if sums := store.sums_of(path):
-                kept = path / store.FIELDS / store_checksums.NAME
+                kept = path / store.FIELDS / checksums.NAME
                 inputs._same |= {path / name: known.fits for name, known in sums.items()}
                 inputs._same[kept] = partial(_has, sha256_of(kept))
         for path in files:

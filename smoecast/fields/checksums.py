@@ -18,7 +18,7 @@ import netCDF4
 import numpy as np
 
 from smoecast.errors import InputError, OutputError
-from smoecast.fields.results import read_attributes
+from smoecast.fields.read.results import read_attributes
 
 MARK = "smoecast_checksums"
 """Global attribute of a result that carries checksums."""

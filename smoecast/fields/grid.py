@@ -7,9 +7,12 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError, ModelError
+from smoecast.names import PROJECTION
 
 TOLERANCE = 1e-3
 """Degrees within which two coordinates are the same (GRIB 1 stores thousandths)."""
+
+
 MOST = 100_000
 """Rows or columns of a grid: 0.01 degrees has 36,000."""
 
@@ -127,3 +130,124 @@ def grid_of(dataset: xr.Dataset | xr.DataArray) -> Grid:
         np.asarray(dataset["latitude"].values, dtype=np.float64),
         np.asarray(dataset["longitude"].values, dtype=np.float64),
     )
+
+
+SPACING_TOLERANCE = 1e-3
+"""Share of the spacing within which two coordinates are the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Points of a map projection.
+
+    Attributes
+    ----------
+    y, x : numpy.ndarray
+        (H,) and (W,) float64, metres.
+    mapping : dict
+        Attributes of the projection as CF writes them; empty where the file does not say.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    mapping: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return len(self.y), len(self.x)
+
+    def weights(self) -> np.ndarray:
+        """Return ones, (H,) float64: every point of a plane counts the same."""
+        return np.ones(len(self.y))
+
+    def matches(self, other: "Plane") -> bool:
+        """Whether `other` has the same points of the same projection."""
+        if self.shape != other.shape:
+            return False
+        same = all(_close(a, b) for a, b in ((self.y, other.y), (self.x, other.x)))
+        return same and (not self.mapping or not other.mapping or self.mapping == other.mapping)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as values that JSON can carry."""
+        return {"y": self.y.tolist(), "x": self.x.tolist(), "mapping": self.mapping}
+
+    def describe(self) -> str:
+        """Return one line for a person: ``200 x 200 points of lambert_azimuthal_equal_area``."""
+        name = self.mapping.get("grid_mapping_name", "a projection without a name")
+        span = f"y {self.y[0]:g} to {self.y[-1]:g} m, x {self.x[0]:g} to {self.x[-1]:g} m"
+        return f"{self.shape[0]} x {self.shape[1]} points of {name}, {span}"
+
+
+def _close(mine: np.ndarray, theirs: np.ndarray) -> bool:
+    spacing = np.abs(np.diff(mine)).min() if len(mine) > 1 else 1.0
+    return bool(np.abs(mine - theirs).max() <= SPACING_TOLERANCE * spacing)
+
+
+def same_place(first: Grid | Plane, second: Grid | Plane) -> bool:
+    """Whether two places are the same points, of a grid or of a projection."""
+    if isinstance(first, Plane):
+        return isinstance(second, Plane) and first.matches(second)
+    return isinstance(second, Grid) and first.matches(second)
+
+
+def place_of(data: xr.Dataset | xr.DataArray) -> Grid | Plane:
+    """Return where canonical fields hold: a regular grid, or points of a projection.
+
+    Raises
+    ------
+    InputError
+        Neither.
+    """
+    if not all(name in data.coords and data[name].dims == (name,) for name in PROJECTION):
+        return grid_of(data)
+    y, x = (np.asarray(data[name].values, np.float64) for name in PROJECTION)
+    name = _mapping_name(data)
+    attributes = data[name].attrs if name in data.coords else {}
+    return Plane(y, x, {str(key): _plain(value) for key, value in attributes.items()})
+
+
+def place_from_dict(stored: dict[str, Any]) -> Grid | Plane:
+    """Read what the `to_dict` of either gave.
+
+    Raises
+    ------
+    ModelError
+        It gave something else.
+    """
+    if "latitude" in stored:
+        return Grid.from_dict(stored)
+    y, x = (coordinates(stored, name) for name in ("y", "x"))
+    if not all(set(np.sign(np.diff(axis))) in (set(), {1}, {-1}) for axis in (y, x)):
+        raise ModelError("y or x of its grid neither rises nor falls all the way")
+    mapping = stored.get("mapping")
+    if not isinstance(mapping, dict):
+        raise ModelError("its grid has no mapping: it is no projection")
+    return Plane(y, x, mapping)
+
+
+def with_projection(fields: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
+    """Give fields back what a projection needs, as the dataset they came from has it.
+
+    The attributes of its axes, its variable (CF's grid mapping), and the name of that in the
+    attribute ``grid_mapping``. Fields on a regular grid come back as they are.
+    """
+    if not set(PROJECTION) <= set(fields.dims):
+        return fields
+    axes = {name: dataset[name].variable for name in PROJECTION}
+    fields = fields.assign_coords(axes)
+    name = _mapping_name(dataset)
+    if name not in dataset.coords:
+        return fields
+    mapping = xr.Variable((), np.int32(0), dataset[name].attrs)
+    return fields.assign_coords({name: mapping}).assign_attrs(grid_mapping=name)
+
+
+def _mapping_name(data: xr.Dataset | xr.DataArray) -> str:
+    arrays = [data] if isinstance(data, xr.DataArray) else list(data.data_vars.values())
+    found = (array.attrs.get("grid_mapping") for array in arrays)
+    return next((str(name) for name in found if name), "")
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,7 +1,8 @@
 """From one regular grid to another: bilinear or conservative, periodic in longitude.
 
 Two sparse products of matrices for each field, lazily where the data is lazy; no code knows of
-times or levels. See `fields.cells` for the weights and docs/decisions/0009 for why they are ours.
+times or levels. See `fields.regrid_weights` for the weights and docs/decisions/0009 for why they
+are ours.
 """
 
 import re
@@ -14,8 +15,8 @@ from numpy.polynomial.legendre import leggauss
 from scipy.sparse import csr_array
 
 from smoecast.errors import ConfigError
-from smoecast.fields.cells import Weights, bilinear, conservative, nearest
 from smoecast.fields.grid import Grid, grid_of
+from smoecast.fields.regrid_weights import Weights, bilinear, conservative, nearest
 from smoecast.names import COORDINATE_ATTRIBUTES
 
 Method = Literal["bilinear", "conservative"]

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from smoecast.nn.gates import ConvGate
-from smoecast.nn.local import CondConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.convolutions import CondConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
+from smoecast.nn.smoe.gates import ConvGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 Experts = Literal["all", "selected"]
 

@@ -10,6 +10,37 @@ from scipy.special import ndtr
 
 from smoecast.scores.pointwise import Values, member_errors, standardised_error
 
+
+def member_quantiles(members: NDArray[np.floating], levels: Values) -> Values:
+    """Return quantiles, linear between members, of those present: numpy's nanquantile, fast.
+
+    Parameters
+    ----------
+    members : ndarray, shape (M, ...)
+        NaN where a member is missing.
+    levels : ndarray, shape (Q,)
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (Q, ...)
+        NaN where every member is missing.
+    """
+    # neighbours in memory sort ten times faster: (M, ...) -> (P, M)
+    columns = np.moveaxis(members, 0, -1)
+    ascending = np.sort(columns.reshape(-1, members.shape[0]), axis=-1)
+    last = np.maximum((~np.isnan(ascending)).sum(axis=-1) - 1, 0)
+    points = np.arange(len(ascending))
+    found = np.empty((len(levels), len(ascending)))
+    for out, level in zip(found, levels, strict=True):
+        place = level * last
+        lower = np.floor(place).astype(np.intp)
+        start = ascending[points, lower].astype(np.float64)
+        end = ascending[points, np.minimum(lower + 1, last)]
+        out[...] = start + (place - lower) * (end - start)
+    return found.reshape(len(levels), *members.shape[1:])  # (Q, P) -> (Q, ...)
+
+
 Counts = NDArray[np.int64]
 """Ranks and numbers of members or cases."""
 

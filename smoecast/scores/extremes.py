@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smoecast.errors import InputError
+from smoecast.scores.ensemble import member_quantiles
 from smoecast.scores.pointwise import Values
-from smoecast.scores.quantiles import member_quantiles
 
 
 def efi(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:

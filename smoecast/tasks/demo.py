@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smoecast import configfile, console, zoo
-from smoecast.config import Config
+from smoecast import console, zoo
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.tasks.download import download
-from smoecast.tasks.evaluate import evaluate, tables
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 CONFIG = "planet-demo"
@@ -36,7 +37,7 @@ def demo(folder: Path) -> dict[str, Any]:
         ``seconds`` by verb, ``scores``, and ``report``: the score tables and what was written.
     """
     overrides = [f"folder={folder}"]
-    config = configfile.load(zoo.locate(CONFIG, zoo.CONFIG), overrides)
+    config = yaml_file.load(zoo.locate(CONFIG, zoo.CONFIG), overrides)
     seconds, summary = {}, {}
     for verb, task in CHAIN.items():
         console.say(f"smoecast {verb} --config {CONFIG} --set {overrides[0]}")

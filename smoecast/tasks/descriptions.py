@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.config.yaml_text import one_line
 from smoecast.data.inputs import Inputs
 from smoecast.errors import ModelError
 from smoecast.nn.normalize import statistics_of
-from smoecast.training.state import STATE
-from smoecast.yamltext import one_line
+from smoecast.training.model_files import STATE
 
 CONSTANTS = "constants"
 """Tensor (N, H, W) in a model's file: the fields without time that its inputs hold."""
@@ -60,7 +60,7 @@ def forecasting(state: dict[str, Any]) -> Config:
         An entry is missing or wrong, or two of them disagree.
     """
     said = _checked(_Forecasting, state)
-    config = configfile.validate(said.config, "its config")
+    config = yaml_file.validate(said.config, "its config")
     for name, of_config in (
         ("channels", config.data.channels),
         ("targets", config.targets),
@@ -86,7 +86,7 @@ def calibrating(state: dict[str, Any]) -> Config:
         An entry is missing or wrong, or two of them disagree.
     """
     said = _checked(_Calibrating, state)
-    config = configfile.validate(said.config, "its config")
+    config = yaml_file.validate(said.config, "its config")
     kind, method = state["kind"], config.postprocess.method
     if kind != method:
         raise ModelError(f"{STATE} says that it is {kind}, its config {method}: fit it again")

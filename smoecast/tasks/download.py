@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import console
-from smoecast.config import Config
-from smoecast.configfile import dump
-from smoecast.data import files, sources
-from smoecast.data.parts import sweep_fetched
-from smoecast.data.planet import source as planet
-from smoecast.disk import write_atomic
+from smoecast.config.run import Config
+from smoecast.config.yaml_file import dump
+from smoecast.data.download.partial_file import sweep_fetched
+from smoecast.data.sources import files, registry
+from smoecast.data.sources.planet import source as planet
+from smoecast.disk.atomic import write_atomic
+from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError, NotPublishedError
-from smoecast.locks import lock
 
 
 def download(config: Config) -> dict[str, Any]:
     """Bring the raw files of a run, its analyses and its ensembles, to its folder.
 
     Source `planet` simulates them; source `files` has them already, so they are only checked; the
-    others are fetched (`data.sources`).
+    others are fetched (`data.sources.registry`).
 
     Returns
     -------
@@ -43,7 +43,7 @@ def download(config: Config) -> dict[str, Any]:
     late = []
     for kind in _kinds(config):
         try:
-            entries += sources.fetch_all(config, kind)
+            entries += registry.fetch_all(config, kind)
         except NotPublishedError as error:
             late.append(error)
     if late:
@@ -51,10 +51,10 @@ def download(config: Config) -> dict[str, Any]:
     return {**_place(config), "files": entries}
 
 
-def _kinds(config: Config) -> list[sources.Kind]:
+def _kinds(config: Config) -> list[registry.Kind]:
     """Return what of a run comes over the network."""
-    kinds = [kind for kind in sources.KINDS if sources.is_remote(config, kind)]
-    names = [sources.name_of(config, kind) for kind in kinds]
+    kinds = [kind for kind in registry.KINDS if registry.is_remote(config, kind)]
+    names = [registry.name_of(config, kind) for kind in kinds]
     if config.download.url and len(set(names)) > 1:
         raise ConfigError(
             f"download.url stands for {names[0]} and for {names[1]}: fetch them by two configs, or "
@@ -64,7 +64,7 @@ def _kinds(config: Config) -> list[sources.Kind]:
 
 
 def _place(config: Config) -> dict[str, Any]:
-    names = [sources.name_of(config, kind) for kind in _kinds(config)]
+    names = [registry.name_of(config, kind) for kind in _kinds(config)]
     if config.data.source == "planet" or not names:
         names.insert(0, config.data.source)
     return {"source": ", ".join(dict.fromkeys(names)), "folder": str(config.raw)}
@@ -104,14 +104,14 @@ def plan(config: Config) -> dict[str, Any]:
         ``source``, ``folder``, ``files`` (name, url, bytes to expect, whether it is there) and
         ``bytes`` still to come.
     """
-    entries = [entry for kind in _kinds(config) for entry in sources.plan(config, kind)]
+    entries = [entry for kind in _kinds(config) for entry in registry.plan(config, kind)]
     left = sum(entry["bytes"] for entry in entries if not entry["there"])
     return {**_place(config), "bytes": left, "files": entries}
 
 
 def list_sources() -> dict[str, Any]:
     """Return every source with what it is, its size, its licence and what it needs."""
-    return {"sources": [asdict(about) for about in sources.about()]}
+    return {"sources": [asdict(about) for about in registry.about()]}
 
 
 def _summary(config: Config, paths: list[Path], folder: Path) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from smoecast import configfile, zoo
-from smoecast.config import Config
+from smoecast import zoo
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ModelError
 from smoecast.nn.cost import count_parameters
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.calibrations import KINDS, open_calibration
-from smoecast.training.resume import first_difference
-from smoecast.training.state import STATE, load_state, of_model
+from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.postprocess.calibration import KINDS, open_calibration
+from smoecast.training.checkpoint import first_difference
+from smoecast.training.model_files import STATE, load_state, of_model
 
 
 def list_models() -> dict[str, Any]:
@@ -62,7 +63,7 @@ def verify_model(place: Path) -> dict[str, Any]:
     else:
         count, sections = count_parameters(open_model(place).network), ["sample", "network"]
     if zoo.CONFIG in {path.name for path in place.iterdir()}:
-        _check_beside(place, configfile.validate(state["config"], str(place)), sections)
+        _check_beside(place, yaml_file.validate(state["config"], str(place)), sections)
     sealed = STATE in state["sha256"]
     return {"model": str(place), "parameters": count, "sha256": state["sha256"], "sealed": sealed}
 
@@ -70,7 +71,7 @@ def verify_model(place: Path) -> dict[str, Any]:
 def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
     """Refuse a config beside a model under which another one would have been trained."""
     with of_model(place):
-        beside = configfile.load(place / zoo.CONFIG, pipe=False)
+        beside = yaml_file.load(place / zoo.CONFIG, pipe=False)
         for name in sections:
             key = first_difference(_decisive(told, name), _decisive(beside, name), name)
             if key:

@@ -11,27 +11,26 @@ import xarray as xr
 from torch import Tensor, nn
 
 from smoecast import console, zoo
-from smoecast.config import Config
-from smoecast.config_learning import FineTuning, Training
-from smoecast.configfile import dump
-from smoecast.data.rolled import RolledSamples
-from smoecast.data.samples import Held, OnDevice, Samples
+from smoecast.config.run import Config
+from smoecast.config.training import FineTuning, Training
+from smoecast.config.yaml_file import dump
+from smoecast.data.samples import Held, OnDevice, RolledSamples, Samples
 from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk import write_atomic
+from smoecast.disk.atomic import write_atomic
+from smoecast.disk.locks import lock
 from smoecast.errors import ModelError
-from smoecast.fields import store
-from smoecast.locks import lock
+from smoecast.fields.store import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
-from smoecast.tasks.assembly import describe, inputs_of, new_network, open_model, samples_of
-from smoecast.training.course import Loss, Outcome, device_of
-from smoecast.training.course import Samples as Batches
+from smoecast.tasks.forecast_model import describe, inputs_of, new_network, open_model, samples_of
+from smoecast.training.checkpoint import RESUME, part
 from smoecast.training.distributed import Team, join
-from smoecast.training.journal import journals
+from smoecast.training.job import Loss, Outcome, device_of
+from smoecast.training.job import Samples as Batches
+from smoecast.training.loggers import journals
 from smoecast.training.loop import train as learn
-from smoecast.training.resume import RESUME, part
-from smoecast.training.state import STATE, load_tensors, save_model
-from smoecast.training.transfer import adopt
+from smoecast.training.model_files import STATE, load_tensors, save_model
+from smoecast.training.warm_start import adopt
 
 LAST = "last"
 """The folder of the last epoch's model, in that of the best one (`training.keep_last`)."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from smoecast.errors import InputError, OutputError, SmoecastError
 from smoecast.fields import checksums
-from smoecast.fields.results import read_attributes
-from smoecast.fields.store import verify_store
+from smoecast.fields.read.results import read_attributes
+from smoecast.fields.store.store import verify_store
 
 _METADATA = (".zgroup", ".zattrs", ".zmetadata")
 _OF_MODEL = ("state.json", "model.safetensors")

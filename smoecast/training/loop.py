@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from smoecast.config_learning import Training
-from smoecast.disk import write_atomic
+from smoecast.config.training import Training
+from smoecast.disk.atomic import write_atomic
 from smoecast.errors import Interrupted
-from smoecast.nn.scaling import follow_scaler
-from smoecast.training.course import Course, Loss, Outcome, Samples, device_of
+from smoecast.nn.smoe.model_layers import follow_scaler
+from smoecast.training.checkpoint import RESUME, Ledger, Record, load
 from smoecast.training.distributed import Team
-from smoecast.training.interrupt import Watch, watch
-from smoecast.training.resume import RESUME, Ledger, Record, load
-from smoecast.training.run import Run
-from smoecast.training.state import portable
+from smoecast.training.job import Course, Loss, Outcome, Samples, device_of
+from smoecast.training.model_files import portable
+from smoecast.training.schedule import is_over
+from smoecast.training.signals import Watch, watch
 from smoecast.training.step import loss_of, rates, refuse_divergence, take_step
-from smoecast.training.stopping import is_over
+from smoecast.training.trainer import Run
 
 HISTORY = "history.jsonl"
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from smoecast import console
 from smoecast.errors import ConfigError
-from smoecast.nn.kernels.signal import LossScale
-from smoecast.nn.network import smoe_layers
+from smoecast.nn.smoe.model_layers import smoe_layers
+from smoecast.nn.smoe.routing_loss import LossScale
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smoecast.errors import OutputError
-from smoecast.nn.network import routing_loss, settle_gates
-from smoecast.training.course import Course
+from smoecast.nn.smoe.model_layers import routing_loss, settle_gates
+from smoecast.training.checkpoint import Ledger
 from smoecast.training.distributed import Team
-from smoecast.training.resume import Ledger
-from smoecast.training.run import Run
-from smoecast.training.stopping import rate, warm_up
+from smoecast.training.job import Course
+from smoecast.training.schedule import rate, warm_up
+from smoecast.training.trainer import Run
 
 Piece = tuple[NDArray[np.int64], float]
 """Samples of one pass, and their share of the step's samples."""

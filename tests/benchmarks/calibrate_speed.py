@@ -33,7 +33,8 @@ TYPICAL = {
 
 def config_of(folder, channels, method):
     """Return the zoo's config, its results in a folder of our own."""
-    from smoecast import configfile, zoo
+    from smoecast import zoo
+    from smoecast.config import yaml_file
 
     path = zoo.locate("ens10-smoe-t2m", zoo.CONFIG)
     settings = [
@@ -43,7 +44,7 @@ def config_of(folder, channels, method):
         f"postprocess.channels=[{', '.join(list(TYPICAL)[:channels])}]",
         "postprocess.training.threads=1",
     ]
-    return configfile.load(path, settings)
+    return yaml_file.load(path, settings)
 
 
 def place_of_benchmark():
@@ -87,9 +88,9 @@ def untrained(config):
     import torch
 
     from smoecast.nn.normalize import Statistics
-    from smoecast.tasks.corrections import new_correction, predictors_of
     from smoecast.tasks.descriptions import CONSTANTS
-    from smoecast.training.state import save_model
+    from smoecast.tasks.postprocess.network import new_correction, predictors_of
+    from smoecast.training.model_files import save_model
 
     place, settings = place_of_benchmark(), config.postprocess
     constants = {name: np.ones(GRID, np.float32) for name in config.data.constants}
@@ -124,8 +125,8 @@ def measure(folder, channels, method, profile):
     """Calibrate in this process; print what it took as JSON."""
     import torch
 
-    from smoecast.tasks import corrections
-    from smoecast.tasks.postprocess import postprocess
+    from smoecast.tasks.postprocess import network as postprocess_network
+    from smoecast.tasks.postprocess.postprocess import postprocess
 
     torch.set_num_threads(1)
     config = config_of(folder, channels, method)
@@ -137,7 +138,7 @@ def measure(folder, channels, method, profile):
     def after(*_):
         spent["network"] += time.process_time() - spent["begin"]
 
-    opened = corrections.opened
+    opened = postprocess_network.opened
 
     def watched(*given):
         apply, network = opened(*given)
@@ -146,7 +147,7 @@ def measure(folder, channels, method, profile):
         spent["parameters"] = sum(p.numel() for p in network.parameters())
         return apply, network
 
-    corrections.opened = watched
+    postprocess_network.opened = watched
     output = config.place / "calibrated.nc"
     inputs = [str(folder / f"ensemble_{channels}.nc")]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

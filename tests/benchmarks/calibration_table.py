@@ -13,11 +13,11 @@ from pathlib import Path
 
 import cells
 
-from smoecast.config import Config
-from smoecast.tasks.calibrations import open_calibration
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.fitting import fit
-from smoecast.tasks.postprocess import postprocess
+from smoecast.config.run import Config
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.postprocess.calibration import open_calibration
+from smoecast.tasks.postprocess.fit import fit
+from smoecast.tasks.postprocess.postprocess import postprocess
 
 CONFIG = "planet-calibration"
 PUBLISHED = "postprocess.shift=spread"

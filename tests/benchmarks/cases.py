@@ -6,7 +6,7 @@ import torch
 from released_structure import ReleasedStructure, backward
 from torch import nn
 
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 
 @dataclass(frozen=True)

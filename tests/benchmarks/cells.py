@@ -6,11 +6,12 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from smoecast import configfile, zoo
-from smoecast.config import Config
-from smoecast.disk import write_atomic
+from smoecast import zoo
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.disk.atomic import write_atomic
 from smoecast.tasks.download import download
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 DATA = "data"
 """Name of the run that has the stores; the others link to them."""
@@ -25,7 +26,7 @@ def place_of(folder: Path, name: str, seed: int) -> Path:
 def data(folder: Path, zoo_name: str, *settings: str) -> None:
     """Make the planet and its stores, once."""
     names = [f"folder={folder}", f"name={DATA}", *settings]
-    config = configfile.load(zoo.locate(zoo_name, zoo.CONFIG), names)
+    config = yaml_file.load(zoo.locate(zoo_name, zoo.CONFIG), names)
     download(config)
     preprocess(config)
 
@@ -37,7 +38,7 @@ def cell(
     done = place / "cell.json"
     if done.exists():
         return
-    config = configfile.load(
+    config = yaml_file.load(
         zoo.locate(zoo_name, zoo.CONFIG),
         [f"folder={place.parent}", f"name={place.name}", f"seed={seed}", *settings],
     )

@@ -29,7 +29,7 @@ LEADS, STEP = 40, 12
 
 def config_of(folder):
     """Return the config of the run."""
-    from smoecast import configfile
+    from smoecast.config import yaml_file
 
     text = f"""
 name: share
@@ -44,18 +44,18 @@ sample: {{history_hours: [0, {STEP}], lead_hours: [{STEP}]}}
 network: {{width: 64, blocks: 5}}
 forecast: {{every_hours: 24, lead_hours: [{", ".join(str(STEP * (i + 1)) for i in range(LEADS))}]}}
 """
-    return configfile.parse(text, "share.yaml", [])
+    return yaml_file.parse(text, "share.yaml", [])
 
 
 def make(folder):
     """Write analyses, the store and a model with random weights; what is there stays."""
     import xarray as xr
 
-    from smoecast.fields import store
+    from smoecast.fields.store import store
     from smoecast.names import parse_channel
-    from smoecast.tasks.assembly import describe, inputs_of, new_network, samples_of
-    from smoecast.tasks.preprocess import preprocess
-    from smoecast.training.state import save_model
+    from smoecast.tasks.forecast_model import describe, inputs_of, new_network, samples_of
+    from smoecast.tasks.preprocess.preprocess import preprocess
+    from smoecast.training.model_files import save_model
 
     config = config_of(folder)
     if (config.model / "state.json").exists():
@@ -85,7 +85,7 @@ def measure(folder, starts, form):
     """Forecast in this process; print what it took as JSON."""
     import torch
 
-    from smoecast.tasks import forecast as task
+    from smoecast.tasks.forecast import forecast as task
 
     torch.set_num_threads(1)
     spent = {"network": 0.0, "begin": 0.0}

@@ -18,9 +18,9 @@ from ratios import KEEP_MEMORY
 from released_structure import ReleasedStructure, backward
 from torch.nn import functional
 
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.tasks.heat import make_data
-from smoecast.tasks.heat_run import HeatRun
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.tasks.heat.experiment import make_data
+from smoecast.tasks.heat.settings import HeatRun
 
 BLOCK = 10
 STEPS_PER_EPOCH = 3125

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import cells
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.nn.cost import count_parameters, multiply_adds
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.train import train
 
 CONFIG = "planet-smoe"

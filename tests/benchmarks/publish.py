@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from smoecast import zoo
-from smoecast.nn.gates import TensorGate
-from smoecast.nn.routing import select
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.tasks.assembly import open_model
-from smoecast.training.state import load_state, load_tensors, save_model
+from smoecast.nn.smoe.gates import TensorGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.routing import select
+from smoecast.tasks.forecast_model import open_model
+from smoecast.training.model_files import load_state, load_tensors, save_model
 
 
 def halved(scores, how):

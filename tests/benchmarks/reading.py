@@ -18,9 +18,9 @@ import xarray as xr
 
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, held
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
 from smoecast.fields.grid import Grid
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 CHANNELS, GRID, STEP = 38, (32, 64), np.timedelta64(6, "h")
 HISTORY, LEADS, TARGETS, BATCH = (0, 1, 2), (12,), np.array([3, 17, 36]), 32

@@ -3,7 +3,7 @@
 import torch
 from publish import halved
 
-from smoecast.nn.routing import Selection, select
+from smoecast.nn.smoe.routing import Selection, select
 
 
 def test_halves_select_the_same_experts_also_where_scores_nearly_tie():

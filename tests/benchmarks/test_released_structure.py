@@ -3,7 +3,7 @@
 import torch
 from released_structure import ReleasedStructure, backward
 
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 
 def test_released_structure_has_our_gradients():

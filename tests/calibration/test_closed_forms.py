@@ -9,7 +9,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import truncnorm
 
-from smoecast.calibration.closed_forms import crps_csg, crps_truncated_normal
+from smoecast.calibration.crps import crps_csg, crps_truncated_normal
 from smoecast.scores.crps import crps_gaussian
 
 RNG = np.random.default_rng(0)

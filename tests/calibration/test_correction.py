@@ -12,7 +12,7 @@ from smoecast.calibration.network import (
     member_moments,
 )
 from smoecast.data.members import moments
-from smoecast.nn.attention import EnsembleTransformer
+from smoecast.nn.backbones.ens10 import EnsembleTransformer
 from smoecast.nn.normalize import Statistics
 
 

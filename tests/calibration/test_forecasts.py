@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import gamma, norm, rankdata, truncnorm
 
-from smoecast.calibration import events
+from smoecast.calibration import calibrated_forecast
+from smoecast.calibration.calibrated_forecast import Forecast, joined
 from smoecast.calibration.distributions import Distribution
-from smoecast.calibration.forecasts import Forecast, joined
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -28,13 +28,17 @@ def members() -> Any:
 
 def test_probabilities_are_those_of_scipy() -> None:
     d = distribution()
-    np.testing.assert_allclose(events.beyond(d, 3.0, True), norm.sf(3, d.location, d.scale))
+    np.testing.assert_allclose(
+        calibrated_forecast.beyond(d, 3.0, True), norm.sf(3, d.location, d.scale)
+    )
     d = distribution("truncated_normal")
     wanted = truncnorm.sf(3, -d.location / d.scale, np.inf, d.location, d.scale)
-    np.testing.assert_allclose(events.beyond(d, 3.0, True), wanted)
+    np.testing.assert_allclose(calibrated_forecast.beyond(d, 3.0, True), wanted)
     d = distribution("csg", 1.5)
     shape, unit = (d.location / d.scale) ** 2, d.scale**2 / d.location
-    np.testing.assert_allclose(events.beyond(d, 3.0, True), gamma.sf(4.5, shape, scale=unit))
+    np.testing.assert_allclose(
+        calibrated_forecast.beyond(d, 3.0, True), gamma.sf(4.5, shape, scale=unit)
+    )
 
 
 @pytest.mark.parametrize("name", ["normal", "truncated_normal", "csg"])
@@ -43,33 +47,37 @@ def test_probability_undoes_quantile(name: Any) -> None:
     one = d.at((0, 0, 0, 0, 0))
     for level in (0.3, 0.5, 0.9):
         threshold = float(one.quantile(level))
-        assert events.beyond(one, threshold, False) == pytest.approx(level, abs=1e-9)
-        assert events.beyond(one, threshold, True) == pytest.approx(1 - level, abs=1e-9)
+        assert calibrated_forecast.beyond(one, threshold, False) == pytest.approx(level, abs=1e-9)
+        assert calibrated_forecast.beyond(one, threshold, True) == pytest.approx(
+            1 - level, abs=1e-9
+        )
 
 
 def test_nothing_is_below_zero() -> None:
     for name in ("truncated_normal", "csg"):
         d = distribution(name)
-        assert (events.beyond(d, -1.0, True) == 1).all()
-        assert (events.beyond(d, -1.0, False) == 0).all()
-        assert (events.beyond(d, 0.0, False) == 0).all()
+        assert (calibrated_forecast.beyond(d, -1.0, True) == 1).all()
+        assert (calibrated_forecast.beyond(d, -1.0, False) == 0).all()
+        assert (calibrated_forecast.beyond(d, 0.0, False) == 0).all()
     dry = Distribution("csg", np.array([1.0]), np.array([1.0]), np.array([1.0]))
-    assert events.beyond(dry, 0.0, True) == pytest.approx(np.exp(-1))
+    assert calibrated_forecast.beyond(dry, 0.0, True) == pytest.approx(np.exp(-1))
 
 
 def test_without_spread_it_is_certain() -> None:
     zero = np.zeros(2)
     for name in ("normal", "csg"):
         d = Distribution(name, np.array([1.0, 3.0]), zero, zero)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(events.beyond(d, 2.0, True), [0, 1])
-        np.testing.assert_array_equal(events.beyond(d, 2.0, False), [1, 0])
+        np.testing.assert_array_equal(calibrated_forecast.beyond(d, 2.0, True), [0, 1])
+        np.testing.assert_array_equal(calibrated_forecast.beyond(d, 2.0, False), [1, 0])
 
 
 def test_members_that_are_there_worked() -> None:
     some = [1.0, np.nan, 3.0, 2.0]
-    np.testing.assert_allclose(events.member_quantiles(some, 0, [1 / 6, 0.5, 5 / 6]), [1, 2, 3])
-    assert events.member_share(some, 0, 1.5, True) == pytest.approx(2 / 3)
-    assert events.member_share(some, 0, 1.5, False) == pytest.approx(1 / 3)
+    np.testing.assert_allclose(
+        calibrated_forecast.member_quantiles(some, 0, [1 / 6, 0.5, 5 / 6]), [1, 2, 3]
+    )
+    assert calibrated_forecast.member_share(some, 0, 1.5, True) == pytest.approx(2 / 3)
+    assert calibrated_forecast.member_share(some, 0, 1.5, False) == pytest.approx(1 / 3)
 
 
 def test_a_forecast_of_members() -> None:

@@ -7,7 +7,7 @@ import pytest
 import scoringrules
 from scipy.stats import rankdata
 
-from smoecast.calibration.members import ecc, schaake
+from smoecast.calibration.reordering import ecc, schaake
 from smoecast.errors import ConfigError, InputError
 
 HOWS: list[Any] = ["quantile", "random", "transformation"]

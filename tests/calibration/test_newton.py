@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from smoecast.calibration.fitting import Cases, State, evaluate, information
-from smoecast.calibration.newton import newton_step
+from smoecast.calibration.fitting.crps_newton import Cases, State, evaluate, information
+from smoecast.calibration.fitting.newton_step import newton_step
 from smoecast.nn.losses import gaussian_crps
 
 POINTS, DATES = 5, 40

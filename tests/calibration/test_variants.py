@@ -9,10 +9,11 @@ from safetensors.numpy import load, save
 from scipy.optimize import minimize
 from scipy.stats import truncnorm
 
-from smoecast.calibration import emos, general, mbm
-from smoecast.calibration.cases import prepare, season_columns
+from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
-from smoecast.calibration.families import NORMAL
+from smoecast.calibration.fitting import fit_family
+from smoecast.calibration.fitting.families import NORMAL
+from smoecast.calibration.fitting.fit_data import prepare, season_columns
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble, crps_gaussian
@@ -111,7 +112,7 @@ def test_descent_finds_what_newton_finds() -> None:
     members, truth, _ = seasonal()
     theirs = emos.fit(members, truth, where="local", shrinkage=20, folds=0)
     data, space = emos._cases(members, truth, None, None, "none", None)
-    theta = general.local(NORMAL, data, general.pooled(NORMAL, data), 20.0)
+    theta = fit_family.local(NORMAL, data, fit_family.pooled(NORMAL, data), 20.0)
     mean, std = theirs.predict(members)
     ours = Emos(*(row.reshape(space).numpy() for row in theta))
     np.testing.assert_allclose(ours.predict(members)[0], mean, atol=0.02)

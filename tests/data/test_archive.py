@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast import configfile
-from smoecast.config import Config
-from smoecast.data import archive, raw
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.data import raw
 from smoecast.errors import ConfigError
 from smoecast.fields.regrid import named_grid, regrid
 
@@ -38,14 +38,14 @@ def hourly(names: list[str], hours: int = 72, step: int = 1) -> xr.Dataset:
 def run_of(tmp_path: Path, *overrides: str) -> Config:
     text = f"name: run\nfolder: {tmp_path}\ndata: {{source: files, files: ['{tmp_path}/*.nc']}}\n"
     targets = "sample.targets=['t2m']"
-    return configfile.parse(text, "run.yaml", ["postprocess.files=[]", targets, *overrides])
+    return yaml_file.parse(text, "run.yaml", ["postprocess.files=[]", targets, *overrides])
 
 
 def test_precipitation_of_six_hours_at_the_steps_of_the_store(tmp_path: Path) -> None:
     dataset = hourly(["t2m", "tp"])
     dataset.to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m', 'lntp6h', 'tisr']", "data.constants=['lsm']")
-    content = archive.content(config, "analyses", "")
+    content = raw.content(config, "analyses", "")
     fields = content["fields"].compute(scheduler="synchronous")
     times = fields["time"].values
     assert np.datetime_as_string(times[:2], "h").tolist() == ["2001-01-01T06", "2001-01-01T12"]
@@ -66,7 +66,7 @@ def test_a_store_on_another_grid_holds_all_fields_there(tmp_path: Path) -> None:
         "data.grid=5.625",
         "data.regrid=conservative",
     )
-    content = archive.content(config, "analyses", "")
+    content = raw.content(config, "analyses", "")
     assert content["fields"].shape == (12, 2, 32, 64)
     expected = regrid(dataset[["t2m", "lsm"]], named_grid("5.625"), "conservative")
     np.testing.assert_allclose(
@@ -79,7 +79,7 @@ def test_an_unknown_grid_is_a_config_error(tmp_path: Path) -> None:
     hourly(["t2m"], step=6).to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m']", "data.grid=7.5")
     with pytest.raises(ConfigError, match=r"no grid '7\.5'"):
-        archive.content(config, "analyses", "")
+        raw.content(config, "analyses", "")
 
 
 def test_hourly_sums_join_six_hourly_fields_of_era5(
@@ -97,7 +97,7 @@ def test_hourly_sums_join_six_hourly_fields_of_era5(
         "data.channels=['t2m', 'tp6h']",
         "data.constants=['lsm']",
     )
-    content = archive.content(config, "analyses", "")
+    content = raw.content(config, "analyses", "")
     assert content["fields"].shape == (11, 2, 19, 36)
     assert content["fields"]["time"].dt.hour.values.tolist()[:3] == [6, 12, 18]
 
@@ -105,8 +105,8 @@ def test_hourly_sums_join_six_hourly_fields_of_era5(
 def test_a_file_that_changed_is_opened_again(tmp_path: Path) -> None:
     hourly(["t2m"], step=6).to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m']")
-    first = archive.content(config, "analyses", "first")
-    assert archive.content(config, "analyses", "first") is first
+    first = raw.content(config, "analyses", "first")
+    assert raw.content(config, "analyses", "first") is first
     (tmp_path / "a.nc").unlink()
     hourly(["t2m"], hours=96, step=6).to_netcdf(tmp_path / "a.nc")
-    assert archive.content(config, "analyses", "second").sizes["time"] == 16
+    assert raw.content(config, "analyses", "second").sizes["time"] == 16

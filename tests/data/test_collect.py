@@ -7,11 +7,11 @@ from datetime import date
 import pytest
 from loopback import Shelf, serving
 
-from smoecast.data import collect as module
-from smoecast.data.collect import Hooks, collect
-from smoecast.data.manifest import Manifest
-from smoecast.data.patience import Limits
-from smoecast.data.remote import Remote
+from smoecast.data.download import collect as module
+from smoecast.data.download.collect import Hooks, collect
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.remote_file import Remote
+from smoecast.data.download.retry import Limits
 from smoecast.errors import InputError, NotPublishedError
 
 QUICK = Limits(parallel=3, first_wait=0.002, longest_wait=0.01, retry_seconds=1.0)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from made_weatherbench import zipped
 
-from smoecast import configfile
-from smoecast.config import Config
-from smoecast.data.gribstream import GribSieve
-from smoecast.data.parts import KEPT_DAYS, Part, sweep_fetched
-from smoecast.data.planet import files
-from smoecast.data.unzip import extract
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.data.download.grib_filter import GribSieve
+from smoecast.data.download.partial_file import KEPT_DAYS, Part, sweep_fetched
+from smoecast.data.download.unzip import extract
+from smoecast.data.sources.planet import files
+from smoecast.disk.locks import lock
 from smoecast.errors import LockedError, OutputError
-from smoecast.locks import lock
 from smoecast.tasks.download import download
 
 
@@ -45,7 +45,7 @@ def test_parts_of_this_run_and_recent_ones_of_others_stay(tmp_path: Path) -> Non
 def planet(tmp_path: Path) -> Config:
     path = tmp_path / "run.yaml"
     path.write_text("name: p\ndata: {source: planet, planet: {years: 0.01, ensemble_years: 0}}\n")
-    return configfile.load(path, [f"folder={tmp_path}"])
+    return yaml_file.load(path, [f"folder={tmp_path}"])
 
 
 def test_two_planet_downloads_at_once_are_one_and_a_refusal(tmp_path: Path) -> None:

@@ -15,21 +15,23 @@ import xarray as xr
 from loopback import Shelf, serving
 from made_ens10 import NUMBERS, YEARS, decoded, file
 
-from smoecast import configfile
-from smoecast.config import Config
-from smoecast.data import ens10, ens10fields, ens10files
-from smoecast.data.answers import CHUNK
-from smoecast.data.gribstream import GribSieve
-from smoecast.data.manifest import Manifest
-from smoecast.data.patience import Limits, Patience
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.data.download.grib_filter import GribSieve
+from smoecast.data.download.http import CHUNK
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.sources.ens10 import reduce
+from smoecast.data.sources.ens10 import source as ens10_source
+from smoecast.data.sources.ens10.open import open_fields
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.fields.store import open_store
+from smoecast.fields.store.store import open_store
 from smoecast.tasks.download import download, list_sources, plan
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.fitting import fit
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
-from smoecast.training.state import load_tensors
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.postprocess.fit import fit
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.training.model_files import load_tensors
 
 DAYS = ("0104", "0108")
 GONE = ("t", 850, 2003, 7, 48)
@@ -53,7 +55,7 @@ download: {retry_minutes: 0.05, parallel: 2}
 
 
 FIRST = date(2018, 1, 4)
-ALL_DATES = ens10.DATES
+ALL_DATES = ens10_source.DATES
 DATES = (FIRST, date(2018, 1, 8), date(2018, 2, 1))
 
 
@@ -74,7 +76,7 @@ def contents():
 @pytest.fixture
 def shelf(contents):
     with pytest.MonkeyPatch.context() as patch, serving(Shelf(dict(contents))) as shelf:
-        patch.setattr(ens10, "DATES", DATES)
+        patch.setattr(ens10_source, "DATES", DATES)
         yield shelf
 
 
@@ -101,7 +103,7 @@ def fetched(contents, tmp_path_factory):
 
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, serving(Shelf(dict(contents))) as shelf:
-        patch.setattr(ens10, "DATES", DATES)
+        patch.setattr(ens10_source, "DATES", DATES)
         patch.setattr(GribSieve, "append", watched)
         config = parse(shelf, folder)
         planned = plan(config)["bytes"]
@@ -115,7 +117,7 @@ def fetched(contents, tmp_path_factory):
 
 def parse(shelf, folder, *overrides):
     where = [f"folder={folder}", f"download.url={shelf.address}"] if shelf else []
-    return configfile.parse(CONFIG, "hindcasts.yaml", [*where, *overrides])
+    return yaml_file.parse(CONFIG, "hindcasts.yaml", [*where, *overrides])
 
 
 def members(contents, kind, day, key):
@@ -168,7 +170,7 @@ def test_what_came_is_deleted_and_described(fetched):
     assert left == {".nc", ".json"}
     notes = Manifest(folder).get(kept(fetched.config, ".nc")["ens10_pl_20180108"].name).notes
     assert notes == {
-        "licence": ens10.ABOUT.licence,
+        "licence": ens10_source.ABOUT.licence,
         "channels": ["t850"],
         "lead_hours": [48],
         "missing": ["t850 at init_time 2003-01-08T00:00, lead_time 48 h, number 7"],
@@ -178,8 +180,12 @@ def test_what_came_is_deleted_and_described(fetched):
 
 def test_another_wish_needs_the_file_again():
     def names(*overrides):
-        config = configfile.parse(CONFIG, "x.yaml", overrides)
-        return {name for remote in ens10.list_files(config) for name in (remote.name, *remote.kept)}
+        config = yaml_file.parse(CONFIG, "x.yaml", overrides)
+        return {
+            name
+            for remote in ens10_source.list_files(config)
+            for name in (remote.name, *remote.kept)
+        }
 
     one = names("postprocess.channels=[t2m, msl]")
     assert names("postprocess.channels=[msl, t2m]") == one
@@ -228,7 +234,7 @@ ONE = ("download.parallel=1", "postprocess.channels=[t2m]")
 
 
 def test_members_stay_members(shelf, contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     overrides = ("postprocess.channels=[t2m, sst]", "postprocess.ens10.keep=members")
     config = parse(shelf, tmp_path, *overrides)
     download(config)
@@ -242,14 +248,14 @@ def test_members_stay_members(shelf, contents, tmp_path, monkeypatch):
 
 
 def test_a_cut_connection_costs_no_byte(shelf, contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     shelf.cuts = [100_001, 50_000]
     download(parse(shelf, tmp_path, *ONE))
     assert shelf.sent["/output.sfc.20180104"] == len(contents["/output.sfc.20180104"])
 
 
 def test_a_killed_download_goes_on(shelf, contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     config, path = parse(shelf, tmp_path, *ONE), "/output.sfc.20180104"
     append, had = GribSieve.append, []
 
@@ -274,14 +280,14 @@ def test_a_killed_download_goes_on(shelf, contents, tmp_path, monkeypatch):
 
 
 def test_killed_between_sifting_and_statistics(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     config = parse(shelf, tmp_path, *ONE)
 
     def killed(path, wish, target):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(ens10files, "make", killed)
+        patch.setattr(reduce, "make", killed)
         download(config)
     shelf.asked.clear()
     download(config)
@@ -290,25 +296,25 @@ def test_killed_between_sifting_and_statistics(shelf, tmp_path, monkeypatch):
 
 
 def test_both_addresses_are_tried(shelf, contents, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
-    monkeypatch.setattr(ens10, "NEWER", f"{shelf.address}/new")
-    monkeypatch.setattr(ens10, "OLDER", f"{shelf.address}/old")
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "NEWER", f"{shelf.address}/new")
+    monkeypatch.setattr(ens10_source, "OLDER", f"{shelf.address}/old")
     shelf.files["/old/output.sfc.20180104"] = contents["/output.sfc.20180104"]
-    download(configfile.parse(CONFIG, "x.yaml", [f"folder={tmp_path}", *ONE]))
+    download(yaml_file.parse(CONFIG, "x.yaml", [f"folder={tmp_path}", *ONE]))
     assert "trying another way" in capsys.readouterr().err
     assert [path.split("/")[1] for path, _ in shelf.asked] == ["new", "old"]
 
 
 def test_addresses_and_dates(monkeypatch):
-    monkeypatch.setattr(ens10, "DATES", ALL_DATES)
+    monkeypatch.setattr(ens10_source, "DATES", ALL_DATES)
     assert len(ALL_DATES) == 105
     assert (ALL_DATES[0], ALL_DATES[-1]) == (date(2018, 1, 1), date(2018, 12, 31))
-    config = configfile.parse(CONFIG, "x.yaml", ["postprocess.ens10.months=[]"])
-    remotes = ens10.list_files(config)
+    config = yaml_file.parse(CONFIG, "x.yaml", ["postprocess.ens10.months=[]"])
+    remotes = ens10_source.list_files(config)
     assert len(remotes) == 210
-    assert ens10.hooks(config).locate(remotes[1], Patience(Limits())) == [
+    assert ens10_source.hooks(config).locate(remotes[1], Patience(Limits())) == [
         remotes[1],
-        ens10.Remote(
+        ens10_source.Remote(
             remotes[1].name,
             "https://storage.ecmwf.europeanweather.cloud/MAELSTROM_AP4/output.sfc.20180101",
             about=3_400_000_000,
@@ -331,11 +337,11 @@ def test_addresses_and_dates(monkeypatch):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        ens10.list_files(configfile.parse(CONFIG, "x.yaml", overrides))
+        ens10_source.list_files(yaml_file.parse(CONFIG, "x.yaml", overrides))
 
 
 def only(shelf, monkeypatch, content):
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     shelf.files["/output.sfc.20180104"] = content
 
 
@@ -424,10 +430,10 @@ def test_a_full_disk_keeps_what_came(contents, tmp_path, monkeypatch):
 
     part = tmp_path / "part"
     part.write_bytes(contents["/output.sfc.20180104"])
-    monkeypatch.setattr(ens10files.os, "fsync", full)
-    wish = ens10files.Wish("sfc", FIRST, ("t2m",), (48,), "members")
+    monkeypatch.setattr(reduce.os, "fsync", full)
+    wish = reduce.Wish("sfc", FIRST, ("t2m",), (48,), "members")
     with pytest.raises(OutputError, match=r"a.grib: the disk does not take the file \(No space"):
-        ens10files.make(part, wish, tmp_path / "a.grib")
+        reduce.make(part, wish, tmp_path / "a.grib")
     assert part.is_file()
 
 
@@ -436,25 +442,23 @@ def test_files_that_do_not_fit_together(fetched, tmp_path):
     files = kept(config, ".nc")
     one, other = files["ens10_sfc_20180104"], files["ens10_pl_20180108"]
     with pytest.raises(InputError, match="no start is in the files of both kinds"):
-        ens10fields.open_fields([one, other], config.postprocess)
+        open_fields([one, other], config.postprocess)
     with xr.open_dataset(one, decode_timedelta=True) as dataset:
         shifted = dataset.load().assign_coords(latitude=dataset["latitude"].values[::-1])
     shifted.to_netcdf(tmp_path / "ens10_sfc_x.nc")
     second = files["ens10_pl_20180104"]
     with pytest.raises(InputError, match="they do not fit together"):
-        ens10fields.open_fields([tmp_path / "ens10_sfc_x.nc", second], config.postprocess)
+        open_fields([tmp_path / "ens10_sfc_x.nc", second], config.postprocess)
     with pytest.raises(InputError, match="they do not fit together"):
-        ens10fields.open_fields(
-            [tmp_path / "ens10_sfc_x.nc", files["ens10_sfc_20180108"]], config.postprocess
-        )
+        open_fields([tmp_path / "ens10_sfc_x.nc", files["ens10_sfc_20180108"]], config.postprocess)
     (tmp_path / "ens10_sfc_y.nc").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"ens10_sfc_y.nc: it cannot be read"):
-        ens10fields.open_fields([tmp_path / "ens10_sfc_y.nc"], config.postprocess)
+        open_fields([tmp_path / "ens10_sfc_y.nc"], config.postprocess)
 
 
 def test_calibrations_of_moments_and_of_members_are_the_same(shelf, tmp_path, monkeypatch):
     """Mean and spread are all that either method asks of an ensemble."""
-    monkeypatch.setattr(ens10, "DATES", (FIRST,))
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     rng = np.random.default_rng(0)
     times = np.arange("1998-01-01", "2018-02-01", dtype="datetime64[D]").astype("datetime64[ns]")
     truth = 280 + rng.normal(size=(len(times), 7, 12)).astype("f4")

@@ -14,10 +14,10 @@ from made_ens10 import file
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
-from smoecast.data import ens10
-from smoecast.fields import store
-from smoecast.tasks import network_fitting
-from smoecast.training.state import load_state, load_tensors
+from smoecast.data.sources.ens10 import source
+from smoecast.fields.store import store
+from smoecast.tasks.postprocess import fit_network
+from smoecast.training.model_files import load_state, load_tensors
 
 SURFACE = ["sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt"]
 ROWS, COLUMNS = 90 - 30.0 * np.arange(7), 30.0 * np.arange(12)
@@ -38,7 +38,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list
     xr.Dataset(fields, {"time": times, **place}).astype("f4").to_netcdf(folder / "truth.nc")
     shelf = Shelf({"/output.sfc.20180104": file("sfc", "0104", SURFACE)})
     with pytest.MonkeyPatch.context() as patch, serving(shelf):
-        patch.setattr(ens10, "DATES", (date(2018, 1, 4),))
+        patch.setattr(source, "DATES", (date(2018, 1, 4),))
         settings = [
             f"folder={folder}",
             "data.source=files",
@@ -84,13 +84,13 @@ def test_the_protocol_of_the_paper(
     """Trained on 1998 to 2015, chosen on 2016 and 2017, rows without weights, and labelled so."""
     folder, said = given
     seen: dict[str, Any] = {}
-    work = network_fitting.learn
+    work = fit_network.learn
 
     def watched(network: Any, samples: Any, judges: Any, loss: Any, *rest: Any, **more: Any) -> Any:
         seen.update(train=samples.starts, choice=judges.starts, loss=loss)
         return work(network, samples, judges, loss, *rest, **more)
 
-    monkeypatch.setattr(network_fitting, "learn", watched)
+    monkeypatch.setattr(fit_network, "learn", watched)
     name, mine = "ens10-paper-t2m", [*said, "--set", "postprocess.method=lenet"]
     made = chain(name, folder, mine)
     assert made.attrs["protocol"] == "ens10-paper"

@@ -16,13 +16,16 @@ import xarray as xr
 from loopback import serving
 from made_cds import CdsHandler, Store, grib, value_of
 
-from smoecast import configfile
-from smoecast.data import cds, cdsclient, collect, era5, sources
-from smoecast.data.manifest import Manifest
-from smoecast.data.patience import Limits, Patience
+from smoecast.config import yaml_file
+from smoecast.data.download import collect
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.sources import registry
+from smoecast.data.sources.era5 import client, source
+from smoecast.data.sources.era5 import queue as era5_queue
 from smoecast.errors import ConfigError, InputError, NotPublishedError, OutputError
 from smoecast.tasks.download import download, plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 pytest.importorskip("ecmwf.datastores", reason="ecmwf-datastores-client is an optional extra")
 
@@ -41,12 +44,12 @@ download: {retry_minutes: 0.05, wait_hours: 0.01}
 
 
 def parse(*overrides):
-    return configfile.parse(CONFIG, "e.yaml", overrides)
+    return yaml_file.parse(CONFIG, "e.yaml", overrides)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(cds, "POLL", [0.005, 0.02])
+    monkeypatch.setattr(era5_queue, "POLL", [0.005, 0.02])
     for name in ("CDSAPI_RC", "ECMWF_DATASTORES_KEY", "ECMWF_DATASTORES_URL", "CDSAPI_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -66,12 +69,12 @@ def quick_run(config, *overrides):
 
 def only(monkeypatch, count=1):
     """Ask for the first months of a run only, to keep a test short."""
-    whole = era5.wishes
-    monkeypatch.setattr(era5, "wishes", lambda config: whole(config)[:count])
+    whole = source.wishes
+    monkeypatch.setattr(source, "wishes", lambda config: whole(config)[:count])
 
 
 def test_requests_are_what_the_store_wants():
-    wishes = era5.wishes(parse())
+    wishes = source.wishes(parse())
     assert len(wishes) == 12 * 2 + 1
     first = wishes[0]
     assert first.collection == "reanalysis-era5-single-levels"
@@ -104,7 +107,7 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
     config = parse(
         "data.channels=[z500, t500, t850, u850, t2m, msl, tp, tisr]", "data.step_hours=6"
     )
-    january = [w for w in era5.wishes(config) if w.remote.name.startswith("era5_201301")]
+    january = [w for w in source.wishes(config) if w.remote.name.startswith("era5_201301")]
     asked = {
         (tuple(w.request["variable"]), tuple(w.request.get("pressure_level", ()))) for w in january
     }
@@ -128,14 +131,14 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
     ],
 )
 def test_points_of_a_grid(degrees, area, points):
-    assert prod(era5.shape(degrees, area)) == points
+    assert prod(source.shape(degrees, area)) == points
 
 
 def test_no_request_is_too_large():
     levels = (50, 250, 500, 600, 700, 850, 925)
     channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
-    wishes = era5.wishes(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
-    assert max(w.fields for w in wishes) <= era5.FIELDS
+    wishes = source.wishes(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
+    assert max(w.fields for w in wishes) <= source.FIELDS
     assert sum(w.fields for w in wishes) == 35 * 8760 + 1
 
 
@@ -197,7 +200,7 @@ def test_preliminary_months_come_again_once_they_are_final(world, monkeypatch):
 
 def test_months_to_come_are_not_asked_for(world, monkeypatch):
     store, config = world
-    for module in (collect, era5, sources):
+    for module in (collect, source, registry):
         monkeypatch.setattr(module, "today", lambda: date(2013, 3, 7))
     with pytest.raises(
         NotPublishedError, match=r"not published before 2013-04-06 .and 9 more.*2 of"
@@ -241,7 +244,7 @@ def test_killed_in_the_queue(world, tmp_path):
     store, config = world
     store.hold = True
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     journal = config.raw / "requests.json"
     with subprocess.Popen([sys.executable, "-c", CODE, str(path)], stderr=subprocess.PIPE) as run:
         deadline = time.monotonic() + 30
@@ -279,9 +282,9 @@ def test_job_that_is_gone_is_asked_for_anew(world, monkeypatch):
 def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
-    queue = cds.Queue(config.raw, 60.0)
+    queue = era5_queue.Queue(config.raw, 60.0)
     config.raw.mkdir(parents=True)
-    (wish,) = era5.wishes(config)
+    (wish,) = source.wishes(config)
     queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
     store.files.clear()
     store.jobs["job-1"]["expired"] = True
@@ -294,8 +297,8 @@ def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
     config.raw.mkdir(parents=True)
-    (wish,) = era5.wishes(config)
-    queue = cds.Queue(config.raw, 60.0)
+    (wish,) = source.wishes(config)
+    queue = era5_queue.Queue(config.raw, 60.0)
     queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
     store.jobs["job-1"] |= {"asked": -3, "fails": True}
     download(config)
@@ -431,18 +434,18 @@ def test_accounts(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("CDSAPI_KEY", raising=False)
     with pytest.raises(ConfigError, match=r"needs an account.*~/.cdsapirc"):
-        cdsclient.account()
+        client.account()
     (tmp_path / ".ecmwfdatastoresrc").write_text("url: https://a/api\nkey: 1\n")
-    assert cdsclient.account() == ("https://a/api", "1")
+    assert client.account() == ("https://a/api", "1")
     (tmp_path / ".cdsapirc").write_text("# mine\nkey: 2\n")
-    assert cdsclient.account() == (cdsclient.URL, "2")
+    assert client.account() == (client.URL, "2")
     (tmp_path / "other").write_text("url: https://b/api\nkey: 3")
     monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "other"))
-    assert cdsclient.account() == ("https://b/api", "3")
+    assert client.account() == ("https://b/api", "3")
     monkeypatch.setenv("CDSAPI_KEY", "4")
-    assert cdsclient.account() == (cdsclient.URL, "4")
+    assert client.account() == (client.URL, "4")
     monkeypatch.setenv("ECMWF_DATASTORES_KEY", "5")
-    assert cdsclient.account()[1] == "5"
+    assert client.account()[1] == "5"
 
 
 def test_client_that_is_not_installed(world, monkeypatch):
@@ -459,7 +462,7 @@ def test_untrusted_certificate():
         raise requests.exceptions.SSLError("secret")
 
     with pytest.raises(InputError, match="certificate"):
-        cdsclient.asked(refuse, "file", Patience(Limits()))
+        client.asked(refuse, "file", Patience(Limits()))
 
 
 def test_refusal_without_an_answer():
@@ -469,14 +472,14 @@ def test_refusal_without_an_answer():
         raise requests.HTTPError("secret")
 
     with pytest.raises(InputError, match=r"answers nothing \(without a reason\)"):
-        cdsclient.asked(refuse, "file", Patience(Limits()))
+        client.asked(refuse, "file", Patience(Limits()))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": {"id": 1}}', '{"a": 3}'])
 def test_foreign_journal_is_refused(tmp_path, text):
     (tmp_path / "requests.json").write_text(text)
     with pytest.raises(InputError, match="no journal of smoecast"):
-        cds.Queue(tmp_path, 1.0)
+        era5_queue.Queue(tmp_path, 1.0)
 
 
 def test_full_disk_at_the_journal(world, monkeypatch):
@@ -485,7 +488,7 @@ def test_full_disk_at_the_journal(world, monkeypatch):
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cds, "write_atomic", refuse)
+    monkeypatch.setattr(era5_queue, "write_atomic", refuse)
     with pytest.raises(OutputError, match="does not take the journal"):
         download(config)
 
@@ -503,12 +506,12 @@ def test_full_disk_at_the_journal(world, monkeypatch):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        era5.list_files(parse(*overrides))
+        source.list_files(parse(*overrides))
 
 
 def test_made_grib_is_read_as_era5(tmp_path):
-    request = era5.wishes(parse())[0].request
+    request = source.wishes(parse())[0].request
     path = Path(tmp_path / "a.grib")
     path.write_bytes(b"".join(grib(request, "0005")))
-    notes = era5._inspect(path, era5.wishes(parse())[0])
+    notes = source._inspect(path, source.wishes(parse())[0])
     assert notes["preliminary"] == 31

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from loopback import Shelf, serving
 
-from smoecast.data import attempts, parts
-from smoecast.data.answers import CHUNK
-from smoecast.data.fetch import fetch
-from smoecast.data.patience import Limits, Patience, StoppedError
+from smoecast.data.download import partial_file
+from smoecast.data.download.fetch import fetch
+from smoecast.data.download.http import CHUNK
+from smoecast.data.download.retry import Limits, Patience, StoppedError
 from smoecast.errors import InputError, NotPublishedError, OutputError
 
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -345,7 +345,7 @@ def test_failures_at_the_same_time_count_once():
 CODE = """
 import resource, sys
 from pathlib import Path
-from smoecast.data.fetch import fetch
+from smoecast.data.download.fetch import fetch
 from smoecast.errors import OutputError
 if len(sys.argv) > 3:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
@@ -387,9 +387,9 @@ def test_disk_refuses_from_the_start(shelf, tmp_path, monkeypatch, name):
         return open(path, mode, **more)  # noqa: PTH123
 
     if name == "write_atomic":
-        monkeypatch.setattr(attempts, "write_atomic", refuse)
+        monkeypatch.setattr(partial_file, "write_atomic", refuse)
     else:
-        monkeypatch.setattr(parts, "open", opened, raising=False)
+        monkeypatch.setattr(partial_file, "open", opened, raising=False)
     with pytest.raises(OutputError, match="No space left"):
         get(shelf, tmp_path)
 

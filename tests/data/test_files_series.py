@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast.config import Config
-from smoecast.data.checks import check_finite, named
-from smoecast.data.files import expand, manifest
+from smoecast.config.run import Config
 from smoecast.data.raw import raw_files
-from smoecast.data.series import evenly, leads
+from smoecast.data.sources.files import expand, manifest
+from smoecast.data.time_selection import evenly, leads
 from smoecast.errors import ConfigError, InputError
+from smoecast.fields.missing import check_finite, named
 
 
 def test_paths_folders_and_globs_are_expanded_once_each(tmp_path: Path) -> None:

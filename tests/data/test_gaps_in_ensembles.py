@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from smoecast.data import statistics
-from smoecast.data.checks import check_finite
 from smoecast.errors import InputError
+from smoecast.fields.missing import check_finite
 
 PATHS = [Path("ens.nc")]
 

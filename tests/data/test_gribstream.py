@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from made_ens10 import message
 
-from smoecast.data import gribstream
-from smoecast.data.gribstream import GribSieve, message_length
+from smoecast.data.download import grib_filter
+from smoecast.data.download.grib_filter import GribSieve, message_length
 from smoecast.errors import InputError
 
 MESSAGES = [message(("t2m", 0, 1998 + i, 1, 48), "0104") for i in range(6)]
@@ -174,7 +174,7 @@ def test_full_disk_leaves_what_another_run_goes_on_from(tmp_path, monkeypatch):
         file.write(content[:20])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(gribstream, "_write", full)
+    monkeypatch.setattr(grib_filter, "_write", full)
     with pytest.raises(OSError, match="No space left"):
         part.append(FILE[3 * len(MESSAGES[0]) :])
     monkeypatch.undo()

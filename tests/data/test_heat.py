@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from smoecast.data.heat import (
+from smoecast.errors import ConfigError
+from smoecast.tasks.heat.world import (
     BACKGROUND,
     DIFFUSIVITIES,
     MOST_SOURCES,
@@ -16,7 +17,6 @@ from smoecast.data.heat import (
     simulate,
     within,
 )
-from smoecast.errors import ConfigError
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

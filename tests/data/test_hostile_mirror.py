@@ -11,11 +11,12 @@ from loopback import Shelf, serving
 from made_zarr import dataset, stored
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.data import sources, weatherbench2
+from smoecast.config import yaml_file
+from smoecast.data.sources import registry
+from smoecast.data.sources.weatherbench2 import source
 from smoecast.errors import InputError
-from smoecast.fields.reader import open_files
+from smoecast.fields.read.open import open_files
 from smoecast.tasks.download import download
 
 CONFIG = """
@@ -26,7 +27,7 @@ data:
   channels: [t2m]
 download: {retry_minutes: 0.01}
 """
-ROOT = f"/{weatherbench2.STORE}/"
+ROOT = f"/{source.STORE}/"
 T2M = "2m_temperature"
 
 
@@ -57,13 +58,13 @@ def changed(shelf, change):
 def refused(shelf, tmp_path, words):
     """The command ends with exit code 3 and has written nowhere but in its own folder."""
     folder = tmp_path / "runs"
-    config = configfile.parse(
+    config = yaml_file.parse(
         CONFIG, "wb2.yaml", [f"folder={folder}", f"download.url={shelf.address}"]
     )
     with pytest.raises(InputError, match=words):
         download(config)
     path = tmp_path / "wb2.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     result = CliRunner().invoke(app, ["download", "-c", str(path)])
     assert result.exit_code == 3, result.output
     written = {p for p in tmp_path.rglob("*") if p.is_file()} - {path}
@@ -172,9 +173,9 @@ def test_fields_without_times(shelf, tmp_path, dimensions):
 
 def test_an_array_without_points(shelf, tmp_path):
     changed(shelf, lambda metadata: metadata["latitude/.zarray"].update(shape=[0]))
-    config = configfile.parse(
+    config = yaml_file.parse(
         CONFIG, "wb2.yaml", [f"folder={tmp_path}", f"download.url={shelf.address}"]
     )
     download(config)
     with pytest.raises(InputError, match="latitude"):
-        open_files(sources.fetched(config))
+        open_files(registry.fetched(config))

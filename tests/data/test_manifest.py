@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 
-from smoecast.data import manifest as module
-from smoecast.data.manifest import Manifest, entry_of
-from smoecast.data.remote import Remote, shown
+from smoecast.data.download import manifest as module
+from smoecast.data.download.manifest import Manifest, entry_of
+from smoecast.data.download.remote_file import Remote, shown
 from smoecast.errors import InputError, OutputError
 
 

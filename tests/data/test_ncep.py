@@ -13,15 +13,16 @@ from loopback import Shelf, serving
 from made_ncep import KINDS, LEVELS, PRESSURE, content, write
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.data import collect, ncep, sources
-from smoecast.data.answers import CHUNK
+from smoecast.config import yaml_file
+from smoecast.data.download import collect
+from smoecast.data.download.http import CHUNK
+from smoecast.data.sources import ncep, registry
 from smoecast.errors import ConfigError, InputError, NotPublishedError
-from smoecast.fields.reader import open_file
-from smoecast.fields.units import GRAVITY
+from smoecast.fields.canonical.units import GRAVITY
+from smoecast.fields.read.open import open_file
 from smoecast.tasks.download import download, plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 CONFIG = """
 name: ncep
@@ -48,7 +49,7 @@ NAMES = {
 
 
 def parse(*overrides):
-    return configfile.parse(CONFIG, "ncep.yaml", overrides)
+    return yaml_file.parse(CONFIG, "ncep.yaml", overrides)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_killed_in_the_middle_of_several_files(world, tmp_path):
     """Through the command line, twice: the lock is free again and no byte comes twice."""
     shelf, config = world
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     shelf.pause = 0.02
     code = "import sys; from smoecast.cli.main import app; app(['download', '-c', sys.argv[1]])"
     command = [sys.executable, "-c", code, str(path)]
@@ -188,13 +189,13 @@ def test_running_year_is_looked_at_again(world, monkeypatch):
 
 def test_year_to_come_is_not_published_yet(world, monkeypatch):
     shelf, config = world
-    for module in (collect, sources):
+    for module in (collect, registry):
         monkeypatch.setattr(module, "today", lambda: date(2014, 1, 10))
     del shelf.files["/surface/slp.2014.nc"], shelf.files["/surface/air.sig995.2014.nc"]
     with pytest.raises(NotPublishedError, match=r"air.sig995.2014.nc .*and 1 more.*6 of 8 files"):
         download(config)
     assert (config.raw / "hgt.2014.nc").is_file()
-    assert len(sources.fetched(config)) == 6
+    assert len(registry.fetched(config)) == 6
     with pytest.raises(InputError, match="fetch what is missing"):
         preprocess(config)
 
@@ -237,7 +238,7 @@ def invoke(*words):
 def test_command_line(world, tmp_path):
     shelf, config = world
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     dry = invoke("-c", str(path), "--dry-run")
     assert dry.exit_code == 0, dry.output
     assert "8 of 8 files to fetch, about 2.2 GB" in dry.output
@@ -265,7 +266,7 @@ def test_list_and_config(tmp_path):
     nothing = invoke()
     assert nothing.exit_code == 2
     assert "give --config" in nothing.output
-    assert plan(configfile.parse("name: p", "p.yaml"))["files"] == []
+    assert plan(yaml_file.parse("name: p", "p.yaml"))["files"] == []
     assert "on this machine" in invoke("-c", "planet-demo", "--dry-run").output
 
 
@@ -285,8 +286,8 @@ def test_config_is_checked_and_quotes_no_secret(overrides, words):
 
 
 def test_folder_of_another_run_is_refused(world):
+    from smoecast.disk.locks import lock
     from smoecast.errors import LockedError
-    from smoecast.locks import lock
 
     _, config = world
     with lock(config.raw), pytest.raises(LockedError):

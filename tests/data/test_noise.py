@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from smoecast.data import noise
-from smoecast.data.noise import EARTH_KM, SmoothNoise
 from smoecast.fields.grid import Grid
+from smoecast.tasks.forecast import ensemble
+from smoecast.tasks.forecast.ensemble import EARTH_KM, SmoothNoise
 
 GRID = Grid(np.linspace(87.5, -87.5, 36), np.arange(72) * 5.0)
 
@@ -41,5 +41,5 @@ def test_the_same_key_gives_the_same_fields(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(first, again)
     for other in (made.fields(2, (-5, 2)), SmoothNoise(GRID, 1000.0, 4).fields(2, (-5, 1))):
         assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.5
-    monkeypatch.setattr(noise, "BAND_VALUES", 1)
+    monkeypatch.setattr(ensemble, "BAND_VALUES", 1)
     np.testing.assert_allclose(made.fields(2, (-5, 1)), first, atol=1e-6)

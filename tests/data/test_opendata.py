@@ -10,15 +10,16 @@ from ecmwf.opendata import Client
 from loopback import Shelf, serving
 from made_opendata import field, message, run, stem, value_of
 
-from smoecast import configfile
-from smoecast.data import openruns, sources
-from smoecast.data.manifest import Manifest
+from smoecast.config import yaml_file
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.sources import registry
+from smoecast.data.sources.opendata import runs
 from smoecast.errors import ConfigError, InputError, NotPublishedError
-from smoecast.fields.reader import open_files
-from smoecast.fields.units import GRAVITY
+from smoecast.fields.canonical.units import GRAVITY
+from smoecast.fields.read.open import open_files
 from smoecast.tasks import download as downloading
 from smoecast.tasks.download import download, plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 CONFIG = """
 name: today
@@ -41,7 +42,7 @@ MEMBERS = (1, 2, 3)
 
 
 def parse(*overrides):
-    return configfile.parse(CONFIG, "today.yaml", overrides)
+    return yaml_file.parse(CONFIG, "today.yaml", overrides)
 
 
 def before(hours):
@@ -61,8 +62,8 @@ def objects():
 
 @pytest.fixture
 def world(tmp_path, objects, monkeypatch):
-    monkeypatch.setattr(openruns, "now", lambda: datetime(2026, 11, 24, 13, 40, tzinfo=UTC))
-    monkeypatch.setattr("smoecast.data.collect.today", lambda: date(2026, 11, 24))
+    monkeypatch.setattr(runs, "now", lambda: datetime(2026, 11, 24, 13, 40, tzinfo=UTC))
+    monkeypatch.setattr("smoecast.data.download.collect.today", lambda: date(2026, 11, 24))
     with serving(Shelf(dict(objects))) as shelf:
 
         def config(*overrides):
@@ -103,7 +104,7 @@ def test_the_newest_analysis(world, capsys):
     wanted = config()
     made = download(wanted)
     assert [entry["file"][:28] for entry in made["files"]] == ["opendata_2026112406_oper_0h_"]
-    fields = open_files(sources.fetched(wanted))
+    fields = open_files(registry.fetched(wanted))
     assert fields["init_time"].values == np.datetime64(NEWEST)
     np.testing.assert_array_equal(fields["t850"].squeeze(), expected("t", 850, NEWEST))
     np.testing.assert_array_equal(fields["t2m"].squeeze(), expected("2t", 0, NEWEST))
@@ -134,15 +135,15 @@ def test_to_the_store_with_its_history(world):
 def test_a_newer_run_is_taken_as_soon_as_it_is_there(world):
     shelf, config = world
     download(config())
-    old = sources.fetched(config())
+    old = registry.fetched(config())
     shelf.asked.clear()
     download(config())
     newer = datetime(2026, 11, 24, 12)
     assert [path for path, _ in shelf.asked] == [index_of(newer)]
-    assert sources.fetched(config()) == old
+    assert registry.fetched(config()) == old
     shelf.files |= run(newer, "oper", "fc", 0, (None,))
     download(config())
-    assert sources.fetched(config())[0].name.startswith("opendata_2026112412_oper_0h_")
+    assert registry.fetched(config())[0].name.startswith("opendata_2026112412_oper_0h_")
 
 
 def test_a_whole_run_or_the_one_before(world):
@@ -150,12 +151,14 @@ def test_a_whole_run_or_the_one_before(world):
     shelf, config = world
     del shelf.files[index_of(NEWEST, "enfo", "ef", 24)]
     download(config(*ENSEMBLE))
-    assert "opendata_2026112400_enfo_24h" in sources.fetched(config(*ENSEMBLE), "ensembles")[1].name
+    assert (
+        "opendata_2026112400_enfo_24h" in registry.fetched(config(*ENSEMBLE), "ensembles")[1].name
+    )
     with pytest.raises(NotPublishedError, match="no run of the last 72 hours has all that is wan"):
         download(config("sample.history_hours=[0, 6, 12, 18, 24]"))
     wide = config("data.step_hours=12", "sample.history_hours=[0, 12]", "sample.lead_hours=[12]")
     download(wide)
-    assert [path.name[:19] for path in sources.fetched(wide)] == [
+    assert [path.name[:19] for path in registry.fetched(wide)] == [
         "opendata_2026112400", "opendata_2026112312",
     ]  # fmt: skip
 
@@ -164,7 +167,7 @@ def test_the_newest_ensemble(world):
     shelf, config = world
     wanted = config(*ENSEMBLE)
     made = download(wanted)
-    fields = open_files(sources.fetched(wanted, "ensembles"))
+    fields = open_files(registry.fetched(wanted, "ensembles"))
     assert dict(fields["t2m"].sizes) == {
         "init_time": 1, "lead_time": 2, "number": 3, "latitude": 7, "longitude": 12,
     }  # fmt: skip
@@ -175,7 +178,7 @@ def test_the_newest_ensemble(world):
     assert sum(entry["bytes"] for entry in made["files"]) == sum(
         count for path, count in shelf.sent.items() if path.endswith(".grib2")
     )
-    assert all(path.parent.name == "ensembles" for path in sources.fetched(wanted, "ensembles"))
+    assert all(path.parent.name == "ensembles" for path in registry.fetched(wanted, "ensembles"))
     shape = preprocess(wanted)["ensembles"]["shape"]
     assert (shape["lead_time"], shape["number"], shape["channel"]) == (2, 3, 3)
 
@@ -185,7 +188,7 @@ def test_the_control_is_member_zero_where_it_is_there(world):
     for step in (6, 24):
         del shelf.files[index_of(NEWEST, "enfo", "ef", step)]
     download(config(*ENSEMBLE))
-    fields = open_files(sources.fetched(config(*ENSEMBLE), "ensembles"))
+    fields = open_files(registry.fetched(config(*ENSEMBLE), "ensembles"))
     assert fields["number"].values.tolist() == [0, 1, 2, 3]
 
 
@@ -198,9 +201,9 @@ def test_both_kinds_in_one_download(world):
     other = config(*ENSEMBLE[1:], "name=other")
     with pytest.raises(NotPublishedError):
         download(other)
-    assert len(sources.fetched(other, "ensembles")) == 2  # which did come
+    assert len(registry.fetched(other, "ensembles")) == 2  # which did come
     with pytest.raises(InputError, match="not there yet: run `smoecast download`"):
-        sources.fetched(other)
+        registry.fetched(other)
 
 
 def test_ensembles_beside_a_simulated_planet(world, monkeypatch):
@@ -244,7 +247,7 @@ def test_the_same_messages_as_the_real_client(world, tmp_path):
         for param in np.atleast_1d(request["param"]):
             one = message(str(param), request.get("levelist", 0), NEWEST, 0, None)
             assert one in theirs.read_bytes()
-            assert one in sources.fetched(wanted)[0].read_bytes()
+            assert one in registry.fetched(wanted)[0].read_bytes()
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 11, 24), datetime(2026, 5, 11)])
@@ -253,9 +256,9 @@ def test_the_same_addresses_as_the_real_client(day, hour):
     """Before cycle 50r1 the runs of 06 and 18 UTC were the stream scda."""
     client = Client(source="https://a.example")
     for stream, kind, step in (("oper", "fc", 0), ("enfo", "ef", 24)):
-        wish = openruns.Wish("https://a.example", (), (), 6)
+        wish = runs.Wish("https://a.example", (), (), 6)
         start = day.replace(hour=hour)
-        ours = openruns._address(wish, openruns.Want(stream, kind, step), start)
+        ours = runs._address(wish, runs.Want(stream, kind, step), start)
         request = {"date": f"{day:%Y%m%d}", "time": hour, "stream": stream, "step": step}
         their_kind = "pf" if kind == "ef" else kind
         assert client._get_urls(request | {"type": their_kind}).urls == [ours]
@@ -303,7 +306,7 @@ def test_an_index_that_promises_wrong(world):
         download(config())
     shelf.files[path] = right
     download(config())
-    assert len(sources.fetched(config())) == 1
+    assert len(registry.fetched(config())) == 1
 
 
 def test_a_page_in_place_of_an_index(world):
@@ -341,7 +344,7 @@ def test_other_lead_times_are_another_survey(world):
     other = config(*ENSEMBLE[:-2], "postprocess.lead_hours=[12]")
     assert plan(other)["files"][0]["file"] == "opendata_latest_enfo_12h.grib2"
     with pytest.raises(InputError, match="not there yet"):
-        sources.fetched(other, "ensembles")
+        registry.fetched(other, "ensembles")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import random
 import pytest
 from loopback import Shelf, serving
 
-from smoecast.data.patience import Limits, Patience
-from smoecast.data.pieces import fetch_pieces, joined
+from smoecast.data.download.ranges import fetch_pieces, joined
+from smoecast.data.download.retry import Limits, Patience
 from smoecast.errors import InputError, NotPublishedError
 
 CONTENT = random.Random(7).randbytes(300_000)

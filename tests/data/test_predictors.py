@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from smoecast.data.ensemble_samples import Predictors, position
 from smoecast.data.inputs import Inputs
-from smoecast.data.predictors import Predictors, position
-from smoecast.fields.grid import Grid
-from smoecast.fields.plane import Plane
+from smoecast.fields.grid import Grid, Plane
 
 GRID = Grid(np.array([90.0, 0.0, -30.0]), np.array([0.0, 90.0, 180.0, 270.0]))
 VALID = np.array(["2001-01-01", "2001-07-02T15:00"], "datetime64[ns]")

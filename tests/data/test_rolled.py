@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from smoecast.data.inputs import Inputs
-from smoecast.data.rolled import RolledSamples
-from smoecast.data.samples import Held, Samples
+from smoecast.data.samples import Held, RolledSamples, Samples
 from smoecast.fields.grid import Grid
 
 GRID = Grid(np.array([45.0, 0.0, -45.0]), np.array([0.0, 90.0, 180.0, 270.0]))

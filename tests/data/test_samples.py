@@ -11,9 +11,9 @@ import xarray as xr
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Held, OnDevice, Samples, held, starts_within
 from smoecast.errors import InputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
 from smoecast.fields.grid import Grid
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 GRID = Grid(np.array([45.0, 0.0, -45.0]), np.array([0.0, 90.0, 180.0, 270.0]))
 TIMES = np.arange("2001-01-01", "2001-01-06", np.timedelta64(6, "h"), dtype="datetime64[ns]")

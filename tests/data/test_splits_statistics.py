@@ -5,9 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from smoecast.config_data import Split
-from smoecast.data.splits import split_times
+from smoecast.config.data import Split
 from smoecast.data.statistics import RELATIVE_FLOOR, floored, mean_and_std
+from smoecast.data.time_selection import split_times
 from smoecast.errors import ConfigError, InputError
 
 TIMES = np.arange("2001-01-01", "2001-01-11", dtype="datetime64[D]").astype("datetime64[ns]")

@@ -8,9 +8,9 @@ import pytest
 from made_store import CHUNK, make
 
 from smoecast.data.unchanged import ChangedError, unchanged
-from smoecast.disk import put, staging
+from smoecast.disk.atomic import put, staging
 from smoecast.errors import InputError, LockedError
-from smoecast.fields import draft as drafts
+from smoecast.fields.store import writer as drafts
 
 
 @pytest.fixture

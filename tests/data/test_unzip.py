@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from made_weatherbench import zipped
 
-from smoecast.data import unzip
-from smoecast.data.unzip import extract
+from smoecast.data.download import unzip
+from smoecast.data.download.unzip import extract
 from smoecast.errors import InputError, OutputError
 
 

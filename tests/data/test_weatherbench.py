@@ -8,17 +8,17 @@ import xarray as xr
 from loopback import Shelf, serving
 from made_weatherbench import constants, field, stored, zipped
 
-from smoecast import configfile
-from smoecast.data import weatherbench
-from smoecast.data.manifest import Manifest
-from smoecast.data.patience import Limits, Patience
+from smoecast.config import yaml_file
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.sources import weatherbench
 from smoecast.errors import ConfigError, InputError
+from smoecast.fields.canonical.units import GRAVITY
 from smoecast.fields.derived import derive
-from smoecast.fields.leading import leading_trimmed
-from smoecast.fields.reader import open_files
-from smoecast.fields.units import GRAVITY
+from smoecast.fields.missing import leading_trimmed
+from smoecast.fields.read.open import open_files
 from smoecast.tasks.download import download, plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 CONFIG = """
 name: wb
@@ -33,7 +33,7 @@ download: {retry_minutes: 0.01}
 
 
 def parse(*overrides):
-    return configfile.parse(CONFIG, "wb.yaml", overrides)
+    return yaml_file.parse(CONFIG, "wb.yaml", overrides)
 
 
 def archives(folder):

@@ -13,12 +13,13 @@ import xarray as xr
 from loopback import Shelf, serving
 from made_zarr import TIMES, dataset, described, stored
 
-from smoecast import configfile
-from smoecast.data import mirror, sources, weatherbench2
+from smoecast.config import yaml_file
+from smoecast.data.sources import registry
+from smoecast.data.sources.weatherbench2 import source, zarr_subset
 from smoecast.errors import ConfigError, InputError
-from smoecast.fields.reader import open_file, open_files
+from smoecast.fields.read.open import open_file, open_files
 from smoecast.tasks.download import download, plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 CONFIG = """
 name: wb2
@@ -29,7 +30,7 @@ data:
   constants: [lsm, orography]
 download: {retry_minutes: 0.01}
 """
-ROOT = f"/{weatherbench2.STORE}/"
+ROOT = f"/{source.STORE}/"
 T = f"{ROOT}temperature/0.0.0.0"
 
 
@@ -37,7 +38,7 @@ PATIENT = "download.retry_minutes=1"
 
 
 def parse(*overrides):
-    return configfile.parse(CONFIG, "wb2.yaml", overrides)
+    return yaml_file.parse(CONFIG, "wb2.yaml", overrides)
 
 
 def served(objects):
@@ -65,7 +66,10 @@ def of_years(*years):
 
 def check(config, *years):
     """What is read are the very values, on our axes."""
-    opened, made = open_files(sources.fetched(config)).load(), dataset().isel(time=of_years(*years))
+    opened, made = (
+        open_files(registry.fetched(config)).load(),
+        dataset().isel(time=of_years(*years)),
+    )
     assert opened.sizes == {"time": made.sizes["time"], "level": 2, "latitude": 4, "longitude": 8}
     np.testing.assert_array_equal(opened["time"].values, made["time"].values)
     assert opened["latitude"].values[0] > 0
@@ -109,7 +113,7 @@ def test_the_part_is_a_group_by_itself(world):
     metadata["metadata"]["temperature/.zarray"]["fill_value"] = None  # else read as zero
     shelf.files[f"{ROOT}.zmetadata"] = json.dumps(metadata).encode()
     download(config)
-    with xr.open_zarr(config.raw / weatherbench2.STORE, consolidated=False, chunks=None) as group:
+    with xr.open_zarr(config.raw / source.STORE, consolidated=False, chunks=None) as group:
         assert group.attrs["smoecast_part"]["years"] == [2016]
         values = group["temperature"].values
         there = values[of_years(2016)]
@@ -123,14 +127,14 @@ def test_nothing_comes_twice_and_a_year_brings_its_own_chunks(world):
     shelf.asked.clear()
     download(config)
     assert not shelf.asked
-    before = sources.fetched(config)[0].read_bytes()
+    before = registry.fetched(config)[0].read_bytes()
     more = parse(
         f"folder={config.folder}", f"download.url={shelf.address}", "data.years=[2016, 2017]"
     )
     download(more)
     assert len(shelf.asked) == 3 * 4  # chunk 3 ends the one year and begins the other
     check(more, 2016, 2017)
-    assert sources.fetched(more)[0].read_bytes() != before
+    assert registry.fetched(more)[0].read_bytes() != before
 
 
 def test_a_cut_goes_on_where_it_was(world):
@@ -153,14 +157,14 @@ def test_killed_in_the_middle(world, monkeypatch):
             raise KeyboardInterrupt
         return real(path, remote, folder, wish)
 
-    real = mirror.inspect
-    monkeypatch.setattr(mirror, "inspect", killed)
+    real = zarr_subset.inspect
+    monkeypatch.setattr(zarr_subset, "inspect", killed)
     with pytest.raises(KeyboardInterrupt):
         download(config)
     monkeypatch.undo()
     with pytest.raises(InputError, match="the file is not there yet: run `smoecast download`"):
-        sources.fetched(config)
-    group = config.raw / weatherbench2.STORE
+        registry.fetched(config)
+    group = config.raw / source.STORE
     whole = {str(p.relative_to(config.raw)) for p in group.rglob("*.?.?")}
     begun = {str(p.relative_to(config.raw)) for p in group.rglob("*.part")}
     assert whole
@@ -182,7 +186,7 @@ def test_killed_by_a_signal(world):
     path.write_text(CONFIG)
     settings = [f"folder={config.folder}", f"download.url={shelf.address}"]
     command = ["download", "--config", path, *(f"--set={setting}" for setting in settings)]
-    group = config.raw / weatherbench2.STORE
+    group = config.raw / source.STORE
     with subprocess.Popen([sys.executable, "-c", script, *command]) as process:
         while len(list(group.rglob("*.?.?"))) < 3:
             assert process.poll() is None
@@ -190,7 +194,7 @@ def test_killed_by_a_signal(world):
         process.kill()
     assert process.returncode == -signal.SIGKILL
     shelf.pause = 0.0
-    whole = {f"{weatherbench2.STORE}/{p.relative_to(group)}" for p in group.rglob("*.?.?")}
+    whole = {f"{source.STORE}/{p.relative_to(group)}" for p in group.rglob("*.?.?")}
     shelf.asked.clear()
     download(config)
     assert not whole & {asked[1:] for asked, _ in shelf.asked}
@@ -236,12 +240,12 @@ def test_a_day_without_values_is_refused(world, tmp_path):
         with pytest.raises(InputError, match=words):
             download(config)
     with pytest.raises(InputError, match=words):
-        sources.fetched(config)
+        registry.fetched(config)
     other = parse(
         f"folder={config.folder}", f"download.url={shelf.address}", "data.channels=[t500]"
     )
     download(other)  # the other level has its values
-    assert open_files(sources.fetched(other))["t"].notnull().all()
+    assert open_files(registry.fetched(other))["t"].notnull().all()
 
 
 def test_three_hours_of_a_day_are_enough_here(world, tmp_path):
@@ -252,7 +256,7 @@ def test_three_hours_of_a_day_are_enough_here(world, tmp_path):
     made["2m_temperature"].loc[{"time": "2017-06-01"}] = np.nan  # not asked for
     changed(shelf, tmp_path, made)
     download(config)
-    assert open_files(sources.fetched(config))["t2m"].isnull().any()
+    assert open_files(registry.fetched(config))["t2m"].isnull().any()
 
 
 def test_days_across_tiles(world, tmp_path):
@@ -263,7 +267,7 @@ def test_days_across_tiles(world, tmp_path):
     made["2m_temperature"][{"latitude": 0, "longitude": 0}] = 1.0
     changed(shelf, tmp_path, made, latitude=3, level=1)
     download(config)
-    check_z = open_files(sources.fetched(config))["z"]
+    check_z = open_files(registry.fetched(config))["z"]
     expected = made["geopotential"].values[of_years(2016)][:, :2].swapaxes(2, 3)[:, :, ::-1]
     np.testing.assert_array_equal(check_z.values, expected)
     made["2m_temperature"].loc[{"time": slice("2016-02-03", "2016-02-04T18:00")}] = np.nan
@@ -292,20 +296,20 @@ def test_absent_chunk(world):
     with pytest.raises(InputError, match=r"2\.0\.0\.0: the server has no such file \(404\), which"):
         download(config)
     with pytest.raises(InputError, match="run `smoecast download`"):
-        sources.fetched(config)
+        registry.fetched(config)
 
 
 def test_chunk_lost_on_this_disk(world):
     shelf, config = world
     download(config)
-    path = sources.fetched(config)[0]
+    path = registry.fetched(config)[0]
     lost = path.parent / "temperature/1.0.0.0"
     lost.unlink()
     with pytest.raises(InputError, match="must not be read as missing values"):
         open_file(path)
     (path.parent / "time/0").unlink()
     with pytest.raises(InputError, match="not there yet"):
-        sources.fetched(config)
+        registry.fetched(config)
     shelf.asked.clear()
     download(config)
     assert [asked.rpartition(".zarr/")[2] for asked, _ in shelf.asked] == [
@@ -323,7 +327,7 @@ def test_pages_in_place_of_data(world):
     shelf.files[T] = b"<html>sign in</html>"
     with pytest.raises(InputError, match="this is no chunk of temperature"):
         download(config)
-    assert not (config.raw / weatherbench2.STORE / "temperature/0.0.0.0").exists()
+    assert not (config.raw / source.STORE / "temperature/0.0.0.0").exists()
 
 
 def test_what_the_store_no_longer_has(world, tmp_path):
@@ -342,7 +346,7 @@ def test_what_the_store_no_longer_has(world, tmp_path):
 def test_groups_that_cannot_be_read(world):
     _, config = world
     download(config)
-    path = sources.fetched(config)[0]
+    path = registry.fetched(config)[0]
     content = json.loads(path.read_bytes())
     content["metadata"]["temperature/.zarray"]["dtype"] = "<q9"
     path.write_text(json.dumps(content))
@@ -353,11 +357,11 @@ def test_groups_that_cannot_be_read(world):
 def test_a_missing_coordinate_is_said(world):
     _, config = world
     download(config)
-    group = sources.fetched(config)[0].parent
+    group = registry.fetched(config)[0].parent
     (group / "time/0").unlink()
-    wish = mirror.Wish(weatherbench2.STORE, "", (2016,), {"2m_temperature": ()})
+    wish = zarr_subset.Wish(source.STORE, "", (2016,), {"2m_temperature": ()})
     with pytest.raises(InputError, match="time/0: the chunk is missing"):
-        mirror.opened(config.raw, wish)
+        zarr_subset.opened(config.raw, wish)
 
 
 def test_the_layout_is_that_of_the_original(objects):
@@ -378,13 +382,11 @@ def test_the_layout_is_that_of_the_original(objects):
 )
 def test_what_it_lacks_is_said(overrides, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
-        weatherbench2.list_files(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
+        source.list_files(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
 
 
 def test_sums_of_precipitation_come_under_the_name_of_the_store(tmp_path):
     wanted = "data.channels=[t2m, lntp6h, tp6h]"
-    remotes = weatherbench2.list_files(
-        parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]")
-    )
+    remotes = source.list_files(parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]"))
     names = [remote.name.rpartition("/")[2] for remote in remotes]
     assert names == ["2m_temperature", "total_precipitation_6hr"]

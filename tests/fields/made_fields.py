@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import canonical
-from smoecast.fields.layout import layout
+from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.channels import layout
 from smoecast.fields.times import as_lead
 
 LATITUDE = np.array([-30.0, 0.0, 30.0])

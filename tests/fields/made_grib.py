@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.fields.grib import open_grib
+from smoecast.fields.read.grib.open import open_grib
 
 ROWS, COLUMNS = 3, 4
 

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import read_checked
-from smoecast.fields.reader import open_files
-from smoecast.fields.results import read_attributes
+from smoecast.fields.canonical.canonical import read_checked
+from smoecast.fields.read.open import open_files
+from smoecast.fields.read.results import read_attributes
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
 FORMATS = (*CLASSIC, "NETCDF4", "NETCDF4_CLASSIC")

@@ -6,7 +6,7 @@ import xarray as xr
 from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import canonical
+from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.grid import grid_of
 
 # ---- names, order, place

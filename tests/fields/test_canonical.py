@@ -7,7 +7,7 @@ import xarray as xr
 from made_fields import TIMES, refused, surface, upper
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import canonical, check_values, read_checked
+from smoecast.fields.canonical.canonical import canonical, check_values, read_checked
 
 # ---- values
 

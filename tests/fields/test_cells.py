@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.fields.cells import (
+from smoecast.fields.grid import Grid
+from smoecast.fields.regrid import named_grid
+from smoecast.fields.regrid_weights import (
     bilinear,
     cell_areas,
     conservative,
@@ -13,8 +15,6 @@ from smoecast.fields.cells import (
     nearest,
     reaches_pole,
 )
-from smoecast.fields.grid import Grid
-from smoecast.fields.regrid import named_grid
 
 EUROPE = Grid(np.arange(70.0, 29.0, -2.5), np.arange(-10.0, 41.0, 2.5))
 NAMES = ("5.625", "2.8125", "2.5", "1.5", "f16", "f32")

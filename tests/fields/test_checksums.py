@@ -15,8 +15,8 @@ from test_wb2 import forecasts
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
-from smoecast.fields.netcdf import write_netcdf
-from smoecast.fields.wb2 import write_wb2
+from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write.wb2 import write_wb2
 
 
 @pytest.fixture(scope="module")

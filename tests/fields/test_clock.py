@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import canonical
+from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.times import as_hours, as_lead
 
 START = np.datetime64("2020-01-01", "ns")

@@ -9,11 +9,10 @@ import xarray as xr
 from made_fields import forecast
 
 from smoecast.errors import InputError
-from smoecast.fields.derived import derive, needed
-from smoecast.fields.layout import attributes_of, channels_of
-from smoecast.fields.leading import leading_trimmed
-from smoecast.fields.reader import open_files
-from smoecast.fields.solar import incoming
+from smoecast.fields.channels import attributes_of, channels_of
+from smoecast.fields.derived import derive, incoming, needed
+from smoecast.fields.missing import leading_trimmed
+from smoecast.fields.read.open import open_files
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 needs_data = pytest.mark.skipif(

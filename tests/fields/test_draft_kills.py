@@ -11,8 +11,8 @@ import xarray as xr
 from interruptions import DONE, KILLED, REFUSED, every_stop, run
 
 from smoecast.errors import InputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.open import open_file
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -6,8 +6,8 @@ import pytest
 from made_grib import message, pressure, refused, temperature, write
 
 from smoecast.errors import InputError
-from smoecast.fields import gribgrid
-from smoecast.fields.grib import open_grib
+from smoecast.fields.read.grib import grid
+from smoecast.fields.read.grib.open import open_grib
 
 # ---- grids
 
@@ -64,7 +64,7 @@ def test_gaussian_parallels_that_cannot_be(tmp_path, parallels):
 @pytest.mark.parametrize("count", [2, 64, 640, 642, 1280])
 def test_gaussian_nodes(count):
     """The roots of the Legendre polynomial, between which it changes its sign."""
-    nodes = gribgrid._nodes(count)
+    nodes = grid._nodes(count)
     assert len(nodes) == count
     assert (np.diff(nodes) > 0).all()
     assert abs(nodes + nodes[::-1]).max() == 0

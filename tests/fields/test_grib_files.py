@@ -9,10 +9,10 @@ import xarray as xr
 from made_grib import member, message, plain, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
-from smoecast.fields import grib
-from smoecast.fields.canonical import read_checked
-from smoecast.fields.grib import open_grib
-from smoecast.fields.layout import field_of
+from smoecast.fields.canonical.canonical import read_checked
+from smoecast.fields.channels import field_of
+from smoecast.fields.read.grib import open as grib_open
+from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.times import as_hours
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -118,7 +118,7 @@ def test_ecmwf_zt():
 
 
 def test_fields_stay_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(grib, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(grib_open, "BLOCK_BYTES", 1)
     path = write(tmp_path / "a.grib", *(temperature(i, dataTime=600 * i) for i in range(4)))
     dataset = open_grib(path)
     assert dataset["t"].chunks[0] == (1, 1, 1, 1)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from made_grib import message, temperature
 
 from smoecast.errors import InputError
-from smoecast.fields.gribindex import describe
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.grib.index import describe
+from smoecast.fields.read.open import open_file
 
 KINDS = [
     (edition, grid, packing, bitmap)

@@ -6,10 +6,10 @@ import pytest
 from made_grib import member, message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
-from smoecast.fields import gribindex, gribwalk
-from smoecast.fields.canonical import LEFT_OUT
-from smoecast.fields.grib import open_grib
-from smoecast.fields.gribmessage import Message
+from smoecast.fields.canonical.canonical import LEFT_OUT
+from smoecast.fields.read.grib import index, walk
+from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.grib.open import open_grib
 
 # ---- accounted for
 
@@ -214,12 +214,12 @@ def test_a_message_that_contradicts_itself(tmp_path, monkeypatch):
     def contradict(keys: object, what: str) -> None:
         raise eccodes.DecodingError(-13)
 
-    monkeypatch.setattr(gribwalk, "place_of", contradict)
+    monkeypatch.setattr(walk, "place_of", contradict)
     with (
         write(tmp_path / "a.grib", temperature()).open("rb") as file,
         pytest.raises(InputError, match="it: message 1 contradicts itself"),
     ):
-        gribwalk.walk(file.fileno(), "it", lambda number, size: None)
+        walk.walk(file.fileno(), "it", lambda number, size: None)
 
 
 def test_more_values_than_points(tmp_path):
@@ -236,11 +236,11 @@ def test_more_values_than_points(tmp_path):
 
 
 def test_one_message_in_memory():
-    found = gribindex.describe(temperature(step=6, dataType="fc"), 7, "the stream: message 7")
+    found = index.describe(temperature(step=6, dataType="fc"), 7, "the stream: message 7")
     assert isinstance(found, Message)
     assert (found.channel, found.number, found.offset) == ("t500", 7, 0)
     assert found.lead_time == np.timedelta64(6, "h")
-    assert gribindex.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
+    assert index.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
     with pytest.raises(InputError, match="the stream: message 8 is broken or cut"):
-        gribindex.describe(b"", 8, "the stream: message 8")
-    assert gribindex.describe(b"\0", 9, "it") == "unknown on unknown level"
+        index.describe(b"", 8, "the stream: message 8")
+    assert index.describe(b"\0", 9, "it") == "unknown on unknown level"

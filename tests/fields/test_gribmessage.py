@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from smoecast.fields.gribgrid import Place
-from smoecast.fields.gribmessage import Message, from_plain, to_plain
+from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.message import Message, from_plain, to_plain
 from smoecast.names import VARIABLES
 
 PLACE = Place("regular_ll", (3, 4), (60.0, 0.0, 40.0, 30.0), (10.0, None), 0, False, True, False)

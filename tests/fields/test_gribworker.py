@@ -15,10 +15,10 @@ from made_grib import message, temperature, write
 from made_killers import PACKINGS, killer
 
 from smoecast.errors import InputError, SmoecastError
-from smoecast.fields import gribworker
-from smoecast.fields.gribgrid import Place
-from smoecast.fields.gribindex import decode, describe, index
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.grib import worker as grib_worker
+from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.index import decode, describe, index
+from smoecast.fields.read.open import open_file
 
 GOOD = temperature(7.0)
 _SCRIPT = """
@@ -35,9 +35,9 @@ gribserver.serve(int(sys.argv[1]))
 @pytest.fixture
 def fresh():
     """No worker before, none after."""
-    gribworker._KEEPER.end()
+    grib_worker._KEEPER.end()
     yield
-    gribworker._KEEPER.end()
+    grib_worker._KEEPER.end()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def worker_that(fresh, monkeypatch):
     """Have the workers of this test do something else."""
 
     def begin(code):
-        monkeypatch.setattr(gribworker, "_BEGIN", _SCRIPT.format(code))
+        monkeypatch.setattr(grib_worker, "_BEGIN", _SCRIPT.format(code))
 
     yield begin
     monkeypatch.undo()
@@ -57,7 +57,7 @@ def first(path):
 
 
 def pid():
-    worker = gribworker._KEEPER.worker
+    worker = grib_worker._KEEPER.worker
     assert worker is not None
     return worker._process.pid
 
@@ -165,10 +165,10 @@ def test_a_file_that_cannot_be_read(tmp_path, worker_that):
 
 def test_without_eccodes(tmp_path, fresh, monkeypatch):
     path = write(tmp_path / "a.grib", GOOD)
-    no_library = gribworker._BEGIN.replace(
+    no_library = grib_worker._BEGIN.replace(
         "import sys\n", "import sys\nsys.modules['eccodes'] = None\n"
     )
-    monkeypatch.setattr(gribworker, "_BEGIN", no_library)
+    monkeypatch.setattr(grib_worker, "_BEGIN", no_library)
     with pytest.raises(SmoecastError, match=r"ecCodes cannot be used \(import of eccodes"):
         index(path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -183,9 +183,9 @@ def test_an_interrupt_while_a_worker_begins(tmp_path, fresh, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(gribworker._Worker, "_answer", interrupted)
+        patch.setattr(grib_worker._Worker, "_answer", interrupted)
         index(write(tmp_path / "a.grib", GOOD))
-    assert gribworker._KEEPER.worker is None  # and no warning of a process left over
+    assert grib_worker._KEEPER.worker is None  # and no warning of a process left over
 
 
 # ---- life of a worker
@@ -215,7 +215,7 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_one(tmp_path, fresh, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(gribworker._Worker, "_answer", interrupted)
+        patch.setattr(grib_worker._Worker, "_answer", interrupted)
         index(one)
     assert first(other) == 2.0
 
@@ -240,7 +240,7 @@ _CHILD = """
 import os, sys
 from pathlib import Path
 from smoecast.fields import gribworker
-from smoecast.fields.gribindex import index
+from smoecast.fields.read.grib.index import index
 path = Path(sys.argv[1])
 def pid():
     assert len(index(path)[0]) == 1

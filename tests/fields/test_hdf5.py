@@ -9,9 +9,9 @@ import pytest
 from made_hdf5 import bomb, external_link, external_storage, opened, soft_link, virtual, whole
 
 from smoecast.errors import InputError
-from smoecast.fields import hdf5
-from smoecast.fields.products import open_result
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.netcdf import hdf5
+from smoecast.fields.read.open import open_file
+from smoecast.fields.read.results import open_result
 
 
 def refused(path: Path, words: str) -> None:

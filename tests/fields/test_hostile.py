@@ -7,9 +7,9 @@ import pytest
 from made_grib import plain
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import LEFT_OUT, read_checked
-from smoecast.fields.layout import channels_of, field_of
-from smoecast.fields.reader import open_file
+from smoecast.fields.canonical.canonical import LEFT_OUT, read_checked
+from smoecast.fields.channels import channels_of, field_of
+from smoecast.fields.read.open import open_file
 from smoecast.fields.times import as_lead
 
 DATA = Path(__file__).parents[2] / "../shared/data"

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.layout import attributes_of, channels_of, field_of, layout
+from smoecast.fields.channels import attributes_of, channels_of, field_of, layout
 
 
 def fields(*names: str) -> dict[str, xr.DataArray]:

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields import classic, netcdf, stored
-from smoecast.fields.canonical import read_checked
-from smoecast.fields.netcdf import open_netcdf
+from smoecast.fields.canonical.canonical import read_checked
+from smoecast.fields.read.netcdf import classic, stored
+from smoecast.fields.read.netcdf.open import CACHE_BYTES, open_netcdf
 from smoecast.fields.times import check_step
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -131,7 +131,7 @@ def test_stays_on_disk_in_blocks_along_time(tmp_path, monkeypatch):
 
 def test_netcdf_keeps_few_chunks_in_memory(tmp_path):
     open_netcdf(make(tmp_path / "a.nc"))
-    assert netCDF4.get_chunk_cache()[0] == netcdf.CACHE_BYTES
+    assert netCDF4.get_chunk_cache()[0] == CACHE_BYTES
 
 
 def test_a_block_holds_whole_stored_chunks(tmp_path, monkeypatch):

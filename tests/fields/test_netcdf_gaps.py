@@ -8,8 +8,8 @@ import xarray as xr
 from made_fields import forecast, leftovers
 
 from smoecast.errors import OutputError
-from smoecast.fields.netcdf import write_netcdf
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.open import open_file
+from smoecast.fields.write.netcdf import write_netcdf
 
 
 def members() -> xr.Dataset:

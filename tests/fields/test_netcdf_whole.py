@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from made_fields import forecast, leftovers
 
+from smoecast.disk.leftovers import sweep
 from smoecast.errors import OutputError
-from smoecast.fields import checksums, encoding, netcdf
-from smoecast.fields.netcdf import open_netcdf, write_netcdf
-from smoecast.leftovers import sweep
+from smoecast.fields import checksums
+from smoecast.fields.read.netcdf.open import open_netcdf
+from smoecast.fields.write import cf, netcdf
+from smoecast.fields.write.netcdf import write_netcdf
 
 # ---- whole or not at all
 
@@ -61,7 +63,7 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
     def damage(path: Path) -> None:
         path.unlink()
         with netCDF4.Dataset(path, "w") as file:
-            encoding.define(file, encoding.prepared(given.transpose(..., "latitude")))
+            cf.define(file, cf.prepared(given.transpose(..., "latitude")))
 
     monkeypatch.setattr(checksums, "seal_file", damage)
     with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
@@ -81,7 +83,7 @@ PROGRAM = textwrap.dedent(
     from pathlib import Path
     import numpy as np, xarray as xr
     from smoecast.errors import OutputError
-    from smoecast.fields.netcdf import write_netcdf
+    from smoecast.fields.write.netcdf import write_netcdf
     PRELUDE
     def block(values):
         BLOCK

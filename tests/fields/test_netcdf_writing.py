@@ -14,9 +14,10 @@ import xarray as xr
 from made_fields import forecast, leftovers
 
 from smoecast.errors import InputError
-from smoecast.fields.layout import field_of
-from smoecast.fields.netcdf import open_netcdf, write_netcdf
+from smoecast.fields.channels import field_of
+from smoecast.fields.read.netcdf.open import open_netcdf
 from smoecast.fields.times import as_lead
+from smoecast.fields.write.netcdf import write_netcdf
 
 # ---- what is in the file
 

@@ -5,9 +5,8 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.axes import PROJECTION
-from smoecast.fields.grid import Grid
-from smoecast.fields.plane import Plane, place_from_dict, place_of, same_place, with_projection
+from smoecast.fields.grid import Grid, Plane, place_from_dict, place_of, same_place, with_projection
+from smoecast.names import PROJECTION
 
 LAMBERT = {"grid_mapping_name": "lambert_azimuthal_equal_area", "longitude_of_origin": -2.5}
 

@@ -8,9 +8,9 @@ import pytest
 from made_hdf5 import whole
 
 from smoecast.errors import InputError
-from smoecast.fields import promises, stored
-from smoecast.fields.canonical import read_checked
-from smoecast.fields.reader import open_file
+from smoecast.fields.canonical.canonical import read_checked
+from smoecast.fields.read.netcdf import promises, stored
+from smoecast.fields.read.open import open_file
 
 
 def refused(path: Path, words: str) -> None:

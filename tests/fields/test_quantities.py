@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
 
-from smoecast.fields.canonical import LEFT_OUT, canonical
+from smoecast.fields.canonical.canonical import LEFT_OUT, canonical
 
 # ---- quantities
 

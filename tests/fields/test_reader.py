@@ -8,9 +8,9 @@ import xarray as xr
 from made_grib import temperature
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical import LEFT_OUT
-from smoecast.fields.layout import channels_of, field_of
-from smoecast.fields.reader import open_file, open_files
+from smoecast.fields.canonical.canonical import LEFT_OUT
+from smoecast.fields.channels import channels_of, field_of
+from smoecast.fields.read.open import open_file, open_files
 from smoecast.fields.times import as_hours, as_lead, check_step
 
 DATA = Path(__file__).parents[2] / "../shared/data"

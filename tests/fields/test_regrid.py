@@ -13,10 +13,10 @@ from made_fields import forecast
 from scipy.interpolate import RegularGridInterpolator
 
 from smoecast.errors import ConfigError, InputError
-from smoecast.fields.cells import cell_areas
 from smoecast.fields.grid import Grid, grid_of
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.open import open_file
 from smoecast.fields.regrid import named_grid, regrid
+from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 needs_data = pytest.mark.skipif(

@@ -5,7 +5,7 @@ import pytest
 from made_hdf5 import external_link, whole
 from made_strange import good
 
-from smoecast.fields.results import read_attributes
+from smoecast.fields.read.results import read_attributes
 
 
 @pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF4"])

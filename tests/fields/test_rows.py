@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoecast.errors import InputError
-from smoecast.fields import rows as rows_module
-from smoecast.fields.rows import Rows, variable
+from smoecast.fields.store import rows as rows_module
+from smoecast.fields.store.rows import Rows, variable
 
 ANALYSES = (10, 2, 3, 4)
 ENSEMBLES = (5, 2, 3, 3, 4, 2)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smoecast.fields.cells import cell_areas
-from smoecast.fields.reader import open_files
+from smoecast.fields.derived import SOLAR_CONSTANT, incoming, sun
+from smoecast.fields.read.open import open_files
 from smoecast.fields.regrid import named_grid
-from smoecast.fields.solar import SOLAR_CONSTANT, incoming, sun
+from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 needs_data = pytest.mark.skipif(

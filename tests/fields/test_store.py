@@ -10,8 +10,8 @@ import xarray as xr
 import zarr
 
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 TIMES = np.arange("2001-01-01", "2001-01-06", np.timedelta64(12, "h"), dtype="datetime64[ns]")
 

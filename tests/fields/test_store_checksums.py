@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from made_store import CHUNK, make
 
 from smoecast.errors import InputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store, store_checksums
+from smoecast.fields.store import checksums, store
+from smoecast.fields.store import writer as drafts
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_every_file_is_named_and_a_whole_store_passes(path: Path) -> None:
     sums = store.sums_of(path)
     assert sums is not None
     files = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
-    assert files == {*sums, f"fields/{store_checksums.NAME}"}
+    assert files == {*sums, f"fields/{checksums.NAME}"}
     for whole in (True, False):
         store.verify_store(path, whole=whole)
 
@@ -74,7 +74,7 @@ def test_any_changed_byte_of_any_file_is_refused(path: Path) -> None:
 def test_one_bit_in_every_value_is_refused_by_the_cheap_check(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_checksums, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(checksums, "SAMPLE_BYTES", 1)
     for chunk in (path / "fields").glob("[0-9]*"):
         values = np.frombuffer(chunk.read_bytes(), np.uint32) ^ 1
         chunk.write_bytes(values.tobytes())
@@ -85,10 +85,10 @@ def test_one_bit_in_every_value_is_refused_by_the_cheap_check(
 def test_the_cheap_check_reads_no_more_than_it_may_and_the_whole_one_all(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_checksums, "SAMPLE_BYTES", 2 * CHUNK)
+    monkeypatch.setattr(checksums, "SAMPLE_BYTES", 2 * CHUNK)
     read: list[str] = []
-    real = store_checksums.crc32_of
-    monkeypatch.setattr(store_checksums, "crc32_of", lambda p: read.append(p.name) or real(p))
+    real = checksums.crc32_of
+    monkeypatch.setattr(checksums, "crc32_of", lambda p: read.append(p.name) or real(p))
     store.verify_store(path, whole=False)
     assert len([name for name in read if name.endswith(".0.0.0")]) == 2
     others = [p for p in path.rglob("*") if p.is_file() and not p.match("fields/[0-9]*")]
@@ -104,7 +104,7 @@ def test_missing_and_cut_files_are_named(path: Path) -> None:
     chunk.write_bytes(content[:-1])
     with pytest.raises(InputError, match=r"1\.0\.0\.0: a file of the store has another size"):
         store.verify_store(path, whole=False)
-    sums = path / "fields" / store_checksums.NAME
+    sums = path / "fields" / checksums.NAME
     known = sums.read_bytes()
     sums.unlink()
     with pytest.raises(InputError, match=r"1\.0\.0\.0: a part of the store is missing or cut"):
@@ -129,31 +129,31 @@ def test_missing_and_cut_files_are_named(path: Path) -> None:
         b'{"files": {"a": 1}, "sha256": ""}',
         b'{"files": {"a": ["x", 1]}, "sha256": ""}',
         b"[" * 100_000,
-        json.dumps({"files": {}, "sha256": store_checksums._digest({"a": 1})}).encode(),
+        json.dumps({"files": {}, "sha256": checksums._digest({"a": 1})}).encode(),
         *(
-            json.dumps({"files": f, "sha256": store_checksums._digest(f)}).encode()
+            json.dumps({"files": f, "sha256": checksums._digest(f)}).encode()
             for f in ({"../a": [1, 1]}, {"/etc/passwd": [1, 1]})
         ),
     ],
     ids=range(9),
 )
 def test_damaged_or_hostile_checksums_are_refused(path: Path, content: bytes) -> None:
-    (path / "fields" / store_checksums.NAME).write_bytes(content)
+    (path / "fields" / checksums.NAME).write_bytes(content)
     with pytest.raises(InputError, match="the checksums of the store are damaged; delete the"):
         store.verify_store(path, whole=False)
 
 
 def test_a_chunk_without_a_checksum_is_refused(path: Path) -> None:
-    place = path / "fields" / store_checksums.NAME
+    place = path / "fields" / checksums.NAME
     files = json.loads(place.read_bytes())["files"]
     del files["fields/1.0.0.0"]
-    place.write_text(json.dumps({"files": files, "sha256": store_checksums._digest(files)}))
+    place.write_text(json.dumps({"files": files, "sha256": checksums._digest(files)}))
     with pytest.raises(InputError, match=r"1\.0\.0\.0: a part of the store is missing or cut"):
         store.verify_store(path, whole=False)
 
 
 def test_a_store_of_an_earlier_version_is_read_and_can_be_given_checksums(path: Path) -> None:
-    place = path / "fields" / store_checksums.NAME
+    place = path / "fields" / checksums.NAME
     content = place.read_bytes()
     place.unlink()
     store.verify_store(path, whole=False)

@@ -3,7 +3,7 @@
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.fields.units import conversion, hectopascals
+from smoecast.fields.canonical.units import conversion, hectopascals
 from smoecast.names import VARIABLES
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_fields import surface
 
-from smoecast.fields import watchdog
+from smoecast.fields.read.netcdf import watchdog
 
 READ = """
 import sys

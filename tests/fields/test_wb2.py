@@ -11,11 +11,12 @@ import xarray as xr
 import zarr
 
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import checksums, wb2
-from smoecast.fields.layout import layout
-from smoecast.fields.reader import open_file
-from smoecast.fields.results import read_attributes
+from smoecast.fields import checksums
+from smoecast.fields.channels import layout
+from smoecast.fields.read.open import open_file
+from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
+from smoecast.fields.write import wb2
 
 LATITUDE = np.linspace(78.75, -78.75, 8)
 LONGITUDE = np.arange(16) * 22.5

@@ -17,8 +17,10 @@ import xarray as xr
 from made_stores import changed, chunks, describe, described, fields, group
 
 from smoecast.errors import InputError
-from smoecast.fields import store, zarrarray, zarrmetadata
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.open import open_file
+from smoecast.fields.read.zarr import array as zarr_array
+from smoecast.fields.read.zarr import metadata as zarr_metadata
+from smoecast.fields.store import store
 
 MIB = 2**20
 
@@ -223,7 +225,7 @@ def test_bytes_that_are_no_values(tmp_path: Path, dtype: str, content: bytes, wo
     changed(path, "flag", dtype=dtype, compressor=None, fill_value=None)
     (path.parent / "flag" / "0").write_bytes(content)
     with pytest.raises(InputError, match=words):
-        zarrmetadata.arrays_of(path)["flag"].read(path.parent)
+        zarr_metadata.arrays_of(path)["flag"].read(path.parent)
 
 
 def test_metadata_that_are_nested_without_end(tmp_path: Path) -> None:
@@ -327,10 +329,10 @@ def test_a_store_whose_fields_have_no_places(tmp_path: Path) -> None:
 
 def test_the_largest_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = group(tmp_path / "a.zarr")
-    monkeypatch.setattr(zarrarray, "CHUNK_BYTES", 240)
+    monkeypatch.setattr(zarr_array, "CHUNK_BYTES", 240)
     open_file(path).load()
-    monkeypatch.setattr(zarrarray, "CHUNK_BYTES", 239)
+    monkeypatch.setattr(zarr_array, "CHUNK_BYTES", 239)
     refused(path, "write the store in smaller chunks")
-    array = zarrmetadata.arrays_of(path)["t2m"]
+    array = zarr_metadata.arrays_of(path)["t2m"]
     with pytest.raises(InputError, match="write the store in smaller chunks"):
         array.decode(path, "a chunk")

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from made_stores import fields, group
 
 from smoecast.errors import SmoecastError
-from smoecast.fields import canonical, store
-from smoecast.fields import draft as drafts
-from smoecast.fields.reader import open_file
+from smoecast.fields.canonical import canonical
+from smoecast.fields.read.open import open_file
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 SECONDS = 10
 """That reading may take, at most."""

@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.errors import InputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
-from smoecast.fields.reader import open_file
+from smoecast.fields.read.open import open_file
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
 
 PICKLE = {"id": "pickle", "protocol": 5}
 ZLIB = {"id": "zlib", "level": 1}

@@ -9,8 +9,8 @@ import xarray as xr
 from made_stores import changed, describe, described, fields, group
 
 from smoecast.errors import InputError
-from smoecast.fields.reader import open_file
-from smoecast.fields.zarrgroup import PART, read_group
+from smoecast.fields.read.open import open_file
+from smoecast.fields.read.zarr.open import PART, read_group
 
 COMPRESSORS = {
     "none": None,

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smoecast.nn.attention import EnsembleTransformer
-from smoecast.nn.benchmark import EnsembleUNet, LeNet, PointMLP, enlarged
+from smoecast.nn.backbones.ens10 import EnsembleTransformer, EnsembleUNet, LeNet, PointMLP, enlarged
 from smoecast.nn.cost import count_parameters
 
 GRID = (12, 16)

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from smoecast.nn.cnn import CNN
-from smoecast.nn.local import SameConv2d
-from smoecast.nn.sites import Site
+from smoecast.nn.backbones.cnn import CNN
+from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.convolutions import SameConv2d
 
 
 def of_size(size):

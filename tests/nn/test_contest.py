@@ -5,13 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smoecast.nn.gates import FixedGate, build_gate
-from smoecast.nn.kernels import signal
-from smoecast.nn.network import settle_gates
-from smoecast.nn.routing import Selection, winner_labels
-from smoecast.nn.scaling import follow_scaler
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.nn.starts import start_regions
+from smoecast.nn.smoe import routing_loss
+from smoecast.nn.smoe.gates import FixedGate, build_gate
+from smoecast.nn.smoe.initial_scores import start_regions
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.model_layers import follow_scaler, settle_gates
+from smoecast.nn.smoe.routing import Selection, winner_labels
 
 GRID = (5, 6)
 
@@ -21,7 +20,7 @@ def seed():
     torch.manual_seed(0)
 
 
-class Gathering(signal.LossScale):
+class Gathering(routing_loss.LossScale):
     """A step of several passes: each with half of the samples."""
 
     gathers, share = True, 0.5
@@ -120,7 +119,7 @@ def test_pieces_of_a_batch_give_what_the_whole_gives(monkeypatch):
     x, target = torch.randn(5, 3, *GRID).double(), torch.randn(5, 4, *GRID).double()
     gradients = []
     for piece in (2**17, 300):
-        monkeypatch.setattr(signal, "PIECE", piece)
+        monkeypatch.setattr(routing_loss, "PIECE", piece)
         layer.zero_grad()
         functional.mse_loss(layer(x), target).backward()
         gradients.append([p.grad.clone() for p in layer.parameters()])

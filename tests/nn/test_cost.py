@@ -3,11 +3,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from smoecast.config_learning import Network, Smoe
+from smoecast.config.network import Network, Smoe
+from smoecast.nn.build import build
+from smoecast.nn.convolutions import CondConv2d, ConvThenLocal2d, LowRankLocal2d, SameConv2d
 from smoecast.nn.cost import count_parameters, multiply_adds
-from smoecast.nn.local import CondConv2d, ConvThenLocal2d, LowRankLocal2d, SameConv2d
-from smoecast.nn.network import build
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (4, 6)
 POINTS = 24

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smoecast.nn.auxiliary import agreement_loss, importance_loss, load_loss
-from smoecast.nn.gates import GATES, FixedGate, Gate, TensorGate, build_gate
-from smoecast.nn.inspection import routing_map
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.nn.starts import start_plain
+from smoecast.nn.smoe.gate_losses import agreement_loss, importance_loss, load_loss
+from smoecast.nn.smoe.gates import GATES, FixedGate, Gate, TensorGate, build_gate
+from smoecast.nn.smoe.initial_scores import start_plain
+from smoecast.nn.smoe.inspect import routing_map
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (4, 6)
 

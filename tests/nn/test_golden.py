@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smoecast.nn.gates import FixedGate
-from smoecast.nn.local import LocallyConnected2d
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.convolutions import LocallyConnected2d
+from smoecast.nn.smoe.gates import FixedGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GOLDEN = Path(__file__).parents[2] / "../shared/golden"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="../shared/golden is not here")

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from smoecast.nn.gates import FixedGate
-from smoecast.nn.inspection import (
+from smoecast.nn.smoe.gates import FixedGate
+from smoecast.nn.smoe.inspect import (
     agreement,
     expert_presence,
     expert_share,
     routing_map,
     use_entropy,
 )
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 REGIONS = torch.tensor([[0, 0, 1, 1], [0, 2, 2, 1], [2, 2, 2, 2]])
 

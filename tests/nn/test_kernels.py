@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from smoecast.nn.kernels import stencil as stencil_kernel
-from smoecast.nn.kernels.order import best_experts, neighbours_in_order
-from smoecast.nn.kernels.route import RouteMemory, make_route, pick
-from smoecast.nn.routing import Selection, error_quantile
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe import gather as stencil_kernel
+from smoecast.nn.smoe.gather import RouteMemory, make_route, pick
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.routing import Selection, error_quantile
+from smoecast.nn.smoe.topk import best_experts, neighbours_in_order
 
 DRAWS = {
     "normal": lambda *shape: torch.randn(*shape).abs(),
@@ -111,7 +111,7 @@ def test_point_by_point_equals_convolution(
     x = torch.randn(3, channels_in, 6, 7, dtype=torch.float64, requires_grad=True)
     results = []
     for most in (stencil_kernel.MOST_PRODUCTS, 0):
-        monkeypatch.setattr("smoecast.nn.smoe.MOST_PRODUCTS", most)
+        monkeypatch.setattr("smoecast.nn.smoe.layer.MOST_PRODUCTS", most)
         assert layer._is_small(x, layer._route(layer.gate(x))) is bool(most)
         out = layer(x)
         inputs = (x, *layer.parameters())

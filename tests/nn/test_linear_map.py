@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from smoecast.nn.linear import MOST_PARAMETERS, LinearMap
+from smoecast.nn.backbones.linear import MOST_PARAMETERS, LinearMap
 
 
 def test_weatherbench_has_16781312_parameters():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smoecast.nn.local import (
+from smoecast.nn.convolutions import (
     CondConv2d,
     ConvThenLocal2d,
     CoordConv2d,

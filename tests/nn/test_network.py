@@ -1,17 +1,11 @@
 import pytest
 import torch
 
-from smoecast.config_learning import Network, Smoe
+from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
-from smoecast.nn.network import (
-    build,
-    forecaster,
-    gate_parameters,
-    restore,
-    routing_loss,
-    smoe_layers,
-)
+from smoecast.nn.build import build, forecaster, restore
 from smoecast.nn.normalize import Statistics
+from smoecast.nn.smoe.model_layers import gate_parameters, routing_loss, smoe_layers
 
 GRID = (6, 8)
 STATISTICS = Statistics(

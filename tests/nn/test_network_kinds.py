@@ -7,22 +7,16 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from smoecast import configfile
-from smoecast.config_learning import Network, Smoe
+from smoecast.config import yaml_file
+from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError
+from smoecast.nn.build import build, forecaster, restore
+from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
 from smoecast.nn.cost import count_parameters
-from smoecast.nn.local import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
-from smoecast.nn.network import (
-    build,
-    forecaster,
-    gate_parameters,
-    restore,
-    routing_loss,
-    smoe_layers,
-)
 from smoecast.nn.normalize import Statistics
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.training.state import portable
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.model_layers import gate_parameters, routing_loss, smoe_layers
+from smoecast.training.model_files import portable
 
 GRID = (4, 8)
 KINDS = ("resnet", "cnn", "unet")
@@ -195,15 +189,15 @@ def test_what_does_not_fit_is_refused_with_the_key():
 @pytest.mark.parametrize("text", ["midst", "[]", "[first, hidden.01]", "[none]", "[hidden.-1]"])
 def test_places_that_mean_nothing_are_refused(text):
     with pytest.raises(ConfigError, match=r"^run\.yaml: network\.smoe\.layers"):
-        configfile.parse("", "run.yaml", [f"network.smoe.layers={text}"])
+        yaml_file.parse("", "run.yaml", [f"network.smoe.layers={text}"])
 
 
 @pytest.mark.parametrize("layers", ["alternate", ("first", "block.2", "hidden.3")])
 def test_a_choice_of_layers_survives_its_file(layers):
     text = layers if isinstance(layers, str) else f"[{', '.join(layers)}]"
-    config = configfile.parse("", "run.yaml", [f"network.smoe.layers={text}"])
+    config = yaml_file.parse("", "run.yaml", [f"network.smoe.layers={text}"])
     assert config.network.smoe.layers == layers
-    assert configfile.parse(configfile.dump(config), "again.yaml") == config
+    assert yaml_file.parse(yaml_file.dump(config), "again.yaml") == config
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from smoecast.nn.local import SameConv2d
-from smoecast.nn.resnet import Block, ResNet
-from smoecast.nn.sites import Site
+from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.backbones.resnet import Block, ResNet
+from smoecast.nn.convolutions import SameConv2d
 
 
 def convolution(site):

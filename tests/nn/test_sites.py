@@ -1,11 +1,11 @@
 import pytest
 from torch import nn
 
-from smoecast.config_learning import Network
+from smoecast.config.network import Network
 from smoecast.errors import ConfigError
-from smoecast.nn.local import SameConv2d
-from smoecast.nn.network import build
-from smoecast.nn.sites import Convolutions, Site
+from smoecast.nn.backbones.conv_slots import Convolutions, Site
+from smoecast.nn.build import build
+from smoecast.nn.convolutions import SameConv2d
 
 GRID = (4, 6)
 HIDDEN = Site("hidden", 2, 3, GRID, number=5, block=2)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smoecast.nn.gates import FixedGate, TensorGate
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.gates import FixedGate, TensorGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (5, 6)
 

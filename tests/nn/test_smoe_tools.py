@@ -11,8 +11,8 @@ import torch
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from smoecast.nn.gates import TensorGate
-from smoecast.nn.smoe import SpatialMoE2d
+from smoecast.nn.smoe.gates import TensorGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (6, 8)
 

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from smoecast.nn.stages import normalization_of, stage, with_position
+from smoecast.nn.backbones.blocks import normalization_of, stage, with_position
 
 
 def test_groups_need_a_fitting_width():

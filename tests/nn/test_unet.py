@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from smoecast.nn.local import SameConv2d
-from smoecast.nn.sites import Site
-from smoecast.nn.unet import UNet, check_levels
+from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.backbones.unet import UNet, check_levels
+from smoecast.nn.convolutions import SameConv2d
 
 
 def convolution(site):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smoecast.scores.quantiles import member_quantiles
+from smoecast.scores.ensemble import member_quantiles
 
 
 def test_quantiles_are_those_of_numpy() -> None:

@@ -1,6 +1,6 @@
 """The published table: whole, marked, and as the specification has it."""
 
-from smoecast.scores.published import COLUMNS, MARKS, WEATHERBENCH
+from smoecast.tasks.evaluate.tables import COLUMNS, MARKS, WEATHERBENCH
 
 
 def test_every_entry_is_marked_and_cited() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.scores import aggregate, starts
+from smoecast.scores import aggregate, by_start
 from smoecast.scores.regions import region_weights
-from smoecast.scores.summary import (
+from smoecast.scores.statistics import (
     ensemble_scores,
     ensemble_statistics,
     forecast_scores,
@@ -29,9 +29,9 @@ def values(missing: float = 0.0) -> np.ndarray:
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_sums_by_start_add_up_to_those_by_lead_time(missing: float) -> None:
     made = values(missing)
-    sums = {"squared": starts.by_start(made, WEIGHTS)}
+    sums = {"squared": by_start.by_start(made, WEIGHTS)}
     assert sums["squared"].total.shape == (6, 2, 2)
-    together = starts.chosen(sums, ALL)["squared"].value()
+    together = by_start.chosen(sums, ALL)["squared"].value()
     expected = aggregate.by_lead_time(made, np.cos(np.deg2rad(LATITUDE))).value()
     np.testing.assert_allclose(together[:, 0], expected, rtol=1e-13)
     np.testing.assert_allclose(together[:, 1], np.nanmean(made[:, :, 1], axis=(0, 2)), rtol=1e-13)
@@ -39,9 +39,9 @@ def test_sums_by_start_add_up_to_those_by_lead_time(missing: float) -> None:
 
 def test_blocks_join_to_the_whole() -> None:
     made = values(0.1)
-    whole = starts.by_start(made, WEIGHTS)
-    parts = [{"a": starts.by_start(part, WEIGHTS)} for part in np.split(made, [1, 4])]
-    again = starts.joined(parts)["a"]
+    whole = by_start.by_start(made, WEIGHTS)
+    parts = [{"a": by_start.by_start(part, WEIGHTS)} for part in np.split(made, [1, 4])]
+    again = by_start.joined(parts)["a"]
     np.testing.assert_allclose(again.total, whole.total, rtol=1e-13)
     np.testing.assert_allclose(again.weight, whole.weight, rtol=1e-13)
 
@@ -50,32 +50,32 @@ def test_a_season_is_the_mean_of_its_cases_alone() -> None:
     made = values()
     cases = np.zeros((6, 2), bool)
     cases[1:3, 0] = cases[4, 1] = True
-    found = starts.chosen({"a": starts.by_start(made, WEIGHTS)}, cases)["a"].value()
-    some = starts.by_start(made[1:3], WEIGHTS)
+    found = by_start.chosen({"a": by_start.by_start(made, WEIGHTS)}, cases)["a"].value()
+    some = by_start.by_start(made[1:3], WEIGHTS)
     np.testing.assert_allclose(found[0], (some.total.sum(0) / some.weight.sum(0))[0], rtol=1e-13)
     np.testing.assert_allclose(found[1, 1], made[4, 1, 1].mean(), rtol=1e-13)
 
 
 def test_the_mean_of_roots_is_climax_s() -> None:
     made = values()
-    found = starts.mean_of_roots(starts.by_start(made, WEIGHTS), ALL)
+    found = by_start.mean_of_roots(by_start.by_start(made, WEIGHTS), ALL)
     expected = aggregate.rmse_mean_of_roots(made, np.cos(np.deg2rad(LATITUDE))).value()
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-13)
-    rmse = np.sqrt(starts.chosen({"a": starts.by_start(made, WEIGHTS)}, ALL)["a"].value())
+    rmse = np.sqrt(by_start.chosen({"a": by_start.by_start(made, WEIGHTS)}, ALL)["a"].value())
     assert (found <= rmse).all()
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="scores by region need"):
-        starts.by_start(values()[0], WEIGHTS)
+        by_start.by_start(values()[0], WEIGHTS)
     with pytest.raises(InputError, match="scores by region need"):
-        starts.by_start(values(), WEIGHTS[:, :2])
+        by_start.by_start(values(), WEIGHTS[:, :2])
 
 
 def test_seasons_by_month() -> None:
     months = np.arange("2019-12", "2020-12", dtype="datetime64[M]").astype("datetime64[ns]")
     expected = ["DJF"] * 3 + ["MAM"] * 3 + ["JJA"] * 3 + ["SON"] * 3
-    assert starts.season_of(months).tolist() == expected
+    assert by_start.season_of(months).tolist() == expected
 
 
 def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
@@ -83,8 +83,8 @@ def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
     truth = truth + 0.5 * forecast
     truth[0, 0, 0, 0] = np.nan
     statistics = forecast_statistics(forecast, truth, normal)
-    sums = {name: starts.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(starts.chosen(sums, ALL))
+    sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
+    s = forecast_scores(by_start.chosen(sums, ALL))
     parts = s["bias"] ** 2 + s["activity"] ** 2 + s["activity_truth"] ** 2
     parts -= 2 * s["pearson"] * s["activity"] * s["activity_truth"]
     np.testing.assert_allclose(s["rmse"] ** 2, parts, rtol=1e-12)
@@ -97,8 +97,8 @@ def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
 def test_a_perfect_forecast() -> None:
     truth, normal = RNG.normal(size=(6, 2, 3, 4)), np.zeros((6, 2, 3, 4))
     statistics = forecast_statistics(truth, truth, normal)
-    sums = {name: starts.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(starts.chosen(sums, ALL))
+    sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
+    s = forecast_scores(by_start.chosen(sums, ALL))
     assert s["rmse"].max() == s["mae"].max() == s["bias"].max() == 0
     np.testing.assert_allclose(s["acc"], 1, rtol=1e-14)
     np.testing.assert_allclose(s["pearson"], 1, rtol=1e-12)
@@ -108,10 +108,10 @@ def test_a_perfect_forecast() -> None:
 def test_a_climatology_has_no_activity_and_no_correlation() -> None:
     truth, normal = RNG.normal(size=(6, 2, 3, 4)), np.zeros((6, 2, 3, 4))
     sums = {
-        name: starts.by_start(v, WEIGHTS)
+        name: by_start.by_start(v, WEIGHTS)
         for name, v in forecast_statistics(normal, truth, normal).items()
     }
-    s = forecast_scores(starts.chosen(sums, ALL))
+    s = forecast_scores(by_start.chosen(sums, ALL))
     assert s["activity"].max() == 0
     assert np.isnan(s["pearson"]).all()
     assert np.isnan(s["acc"]).all()
@@ -121,9 +121,10 @@ def test_ensemble_scores_with_and_without_a_reference() -> None:
     truth = RNG.normal(size=(6, 2, 3, 4))
     members = truth[:, :, None] + RNG.normal(size=(6, 2, 5, 3, 4))
     sums = {
-        name: starts.by_start(v, WEIGHTS) for name, v in ensemble_statistics(members, truth).items()
+        name: by_start.by_start(v, WEIGHTS)
+        for name, v in ensemble_statistics(members, truth).items()
     }
-    mean = starts.chosen(sums, ALL)
+    mean = by_start.chosen(sums, ALL)
     alone, beside = ensemble_scores(mean, None), ensemble_scores(mean, mean)
     assert "crpss" not in alone
     np.testing.assert_array_equal(beside["crpss"], 0)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from small_world import small_run, write_world
 
-from smoecast.config import Config
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.config.run import Config
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 

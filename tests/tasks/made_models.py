@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from smoecast import configfile
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.mbm import MemberByMember
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
 from smoecast.fields.grid import Grid
-from smoecast.nn.network import forecaster
+from smoecast.nn.build import forecaster
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.corrections import new_correction, predictors_of
 from smoecast.tasks.descriptions import CONSTANTS
-from smoecast.training.state import STATE, TENSORS, identity_of, save_model
+from smoecast.tasks.postprocess.network import new_correction, predictors_of
+from smoecast.training.model_files import STATE, TENSORS, identity_of, save_model
 
 GRID = Grid(np.linspace(78.75, -78.75, 8), np.arange(16) * 22.5)
 CONFIG = """
@@ -33,7 +33,7 @@ postprocess:
 
 
 def config_of(*overrides: str) -> Config:
-    return configfile.parse(CONFIG, "made", overrides)
+    return yaml_file.parse(CONFIG, "made", overrides)
 
 
 def _state(config: Config, kind: str, **more: Any) -> dict[str, Any]:

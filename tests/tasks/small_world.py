@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 
 LATITUDE = np.linspace(78.75, -78.75, 8)
 LONGITUDE = np.arange(16) * 22.5
@@ -91,7 +91,7 @@ def write_world(folder: Path) -> Path:
 
 def small_run(world: Path, folder: Path, *overrides: str) -> Config:
     """Return the config of a run on the small world that writes below `folder`."""
-    return configfile.parse(
+    return yaml_file.parse(
         CONFIG,
         "small.yaml",
         [

@@ -9,9 +9,9 @@ import xarray as xr
 from small_world import analyses, small_run
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
 from smoecast.cli.run import run as run_task
+from smoecast.config import yaml_file
 from smoecast.data.members import moments
 from smoecast.errors import InputError
 
@@ -80,7 +80,7 @@ def test_one_sentence_exit_3_and_no_store(
     spoil(analyses()).to_netcdf(bad)
     config = small_run(tmp_path, tmp_path / "runs", f"data.files=['{bad}']")
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     result = run(app, ["preprocess", "-q", "-c", str(path)])
     assert result.exit_code == 3
     assert "bad.nc" in result.output

@@ -11,16 +11,16 @@ import xarray as xr
 from small_world import analyses, ensembles, small_run
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, Interrupted, ModelError
-from smoecast.tasks import network_fitting
-from smoecast.tasks.corrections import METHODS
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
-from smoecast.training.state import load_state, load_tensors
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.postprocess import fit_network
+from smoecast.tasks.postprocess.network import METHODS
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.training.model_files import load_state, load_tensors
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 KINDS = {
@@ -54,7 +54,7 @@ def smoecast(*words: str) -> Any:
 def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path: Path) -> None:
     config = world_run(world, tmp_path, kind)
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     assert smoecast("preprocess", "-q", "-c", str(path)).exit_code == 0
     result = smoecast("postprocess", "-q", "-c", str(path))
     assert result.exit_code == 0, result.output
@@ -81,7 +81,7 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
     for config in (whole, cut):
         preprocess(config)
     postprocess(whole)
-    batch, calls = network_fitting.EnsembleSamples.batch, []
+    batch, calls = fit_network.EnsembleSamples.batch, []
 
     def stopped(samples: Any, indices: Any) -> Any:
         calls.append(1)
@@ -90,7 +90,7 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
         return batch(samples, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr(network_fitting.EnsembleSamples, "batch", stopped)
+        patch.setattr(fit_network.EnsembleSamples, "batch", stopped)
         with pytest.raises(Interrupted):
             postprocess(cut)
     postprocess(cut)

@@ -8,16 +8,16 @@ import pytest
 import xarray as xr
 from small_world import BIAS, analyses, small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
+from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError, InputError, LockedError, ModelError, NotPublishedError
-from smoecast.fields import store
-from smoecast.locks import lock
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.evaluate import evaluate, tables
-from smoecast.tasks.forecast import forecast
+from smoecast.fields.store import store
+from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import show_model, verify_model
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 

@@ -11,18 +11,18 @@ import xarray as xr
 from made_store import CHUNK
 from small_world import analyses, ensembles, small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.data.unchanged import ChangedError, Inputs
+from smoecast.disk.read_locks import reading
 from smoecast.errors import InputError, LockedError
-from smoecast.fields import draft as drafts
-from smoecast.fields import rows, store, store_checksums
-from smoecast.readers import reading
-from smoecast.tasks import preprocess as task
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.postprocess import postprocess
+from smoecast.fields.store import checksums, rows, store
+from smoecast.fields.store import writer as drafts
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess import preprocess as task
 from smoecast.tasks.train import train
-from smoecast.training.resume import RESUME
+from smoecast.training.checkpoint import RESUME
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_what_only_a_whole_check_reads_is_found_by_it(
     shutil.rmtree(run.store)
     monkeypatch.setattr(drafts, "CHUNK_BYTES", CHUNK * 100)
     task.preprocess(run)
-    monkeypatch.setattr(store_checksums, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(checksums, "SAMPLE_BYTES", 1)
     chunks = sorted((run.store / "fields").glob("[0-9]*"))
     assert len(chunks) > 4
     real = chunks[1].read_bytes()
@@ -197,7 +197,7 @@ def test_what_only_a_whole_check_reads_is_found_by_it(
 def test_a_store_of_an_earlier_version_gets_checksums(
     run: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = run.store / "fields" / store_checksums.NAME
+    kept = run.store / "fields" / checksums.NAME
     content = kept.read_bytes()
     kept.unlink()
     assert forecast(run, init_times=["latest"], output=run.place / "f.nc")["written"]

@@ -10,15 +10,15 @@ import torch
 import xarray as xr
 from small_world import ensembles, small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, ModelError
-from smoecast.fields import store
-from smoecast.tasks import classical
-from smoecast.tasks.calibrations import open_calibration
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.fitting import fit
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.fields.store import store
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.postprocess import statistical
+from smoecast.tasks.postprocess.calibration import open_calibration
+from smoecast.tasks.postprocess.fit import fit
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 POOLED = "postprocess.where=pooled"
 
@@ -69,7 +69,7 @@ def test_member_by_member_keeps_ranks_and_improves(world: Path, place: Path) -> 
 def test_one_thread_fits_and_the_others_come_back(
     world: Path, place: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, seen = getattr(classical, method), []
+    module, seen = getattr(statistical, method), []
     fit_ = module.fit
 
     def watched(*given: Any, **named: Any) -> Any:
@@ -168,12 +168,12 @@ def test_wind_speed_is_never_negative(world: Path, tmp_path: Path) -> None:
 
 
 def test_statistics_alone_are_refused_by_member(world: Path, place: Path) -> None:
-    from smoecast.tasks import classical
+    from smoecast.tasks.postprocess import statistical
 
     config = small_run(world, place, "postprocess.method=mbm")
     fields = store.open_store(config.ensemble_store)["fields"].isel(number=0, drop=True)
     with pytest.raises(ConfigError, match="needs the members"):
-        classical.fit(config, fields, np.zeros(0, "f4"), np.ones((8, 1)), np.zeros(0, "M8[ns]"))
+        statistical.fit(config, fields, np.zeros(0, "f4"), np.ones((8, 1)), np.zeros(0, "M8[ns]"))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import xarray as xr
 from small_world import small_run
 
 from smoecast.errors import ModelError
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.plot import plot
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.plot.plot import plot
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 

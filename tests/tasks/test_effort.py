@@ -6,20 +6,21 @@ import pytest
 from small_world import small_run
 from typer.testing import CliRunner
 
-from smoecast import configfile, zoo
+from smoecast import zoo
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
-from smoecast.tasks.calibrations import open_calibration
-from smoecast.tasks.effort import plan
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.postprocess.calibration import open_calibration
+from smoecast.tasks.postprocess.cost import plan
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 
 def full_size(name: str, folder: Path, *overrides: str) -> Config:
     path = zoo.locate(name, zoo.CONFIG)
     threads = "postprocess.training.threads=1"
-    return configfile.load(path, [f"folder={folder}", threads, *overrides])
+    return yaml_file.load(path, [f"folder={folder}", threads, *overrides])
 
 
 @pytest.mark.parametrize(

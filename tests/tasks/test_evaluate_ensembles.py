@@ -12,17 +12,16 @@ from scipy.stats import norm
 from small_world import analyses as made_analyses
 from small_world import ensembles, only, with_evaluate
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError
-from smoecast.fields import store
-from smoecast.fields.products import open_result
+from smoecast.fields.read.results import open_result
+from smoecast.fields.store import store
 from smoecast.scores.extremes import efi, sot
-from smoecast.tasks.climate import LEAST, ModelClimate, groups_of
-from smoecast.tasks.evaluate import evaluate, tables
-from smoecast.tasks.plot import plot
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.references import raw_reference
+from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.evaluate.reference import LEAST, ModelClimate, groups_of, raw_reference
+from smoecast.tasks.plot.plot import plot
+from smoecast.tasks.postprocess.postprocess import postprocess
 
 DAY = np.timedelta64(1, "D")
 ALL = ("members", "mean", "std", "quantiles=0.5", "probabilities=t2m>280:t2m<275")
@@ -239,7 +238,7 @@ def test_protocols_never_meet_in_one_table(done: Config, whole: Path, tmp_path: 
 def test_the_efi_of_the_ens10_authors_has_its_own_name(
     done: Config, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smoecast.tasks.climate.LEAST", 5)
+    monkeypatch.setattr("smoecast.tasks.evaluate.reference.LEAST", 5)
     theirs = protocol(made(done, tmp_path / "theirs.nc", ALL[:3]), "ens10-paper")
     summary = evaluate(done, inputs=[str(theirs)], output=tmp_path / "s.json")
     own = only(summary["scores"], forecast="calibrated", lead_hours=24)
@@ -325,7 +324,7 @@ def test_bands_of_rows_give_the_same_climate(
     done: Config, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = evaluate(done, inputs=[str(whole)], output=tmp_path / "s.json")
-    monkeypatch.setattr("smoecast.tasks.climate.BAND_BYTES", 1)
+    monkeypatch.setattr("smoecast.tasks.evaluate.reference.BAND_BYTES", 1)
     second = evaluate(done, inputs=[str(whole)], output=tmp_path / "s.json")
     assert first["scores"] == second["scores"]
 
@@ -342,7 +341,7 @@ def test_without_days_there_is_no_efi(done: Config, whole: Path, tmp_path: Path)
 
 def test_a_word_that_is_no_event() -> None:
     with pytest.raises(ConfigError, match="'frost' is no event"):
-        configfile.parse("name: x", "x.yaml", ["evaluate.events=[frost]"])
+        yaml_file.parse("name: x", "x.yaml", ["evaluate.events=[frost]"])
 
 
 def test_histograms_and_reliability_are_drawn(

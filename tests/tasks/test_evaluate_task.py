@@ -12,12 +12,13 @@ from small_world import analyses, only, with_evaluate
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.fields import store
-from smoecast.tasks import climatology, linear, truths
-from smoecast.tasks.evaluate import evaluate, tables
-from smoecast.tasks.forecast import forecast
+from smoecast.fields.store import store
+from smoecast.tasks.evaluate import climatology, linear_regression
+from smoecast.tasks.evaluate import truth as evaluate_truth
+from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.forecast.forecast import forecast
 
 ALL = ("persistence", "climatology", "weekly_climatology", "linear")
 KEYS = ("forecast", "channel", "lead_hours", "region", "season")
@@ -143,7 +144,7 @@ def test_linear_regression_finds_a_linear_law() -> None:
         {"time": times, "channel": ["t850", "t2m"], "latitude": latitude},
     )
     normal = climatology.hourly(dataset, ("t850", "t2m"))
-    fitted = linear.fit(dataset, normal, [6, 12])
+    fitted = linear_regression.fit(dataset, normal, [6, 12])
     starts = times[1000:1190]
     now = fields[1000:1190]
     ahead = fitted.forecast(fitted.components(now, starts), [6, 12])
@@ -170,17 +171,17 @@ def test_linear_regression_shares_no_small_work_among_threads(
 
         return wrapper
 
-    def counted(self: linear.Linear, fields: Any, times: Any) -> Any:
+    def counted(self: linear_regression.Linear, fields: Any, times: Any) -> Any:
         products.append(len(times))
         return components(self, fields, times)
 
-    components = linear.Linear.components
+    components = linear_regression.Linear.components
     monkeypatch.setattr(np.linalg, "eigh", watched(np.linalg.eigh))
     monkeypatch.setattr(np.linalg, "solve", watched(np.linalg.solve))
-    monkeypatch.setattr(linear.Linear, "components", counted)
-    monkeypatch.setattr(linear, "ROWS", 8)
+    monkeypatch.setattr(linear_regression.Linear, "components", counted)
+    monkeypatch.setattr(linear_regression, "ROWS", 8)
     with store.open_store(done.store) as dataset, threadpool_limits(2, user_api="blas"):
-        linear.fit(dataset, climatology.hourly(dataset, ("z500", "t2m")), [24])
+        linear_regression.fit(dataset, climatology.hourly(dataset, ("z500", "t2m")), [24])
         training = int(dataset["train"].sum())
     assert set(seen) == {1}
     assert products == [training]  # small fields: one product for all
@@ -190,10 +191,10 @@ def test_linear_regression_looks_at_training_times_alone(done: Config) -> None:
     with store.open_store(done.store) as lazy:
         dataset = lazy.load()
     normal = climatology.hourly(dataset, ("z500", "t2m"))
-    first = linear.fit(dataset, normal, [24])
+    first = linear_regression.fit(dataset, normal, [24])
     spoilt = dataset.copy(deep=True)
     spoilt["fields"].values[~dataset["train"].values] = np.nan
-    second = linear.fit(spoilt, climatology.hourly(spoilt, ("z500", "t2m")), [24])
+    second = linear_regression.fit(spoilt, climatology.hourly(spoilt, ("z500", "t2m")), [24])
     np.testing.assert_array_equal(first.weights[24], second.weights[24])
 
 
@@ -201,7 +202,7 @@ def test_linear_regression_needs_pairs(done: Config) -> None:
     with store.open_store(done.store) as dataset:
         normal = climatology.hourly(dataset, ("t2m",))
         with pytest.raises(InputError, match="hold only 4 starts with a truth 984 h later"):
-            linear.fit(dataset, normal, [984])
+            linear_regression.fit(dataset, normal, [984])
 
 
 def test_csv_and_netcdf_hold_the_same_scores(done: Config, tmp_path: Path) -> None:
@@ -259,26 +260,26 @@ def test_published_scores_stand_beside_ours_with_their_truth(done: Config, tmp_p
     [([2017, 2018], "Comparable: the same truth and grid"), ([2016], "starts of this run are in")],
 )
 def test_the_same_truth_is_told_from_another(done: Config, years: list[int], words: str) -> None:
-    from smoecast.tasks.evaluate import _comparable
+    from smoecast.tasks.evaluate.evaluate import _comparable
 
     data = done.data.model_copy(update={"source": "weatherbench"})
     config = done.model_copy(update={"data": data})
     starts = np.array([f"{year}-03-01" for year in years], "datetime64[ns]")
     grid = {"latitude": np.linspace(87, -87, 32), "longitude": np.arange(64) * 5.625}
     result = xr.Dataset(coords={"init_time": starts, **grid})
-    assert words in _comparable(config, result, truths.label_of(config))
+    assert words in _comparable(config, result, evaluate_truth.label_of(config))
 
 
 def test_truths_have_names(done: Config) -> None:
     def of(**changes: object) -> Config:
         return done.model_copy(update={"data": done.data.model_copy(update=changes)})
 
-    assert truths.label_of(of(source="planet")) == "simulated planet, no real weather"
-    assert truths.label_of(of(source="era5", grid="5.625")) == "ERA5, brought to grid 5.625"
-    assert truths.label_of(of(source="none", files=())) == "none"
+    assert evaluate_truth.label_of(of(source="planet")) == "simulated planet, no real weather"
+    assert evaluate_truth.label_of(of(source="era5", grid="5.625")) == "ERA5, brought to grid 5.625"
+    assert evaluate_truth.label_of(of(source="none", files=())) == "none"
     post = done.postprocess.model_copy(update={"truth": ("/x/a.nc", "/x/b.nc")})
     config = of(source="planet").model_copy(update={"postprocess": post})
-    assert truths.label_of(config, ensembles=True) == "files: a.nc and 1 more"
+    assert evaluate_truth.label_of(config, ensembles=True) == "files: a.nc and 1 more"
 
 
 def test_baselines_that_begin_before_the_truth(done: Config, tmp_path: Path) -> None:
@@ -301,7 +302,7 @@ def test_land_without_a_mask_is_refused(done: Config) -> None:
 
 
 def test_a_region_that_is_unknown_or_off(done: Config, tmp_path: Path) -> None:
-    from smoecast import configfile
+    from smoecast.config import yaml_file
 
     for override, words in (
         ("evaluate.regions=[nowhere]", "nowhere"),
@@ -310,7 +311,7 @@ def test_a_region_that_is_unknown_or_off(done: Config, tmp_path: Path) -> None:
         ("evaluate.boxes={mine: [0, 2, 1, 3]}", "north above south"),
     ):
         with pytest.raises(ConfigError, match=words):
-            configfile.parse("name: x", "x.yaml", [override])
+            yaml_file.parse("name: x", "x.yaml", [override])
     config = with_evaluate(done, boxes={"tiny": (1.0, 1.0, 0.0, 2.0)})
     with pytest.raises(InputError, match="region tiny holds no point"):
         evaluate(config, output=tmp_path / "s.json")
@@ -353,7 +354,7 @@ def test_small_blocks_give_the_same_scores(
 ) -> None:
     config = with_evaluate(done, baselines=("persistence", "climatology", "linear"))
     whole = evaluate(config, output=tmp_path / "a.json")["scores"]
-    monkeypatch.setattr(truths, "BLOCK_BYTES", 2 * 2 * 4 * 8 * 16)
+    monkeypatch.setattr(evaluate_truth, "BLOCK_BYTES", 2 * 2 * 4 * 8 * 16)
     monkeypatch.setattr(climatology, "ROWS", 7)
     parts = evaluate(config, output=tmp_path / "b.json")["scores"]
     for one, other in zip(whole, parts, strict=True):

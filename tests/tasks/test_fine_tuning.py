@@ -7,16 +7,16 @@ import pytest
 import torch
 from small_world import small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, Interrupted, OutputError
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.forecast import forecast
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import FIRST, train
 from smoecast.training import loop
-from smoecast.training.resume import RESUME
-from smoecast.training.state import load_state, load_tensors
+from smoecast.training.checkpoint import RESUME
+from smoecast.training.model_files import load_state, load_tensors
 
 TUNING = ("training.fine_tuning.epochs=2", "training.fine_tuning.rollout_steps=2")
 

@@ -10,16 +10,16 @@ import xarray as xr
 from small_world import small_run
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble
-from smoecast.tasks import forecast as forecast_task
-from smoecast.tasks.evaluate import evaluate, tables
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.plot import plot
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.forecast import forecast as forecast_task
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.plot.plot import plot
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 HOUR = np.timedelta64(1, "h")
@@ -213,20 +213,20 @@ def test_a_part_of_the_split_begins_where_there_is_a_history(done: Config, tmp_p
 )
 def test_members_that_would_be_the_same(override: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        configfile.parse("name: x", "x.yaml", [override])
+        yaml_file.parse("name: x", "x.yaml", [override])
 
 
 def test_noise_leaves_what_is_never_negative_and_what_is_known(done: Config) -> None:
-    from smoecast.tasks import ensembling
-    from smoecast.tasks.assembly import open_model
+    from smoecast.tasks.forecast import ensemble
+    from smoecast.tasks.forecast_model import open_model
 
     model = open_model(done.model)
-    made = ensembling.ensemble_of(asked(done, **NOISY), [model], ["m"]).members[1].perturbation
+    made = ensemble.ensemble_of(asked(done, **NOISY), [model], ["m"]).members[1].perturbation
     assert made is not None
     np.testing.assert_allclose(
         made.scale, [0.1 * s for s in model.state["statistics"]["std"].values()], rtol=1e-6
     )
-    rain = ensembling.Perturbation(made.noise, np.ones(2, np.float32), np.array([0, -np.inf], "f4"))
+    rain = ensemble.Perturbation(made.noise, np.ones(2, np.float32), np.array([0, -np.inf], "f4"))
     history = np.zeros((2, 2, 8, 16), np.float32)
     raised = rain.added(history, start=0, member=1)
     assert raised[:, 0].min() == 0.0
@@ -236,7 +236,7 @@ def test_noise_leaves_what_is_never_negative_and_what_is_known(done: Config) -> 
 
 def test_the_command_line_takes_several_models(done: Config, other: Config, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(done))
+    path.write_text(yaml_file.dump(done))
     out = str(tmp_path / "two.nc")
     words = ["forecast", "-q", "-c", str(path), "-m", str(done.model), "-m", str(other.model)]
     result = CliRunner().invoke(app, [*words, "-o", out])

@@ -7,10 +7,10 @@ import pytest
 import xarray as xr
 from small_world import LONGITUDE, analyses, small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.errors import InputError, ModelError
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 
 def finer(dataset: xr.Dataset) -> xr.Dataset:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from smoecast.data.heat import grow_regions, simulate
 from smoecast.errors import ConfigError
-from smoecast.nn.gates import FixedGate
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.tasks.heat import Trainer, accuracy, main, make_data, map_agreement, train
-from smoecast.tasks.heat_run import LAYERS, HeatRun, build, read
+from smoecast.nn.smoe.gates import FixedGate
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.tasks.heat.experiment import Trainer, accuracy, main, make_data, map_agreement, train
+from smoecast.tasks.heat.settings import LAYERS, HeatRun, build, read
+from smoecast.tasks.heat.world import grow_regions, simulate
 
 CONFIGS = Path(__file__).parents[2] / "models" / "heat-diffusion"
 SMALL = {

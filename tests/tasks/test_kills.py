@@ -16,7 +16,7 @@ import pytest
 from mishaps import Outcome, Runner
 from small_world import small_run, write_world
 
-from smoecast import configfile
+from smoecast.config import yaml_file
 
 PLANET = """
 name: planet
@@ -183,7 +183,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("place")
     write_world(data)
     short = ["evaluate.resamples=20", "folder=runs", "training.epochs=2"]
-    (place / "run.yaml").write_text(configfile.dump(small_run(data, Path("runs"), *short)))
+    (place / "run.yaml").write_text(yaml_file.dump(small_run(data, Path("runs"), *short)))
     (place / "planet.yaml").write_text(PLANET)
     runner = Runner(place)
     shutil.copytree(place, kept / "first")

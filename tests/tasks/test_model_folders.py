@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.errors import ModelError
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.calibrations import open_calibration
+from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
-from smoecast.training.state import STATE, TENSORS
+from smoecast.tasks.postprocess.calibration import open_calibration
+from smoecast.training.model_files import STATE, TENSORS
 
 State = dict[str, Any]
 Tensors = dict[str, torch.Tensor]

@@ -25,10 +25,10 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.errors import ModelError, SmoecastError
-from smoecast.tasks.assembly import Model, open_model
-from smoecast.tasks.calibrations import Calibration, open_calibration
+from smoecast.tasks.forecast_model import Model, open_model
 from smoecast.tasks.models import verify_model
-from smoecast.training.state import STATE, TENSORS
+from smoecast.tasks.postprocess.calibration import Calibration, open_calibration
+from smoecast.training.model_files import STATE, TENSORS
 
 MADE: dict[str, Callable[[Path], Path]] = {
     "forecast": forecast_model,

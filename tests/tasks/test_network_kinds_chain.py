@@ -6,10 +6,10 @@ import pytest
 from small_world import small_run
 
 from smoecast.errors import ConfigError
-from smoecast.tasks.assembly import open_model
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.plot import plot
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.plot.plot import plot
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 SETTINGS = {

@@ -7,16 +7,17 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config, Evaluate
+from smoecast.config import yaml_file
+from smoecast.config.evaluate import Evaluate
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
-from smoecast.fields import store
+from smoecast.fields.store import store
 from smoecast.tasks import demo as demo_task
 from smoecast.tasks.download import download
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 run = CliRunner().invoke
@@ -42,7 +43,7 @@ postprocess:
 
 @pytest.fixture(scope="module")
 def planet(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    config = configfile.parse(SMALL.format(folder=tmp_path_factory.mktemp("planet")), "small.yaml")
+    config = yaml_file.parse(SMALL.format(folder=tmp_path_factory.mktemp("planet")), "small.yaml")
     download(config)
     preprocess(config)
     return config
@@ -97,7 +98,7 @@ def test_the_demo_walks_the_chain_and_a_second_time_does_nothing(
     planet: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     small = tmp_path / "config.yaml"
-    small.write_text(configfile.dump(planet))
+    small.write_text(yaml_file.dump(planet))
     monkeypatch.setattr(demo_task.zoo, "locate", lambda *_: small)
     summary = demo_task.demo(planet.folder)
     assert "simulated weather" in summary["report"]
@@ -117,7 +118,7 @@ def test_a_run_without_any_files_has_nothing_to_download() -> None:
 
 def test_download_through_the_command_line(planet: Config, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(planet))
+    path.write_text(yaml_file.dump(planet))
     result = run(app, ["download", "-c", str(path), "--json", "-q"])
     assert result.exit_code == 0
     assert '"source": "planet"' in result.output

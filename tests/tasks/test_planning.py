@@ -7,19 +7,20 @@ import torch
 from small_world import small_run
 from typer.testing import CliRunner
 
-from smoecast import configfile, zoo
+from smoecast import zoo
 from smoecast.cli.main import app
+from smoecast.config import yaml_file
 from smoecast.data.inputs import Inputs
+from smoecast.data.store_plan import plan_stores as plan
 from smoecast.errors import InputError
+from smoecast.nn.build import build
 from smoecast.nn.cost import count_parameters
-from smoecast.nn.network import build
-from smoecast.tasks.planning import plan
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 
 def zoo_run(name: str, tmp_path: Path, *overrides: str):
     path = zoo.locate(name, zoo.CONFIG)
-    return configfile.load(path, [f"folder={tmp_path}", *overrides])
+    return yaml_file.load(path, [f"folder={tmp_path}", *overrides])
 
 
 def test_the_papers_task_from_its_config_alone(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_missing_files_of_source_files_are_told(tmp_path: Path) -> None:
 
 def test_the_command_says_it_and_makes_nothing(world: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(small_run(world, tmp_path / "runs")))
+    path.write_text(yaml_file.dump(small_run(world, tmp_path / "runs")))
     result = CliRunner().invoke(app, ["preprocess", "--dry-run", "-c", str(path)])
     assert result.exit_code == 0
     assert "240 time x 2 channel x 8 latitude x 16 longitude" in result.output
@@ -109,7 +110,7 @@ def test_the_command_says_it_and_makes_nothing(world: Path, tmp_path: Path) -> N
 
 def test_workers_and_scheduler_are_options_too(world: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(small_run(world, tmp_path / "runs")))
+    path.write_text(yaml_file.dump(small_run(world, tmp_path / "runs")))
     asked = ["preprocess", "--scheduler", "nowhere", "-c", str(path)]
     assert CliRunner().invoke(app, asked).exit_code == 2
     result = CliRunner().invoke(app, ["preprocess", "-q", "--workers", "2", "-c", str(path)])

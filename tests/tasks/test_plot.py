@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from small_world import small_run
 
-from smoecast.config import Config
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.nn.inspection import routing_map
-from smoecast.nn.smoe import SpatialMoE2d
-from smoecast.tasks import drawing
-from smoecast.tasks import plot as plot_task
-from smoecast.tasks.plot import plot
+from smoecast.nn.smoe.inspect import routing_map
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.tasks.plot import figures
+from smoecast.tasks.plot.plot import _panels, importlib, plot
 
 
 def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> None:
@@ -97,7 +96,7 @@ def test_results_do_not_decide_where_pictures_go(done: Config, tmp_path: Path) -
 def test_without_matplotlib_the_extra_is_named(
     done: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plot_task.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"smoecast\[plot\]"):
         plot(done)
 
@@ -109,7 +108,7 @@ def test_fields_share_a_scale_and_errors_another() -> None:
         "truth": (rng.normal(280, 9, (8, 16)), False),
         "error": (rng.normal(0, 3, (8, 16)), True),
     }
-    figure = drawing.maps(panels, np.arange(8.0), np.arange(16.0), title="t", unit="K")
+    figure = figures.maps(panels, np.arange(8.0), np.arange(16.0), title="t", unit="K")
     limits = [axes.collections[0].get_clim() for axes in figure.axes if axes.get_title()]
     assert limits[0] == limits[1]
     assert limits[2][0] == -limits[2][1]
@@ -118,18 +117,18 @@ def test_fields_share_a_scale_and_errors_another() -> None:
 def test_experts_of_a_group_are_numbered_within_it_and_outputs_named() -> None:
     sizes = {"num_experts": 12, "grid": (4, 6), "routing": "grouped", "terms": 2}
     layer = SpatialMoE2d(3, 2, **sizes)
-    panels = plot_task._panels(layer, ["z500 72 h", "t2m 72 h"])
+    panels = _panels(layer, ["z500 72 h", "t2m 72 h"])
     assert list(panels) == ["z500 72 h, term 1 of 2", "t2m 72 h, term 1 of 2"]
     chosen = routing_map(layer).numpy()
     for numbers, group in zip(panels.values(), (0, 2), strict=True):
         assert (numbers == chosen[group] - 3 * group).all()
-    plain = plot_task._panels(SpatialMoE2d(3, 2, 4, grid=(4, 6)), [])
+    plain = _panels(SpatialMoE2d(3, 2, 4, grid=(4, 6)), [])
     assert list(plain) == ["output 1 of 2", "output 2 of 2"]
 
 
 def test_routing_on_a_coarser_grid_is_drawn_where_it_stands() -> None:
     chosen = {"output 1": np.array([[0, 1], [1, 0]])}
-    figure = drawing.routing(chosen, np.arange(4.0), np.arange(6.0), experts=2, title="t")
+    figure = figures.routing(chosen, np.arange(4.0), np.arange(6.0), experts=2, title="t")
     drawn = np.asarray(figure.axes[0].collections[0].get_array())
     top = [0, 0, 0, 1, 1, 1]
     assert drawn.tolist() == [top, top, top[::-1], top[::-1]]

@@ -11,13 +11,13 @@ from scipy.stats import norm, rankdata
 from small_world import BIAS, analyses, ensembles
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, ModelError
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 
@@ -79,7 +79,7 @@ def test_only_what_is_asked_for(done: Config, tmp_path: Path) -> None:
 
 def test_the_command_line_says_what(done: Config, tmp_path: Path) -> None:
     path, out = tmp_path / "run.yaml", tmp_path / "out.nc"
-    path.write_text(configfile.dump(done))
+    path.write_text(yaml_file.dump(done))
     what = "mean,quantiles=0.2:0.8,probabilities=t2m>280"
     line = ["postprocess", "-q", "-c", str(path), "-o", str(out), "--write", what]
     result = CliRunner().invoke(app, line)
@@ -261,7 +261,7 @@ postprocess:
   lead_hours: [24]
   where: pooled
 """
-    config = configfile.parse(text, "gaps.yaml")
+    config = yaml_file.parse(text, "gaps.yaml")
     preprocess(config)
     postprocess(config)
     records = {r["forecast"]: r for r in evaluate(config)["scores"]}

@@ -15,15 +15,15 @@ import xarray as xr
 from distributed import LocalCluster
 from small_world import analyses, small_run
 
-from smoecast import configfile
-from smoecast.config import Config
-from smoecast.config_data import Preprocess
-from smoecast.data import files
+from smoecast.config import yaml_file
+from smoecast.config.data import Preprocess
+from smoecast.config.run import Config
+from smoecast.data.sources import files
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.fields import draft as drafts
-from smoecast.fields import store
-from smoecast.tasks import preprocess as task
-from smoecast.tasks import workers
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
+from smoecast.tasks.preprocess import preprocess as task
+from smoecast.tasks.preprocess import workers
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, r
     task.preprocess(whole)
     config = run_of(tmp_path, "killed", raw)
     path = tmp_path / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"

@@ -8,14 +8,14 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from smoecast import configfile
 from smoecast.cli.main import app
-from smoecast.config import Config
-from smoecast.fields.reader import open_file
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
-from smoecast.tasks.postprocess import postprocess
-from smoecast.tasks.preprocess import preprocess
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.fields.read.open import open_file
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -39,7 +39,7 @@ sample: {{history_hours: [0, 1], lead_hours: [6]}}
 network: {{width: 8, blocks: 1, smoe: {{layers: none}}}}
 training: {{epochs: 2, threads: 1}}
 """
-    return configfile.parse(text, "uk.yaml", overrides)
+    return yaml_file.parse(text, "uk.yaml", overrides)
 
 
 def test_era5_grib_from_file_to_scores(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_cut_grib_is_refused_whole(tmp_path: Path) -> None:
 
 def _saved(folder: Path, config: Config) -> str:
     path = folder / "run.yaml"
-    path.write_text(configfile.dump(config))
+    path.write_text(yaml_file.dump(config))
     return str(path)
 
 
@@ -106,7 +106,7 @@ network: {{width: 4, blocks: 1}}
 training: {{epochs: 1, threads: 1, batch_size: 128}}
 forecast: {{every_hours: 6}}
 """
-    config = configfile.parse(text, "ncep.yaml")
+    config = yaml_file.parse(text, "ncep.yaml")
     preprocess(config)
     train(config)
     forecast(config)
@@ -129,7 +129,7 @@ postprocess:
   lead_hours: [0]
   method: raw
 """
-    return configfile.parse(text, "members.yaml", overrides)
+    return yaml_file.parse(text, "members.yaml", overrides)
 
 
 def test_ten_members_from_grib_pass_through_postprocess(tmp_path: Path) -> None:

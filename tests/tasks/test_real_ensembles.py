@@ -12,10 +12,10 @@ import pytest
 import xarray as xr
 from mogreps_uk import UK, smoecast, uk_config
 
-from smoecast import configfile
-from smoecast.fields.reader import open_file
+from smoecast.config import yaml_file
+from smoecast.fields.read.open import open_file
 from smoecast.scores.crps import crps_ensemble, crps_gaussian
-from smoecast.tasks.postprocess import postprocess
+from smoecast.tasks.postprocess.postprocess import postprocess
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 ENS = SHARED / "ecmwf-ens"
@@ -113,7 +113,7 @@ postprocess:
   method: raw
   write: [members, mean, std, 'quantiles=0.1:0.5:0.9', 'probabilities=z500>55000']
 """
-    return configfile.parse(text, "ens.yaml", overrides)
+    return yaml_file.parse(text, "ens.yaml", overrides)
 
 
 def test_control_and_members_in_one_file_or_two(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import netCDF4
 import numpy as np
 import pytest
 
-from smoecast import configfile
-from smoecast.fields import store
-from smoecast.tasks.preprocess import preprocess
+from smoecast.config import yaml_file
+from smoecast.fields.store import store
+from smoecast.tasks.preprocess.preprocess import preprocess
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 WHOLE = "{train: 1.0, validation: 0.0, test: 0.0}"
@@ -101,7 +101,7 @@ data: {{source: files, files: ["{SHARED / pattern}"], channels: [{", ".join(expe
        step_hours: {step}, split: {WHOLE}}}
 sample: {{lead_hours: [{step}]}}
 """
-    config = configfile.parse(text, "real.yaml")
+    config = yaml_file.parse(text, "real.yaml")
     preprocess(config)
     compare(config.store, expected)
 
@@ -118,6 +118,6 @@ data: {{source: none}}
 postprocess: {{source: files, files: ["{SHARED / pattern}"], channels: [{channels}],
               targets: [{channels}], lead_hours: [{lead}], split: {WHOLE}}}
 """
-    config = configfile.parse(text, "real.yaml")
+    config = yaml_file.parse(text, "real.yaml")
     preprocess(config)
     compare(config.ensemble_store, expected)

@@ -12,7 +12,7 @@ import pytest
 from mishaps import Runner
 from small_world import small_run, write_world
 
-from smoecast import configfile
+from smoecast.config import yaml_file
 
 CHAIN = ("preprocess", "train", "forecast", "postprocess", "evaluate")
 PLANET = """
@@ -59,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     (place / "data").mkdir()
     write_world(place / "data")
     config = small_run(Path("data"), Path("runs"), "evaluate.resamples=20")
-    (place / "run.yaml").write_text(configfile.dump(config))
+    (place / "run.yaml").write_text(yaml_file.dump(config))
     (place / "planet.yaml").write_text(PLANET)
     runner = Runner(place)
     for verb in CHAIN:

@@ -18,20 +18,22 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
-from smoecast import configfile, disk, locks
 from smoecast.cli.main import app
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.disk import atomic, locks
 from smoecast.errors import OutputError
 from smoecast.fields import checksums
-from smoecast.fields.netcdf import write_netcdf
-from smoecast.fields.results import read_attributes
+from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
-from smoecast.fields.wb2 import write_wb2
-from smoecast.tasks import forecast as forecast_task
-from smoecast.tasks import postprocess as postprocess_task
-from smoecast.tasks import results, scorefiles
-from smoecast.tasks.evaluate import evaluate
-from smoecast.tasks.forecast import forecast
+from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write.wb2 import write_wb2
+from smoecast.tasks import provenance
+from smoecast.tasks.evaluate import score_files
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast import forecast as forecast_task
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess import postprocess as postprocess_task
 
 START = "2001-02-20"
 
@@ -39,7 +41,7 @@ START = "2001-02-20"
 @pytest.fixture(scope="module")
 def run_file(done: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("config") / "run.yaml"
-    path.write_text(configfile.dump(done))
+    path.write_text(yaml_file.dump(done))
     return path
 
 
@@ -179,7 +181,7 @@ def test_a_result_says_what_it_was_made_from(
     }
     beside = (tmp_path / "f.config.yaml").read_bytes()
     assert said["config_sha256"] == hashlib.sha256(beside).hexdigest()
-    assert configfile.load(tmp_path / "f.config.yaml").model_dump(mode="json") == config
+    assert yaml_file.load(tmp_path / "f.config.yaml").model_dump(mode="json") == config
     # that config alone makes the same result
     again = ["forecast", "-c", str(tmp_path / "f.config.yaml"), "-o", str(tmp_path / "f.nc")]
     made_before(CliRunner().invoke(app, again))
@@ -229,7 +231,7 @@ def test_killed_between_the_result_and_its_config(
     (tmp_path / "f.config.yaml").unlink()
     (tmp_path / "f.nc").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_atomic", killed)
+        patch.setattr(provenance, "write_atomic", killed)
         assert ask().exit_code == 130
     assert (tmp_path / "f.nc").exists()
     assert not (tmp_path / "f.config.yaml").exists()
@@ -341,11 +343,11 @@ EVENTS = ("open", "os.", "shutil.", "fcntl.", "ctypes.call_function")
 
 def final_stage(config: Config, path: Path) -> bool:
     """Do what `forecast` and `postprocess` do once the fields are there."""
-    described = results.attributes(config, "forecast", "none", [], {"seed": config.seed})
+    described = provenance.attributes(config, "forecast", "none", [], {"seed": config.seed})
     with locks.lock(path.parent):
-        if written := not results.is_there(path, described):
+        if written := not provenance.is_there(path, described):
             WRITERS[path.name](small().assign_attrs(described), path)
-        results.save_config(path)
+        provenance.save_config(path)
     return written
 
 
@@ -393,7 +395,7 @@ def test_killed_at_any_file_operation(
     while True:
         operation += step
         for left in tmp_path.iterdir():
-            disk.remove(left)
+            atomic.remove(left)
         if replaces:
             final_stage(older, path)
         if not dies_at(operation, lambda: final_stage(done, path)):
@@ -406,7 +408,7 @@ def test_killed_at_any_file_operation(
         final_stage(done, path)
         checksums.check(path, whole=True)
         assert not final_stage(done, path)
-        assert (tmp_path / "f.config.yaml").read_text() == configfile.dump(done)
+        assert (tmp_path / "f.config.yaml").read_text() == yaml_file.dump(done)
         assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "f.config.yaml", name]
     assert kills > 3
 
@@ -421,7 +423,7 @@ def test_scores_say_what_they_were_made_from(done: Config, tmp_path: Path) -> No
     assert said["config"] == done.model_dump(mode="json")
     arguments = {"inputs": inputs, "output": str(tmp_path / "s.json"), "against": None}
     assert said["arguments"] == arguments
-    assert (tmp_path / "s.config.yaml").read_text() == configfile.dump(done)
+    assert (tmp_path / "s.config.yaml").read_text() == yaml_file.dump(done)
     evaluate(done, inputs=inputs, output=tmp_path / "n.nc")
     attributes = read_attributes(tmp_path / "n.nc")
     assert json.loads(attributes["smoecast_config"]) == done.model_dump(mode="json")
@@ -442,7 +444,7 @@ def test_files_of_scores_are_of_one_run(
         for part in ("scores", "curves"):
             made[part] = [{**record, "starts": run} for record in summary[part]]
         config = done.model_copy(update={"seed": run}).model_dump(mode="json")
-        scorefiles.write(made, {"config": config, "arguments": {}}, tmp_path / name)
+        score_files.write(made, {"config": config, "arguments": {}}, tmp_path / name)
 
     def there() -> dict[str, bytes]:
         return {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -463,8 +465,8 @@ def test_files_of_scores_are_of_one_run(
     old = there()
     assert old.keys() == new.keys()
     assert not any(old[name] == new[name] for name in old)
-    monkeypatch.setattr(scorefiles, "put", killed(scorefiles.put))
-    monkeypatch.setattr(scorefiles, "write_atomic", killed(scorefiles.write_atomic))
+    monkeypatch.setattr(score_files, "put", killed(score_files.put))
+    monkeypatch.setattr(score_files, "write_atomic", killed(score_files.write_atomic))
     with pytest.raises(KeyboardInterrupt) if last < len(new) else nullcontext():
         write(2)
     left = there()
@@ -478,7 +480,7 @@ def test_files_of_scores_are_of_one_run(
 def test_scores_replace_files_alone(
     done: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    from smoecast.tasks import evaluate as task
+    from smoecast.tasks.evaluate import evaluate as task
 
     monkeypatch.setattr(task, "opened", refuse)
     os.mkfifo(tmp_path / name)

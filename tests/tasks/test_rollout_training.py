@@ -7,14 +7,14 @@ import pytest
 import torch
 from small_world import small_run
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
-from smoecast.fields import store
-from smoecast.tasks.assembly import inputs_of, open_model, samples_of
-from smoecast.tasks.forecast import forecast
+from smoecast.fields.store import store
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast_model import inputs_of, open_model, samples_of
 from smoecast.tasks.train import LAST, train
-from smoecast.training.state import load_state, load_tensors
+from smoecast.training.model_files import load_state, load_tensors
 
 
 def tuned(world: Path, done: Config, folder: Path, *overrides: str) -> Config:
@@ -75,11 +75,11 @@ def test_a_model_that_is_not_iterative_is_refused(
     text = "data: {channels: [z500, t2m]}\ntraining: {fine_tuning: {epochs: 1}}"
     two = f"training.{key}=2"
     with pytest.raises(ConfigError, match=rf"training\.{key}: the model is not .*{words}"):
-        configfile.parse(text, "x.yaml", [two, *overrides])
-    configfile.parse(text, "x.yaml", [two])
-    configfile.parse(text, "x.yaml", overrides)
+        yaml_file.parse(text, "x.yaml", [two, *overrides])
+    yaml_file.parse(text, "x.yaml", [two])
+    yaml_file.parse(text, "x.yaml", overrides)
 
 
 def test_a_calibration_has_one_step() -> None:
     with pytest.raises(ConfigError, match="a calibration has one step"):
-        configfile.parse("postprocess: {training: {rollout_steps: 2}}", "x.yaml", [])
+        yaml_file.parse("postprocess: {training: {rollout_steps: 2}}", "x.yaml", [])

@@ -10,14 +10,14 @@ import pytest
 import torch
 from small_world import small_run
 
-from smoecast import configfile
-from smoecast.config import Config
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError, ModelError
-from smoecast.tasks.assembly import open_model
+from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
-from smoecast.tasks.postprocess import postprocess
+from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.train import LAST, train
-from smoecast.training.state import load_state, load_tensors
+from smoecast.training.model_files import load_state, load_tensors
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_progress_moves_within_an_epoch(
     "key", ["start_from=x", "keep_last=true", "log=[mlflow]", "fine_tuning.epochs=1"]
 )
 def test_keys_that_do_nothing_for_a_calibration_are_refused(done: Config, key: str) -> None:
-    text = configfile.dump(done)
-    config = configfile.parse(text, "small.yaml", [f"postprocess.training.{key}"])
+    text = yaml_file.dump(done)
+    config = yaml_file.parse(text, "small.yaml", [f"postprocess.training.{key}"])
     with pytest.raises(ConfigError, match="does nothing for a calibration"):
         postprocess(config)
 
@@ -113,7 +113,7 @@ def test_two_processes_through_the_command_line(ready, tmp_path: Path) -> None:
     plain = ("network.normalization=none", "network.dropout=0", "training.fine_tuning.epochs=1")
     two = ready(*plain, "training.batch_size=8", name="two")
     one = ready(*plain, "training.batch_size=16", name="one")
-    (path := tmp_path / "two.yaml").write_text(configfile.dump(two))
+    (path := tmp_path / "two.yaml").write_text(yaml_file.dump(two))
     (script := tmp_path / "entry.py").write_text("from smoecast.cli.main import app\napp()\n")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(

@@ -5,9 +5,9 @@ from pathlib import Path
 from safetensors.torch import load_file
 from small_world import analyses, small_run
 
-from smoecast.config import Config
-from smoecast.fields import store
-from smoecast.tasks.preprocess import preprocess
+from smoecast.config.run import Config
+from smoecast.fields.store import store
+from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
 
 

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from smoecast.cli.main import app
-from smoecast.config import Config
-from smoecast.tasks.forecast import forecast
+from smoecast.config.run import Config
+from smoecast.tasks.forecast.forecast import forecast
 
 
 def call(*words: object) -> Result:

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from smoecast.config_learning import Network, Smoe, Training
+from smoecast.config.network import Network, Smoe
+from smoecast.config.training import Training
+from smoecast.nn.build import forecaster
 from smoecast.nn.losses import weighted_mse
-from smoecast.nn.network import forecaster
 from smoecast.nn.normalize import Statistics
 
 GRID = (5, 6)

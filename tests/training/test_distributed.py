@@ -14,9 +14,9 @@ from small_training import Fields, pure_model, small_loss, small_settings
 
 from smoecast.errors import ConfigError
 from smoecast.training import distributed
+from smoecast.training.checkpoint import RESUME
 from smoecast.training.distributed import Team, join
 from smoecast.training.loop import train
-from smoecast.training.resume import RESUME
 
 HERE = str(Path(__file__).parent)
 SCRIPT = """

@@ -3,7 +3,7 @@ import signal
 import threading
 
 from smoecast.errors import Interrupted, SmoecastError
-from smoecast.training.interrupt import watch
+from smoecast.training.signals import watch
 
 
 def test_notes_the_signal_and_puts_the_handlers_back():

@@ -7,7 +7,7 @@ import pytest
 
 from smoecast import console
 from smoecast.errors import ConfigError
-from smoecast.training.journal import journals
+from smoecast.training.loggers import journals
 
 RECORD = {
     "epoch": 3,

@@ -6,7 +6,7 @@ import torch
 from small_training import Fields, small_loss, small_model, small_settings
 
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.training.course import device_of
+from smoecast.training.job import device_of
 from smoecast.training.loop import train
 
 

@@ -14,8 +14,8 @@ from safetensors.torch import save
 from small_training import small_model, small_settings
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
+from smoecast.training.checkpoint import RESUME, first_difference, load
 from smoecast.training.loop import train
-from smoecast.training.resume import RESUME, first_difference, load
 
 
 def stop_after(calls):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from smoecast.errors import ConfigError, ModelError
-from smoecast.training.state import (
+from smoecast.training.model_files import (
     decode,
     identity_of,
     load_state,

@@ -6,14 +6,14 @@ import torch
 from small_training import Fields, pure_model, small_loss, small_model, small_settings
 
 from smoecast.errors import ConfigError, OutputError
-from smoecast.nn.network import gate_parameters
-from smoecast.training.course import Course
+from smoecast.nn.smoe.model_layers import gate_parameters
+from smoecast.training.checkpoint import Ledger
 from smoecast.training.distributed import Team
+from smoecast.training.job import Course
 from smoecast.training.loop import train
 from smoecast.training.precision import autocast, resolve
-from smoecast.training.resume import Ledger
-from smoecast.training.run import Run
 from smoecast.training.step import pieces, rates, take_step
+from smoecast.training.trainer import Run
 
 CPU = torch.device("cpu")
 
@@ -109,7 +109,7 @@ def test_a_divergence_in_an_early_pass_is_refused_before_the_step(tmp_path):
 def test_a_scaled_loss_gives_the_same_gradients(tmp_path, gate, monkeypatch):
     """A GradScaler at work, without autocast: what it multiplies, gates included, is undone."""
     monkeypatch.setattr(
-        "smoecast.training.run.new_scaler",
+        "smoecast.training.trainer.new_scaler",
         lambda precision, device: torch.amp.GradScaler("cpu", init_scale=2.0**10),
     )
     settings = small_settings(batch_size=4, accumulate=2)
@@ -173,7 +173,7 @@ def test_bf16_on_a_processor_without_it_is_done_with_a_warning(monkeypatch, caps
 
 def test_a_step_that_overflows_is_skipped_and_the_scale_falls(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "smoecast.training.run.new_scaler",
+        "smoecast.training.trainer.new_scaler",
         lambda precision, device: torch.amp.GradScaler("cpu", init_scale=2.0**127),
     )
     settings = small_settings(batch_size=8)

@@ -1,7 +1,7 @@
 import pytest
 
-from smoecast.config_learning import Training
-from smoecast.training.stopping import Progress, is_over, rate
+from smoecast.config.training import Training
+from smoecast.training.schedule import Progress, is_over, rate
 
 
 def follow(losses, **settings):

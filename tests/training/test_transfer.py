@@ -5,7 +5,7 @@ import torch
 from small_training import pure_model, small_model
 
 from smoecast.errors import ModelError
-from smoecast.training.transfer import adopt
+from smoecast.training.warm_start import adopt
 
 
 def other_model():

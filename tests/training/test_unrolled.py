@@ -9,10 +9,11 @@ import pytest
 import torch
 from small_training import GRID, small_settings
 
-from smoecast.config_learning import FineTuning, Network, Smoe, Training
+from smoecast.config.network import Network, Smoe
+from smoecast.config.training import FineTuning, Training
 from smoecast.errors import Interrupted
+from smoecast.nn.build import forecaster
 from smoecast.nn.losses import weighted_mse
-from smoecast.nn.network import forecaster
 from smoecast.nn.normalize import Statistics
 from smoecast.nn.rollout import Unrolled
 from smoecast.training.loop import train

@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from smoecast.data.planet import dynamics, nature, periods
-from smoecast.data.planet.climate import Climate
+from smoecast.data.sources.planet import dynamics, nature, periods
+from smoecast.data.sources.planet.climate import Climate
 from smoecast.errors import ConfigError
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smoecast.data.planet import dynamics, spectral
-from smoecast.data.planet.climate import RADIUS, Climate
+from smoecast.data.sources.planet import dynamics, spectral
+from smoecast.data.sources.planet.climate import RADIUS, Climate
 
 T = 21
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast import config_data
-from smoecast.data.planet import dynamics, ensemble, nature, source
-from smoecast.data.planet.climate import Climate
+from smoecast.config import data as config_data
+from smoecast.data.sources.planet import dynamics, ensemble, nature, source
+from smoecast.data.sources.planet.climate import Climate
 from smoecast.errors import ConfigError
 
 PLANET = config_data.Planet(

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from smoecast.data.planet import dynamics, nature
-from smoecast.data.planet.climate import Climate
+from smoecast.data.sources.planet import dynamics, nature
+from smoecast.data.sources.planet.climate import Climate
 
 FEATURES = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
 """Of the processor, those that this numpy has functions for; X86_V3 has fused multiply-add."""

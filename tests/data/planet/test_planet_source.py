@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from smoecast import config_data
-from smoecast.data.planet import nature, source
+from smoecast.config import data as config_data
+from smoecast.data.sources.planet import nature, source
 from smoecast.errors import ConfigError, OutputError
 
 SHORT = config_data.Planet(years=0.05, start=date(2003, 12, 20), seed=4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smoecast.data.planet import spectral
+from smoecast.data.sources.planet import spectral
 from smoecast.errors import ConfigError
 
 T = 21

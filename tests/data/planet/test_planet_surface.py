@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smoecast.data.planet import dynamics, geography, nature, spectral, surface
-from smoecast.data.planet.climate import ROTATION, Climate, ground
+from smoecast.data.sources.planet import dynamics, geography, nature, spectral, surface
+from smoecast.data.sources.planet.climate import ROTATION, Climate, ground
 
 
 @pytest.fixture(scope="module")

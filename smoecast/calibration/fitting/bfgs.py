@@ -1,0 +1,151 @@
+"""Many small minimisations side by side: BFGS for every point at once.
+
+For losses without the handy second derivatives that `smoecast.calibration.fitting.crps_newton` has
+for the normal distribution. Each point has its own J coefficients, its own loss and its own inverse
+of the curvature; all take their steps together. Nothing is random.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+_ITERATIONS = 200
+_TOLERANCE = 1e-9
+_SHORTEST = 1e-8
+"""Share of the wanted step below which a point counts as settled."""
+
+
+class Loss(Protocol):
+    """What is made least: a sum over the cases of each of P points."""
+
+    def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each point, (P,), and its gradient, (J, P), at (J, P)."""
+
+    def at(self, points: Tensor) -> "Loss":
+        """Return the loss of some of the points, given by their indices."""
+
+
+def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tensor:
+    """Find the coefficients of least loss of each point (Nocedal & Wright 2006, chapter 6).
+
+    Parameters
+    ----------
+    loss : Loss
+        Sum over the cases of a point, and its gradient.
+    start : Tensor, shape (J, P)
+        To begin with.
+    curvature : Tensor, shape (J, J) or (P, J, J)
+        First guess of the second derivatives, positive definite.
+    free : Tensor of bool, shape (J,)
+        Coefficients that move; the others stay at their start.
+
+    Returns
+    -------
+    Tensor, shape (J, P)
+        A point whose loss does not depend on its coefficients keeps its start.
+    """
+    held = (~free).nonzero().flatten()
+    square = curvature.expand(start.shape[1], -1, -1).clone()
+    square[:, held, :] = 0.0
+    square[:, :, held] = 0.0
+    square[:, held, held] = 1.0
+    found, live = start.clone(), torch.arange(start.shape[1])
+    now = _State(start, *_only(free, loss(start)), torch.linalg.inv(square))
+    share, done = torch.ones_like(now.value), torch.zeros_like(now.value, dtype=torch.bool)
+    for _ in range(_ITERATIONS):
+        step = -torch.einsum("pij,jp->ip", now.inverse, now.gradient)
+        slope = (step * now.gradient).sum(0).clamp(max=0.0)
+        done |= (-slope * share <= _TOLERANCE * now.value.abs()) | (share < _SHORTEST)
+        if 2 * int(done.sum()) >= len(live):
+            # most have settled: go on with the others alone
+            found[:, live] = now.theta
+            left = (~done).nonzero().flatten()
+            if not len(left):
+                break
+            live, share, step, slope = live[left], share[left], step[:, left], slope[left]
+            loss, now, done = loss.at(left), now.at(left), done[left]
+        trial = now.theta + torch.where(done, 0.0, share) * step
+        value, gradient = _only(free, loss(trial))
+        good = (value <= now.value + 1e-4 * share * slope) & ~done
+        now = now.moved(good, trial, value, gradient)
+        share = torch.where(good, 1.0, 0.3 * share)
+    found[:, live] = now.theta
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where each point is: theta and gradient (J, P), value (P,), inverse curvature (P, J, J)."""
+
+    theta: Tensor
+    value: Tensor
+    gradient: Tensor
+    inverse: Tensor
+
+    def at(self, points: Tensor) -> "_State":
+        """Return the state of some of the points."""
+        return _State(
+            self.theta[:, points],
+            self.value[points],
+            self.gradient[:, points],
+            self.inverse[points],
+        )
+
+    def moved(self, good: Tensor, theta: Tensor, value: Tensor, gradient: Tensor) -> "_State":
+        """Return the state after a step of the points where it was good."""
+        updated = _updated(self.inverse, theta - self.theta, gradient - self.gradient)
+        return _State(
+            torch.where(good, theta, self.theta),
+            torch.where(good, value, self.value),
+            torch.where(good, gradient, self.gradient),
+            torch.where(good[:, None, None], updated, self.inverse),
+        )
+
+
+def _only(free: Tensor, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return found[0], found[1] * free[:, None]
+
+
+def _updated(inverse: Tensor, change: Tensor, bend: Tensor) -> Tensor:
+    """Return the BFGS update of the inverses, (P, J, J); unchanged where the loss bends down."""
+    s, y = change.T, bend.T  # (J, P) -> (P, J)
+    along = (s * y).sum(1)
+    sound = along > 1e-12 * s.norm(dim=1) * y.norm(dim=1)
+    rho = torch.where(sound, 1.0 / torch.where(sound, along, 1.0), 0.0)
+    turned = torch.einsum("pij,pj->pi", inverse, y)
+    stretch = (rho + rho**2 * (y * turned).sum(1))[:, None, None]
+    cross = turned[:, :, None] * s[:, None, :]
+    outer = s[:, :, None] * s[:, None, :]
+    return inverse + stretch * outer - rho[:, None, None] * (cross + cross.transpose(1, 2))
+
+
+def curvature_of(loss: Loss, theta: Tensor) -> Tensor:
+    """Return the second derivatives, summed over the points, made positive definite.
+
+    Parameters
+    ----------
+    loss : Loss
+        As in `minimise`.
+    theta : Tensor, shape (J, P)
+        Where, each coefficient about 1 in size.
+
+    Returns
+    -------
+    Tensor, shape (J, J)
+        By central differences of the gradient. Negative eigenvalues count as positive, and none
+        is less than a millionth of the greatest.
+    """
+    rows = []
+    for j in range(len(theta)):
+        step = torch.zeros_like(theta)
+        step[j] = 1e-4 * max(1.0, float(theta[j].abs().mean()))
+        ahead, behind = loss(theta + step)[1], loss(theta - step)[1]
+        rows.append((ahead - behind).sum(1) / (2.0 * step[j, 0]))
+    square = torch.stack(rows)
+    values, vectors = torch.linalg.eigh(0.5 * (square + square.T))
+    size = values.abs()
+    size = size.clamp(min=1e-6 * float(size.max()) + 1e-300)
+    positive: Tensor = (vectors * size) @ vectors.T
+    return positive

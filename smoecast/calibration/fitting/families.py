@@ -1,0 +1,140 @@
+"""What a calibration's coefficients mean: from coefficients and ensemble to a CRPS.
+
+A family says which coefficients it has, where a fit begins, and how a forecast that they make
+scores. All of a family's coefficients may follow the season.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from smoecast.calibration.crps import crps_csg, crps_truncated_normal
+from smoecast.calibration.fitting import fit_normal
+from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.errors import ConfigError
+from smoecast.nn.losses import gaussian_crps
+
+_ROOT_PI, _ROOT_TWO = math.sqrt(math.pi), math.sqrt(2.0)
+_LEAST = 1e-9
+"""Floor under a gamma distribution's mean and std, in any unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """One way to turn an ensemble into a forecast.
+
+    Attributes
+    ----------
+    names : str
+        One letter a coefficient. The first two, where `located`, are those of the location
+        a + b x ensemble mean, the others those of the spread.
+    units : tuple of float
+        Power of the variable's unit that each coefficient has.
+    located : bool
+        Whether the location is linear in a and b: it can be centred, and fitted apart.
+    start : callable
+        `Data` to the coefficients at which a fit begins, shape (K,).
+    crps : callable
+        Coefficients (K, N, S), or shapes that broadcast to it, and `Data` to scores (N, S).
+    slopes : callable, optional
+        The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
+        formula for these is faster than autograd.
+    """
+
+    names: str
+    units: tuple[float, ...]
+    located: bool
+    start: Callable[[Data], Tensor]
+    crps: Callable[[Tensor, Data], Tensor]
+    slopes: Callable[[Tensor, Data], tuple[Tensor, Tensor]] | None = None
+
+
+def spread_of(c: Tensor, d: Tensor, variance: Tensor) -> Tensor:
+    """Return sqrt(c^2 + d^2 variance), with a slope everywhere."""
+    return (c**2 + d**2 * variance).clamp(min=1e-24).sqrt()
+
+
+def csg_moments(theta: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean and std of the gamma distribution, and the shift.
+
+    mean = a^2 + b^2 x ensemble mean and shift = g^2 as in Baran & Nemoda (2016),
+    doi:10.1002/env.2391; variance = c^2 + d^2 x ensemble variance + e^2 x ensemble mean: theirs,
+    whose growth with the mean is that of Scheuerer & Hamill (2015), and the ensemble's own.
+
+    Parameters
+    ----------
+    theta : Tensor, shape (6, ...)
+        a, b, c, d, e, g.
+    mean, variance : Tensor
+        Of the ensemble.
+    """
+    a, b, c, d, e, g = theta
+    wet = mean.clamp(min=0.0)
+    expected = (a**2 + b**2 * wet).clamp(min=_LEAST)
+    square = c**2 + d**2 * variance + e**2 * wet
+    return expected, square.clamp(min=_LEAST**2).sqrt(), g**2
+
+
+def _normal(theta: Tensor, data: Data) -> Tensor:
+    a, b, c, d = theta
+    return gaussian_crps(a + b * data.mean, spread_of(c, d, data.variance), data.truth)
+
+
+def _normal_slopes(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+    a, b, c, d = theta
+    std = spread_of(c, d, data.variance)
+    error = data.truth - a - b * data.mean
+    z = error / std
+    sign = torch.erf(z / _ROOT_TWO)
+    excess = ((-0.5 * z * z).exp() * _ROOT_TWO - 1.0) / _ROOT_PI
+    by_std = excess / std
+    slopes = torch.stack([-sign, -sign * data.mean, by_std * c, by_std * d * data.variance])
+    return error * sign + std * excess, slopes
+
+
+def _truncated_normal(theta: Tensor, data: Data) -> Tensor:
+    a, b, c, d = theta
+    std = spread_of(c, d, data.variance)
+    return crps_truncated_normal(a + b * data.mean, std, data.truth)
+
+
+def _csg(theta: Tensor, data: Data) -> Tensor:
+    return crps_csg(*csg_moments(theta, data.mean, data.variance), data.truth)
+
+
+def normal_start(data: Data) -> Tensor:
+    """Return a, b, c, d of the pooled normal distribution of least CRPS."""
+    return fit_normal.pooled(replace(data, group=torch.zeros_like(data.group)))[:, 0]
+
+
+def _csg_start(data: Data) -> Tensor:
+    """Return a, b, c, d, e, g that give the truth's mean, most of it by the ensemble's."""
+    total = data.weight.sum()
+    truth, wet = ((data.weight * v).sum() / total for v in (data.truth, data.mean.clamp(min=0.0)))
+    truth, shift = truth.clamp(min=0.01), 0.1 * truth.clamp(min=0.01)
+    b = (0.9 * truth / wet.clamp(min=0.01)).clamp(max=4.0)
+    parts = [shift + 0.1 * truth, b, truth.new_tensor(0.05), truth.new_tensor(0.3), 0.5 * b, shift]
+    return torch.stack(parts).sqrt()
+
+
+NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes)
+TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
+CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
+
+FAMILIES = {"normal": NORMAL, "truncated_normal": TRUNCATED_NORMAL, "csg": CSG}
+
+
+def family_of(distribution: str) -> Family:
+    """Return a distribution's family.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such distribution.
+    """
+    if distribution not in FAMILIES:
+        raise ConfigError(f"EMOS knows no distribution '{distribution}'; say {', '.join(FAMILIES)}")
+    return FAMILIES[distribution]

@@ -1,0 +1,184 @@
+"""What a fit learns from, checked and made tensors: ensembles, truth, weights, season."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.errors import ConfigError, InputError, ModelError
+from smoecast.scores.ensemble import ensemble_moments
+
+Values = NDArray[np.float64]
+_YEAR_DAYS = 365.2425
+
+
+def moments(members: ArrayLike) -> tuple[Values, Values]:
+    """Return ensemble mean and variance.
+
+    Parameters
+    ----------
+    members : array_like, shape (N, M, *space)
+        A member that is NaN is missing.
+
+    Returns
+    -------
+    tuple of two ndarrays of float64, shape (N, *space)
+        The variance is over M - 1.
+
+    Raises
+    ------
+    InputError
+        If a point has fewer than two members.
+    """
+    ensemble = np.asarray(members)
+    if ensemble.ndim < 2 or ensemble.shape[1] < 2:
+        raise InputError(
+            f"EMOS needs (dates, members, ...) with two members or more, not {ensemble.shape}"
+        )
+    mean, variance, count = ensemble_moments(ensemble, axis=1)
+    poor = int((count < 2).sum())
+    if poor:
+        raise InputError(
+            f"{poor} of {count.size} points have fewer than two members; leave them out"
+        )
+    return mean, variance
+
+
+def season_columns(kind: str, starts: ArrayLike | None, dates: int) -> Values:
+    """Return the functions of the season that coefficients are made of.
+
+    Parameters
+    ----------
+    kind : {"none", "harmonic"}
+        Constant, or also sine and cosine of the day of the year.
+    starts : array_like of datetime64, shape (N,), optional
+        Needed for "harmonic".
+    dates : int
+        N.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, 1) or (N, 3)
+        1, sine, cosine.
+
+    Raises
+    ------
+    ConfigError
+        If `kind` is neither word.
+    InputError
+        If there are not as many starts as dates.
+    """
+    if kind == "none":
+        return np.ones((dates, 1))
+    if kind != "harmonic":
+        raise ConfigError(f"a calibration knows no season '{kind}'; say none or harmonic")
+    given = np.asarray([] if starts is None else starts, "datetime64[s]")
+    if given.shape != (dates,):
+        raise InputError(
+            f"coefficients that follow the season need the start of each of {dates} forecasts; "
+            f"{given.size} are given"
+        )
+    days = (given - given.astype("datetime64[Y]")) / np.timedelta64(1, "D")
+    angle = 2.0 * np.pi * days / _YEAR_DAYS
+    return np.stack([np.ones(dates), np.sin(angle), np.cos(angle)], axis=1)
+
+
+def at_dates(
+    value: Values, season: str, shape: tuple[int, ...], starts: ArrayLike | None
+) -> Values:
+    """Return a fitted coefficient at each date and point.
+
+    Parameters
+    ----------
+    value : ndarray, shape () or (*space); with a season (B,) or (B, *space)
+        As fitted.
+    season, starts
+        As in `season_columns`.
+    shape : tuple of int
+        (N, *space) of the forecasts.
+
+    Returns
+    -------
+    ndarray of float64
+        Broadcasts to `shape`.
+
+    Raises
+    ------
+    ModelError
+        If the coefficient is of another grid.
+    InputError
+        If a start is not given.
+    """
+    space = value.shape if season == "none" else value.shape[1:]
+    if space and space != shape[1:]:
+        raise ModelError(
+            f"this calibration was fitted on a grid of shape {space}, the ensemble has "
+            f"{shape[1:]}; fit it again on this grid"
+        )
+    if season == "none":
+        return value
+    followed = np.tensordot(season_columns(season, starts, shape[0]), value, 1)
+    # (N,) -> (N, 1, 1) where one coefficient serves all points
+    return followed if space else followed.reshape(-1, *[1] * (len(shape) - 1))
+
+
+def prepare(
+    members: ArrayLike,
+    truth: ArrayLike,
+    weights: ArrayLike | None,
+    groups: ArrayLike | None,
+    columns: Values,
+) -> tuple[Data, tuple[int, ...]]:
+    """Return everything as float64 tensors with the horizontal axes made one, and their shape.
+
+    Parameters
+    ----------
+    members, truth, weights, groups
+        As in `smoecast.calibration.emos.fit`.
+    columns : ndarray, shape (N, B)
+        Of `season_columns`.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, a point has fewer than two members, or no truth is left.
+    """
+    mean, variance = moments(members)
+    actual = np.asarray(truth, np.float64)
+    space = mean.shape[1:]
+    group = np.zeros(space, np.int64) if groups is None else np.asarray(groups)
+    if actual.shape != mean.shape or group.shape != space:
+        raise InputError(
+            f"truth of shape {actual.shape} and groups of shape {group.shape} do not fit "
+            f"forecasts of {mean.shape[0]} dates on a grid of shape {space}"
+        )
+    weight = np.where(np.isnan(actual), 0.0, _spread_out(weights, actual.shape))
+    if not weight.any():
+        raise InputError("no case has both a forecast and a truth; there is nothing to fit")
+    data = Data(
+        mean=_flat(mean),
+        variance=_flat(variance),
+        truth=_flat(np.nan_to_num(actual)),
+        weight=_flat(weight),
+        group=torch.tensor(group.astype(np.int64)).reshape(-1),  # (*space) -> (S,)
+        season=torch.from_numpy(columns),
+        deviations=torch.empty(len(mean), 0, int(np.prod(space)), dtype=torch.float64),
+        count=torch.zeros(len(mean), int(np.prod(space)), dtype=torch.float64),
+    )
+    return data, space
+
+
+def _flat(field: Values) -> torch.Tensor:
+    """(N, *space) -> (N, S)."""
+    return torch.tensor(field, dtype=torch.float64).reshape(len(field), -1)
+
+
+def _spread_out(weights: ArrayLike | None, shape: tuple[int, ...]) -> Values:
+    """Return one weight for every case, 1 if none are given."""
+    given = np.asarray(1.0 if weights is None else weights, np.float64)
+    try:
+        return np.broadcast_to(given, shape)
+    except ValueError:
+        raise InputError(
+            f"weights of shape {given.shape} do not fit a truth of shape {shape}"
+        ) from None

@@ -1,0 +1,59 @@
+"""What a run is: one frozen, typed description, read from one YAML file.
+
+Each section belongs to one part of the chain. Unknown keys are refused. Loading, overriding and
+saving live in `smoecast.config.yaml_file`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from smoecast.config.data import Hours, Lead
+from smoecast.config.section import Section
+
+
+class Forecast(Section):
+    """What `forecast` writes."""
+
+    init_times: tuple[str, ...] = Field(
+        ("test",), description="ISO times, a split (test), or first/last pairs as A/B"
+    )
+    every_hours: Lead = Field(24, description="spacing of starts inside a split or range")
+    lead_hours: tuple[Lead, ...] = Field(
+        (),
+        max_length=10_000,
+        description="written lead times; past the model's own it rolls out; none: the model's",
+    )
+    models: tuple[str, ...] = Field(
+        (),
+        max_length=1000,
+        description="run folders or names in the zoo, each a member; none: the run's own",
+    )
+    members: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        1, description="starts of each model: the analysis, and others with noise added"
+    )
+    perturbation: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="of that noise: its share of each channel's standard deviation"
+    )
+    perturbation_km: Annotated[float, Field(gt=0, le=1e5)] = Field(
+        1000.0, description="length over which that noise is alike"
+    )
+    lags_hours: tuple[Hours, ...] = Field(
+        (0,), max_length=1000, description="members that start from analyses so many hours older"
+    )
+    format: Literal["netcdf", "wb2"] = Field(
+        "netcdf", description="CF NetCDF, or a WeatherBench 2 store (Zarr)"
+    )
+    title: str = Field("smoecast forecast", description="global attribute")
+    institution: str = Field("not stated", description="global attribute: who ran it")
+    license: str = Field("not stated", description="global attribute: terms of use")
+
+    @model_validator(mode="after")
+    def _can_differ(self) -> "Forecast":
+        if self.members > 1 and not self.perturbation:
+            raise ValueError("several members need a perturbation above 0: all would be the same")
+        if self.perturbation and self.members == 1:
+            raise ValueError("one member is the analysis itself: a perturbation needs members")
+        if list(self.lags_hours) != sorted(set(self.lags_hours)) or not self.lags_hours:
+            raise ValueError("lags_hours must be given, ascending and without repeats")
+        return self

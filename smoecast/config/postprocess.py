@@ -1,0 +1,124 @@
+"""What a run says of the calibration of ensembles: its section `postprocess`."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from smoecast import names
+from smoecast.config.data import Channels, Ens10, Hours, Split, known_channels
+from smoecast.config.network import Natural, Network
+from smoecast.config.products import WORDS, products
+from smoecast.config.section import Section
+from smoecast.config.training import Training
+
+ENS10_PAPER = "ens10-paper"
+ENS10_SPLIT = Split(
+    train=(date(1998, 1, 1), date(2015, 12, 31)),
+    validation=0.0,
+    test=(date(2016, 1, 1), date(2017, 12, 31)),
+)
+"""Of the benchmark (Ashkboos et al. 2022, arXiv 2206.14786), which chooses on the test years."""
+
+
+class Postprocess(Section):
+    """Ensemble in, calibrated ensemble out."""
+
+    source: Literal["planet", "files", "ens10", "opendata"] = Field(
+        "planet", description="where ensembles come from"
+    )
+    ens10: Ens10 = Field(Ens10(), description="for source ens10")
+    files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
+    truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
+    channels: Channels = Field(("z500", "t850", "t2m"), description="predictors")
+    targets: Channels = Field(("t2m",), description="calibrated channels")
+    lead_hours: tuple[Hours, ...] = Field(
+        (48,), max_length=10_000, description="lead times to calibrate"
+    )
+    split: Split = Field(Split(), description="by start of forecast")
+    method: Literal["raw", "emos", "mbm", "mlp", "lenet", "unet", "transformer", "smoe"] = Field(
+        "emos",
+        description="no correction, EMOS, member by member; the networks of the ENS-10 benchmark, "
+        "with its sizes: mlp (each point by itself), lenet (7 x 7 points), unet, transformer "
+        "(attention between members); or smoe, the network of section `network` below",
+    )
+    protocol: Literal["default", "ens10-paper"] = Field(
+        "default",
+        description="latitude weights, chosen on the validation part; or as the ENS-10 benchmark: "
+        "1998 to 2015 train, 2016 and 2017 choose and judge, every grid point counts the same",
+    )
+    where: Literal["pooled", "local"] = Field(
+        "local",
+        description="coefficients of emos and mbm: one set for all points, or one a point; mlp: "
+        "without the position (then it serves any grid), or with it",
+    )
+    distribution: Literal["normal", "truncated_normal", "csg"] = Field(
+        "normal",
+        description="of emos; truncated_normal for wind speed, csg (gamma) for precipitation",
+    )
+    season: Literal["none", "harmonic"] = Field(
+        "none", description="coefficients of emos and mbm follow the day of the year"
+    )
+    window_days: Natural = Field(
+        0,
+        description="emos and mbm are fitted anew to the days before each start; 0: once",
+    )
+    network: Network = Field(Network(), description="for method smoe")
+    shift: Literal["spread", "error"] = Field(
+        "spread",
+        description="networks move the mean in units of the ensemble's spread (ENS-10), or of the "
+        "usual error of its mean in the training part, which few members do not make noisy",
+    )
+    training: Training = Field(Training(), description="how a network is fitted")
+    members: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="members written; 0: as many as came in"
+    )
+    members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
+        "ecc-q",
+        description="members in the ranks of the raw ones, as quantiles, draws, or the raw ones "
+        "stretched; or quantiles in the ranks of the truth of earlier dates (Schaake shuffle)",
+    )
+    write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
+    any_lead: bool = Field(
+        False,
+        description="calibrate every lead time of the input, also those it was not fitted for: "
+        "as the nearest that it was",
+    )
+    _check = field_validator("channels", "targets")(known_channels)
+
+    @field_validator("write")
+    @classmethod
+    def _can_be_written(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        products(value)
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _years_of_the_protocol(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("protocol") == ENS10_PAPER:
+            return {"split": ENS10_SPLIT, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _keeps_to_the_protocol(self) -> "Postprocess":
+        if self.protocol == ENS10_PAPER and self.split != ENS10_SPLIT:
+            raise ValueError(
+                f"protocol {ENS10_PAPER} trains on 1998 to 2015, has no validation part and tests "
+                "on 2016 and 2017: leave split out, or take protocol default"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> "Postprocess":
+        if self.distribution != "normal" and self.method != "emos":
+            raise ValueError(f"distribution {self.distribution} is for method emos only")
+        if (self.season != "none" or self.window_days) and self.method not in ("emos", "mbm"):
+            raise ValueError("season and window_days are for methods emos and mbm only")
+        if self.season != "none" and self.window_days:
+            raise ValueError("season and window_days exclude each other: both follow the season")
+        wrong = [t for t in self.targets if not names.is_never_negative(t)]
+        if wrong and self.distribution != "normal":
+            raise ValueError(
+                f"distribution {self.distribution} is for what is never below 0, not for {wrong}"
+            )
+        return self

@@ -1,0 +1,280 @@
+"""Bringing the files of a source to a folder: what is there and right is skipped."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smoecast import console
+from smoecast.data.download.fetch import fetch
+from smoecast.data.download.http import GoneError
+from smoecast.data.download.manifest import Entry, Manifest, entry_of
+from smoecast.data.download.partial_file import Part
+from smoecast.data.download.ranges import fetch_pieces
+from smoecast.data.download.remote_file import Remote, shown
+from smoecast.data.download.retry import Limits, Patience, SpentError
+from smoecast.disk.confine import confine
+from smoecast.disk.locks import lock
+from smoecast.errors import InputError, NotPublishedError
+from smoecast.fields.read.netcdf.classic import MAGIC
+
+_HDF5 = b"\x89HDF"
+
+
+def check_netcdf(path: Path, remote: Remote) -> dict[str, Any]:
+    """Refuse what is no NetCDF; return no notes. A hook of `data.download.collect`.
+
+    Raises
+    ------
+    InputError
+        Servers and proxies answer with pages of their own, complete and with status 200.
+    """
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if begin != _HDF5 and begin not in MAGIC:
+        page = " but a web page" if begin.lstrip()[:1] == b"<" else ""
+        raise InputError(
+            f"{shown(remote.url)}: what came is no NetCDF{page}: open the address in a browser, "
+            "and use another mirror (download.url) if it asks you something"
+        )
+    return {}
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a source does before and after a file is fetched.
+
+    Attributes
+    ----------
+    survey : callable
+        Given the folder and the limits of the download, asks the network for what the source must
+        know before it can list its files, such as the newest start, and keeps it in the folder.
+    locate : callable
+        Given a file and the patience of the download, returns the places where it may be, best
+        first; may wait until the source has prepared it. Asked for the next one only if the one
+        before could not be fetched.
+    part : callable
+        Given the path of a part and its `Remote`, returns what takes the bytes as they come; it may
+        keep fewer than come.
+    unpack : callable
+        Given an archive and its `Remote`, yields the name and a whole temporary file beside it
+        for each of `Remote.gives`.
+    inspect : callable
+        Given a whole fetched file and its `Remote`, returns notes for the manifest; raises
+        InputError if the file is not what was asked for.
+    opened : callable
+        Given all files of a run that are there, looks at them together and returns the paths that
+        `fields.read.open` opens; raises InputError if they are no data to work with.
+    """
+
+    survey: Callable[[Path, Limits], None] = lambda folder, limits: None
+    locate: Callable[[Remote, Patience], Iterable[Remote]] = lambda remote, patience: [remote]
+    part: Callable[[Path, Remote], Part] = lambda path, remote: Part(path)
+    unpack: Callable[[Path, Remote], Iterable[tuple[str, Path]]] = lambda path, remote: ()
+    inspect: Callable[[Path, Remote], dict[str, Any]] = lambda path, remote: {}
+    opened: Callable[[Sequence[Path]], list[Path]] = list
+
+
+class _Tally:
+    """Adds up the shares of files that are done, from several threads."""
+
+    def __init__(self, step: console.Progress) -> None:
+        self._step, self._lock = step, threading.Lock()
+        self._shares: dict[str, float] = {}
+        self._bytes: dict[str, int] = {}
+        self._total, self._sum = 0.0, 0
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        share = min(done / total, 1.0) if total else 0.0
+        with self._lock:
+            self._total += share - self._shares.get(name, 0.0)
+            self._sum += done - self._bytes.get(name, 0)
+            self._shares[name], self._bytes[name] = share, done
+            self._step(round(self._total, 2), f"{self._sum / 1e6:.0f} MB")
+
+
+def today() -> date:
+    """Return the day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def collect(
+    remotes: Sequence[Remote], folder: Path, limits: Limits, hooks: Hooks | None = None
+) -> list[Path]:
+    """Fetch what is missing or out of date, several files at once.
+
+    Files that are not published yet do not keep the others from coming.
+
+    Parameters
+    ----------
+    remotes : sequence of Remote
+        The files of a run.
+    folder : Path
+        Of the raw files; made if missing, and held by this process alone meanwhile.
+    limits : Limits
+        For all files together.
+    hooks : Hooks, optional
+        Of the source.
+
+    Returns
+    -------
+    list of Path
+        Every file that is kept, in order.
+
+    Raises
+    ------
+    NotPublishedError
+        At least one file does not exist yet; all the others are there.
+    InputError, OutputError
+        See `data.download.fetch.fetch`; the others end at their next chunk and keep what has come.
+    LockedError
+        Another process fetches to the same folder.
+    """
+    hooks, patience = hooks or Hooks(), Patience(limits)
+    with lock(folder):
+        manifest = Manifest(folder)
+        missing = [r for r in remotes if not is_held(manifest, r)]
+        with console.progress("fetching files", max(len(missing), 1)) as step:
+            tally = _Tally(step)
+            late = _all(
+                lambda remote: _one(remote, folder, manifest, hooks, patience, tally),
+                missing,
+                patience,
+            )
+    if late:
+        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+        there = len(remotes) - len(late)
+        raise NotPublishedError(f"{late[0]}{more}; {there} of {len(remotes)} files are there")
+    return [folder / name for remote in remotes for name in remote.kept]
+
+
+def is_held(manifest: Manifest, remote: Remote) -> bool:
+    """Whether nothing has to be asked of the source for this file."""
+    return all(manifest.holds(name) for name in remote.kept) and not _stale(manifest, remote)
+
+
+def _stale(manifest: Manifest, remote: Remote) -> bool:
+    """Whether the source may by now have another version than the one that was fetched."""
+    entry = manifest.get(remote.kept[0])
+    if entry is None or remote.final is None or entry.notes.get("preliminary") == 0:
+        return False
+    return entry.day < remote.final and (remote.grows or today() >= remote.final)
+
+
+def _all(
+    work: Callable[[Remote], None], remotes: Sequence[Remote], patience: Patience
+) -> list[NotPublishedError]:
+    """Do the work for every file; return what is not published yet, raise what else fails."""
+    late = []
+    with ThreadPoolExecutor(max_workers=patience.limits.parallel) as pool:
+        futures = [pool.submit(work, remote) for remote in remotes]
+        try:
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except NotPublishedError as error:
+                    late.append(error)
+        except BaseException:
+            patience.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return sorted(late, key=str)
+
+
+def _one(
+    remote: Remote,
+    folder: Path,
+    manifest: Manifest,
+    hooks: Hooks,
+    patience: Patience,
+    tally: _Tally,
+) -> None:
+    """Bring one file, and what it holds, to the folder."""
+    path = confine(folder, remote.name)
+    if not manifest.holds(remote.name) or _stale(manifest, remote):
+        path.parent.mkdir(parents=True, exist_ok=True)  # a name may lead into a folder
+        _first_of(remote, path, manifest, patience, tally, hooks)
+    if remote.gives:
+        _unpack(remote, folder, manifest, hooks, patience)
+    tally(remote.name, 1, 1)
+
+
+def _unpack(
+    remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks, patience: Patience
+) -> None:
+    """Put what an archive holds in its place; a damaged archive does not stay either.
+
+    What is noted of the archive is noted of all that it gives.
+    """
+    path, archive = folder / remote.name, manifest.get(remote.name)
+    notes = archive.notes if archive is not None else {}
+    try:
+        for name, temporary in hooks.unpack(path, remote):
+            place = confine(folder, name)
+            manifest.add(name, entry_of(temporary, shown(remote.url), notes=notes))
+            temporary.replace(place)
+            patience.check()
+    except InputError:
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink()
+
+
+def _first_of(
+    remote: Remote,
+    path: Path,
+    manifest: Manifest,
+    patience: Patience,
+    tally: _Tally,
+    hooks: Hooks,
+) -> None:
+    """Fetch from the first place that has the file."""
+    problem: InputError | None = None
+    for place in hooks.locate(remote, patience):
+        if problem is not None:
+            console.say(f"{problem}; trying another way")
+        try:
+            _from(place, path, manifest, patience, tally, hooks)
+            return
+        except SpentError:
+            raise
+        except GoneError as error:
+            problem = InputError(f"{error}, {place.absent}") if place.absent else error
+        except InputError as error:
+            problem = error
+    raise problem or InputError(f"{remote.name}: the source names no place where it is")
+
+
+def _from(
+    place: Remote,
+    path: Path,
+    manifest: Manifest,
+    patience: Patience,
+    tally: _Tally,
+    hooks: Hooks,
+) -> None:
+    known = manifest.get(place.name) if manifest.holds(place.name) else None
+    part = hooks.part(confine(path.parent, f"{path.name}.part"), place)
+
+    def record(entry: Entry) -> None:
+        manifest.add(place.name, replace(entry, notes=hooks.inspect(part.path, place)))
+
+    missing = NotPublishedError if place.may_come_after(today()) else InputError
+
+    def tell(done: int, total: int | None) -> None:
+        tally(place.name, done, total or place.about)
+
+    whole = partial(fetch, part=part, size=place.size, checksum=place.checksum)
+    get = (
+        partial(fetch_pieces, pieces=place.pieces)
+        if place.pieces
+        else partial(whole, known=known if place.grows else None)
+    )
+    entry = get(place.url, path, missing=missing, patience=patience, progress=tell, record=record)
+    if entry is known:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest.add(place.name, replace(entry, fetched=now))

@@ -1,0 +1,151 @@
+"""One HTTP request for a file, and what the answer means: bytes, another try, or the end."""
+
+import time
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from smoecast import __version__
+from smoecast.data.download.remote_file import shown
+from smoecast.errors import InputError, NotPublishedError, SmoecastError
+
+CHUNK = 1 << 18
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_HEADERS = {"User-Agent": f"smoecast/{__version__}", "Accept-Encoding": "identity"}
+
+
+class TroubleError(Exception):
+    """An attempt failed in a way that another one may not; never leaves `data.download.fetch`.
+
+    Parameters
+    ----------
+    why : str
+        In words, without the address.
+    wait : float, optional
+        Seconds for which the server asks to be left alone.
+    """
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+class GoneError(InputError):
+    """The server does not have the file."""
+
+
+def ask(
+    session: requests.Session,
+    url: str,
+    headers: dict[str, str],
+    seconds: float,
+    missing: type[SmoecastError],
+) -> requests.Response:
+    """Send a request; return an answer that brings something, its body still to be read.
+
+    What `requests` says of a failure is not repeated: it quotes the whole address.
+
+    Parameters
+    ----------
+    session : requests.Session
+        Of one thread.
+    url, headers : str, dict
+        What is asked for; a 304 is let through only if a header asks for it.
+    seconds : float
+        Silence after which the connection counts as dead.
+    missing : type of SmoecastError
+        What a 404 means.
+
+    Raises
+    ------
+    TroubleError
+        Another attempt may bring more.
+    InputError
+        None will: the address, the certificate or the access is wrong.
+    NotPublishedError
+        The file is not there yet, if `missing` says so.
+    """
+    where = shown(url)
+    try:
+        response = session.get(url, headers=_HEADERS | headers, stream=True, timeout=seconds)
+    except requests.exceptions.SSLError:
+        raise InputError(
+            f"{where}: the server's certificate is not trusted: set REQUESTS_CA_BUNDLE to your own "
+            "certificates if a proxy stands in between"
+        ) from None
+    except requests.Timeout:
+        raise TroubleError(f"no answer for {seconds:g} s") from None
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        raise TroubleError("no connection") from None
+    except (requests.RequestException, ValueError):
+        raise InputError(f"{where}: this address leads nowhere: correct download.url") from None
+    status = response.status_code
+    conditional = any(name.startswith("If-") and name != "If-Range" for name in headers)
+    if status in (200, 206, 416) or (status == 304 and conditional):
+        return response
+    response.close()
+    if status in _AGAIN:
+        raise TroubleError(f"the server answers {status}", _retry_after(response))
+    raise _refusal(where, status, missing)
+
+
+def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastError:
+    if status in (404, 410) and missing is NotPublishedError:
+        return NotPublishedError(f"{where} is not published yet: try later")
+    if status in (404, 410):
+        kind = GoneError if missing is InputError else missing
+        return kind(f"{where}: the server has no such file ({status})")
+    if status in (401, 403, 407):
+        return InputError(
+            f"{where}: the server refuses access ({status}): credentials belong in ~/.netrc"
+        )
+    return InputError(f"{where}: the server answers {status}")
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds for which a server wants to be left alone: a number or a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def content_range(response: requests.Response) -> tuple[int | None, int | None]:
+    """Return the first byte and the total of ``bytes 10-99/100``, None for what is not said."""
+    unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
+    span, _, total = rest.partition("/")
+    first = span.partition("-")[0]
+    if unit != "bytes":
+        return None, None
+    return (int(first) if first.isdigit() else None, int(total) if total.isdigit() else None)
+
+
+def total_of(response: requests.Response, there: int) -> int | None:
+    """Return the size of the whole file of which `there` bytes are there; None where unsaid."""
+    length = response.headers.get("Content-Length", "")
+    return there + int(length) if length.isdigit() else content_range(response)[1]
+
+
+def chunked(response: requests.Response) -> bool:
+    """Whether the body says itself where it ends."""
+    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+
+
+def next_chunk(response: requests.Response) -> bytes:
+    """Return what has come, undecoded; nothing at the end.
+
+    Raises
+    ------
+    TroubleError
+        The connection was cut or fell silent.
+    """
+    try:
+        return bytes(response.raw.read1(CHUNK, decode_content=False))
+    except urllib3.exceptions.ReadTimeoutError:
+        raise TroubleError("the server fell silent") from None
+    except (urllib3.exceptions.HTTPError, OSError):
+        raise TroubleError("the connection was cut") from None

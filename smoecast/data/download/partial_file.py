@@ -1,0 +1,233 @@
+"""What fetching a file and fetching pieces of one have in common: trying again, marks, the end."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+
+from smoecast import console
+from smoecast.data.download.http import TroubleError
+from smoecast.data.download.manifest import Entry, entry_of
+from smoecast.data.download.remote_file import ENSEMBLES, shown
+from smoecast.data.download.retry import Patience
+from smoecast.disk.atomic import sync, write_atomic
+from smoecast.disk.leftovers import remove, sweep
+from smoecast.errors import InputError, OutputError
+
+KEPT_DAYS = 7
+"""So long the begun part of a file waits that the config does not name any more."""
+
+
+_PART = re.compile(r"(.+)\.part(\.json|\.journal(\.new)?)?")
+
+
+_OF_VERSION_1 = re.compile(r"\.planet_.+\.part|\.ens10_.+\.(new|grib)")
+
+
+def sweep_fetched(folder: Path, names: Iterable[str] = ()) -> None:
+    """Remove what killed downloads left in a folder; call it while holding its lock.
+
+    A part from which a run can go on stays: those of the files of this run, and for `KEPT_DAYS`
+    those of others, since several configs may fetch to one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the raw files; the folders in it are swept too.
+    names : iterable of str
+        The files of this run.
+    """
+    wanted, eldest = set(names), time.time() - 86_400 * KEPT_DAYS
+    for here, folders, found in os.walk(folder):
+        place = Path(here)
+        folders[:] = [name for name in folders if name != ENSEMBLES]  # has a lock of its own
+        sweep(place)
+        for name in found:
+            path, part = place / name, _PART.fullmatch(name)
+            foreign = part and (place / part[1]).relative_to(folder).as_posix() not in wanted
+            if _OF_VERSION_1.fullmatch(name) or (foreign and path.lstat().st_mtime < eldest):
+                remove(path)
+
+
+def no_link(path: str, flags: int) -> int:
+    """Open a file whose name anybody can guess, unless it is a symbolic link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+class Part:
+    """A file on disk to which every byte is appended as it comes.
+
+    Another class may keep less of what comes: `data.download.fetch` only asks how much of the
+    remote file is done with, not how much of it is on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ``{name}.json`` beside it is for the marks by which the server knows the version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def marks(self) -> Path:
+        """Where the marks of the version that is fetched are kept."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+    @property
+    def there(self) -> int:
+        """Bytes of the remote file, from its first on, that need not be fetched again."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def append(self, chunk: bytes) -> None:
+        """Take what has come; the file is there afterwards, be the chunk ever so empty.
+
+        Raises
+        ------
+        OSError
+            The disk does not take it; what it took is counted in `there`.
+        InputError
+            It is not what such a file holds.
+        """
+        with open(self.path, "ab", buffering=0, opener=no_link) as file:
+            written = 0
+            while written < len(chunk):
+                written += file.write(chunk[written:])
+
+    def unfinished(self) -> str:
+        """Return in words why the file cannot end here; empty if it can."""
+        return ""
+
+    def forget(self) -> None:
+        """Throw away what has come."""
+        self.marks.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+T = TypeVar("T")
+
+
+Progress = Callable[[int, int | None], None]
+"""Told how many bytes are there, and of how many (None: nobody knows)."""
+
+
+Marks = dict[str, str]
+"""``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
+
+
+def persist(
+    attempt: Callable[[requests.Session], T], part: Part, url: str, patience: Patience
+) -> T:
+    """Attempt until nothing is in the way any more; bytes that came in between count as success.
+
+    Raises
+    ------
+    SpentError
+        Too much time was lost.
+    """
+    failures, most, since = 0, part.there, time.monotonic()
+    while True:
+        try:
+            with requests.Session() as session:
+                return attempt(session)
+        except TroubleError as trouble:
+            if part.there > most:
+                failures, most, since = 0, part.there, time.monotonic()
+            failures += 1
+            why = f"{shown(url)}: {trouble}"
+            waited = patience.wait(failures, why, since, trouble.wait)
+            console.say(f"{why}; waited {waited:.1f} s, trying again")
+            since = time.monotonic()
+
+
+def kept_marks(part: Part, *, trusted: bool = False) -> Marks:
+    """Return the marks of the part; one that nothing can be compared with is thrown away.
+
+    A part that a checksum will judge is trusted, and stays.
+    """
+    with suppress(OSError, ValueError):
+        marks: Marks = json.loads(part.marks.read_bytes())
+        if if_range(marks):
+            return marks
+    if not trusted:
+        part.forget()
+    return {}
+
+
+def if_range(marks: Marks) -> dict[str, str]:
+    """Return the header under which a changed file comes whole; weak ETags do not qualify."""
+    etag = marks.get("etag", "")
+    strong = etag if etag and not etag.startswith("W/") else marks.get("modified", "")
+    return {"If-Range": strong} if strong else {}
+
+
+def begin(response: requests.Response, part: Part) -> Marks:
+    """Start the part from nothing and note which version it will be.
+
+    Raises
+    ------
+    OutputError
+        The disk does not take the note.
+    """
+    headers = response.headers
+    marks = {
+        "etag": headers.get("ETag", ""),
+        "modified": headers.get("Last-Modified", ""),
+        "size": headers.get("Content-Length", ""),
+    }
+    part.forget()
+    try:
+        write_atomic(part.marks, json.dumps(marks).encode())
+    except OSError as problem:
+        raise _disk(part, problem) from None
+    return marks
+
+
+def take(part: Part, chunk: bytes) -> None:
+    """Append to a part what has come.
+
+    Raises
+    ------
+    OutputError
+        The disk is full or refuses it; the part is kept.
+    """
+    try:
+        part.append(chunk)
+    except OSError as problem:
+        raise _disk(part, problem) from None
+
+
+def _disk(part: Part, problem: OSError) -> OutputError:
+    return OutputError(
+        f"{part.path}: the disk does not take the file ({problem.strerror}): make room "
+        "and run again, what has come is kept"
+    )
+
+
+def settle(
+    part: Part, path: Path, url: str, marks: Marks, record: Callable[[Entry], None]
+) -> Entry:
+    """Record a whole part and put it in its place.
+
+    Raises
+    ------
+    InputError
+        `record` says that the content is wrong; the part does not stay.
+    """
+    server = {key: value for key, value in marks.items() if key != "size"}
+    entry = entry_of(part.path, shown(url), **server)
+    try:
+        record(entry)
+    except InputError:
+        part.forget()
+        raise
+    part.path.replace(path)
+    part.forget()  # what stood beside it
+    sync(path.parent)
+    return entry

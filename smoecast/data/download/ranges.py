@@ -1,0 +1,126 @@
+"""Pieces of a remote file, one after the other, as one file: by range requests, each byte once.
+
+A run that was killed goes on in the middle of the piece where it ended, by the same marks as
+`data.download.fetch`; if the file on the server has changed in between, all pieces are fetched
+anew.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import requests
+
+from smoecast.data.download.http import TroubleError, ask, content_range, next_chunk
+from smoecast.data.download.manifest import Entry
+from smoecast.data.download.partial_file import (
+    Marks,
+    Part,
+    Progress,
+    begin,
+    if_range,
+    kept_marks,
+    persist,
+    settle,
+    take,
+)
+from smoecast.data.download.remote_file import shown
+from smoecast.data.download.retry import Patience
+from smoecast.disk.atomic import sync
+from smoecast.errors import InputError, SmoecastError
+
+Piece = tuple[int, int]
+"""First byte and length."""
+
+
+def fetch_pieces(
+    url: str,
+    path: Path,
+    pieces: Sequence[Piece],
+    *,
+    missing: type[SmoecastError],
+    patience: Patience,
+    progress: Progress,
+    record: Callable[[Entry], None],
+) -> Entry:
+    """Fetch pieces of one file; the other parameters are those of `data.download.fetch.fetch`.
+
+    Parameters
+    ----------
+    pieces : sequence of (int, int)
+        First byte and length of each, in the order in which they will stand. Those that touch are
+        asked for together.
+
+    Raises
+    ------
+    InputError
+        The server does not have the file, sends no pieces, or the file is shorter than it should
+        be.
+    NotPublishedError, OutputError
+        As `data.download.fetch.fetch`.
+    """
+    part = Part(path.with_name(f"{path.name}.part"))
+    whole = joined(pieces)
+
+    def attempt(session: requests.Session) -> Marks:
+        marks = kept_marks(part)
+        while (ahead := _rest(whole, part.there)) is not None:
+            headers = {"Range": f"bytes={ahead[0]}-{ahead[0] + ahead[1] - 1}", **if_range(marks)}
+            with ask(session, url, headers, patience.limits.timeout_seconds, missing) as response:
+                _check(response, ahead[0], part, url)
+                if not part.there:
+                    marks = begin(response, part)
+                _receive(response, ahead[1], part, patience)
+            progress(part.there, sum(length for _, length in whole))
+        sync(part.path)
+        return marks
+
+    marks = persist(attempt, part, url, patience)
+    return settle(part, path, url, marks, record)
+
+
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the same bytes in the same order, with pieces that touch made one."""
+    whole: list[Piece] = []
+    for first, length in pieces:
+        if whole and sum(whole[-1]) == first:
+            whole[-1] = (whole[-1][0], whole[-1][1] + length)
+        else:
+            whole.append((first, length))
+    return whole
+
+
+def _rest(pieces: Sequence[Piece], there: int) -> Piece | None:
+    """Return what is missing of the piece in which a part of so many bytes ends."""
+    for first, length in pieces:
+        if there < length:
+            return first + there, length - there
+        there -= length
+    return None
+
+
+def _check(response: requests.Response, first: int, part: Part, url: str) -> None:
+    """Refuse an answer that is not the piece that was asked for."""
+    begun = part.there > 0
+    if response.status_code == 206 and content_range(response)[0] == first:
+        return
+    part.forget()
+    if begun:
+        raise TroubleError("the file on the server is another than the one begun")
+    if response.status_code == 206:
+        raise TroubleError("the server sent another part of the file than was asked for")
+    if response.status_code == 416:
+        raise InputError(f"{shown(url)}: the file is shorter than its index says: run again")
+    raise InputError(
+        f"{shown(url)}: the server sends no parts of files: use another mirror (download.url)"
+    )
+
+
+def _receive(response: requests.Response, expected: int, part: Part, patience: Patience) -> None:
+    """Append a piece as it comes, no more than was asked for."""
+    come = 0
+    while come < expected and (chunk := next_chunk(response)):
+        take(part, chunk[: expected - come])
+        come += len(chunk)
+        patience.check()
+    if come < expected:
+        raise TroubleError(f"the connection ended after {come} of {expected} bytes")

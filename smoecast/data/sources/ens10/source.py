@@ -1,0 +1,137 @@
+"""Source `ens10`: ENS-10, ECMWF's ensemble hindcasts of 1998 to 2017 for post-processing.
+
+Ashkboos et al. (2022), arXiv 2206.14786. 105 files for each kind of field, pressure levels and
+surface, one for every Monday and Thursday of 2018; each holds the forecasts of 20 years from that
+day of the year, 10 members, 0, 24 and 48 h, 361 x 720 points, in GRIB 1. A file is sifted as it
+comes (`data.download.grib_filter`), so that only the messages of the wanted channels and lead times
+ever reach the disk; they become mean and spread, or stay as members, and what came is deleted.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from smoecast import console
+from smoecast.config.run import Config
+from smoecast.data.download.collect import Hooks
+from smoecast.data.download.grib_filter import GribSieve
+from smoecast.data.download.remote_file import About, Offer, Remote, shown
+from smoecast.data.download.retry import Patience
+from smoecast.data.sources.ens10 import reduce
+from smoecast.data.sources.ens10.reduce import Wish
+from smoecast.disk.atomic import staging
+from smoecast.errors import ConfigError
+from smoecast.fields.times import iso
+
+ABOUT = About(
+    name="ens10",
+    what="ENS-10: ECMWF ensemble hindcasts 1998 to 2017, 10 members, 0, 24, 48 h, 0.5 degrees",
+    size="3.4 GB a start date at the surface, 24 GB on levels, 105 dates; 1 GB or less of it stays",
+    licence="CC BY 4.0; attribution: ECMWF, ENS-10 (Ashkboos et al. 2022, arXiv 2206.14786)",
+    needs="nothing (postprocess.source)",
+)
+NEWER = "https://object-store.os-api.cci1.ecmwf.int/maelstrom-ap4"
+OLDER = "https://storage.ecmwf.europeanweather.cloud/MAELSTROM_AP4"
+LEVELS = (10, 50, 100, 200, 300, 400, 500, 700, 850, 925, 1000)
+STEPS = (0, 24, 48)
+_ON_LEVELS = ("z", "t", "q", "w", "u", "v")
+"""Divergence is there too; smoecast has no name for it."""
+_SURFACE = ("sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt")
+_OFFER = Offer("ens10", _ON_LEVELS, _SURFACE, LEVELS, key="postprocess.channels")
+_BYTES = {"pl": 24_000_000_000, "sfc": 3_400_000_000}
+_MONDAY, _THURSDAY = 0, 3
+_YEAR = (date(2018, 1, 1) + timedelta(days) for days in range(365))
+DATES = tuple(day for day in _YEAR if day.weekday() in (_MONDAY, _THURSDAY))
+"""The 105 start dates, by which the files are named."""
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the files that hold the channels of a run.
+
+    Raises
+    ------
+    ConfigError
+        A channel or a lead time is not in this data.
+    """
+    base = config.download.url or NEWER
+    return [_remote(wish, base) for wish in _wishes(config)]
+
+
+def _wishes(config: Config) -> list[Wish]:
+    """Return what is wanted of each file."""
+    settings = config.postprocess
+    strange = sorted(set(settings.lead_hours) - set(STEPS))
+    if strange:
+        raise ConfigError(
+            f"postprocess.lead_hours names {strange[0]}, but source ens10 has 0, 24 and 48 h"
+        )
+    kinds: dict[str, list[str]] = {}
+    for channel in settings.channels:
+        kinds.setdefault(_kind(channel), []).append(channel)
+    months = settings.ens10.months or range(1, 13)
+    return [
+        Wish(kind, day, tuple(sorted(kinds[kind])), settings.lead_hours, settings.ens10.keep)
+        for day in DATES
+        if day.month in months
+        for kind in sorted(kinds)
+    ]
+
+
+def _kind(name: str) -> str:
+    """Return in which kind of file a channel is."""
+    return "sfc" if _OFFER.channel(name).level is None else "pl"
+
+
+def _remote(wish: Wish, base: str) -> Remote:
+    """Return the file of a wish; its name tells other wishes of the same file apart."""
+    text = f"{wish.channels} {wish.lead_hours}"
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    suffix = "nc" if wish.keep == "statistics" else "grib"
+    day = wish.day.strftime("%Y%m%d")
+    return Remote(
+        name=f"output.{wish.kind}.{day}.{mark}",
+        url=f"{base.rstrip('/')}/output.{wish.kind}.{day}",
+        about=_BYTES[wish.kind],
+        gives=(f"ens10_{wish.kind}_{day}_{mark}.{suffix}",),
+    )
+
+
+def _places(remote: Remote, patience: Patience) -> list[Remote]:
+    """Return the file at its newer and at its older address; a mirror has no other one."""
+    if not remote.url.startswith(NEWER):
+        return [remote]
+    older = f"{OLDER}{remote.url.removeprefix(NEWER)}"
+    return [remote, Remote(remote.name, older, about=remote.about, gives=remote.gives)]
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch: two addresses to try, messages to sift and to reduce."""
+    wishes = {_remote(wish, "").name: wish for wish in _wishes(config)}
+
+    def part(path: Path, remote: Remote) -> GribSieve:
+        wish, what = wishes[remote.name], shown(remote.url)
+        return GribSieve(path, lambda message, number: wish.wants(message, number, what), what)
+
+    def inspect(path: Path, remote: Remote) -> dict[str, Any]:
+        wish = wishes[remote.name]
+        missing = reduce.missing(path, wish, shown(remote.url))
+        for start, messages in missing.items():
+            more = f" and {len(messages) - 1} more of that start" if len(messages) > 1 else ""
+            console.say(
+                f"{shown(remote.url)}: {messages[0]}{more} missing: {iso(start)} is left out"
+            )
+        return {
+            "licence": ABOUT.licence,
+            "channels": wish.channels,
+            "lead_hours": wish.lead_hours,
+            "missing": [message for messages in missing.values() for message in messages],
+        }
+
+    def unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
+        (name,) = remote.gives
+        with staging(path.with_name(name)) as part:
+            yield name, reduce.make(path, wishes[remote.name], part)
+
+    return Hooks(locate=_places, part=part, inspect=inspect, unpack=unpack)

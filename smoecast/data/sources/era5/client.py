@@ -1,0 +1,157 @@
+"""The Climate Data Store as its own client speaks to it: account, calls, refusals.
+
+Protocol and account are those of `ecmwf-datastores-client`; its own retries (500 times 120 s) and
+downloads (in place, checked by size only) are not used: `data.download.retry` and
+`data.download.fetch` are.
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+
+from smoecast import console
+from smoecast.data.download.retry import Patience
+from smoecast.disk.atomic import named
+from smoecast.errors import ConfigError, InputError, NotPublishedError
+
+if TYPE_CHECKING:
+    from ecmwf.datastores import Client
+    from ecmwf.datastores import Remote as Job
+
+T = TypeVar("T")
+URL = "https://cds.climate.copernicus.eu/api"
+_AGAIN = (408, 429, 500, 502, 503, 504)
+_LATE = ("not available yet", "not yet available")
+
+
+def account() -> tuple[str, str]:
+    """Return address and key of the store, from the environment or from a file at home.
+
+    First ``ECMWF_DATASTORES_URL`` and ``_KEY``, then ``CDSAPI_URL`` and ``_KEY``, then the files
+    ``~/.cdsapirc`` (or ``$CDSAPI_RC``) and ``~/.ecmwfdatastoresrc``.
+
+    Raises
+    ------
+    ConfigError
+        There is no key in any of them.
+    """
+    for prefix in ("ECMWF_DATASTORES", "CDSAPI"):
+        if key := os.environ.get(f"{prefix}_KEY"):
+            return os.environ.get(f"{prefix}_URL", URL), key
+    for name in (os.environ.get("CDSAPI_RC", "~/.cdsapirc"), "~/.ecmwfdatastoresrc"):
+        path = named(name)
+        if path.is_file():
+            pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+            found = {key.strip(): value.strip() for key, value in pairs}
+            if found.get("key"):
+                return found.get("url", URL), found["key"]
+    raise ConfigError(
+        "source era5 needs an account of the Copernicus Climate Data Store: put `url` and `key` "
+        "of your profile page there into ~/.cdsapirc"
+    )
+
+
+def open_client(patience: Patience) -> "Client":
+    """Open the store with the real client, its own retries switched off.
+
+    Raises
+    ------
+    ConfigError
+        The client is not installed, or there is no account.
+    """
+    try:
+        from ecmwf.datastores import Client  # noqa: PLC0415  # an optional extra
+    except ImportError:
+        raise ConfigError(
+            "source era5 needs the client of the Climate Data Store: pip install smoecast[download]"
+        ) from None
+    url, key = account()
+    with warnings.catch_warnings():
+        # it warns where the store's message board does not answer, which nobody needs
+        warnings.simplefilter("ignore", UserWarning)
+        return Client(
+            url=url,
+            key=key,
+            timeout=patience.limits.timeout_seconds,
+            progress=False,
+            cleanup=False,
+            maximum_tries=1,
+        )
+
+
+def asked(call: Callable[[], T], name: str, patience: Patience) -> T:
+    """Call the client until it answers, within the patience of the download.
+
+    Raises
+    ------
+    InputError
+        The store refuses (`name` says for which file), or does not answer for too long.
+    ConfigError
+        The store refuses the key.
+    """
+    failures, since = 0, time.monotonic()
+    while True:
+        rest = None
+        try:
+            return call()
+        except requests.exceptions.SSLError:
+            raise InputError(
+                f"{name}: the certificate of the Climate Data Store is not trusted: set "
+                "REQUESTS_CA_BUNDLE to your own certificates if a proxy stands in between"
+            ) from None
+        except requests.HTTPError as error:
+            response = error.response
+            if response is None or response.status_code not in _AGAIN:
+                raise _refused(response, name) from None
+            why = f"the Climate Data Store answers {response.status_code}"
+            text = response.headers.get("Retry-After", "")
+            rest = float(text) if text.isdigit() else None
+        except (requests.ConnectionError, requests.Timeout):
+            why = "no connection to the Climate Data Store"
+        failures += 1
+        waited = patience.wait(failures, f"{name}: {why}", since, rest)
+        console.say(f"{name}: {why}; waited {waited:.1f} s, trying again")
+        since = time.monotonic()
+
+
+def _refused(response: requests.Response | None, name: str) -> ConfigError | InputError:
+    words = _words(response)
+    status = response.status_code if response is not None else "nothing"
+    if status == 401:
+        return ConfigError(
+            f"the Climate Data Store refuses the key ({words}): copy it anew from your profile "
+            "page to ~/.cdsapirc"
+        )
+    return InputError(f"{name}: the Climate Data Store answers {status} ({words})")
+
+
+def _words(response: requests.Response | None) -> str:
+    """Return what the store says of a refusal, in one line."""
+    if response is None:
+        return "without a reason"
+    try:
+        said = response.json()
+        text = " ".join(str(said[key]) for key in ("title", "detail", "traceback") if key in said)
+    except (ValueError, TypeError):
+        text = ""
+    return " ".join(text.split())[:300] or response.reason
+
+
+def failure(job: "Job", name: str, status: str) -> InputError | NotPublishedError:
+    """Return why the store made nothing of a request."""
+    from ecmwf.datastores.processing import ProcessingFailedError  # noqa: PLC0415
+
+    words = status
+    try:
+        job.get_results()
+    except requests.HTTPError as error:
+        words = _words(error.response)
+    except (ProcessingFailedError, requests.RequestException) as error:
+        words = " ".join(str(error).split())[:300]
+    if any(phrase in words for phrase in _LATE):
+        return NotPublishedError(f"{name} is not published yet: try later ({words})")
+    return InputError(f"{name}: the Climate Data Store could not serve the request ({words})")

@@ -1,0 +1,113 @@
+"""Source `ncep`: NCEP/NCAR Reanalysis 1 from NOAA PSL, yearly NetCDF over plain https.
+
+Global, 2.5 degrees, 6-hourly since 1948, no account: the quickest way to train on real weather.
+Kalnay et al. (1996), doi:10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from smoecast.config.run import Config
+from smoecast.data.download.collect import Hooks, check_netcdf
+from smoecast.data.download.remote_file import About, Remote
+from smoecast.errors import ConfigError
+from smoecast.names import Channel, parse_channel
+
+ABOUT = About(
+    name="ncep",
+    what="NCEP/NCAR Reanalysis 1, global, 2.5 degrees, 6-hourly since 1948",
+    size="0.5 GB a year and variable on levels, 31 MB a year at the surface",
+    licence="NOAA, US Government work; cite Kalnay et al. 1996",
+    needs="nothing",
+)
+URL = "https://downloads.psl.noaa.gov/Datasets/ncep.reanalysis"
+FIRST_YEAR = 1948
+STEP_HOURS = 6
+_POINTS = 73 * 144
+_LEVELS = (10, 20, 30, 50, 70, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The yearly files of one variable."""
+
+    folder: str
+    name: str
+    levels: tuple[int, ...] = ()
+
+
+_FROM_300, _FROM_100 = _LEVELS[9:], _LEVELS[5:]
+_SERIES = {
+    "z": _Series("pressure", "hgt", _LEVELS),
+    "t": _Series("pressure", "air", _LEVELS),
+    "u": _Series("pressure", "uwnd", _LEVELS),
+    "v": _Series("pressure", "vwnd", _LEVELS),
+    "q": _Series("pressure", "shum", _FROM_300),
+    "r": _Series("pressure", "rhum", _FROM_300),
+    "w": _Series("pressure", "omega", _FROM_100),
+    "tsig995": _Series("surface", "air.sig995"),
+    "msl": _Series("surface", "slp"),
+    "sp": _Series("surface", "pres.sfc"),
+}
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the yearly files that hold the channels of a run.
+
+    Raises
+    ------
+    ConfigError
+        A channel, a year or the spacing in time is not in this data.
+    """
+    data = config.data
+    if data.step_hours % STEP_HOURS:
+        raise ConfigError(
+            f"data.step_hours = {data.step_hours}, but source ncep has a time every "
+            f"{STEP_HOURS} h: take a multiple"
+        )
+    early = [year for year in data.years if year < FIRST_YEAR]
+    if early:
+        raise ConfigError(f"data.years names {early[0]}, but source ncep begins in {FIRST_YEAR}")
+    if data.constants:
+        raise ConfigError("source ncep has no constants: leave data.constants empty")
+    series = dict.fromkeys(_series(channel) for channel in data.channels)
+    base = (config.download.url or URL).rstrip("/")
+    return [_remote(base, one, year) for one in series for year in sorted(set(data.years))]
+
+
+def _series(name: str) -> _Series:
+    channel = parse_channel(name)
+    found = _SERIES.get(channel.variable.name) if channel else None
+    if channel is None or found is None:
+        have = " ".join(key + ("<level>" if s.levels else "") for key, s in _SERIES.items())
+        raise ConfigError(f"data.channels names {name}, which source ncep lacks; it has {have}")
+    _check_level(channel, found)
+    return found
+
+
+def _check_level(channel: Channel, series: _Series) -> None:
+    if channel.level is not None and channel.level not in series.levels:
+        raise ConfigError(
+            f"data.channels names {channel.name}, but source ncep has {channel.variable.name} at "
+            f"{' '.join(map(str, series.levels))} hPa"
+        )
+
+
+def _remote(base: str, series: _Series, year: int) -> Remote:
+    name = f"{series.name}.{year}.nc"
+    whole = date(year + 1, 1, 15)
+    times = 366 * 24 // STEP_HOURS
+    return Remote(
+        name=name,
+        url=f"{base}/{series.folder}/{name}",
+        about=2 * times * max(1, len(series.levels)) * _POINTS,
+        # the file of a running year is appended to; the last days come early in January
+        published=whole,
+        final=whole,
+        grows=True,
+    )
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch: a look at the first bytes."""
+    return Hooks(inspect=check_netcdf)

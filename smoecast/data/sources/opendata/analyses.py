@@ -1,0 +1,125 @@
+"""Source `opendata`: the newest analysis of ECMWF's real-time open data, for forecasts of today.
+
+Step 0 of the high-resolution run (stream oper), 0.25 degrees, GRIB, of the newest start that is
+published, and of the starts before it that a sample's history needs.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smoecast.config.run import Config
+from smoecast.data.download.collect import Hooks, today
+from smoecast.data.download.remote_file import About, Remote
+from smoecast.data.sources.opendata import runs
+from smoecast.data.sources.opendata.runs import URL, Want, Wish
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields.read.grib.index import index
+from smoecast.names import parse_channel
+
+LICENCE = "CC BY 4.0; (C) ECMWF, https://www.ecmwf.int: name ECMWF as the source"
+ABOUT = About(
+    name="opendata",
+    what="ECMWF real-time open data: the newest analysis, 0.25 degrees, every 6 hours",
+    size="about 0.6 MB a field",
+    licence=LICENCE,
+    needs="pip install smoecast[download]",
+)
+STEP_HOURS = 6
+LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+_ON_LEVELS = ("z", "t", "u", "v", "q", "r", "w")
+SINGLE = ("t2m", "d2m", "u10", "v10", "msl", "sp", "skt", "tcc", "tcwv")
+ACCUMULATED = ("tp", "ssrd", "strd")
+"""From the start on, so not there at step 0."""
+_CONSTANTS = ("orography", "lsm")
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the files of the newest analysis, or an estimate of them before the survey.
+
+    Raises
+    ------
+    ConfigError
+        A channel or a spacing in time is not in this data.
+    InputError
+        The newest run lacks a channel.
+    """
+    return runs.remotes(_wish(config), config.raw, 1)
+
+
+def _wish(config: Config) -> Wish:
+    step = config.data.step_hours
+    if step % STEP_HOURS or 24 % step:
+        raise ConfigError(
+            f"data.step_hours = {step}, but source opendata has an analysis every {STEP_HOURS} h: "
+            "take 6, 12 or 24"
+        )
+    channels = (*config.data.channels, *config.data.constants)
+    check_channels(channels, "data.channels", (*SINGLE, *_CONSTANTS))
+    hours = range(0, max(config.sample.history_hours) + 1, step)
+    wants = tuple(Want("oper", "fc", 0, before) for before in hours)
+    return Wish(config.download.url.rstrip("/") or URL, wants, channels, step)
+
+
+def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> None:
+    """Refuse a channel that these runs do not have.
+
+    Raises
+    ------
+    ConfigError
+        It names the channel and what there is.
+    """
+    for name in names:
+        channel = parse_channel(name)
+        short = channel.variable.name if channel else ""
+        if channel is None or short not in (*_ON_LEVELS, *single):
+            have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + list(single))
+            raise ConfigError(f"{key} names {name}, which source opendata lacks; it has {have}")
+        if channel.level is not None and channel.level not in LEVELS:
+            raise ConfigError(
+                f"{key} names {name}, but source opendata has {short} at "
+                f"{' '.join(map(str, LEVELS))} hPa"
+            )
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch: look for the newest run before, count messages after."""
+    return around(_wish(config), config.raw)
+
+
+def around(wish: Wish, folder: Path) -> Hooks:
+    """Return what is done around a fetch of these files."""
+    return Hooks(
+        survey=partial(runs.survey, wish),
+        locate=lambda remote, patience: [runs.later(remote, today())],
+        inspect=lambda path, remote: _inspect(path, remote, wish, folder),
+    )
+
+
+def _inspect(path: Path, remote: Remote, wish: Wish, folder: Path) -> dict[str, Any]:
+    """Walk the messages: those that the index promised, and no others.
+
+    Raises
+    ------
+    InputError
+        A message is broken, missing, or another one; the index is not trusted any more.
+    """
+    try:
+        messages, others = index(path)
+        found = {(m.channel, m.member) for m in messages}
+        if (
+            others
+            or len(found) != len(remote.pieces)
+            or {c for c, _ in found} != set(wish.channels)
+        ):
+            raise InputError(
+                f"{remote.name}: {len(found)} of {len(remote.pieces)} messages that came are those "
+                "that the index promised: run again"
+            )
+    except InputError:
+        runs.doubt(folder, wish)
+        raise
+    start = min(m.init_time for m in messages)
+    members = len({m.member for m in messages})
+    return {"licence": LICENCE, "start": f"{start}", "members": members, "fields": len(messages)}

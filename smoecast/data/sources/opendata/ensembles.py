@@ -1,0 +1,74 @@
+"""Source `opendata` of ensembles: the newest ENS of ECMWF's real-time open data.
+
+Stream enfo, 0.25 degrees, GRIB, one file a lead time: 50 perturbed members, and the control where
+the file has it. Since IFS cycle 50r1 (12 May 2026) the control is the high-resolution run and no
+longer stands in these files.
+"""
+
+from pathlib import Path
+
+from smoecast.config.run import Config
+from smoecast.data.download.collect import Hooks
+from smoecast.data.download.remote_file import ENSEMBLES, About, Remote
+from smoecast.data.sources.opendata import runs
+from smoecast.data.sources.opendata.analyses import (
+    ACCUMULATED,
+    LICENCE,
+    SINGLE,
+    STEP_HOURS,
+    around,
+    check_channels,
+)
+from smoecast.data.sources.opendata.runs import URL, Want, Wish
+from smoecast.errors import ConfigError
+
+ABOUT = About(
+    name="opendata",
+    what="ECMWF real-time open data: the newest ENS, 50 members, 0.25 degrees, to 15 days ahead",
+    size="about 30 MB a field and lead time",
+    licence=LICENCE,
+    needs="pip install smoecast[download]; postprocess.source: opendata",
+)
+MEMBERS = 51
+STEPS = (*range(0, 145, 3), *range(150, 361, 6))
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the files of the newest ensemble, or an estimate of them before the survey.
+
+    Raises
+    ------
+    ConfigError
+        A channel or a lead time is not in this data.
+    InputError
+        The newest run lacks a channel, or a member of it.
+    """
+    return runs.remotes(_wish(config), _folder(config), MEMBERS)
+
+
+def _wish(config: Config) -> Wish:
+    wanted = config.postprocess
+    check_channels(wanted.channels, "postprocess.channels", (*SINGLE, *ACCUMULATED))
+    odd = [hours for hours in wanted.lead_hours if hours not in STEPS]
+    if odd:
+        raise ConfigError(
+            f"postprocess.lead_hours names {odd[0]}, but source opendata has every 3 h up to 144 "
+            "and every 6 h up to 360"
+        )
+    sums = [name for name in wanted.channels if name in ACCUMULATED]
+    if sums and 0 in wanted.lead_hours:
+        raise ConfigError(
+            f"postprocess.lead_hours names 0, when {sums[0]} has not begun: leave it out"
+        )
+    wants = tuple(Want("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
+    url = config.download.url.rstrip("/") or URL
+    return Wish(url, wants, wanted.channels, STEP_HOURS)
+
+
+def _folder(config: Config) -> Path:
+    return config.raw / ENSEMBLES
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch: look for the newest run before, count messages after."""
+    return around(_wish(config), _folder(config))

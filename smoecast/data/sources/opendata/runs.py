@@ -1,0 +1,226 @@
+"""Runs of ECMWF's real-time open data: which is the newest one, and where its messages are.
+
+Every GRIB file of a run has an index beside it, one JSON line a message with its first byte and its
+length; the newest run is the one whose indexes are there. Addresses are those of the client
+`ecmwf-opendata`; the bytes come by our own fetcher (docs/decisions/0010-open-data.md).
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from smoecast import console
+from smoecast.data.download.collect import Hooks, collect
+from smoecast.data.download.remote_file import Remote, shown
+from smoecast.data.download.retry import Limits
+from smoecast.data.sources.opendata.index import lines_of, select
+from smoecast.disk.atomic import write_atomic
+from smoecast.errors import ConfigError, InputError, NotPublishedError
+
+URL = "https://data.ecmwf.int/forecasts"
+KEPT_HOURS = 72
+"""How far back a run is looked for; the archive keeps a few days."""
+MESSAGE_BYTES = 600_000
+"""Of one field at 0.25 degrees, about."""
+_NEWEST = "opendata.json"
+
+
+@dataclass(frozen=True)
+class Want:
+    """One file of a run.
+
+    Attributes
+    ----------
+    stream, kind : str
+        ``oper`` and ``fc``, or ``enfo`` and ``ef``.
+    step : int
+        Hours ahead.
+    before : int
+        Hours by which the run is older than the newest one.
+    """
+
+    stream: str
+    kind: str
+    step: int
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of the newest run.
+
+    Attributes
+    ----------
+    url : str
+        Where the runs are.
+    wants : tuple of Want
+        All of which must be there.
+    channels : tuple of str
+        Of each.
+    every_hours : int
+        Starts that may be taken: multiples of this from midnight UTC.
+    """
+
+    url: str
+    wants: tuple[Want, ...]
+    channels: tuple[str, ...]
+    every_hours: int
+
+    def index_name(self, want: Want, start: datetime) -> str:
+        """Return under which name the index of a file is kept."""
+        run = start - timedelta(hours=want.before)
+        return f"opendata_{run:%Y%m%d%H}_{want.stream}_{want.step}h.index"
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+def survey(wish: Wish, folder: Path, limits: Limits) -> None:
+    """Look for the newest run that is there whole; fetch its indexes and note its start.
+
+    Raises
+    ------
+    NotPublishedError
+        None is there.
+    ConfigError
+        The client is not installed.
+    """
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight + timedelta(hours=now().hour // wish.every_hours * wish.every_hours)
+    oldest = start - timedelta(hours=KEPT_HOURS)
+    tomorrow = (now() + timedelta(days=1)).date()
+    while start >= oldest:
+        addresses = {wish.index_name(w, start): _address(wish, w, start) for w in wish.wants}
+        indexes = [
+            Remote(name, f"{address.removesuffix('.grib2')}.index", published=tomorrow)
+            for name, address in addresses.items()
+        ]
+        try:
+            collect(indexes, folder, limits, Hooks(inspect=lambda path, remote: _looked_at(path)))
+        except NotPublishedError:
+            console.say(f"the run of {start:%Y-%m-%d %H} UTC is not there yet")
+            start -= timedelta(hours=wish.every_hours)
+            continue
+        newest = {"start": start.isoformat(), "files": addresses}
+        write_atomic(folder / _NEWEST, json.dumps(newest, indent=1).encode())
+        console.say(f"the newest run is that of {start:%Y-%m-%d %H} UTC")
+        return
+    raise NotPublishedError(
+        f"{shown(wish.url)}: no run of the last {KEPT_HOURS} hours has all that is wanted: try "
+        "later"
+    )
+
+
+def _address(wish: Wish, want: Want, start: datetime) -> str:
+    try:
+        from ecmwf.opendata import client  # noqa: PLC0415  # an optional extra
+    except ImportError:
+        raise ConfigError(
+            "source opendata needs the client of ECMWF's open data: pip install smoecast[download]"
+        ) from None
+    run = start - timedelta(hours=want.before)
+    parts = {"stream": want.stream, "type": want.kind, "model": "ifs", "resol": "0p25"}
+    when = {"_yyyymmdd": f"{run:%Y%m%d}", "_H": f"{run:%H}"}
+    # runs of 06 and 18 UTC were once another stream; the client knows when
+    stream = client.Client(source=wish.url).patch_stream({**parts, **when})
+    address: str = client.HOURLY_PATTERN.format(
+        _url=wish.url,
+        _yyyymmddHHMMSS=f"{run:%Y%m%d%H}0000",
+        _stream=stream,
+        _levfile="",
+        _extension="grib2",
+        step=want.step,
+        **parts,
+        **when,
+    )
+    return address
+
+
+def _looked_at(path: Path) -> dict[str, Any]:
+    return {"messages": sum(1 for _ in lines_of(path))}
+
+
+def newest(wish: Wish, folder: Path) -> tuple[datetime, dict[str, str]] | None:
+    """Return start and addresses of the run that `survey` has found; None before it has.
+
+    None as well if it looked for other files than are wanted now.
+    """
+    with suppress(OSError, ValueError, KeyError):
+        found = json.loads((folder / _NEWEST).read_bytes())
+        start, files = datetime.fromisoformat(found["start"]), found["files"]
+        wanted = [wish.index_name(want, start) for want in wish.wants]
+        if all(name in files and (folder / name).is_file() for name in wanted):
+            return start, files
+    return None
+
+
+def remotes(wish: Wish, folder: Path, count: int) -> list[Remote]:
+    """Return the files of the newest run, or an estimate of them before the survey.
+
+    Parameters
+    ----------
+    wish : Wish
+        What is wanted.
+    folder : Path
+        Of the raw files.
+    count : int
+        Fields of a channel to expect in a file.
+
+    Raises
+    ------
+    InputError
+        The run lacks a channel or a member of it.
+    """
+    found = newest(wish, folder)
+    if found is None:
+        about = MESSAGE_BYTES * count * len(wish.channels)
+        return [
+            Remote(f"{_stem(want, 'latest')}.grib2", wish.url, about=about) for want in wish.wants
+        ]
+    start, addresses = found
+    return [_remote(wish, want, folder, start, addresses) for want in wish.wants]
+
+
+def _stem(want: Want, when: str) -> str:
+    before = f"-{want.before}h" if want.before and when == "latest" else ""
+    return f"opendata_{when}{before}_{want.stream}_{want.step}h"
+
+
+def _remote(
+    wish: Wish, want: Want, folder: Path, start: datetime, addresses: dict[str, str]
+) -> Remote:
+    index = wish.index_name(want, start)
+    try:
+        pieces = select(folder / index, want.step, wish.channels)
+    except InputError:
+        (folder / index).unlink()  # it may have been half written on the server: asked for anew
+        raise
+    mark = hashlib.sha256(json.dumps(pieces).encode()).hexdigest()[:8]
+    run = start - timedelta(hours=want.before)
+    size = sum(length for _, length in pieces)
+    return Remote(
+        name=f"{_stem(want, f'{run:%Y%m%d%H}')}_{mark}.grib2",
+        url=addresses[index],
+        size=size,
+        about=size,
+        pieces=tuple(pieces),
+    )
+
+
+def later(remote: Remote, day: date) -> Remote:
+    """Return the file as one that may still come: a mirror may have its index first."""
+    return replace(remote, published=day + timedelta(days=1))
+
+
+def doubt(folder: Path, wish: Wish) -> None:
+    """Throw the indexes of the newest run away: what they promise is not what came."""
+    found = newest(wish, folder)
+    if found is not None:
+        for want in wish.wants:
+            (folder / wish.index_name(want, found[0])).unlink(missing_ok=True)

@@ -1,0 +1,110 @@
+"""Times and levels of a variable that have no value anywhere, found chunk by chunk."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoecast.errors import InputError
+from smoecast.fields.read.zarr.array import ZarrArray
+from smoecast.names import variable_of
+
+HORIZONTAL = ("latitude", "longitude")
+"""Dimensions of one field; every other one counts fields."""
+
+
+def empty_places(array: ZarrArray, block: NDArray[Any], index: tuple[int, ...]) -> list[list[int]]:
+    """Return the fields of which a chunk has no value.
+
+    Parameters
+    ----------
+    array : ZarrArray
+        The variable.
+    block : (*chunks) floating
+        Values of one chunk, filled up to its full size at the ends of the array.
+    index : tuple of int
+        Which chunk.
+
+    Returns
+    -------
+    list of list of int
+        For each its indices along the dimensions that are not horizontal.
+    """
+    begins = [i * n for i, n in zip(index, array.chunks, strict=True)]
+    inside = tuple(slice(0, n - b) for n, b in zip(array.shape, begins, strict=True))
+    outer = [axis for axis, d in enumerate(array.dimensions) if d not in HORIZONTAL]
+    flat = tuple(axis for axis in range(block.ndim) if axis not in outer)
+    empty = _is_missing(block[inside], array.described.get("fill_value")).all(axis=flat)
+    places = np.argwhere(empty) + np.array([begins[axis] for axis in outer], dtype=np.intp)
+    found: list[list[int]] = places.tolist()
+    return found
+
+
+def _is_missing(values: NDArray[Any], fill: object) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = np.isnan(values)
+    if isinstance(fill, int | float):
+        missing |= values == fill
+    return missing
+
+
+def everywhere(array: ZarrArray, counts: Counter[tuple[int, ...]]) -> list[dict[str, int]]:
+    """Return the fields that are empty in every chunk that covers the Earth.
+
+    Parameters
+    ----------
+    array : ZarrArray
+        The variable.
+    counts : Counter
+        For each place of `empty_places`, in how many chunks.
+    """
+    outer = [d for d in array.dimensions if d not in HORIZONTAL]
+    sides = zip(array.dimensions, array.shape, array.chunks, strict=True)
+    tiles = np.prod([-(-size // chunk) for d, size, chunk in sides if d in HORIZONTAL])
+    return [dict(zip(outer, place, strict=True)) for place, n in counts.items() if n == tiles]
+
+
+def refuse_empty_days(
+    store: str,
+    name: str,
+    empty: Sequence[dict[str, int]],
+    times: NDArray[np.datetime64],
+    levels: NDArray[Any],
+    years: Sequence[int],
+    wanted: Sequence[int],
+) -> None:
+    """Refuse a day on which every field of a wanted level is empty.
+
+    Parameters
+    ----------
+    store, name : str
+        Of the group and of the variable in it.
+    empty : sequence of dict
+        Fields without a value, by their indices, from `everywhere`.
+    times, levels : (T,) datetime64, (L,)
+        Axes of the group; days outside `years` do not matter.
+    wanted : sequence of int
+        Levels in hPa; none for a variable without levels.
+
+    Raises
+    ------
+    InputError
+        It names the channel and the day; a constant without any value is refused as well.
+    """
+    variable = variable_of(name)
+    short = variable.name if variable else name
+    if any(not place for place in empty):
+        raise InputError(f"{store}: {short} has no value anywhere: leave it out")
+    days, day_of = np.unique(times.astype("datetime64[D]"), return_inverse=True)
+    for level in wanted or (None,):
+        there = np.ones(len(times), dtype=bool)
+        there[[p["time"] for p in empty if level is None or levels[p["level"]] == level]] = False
+        gone = days[np.bincount(day_of, weights=there, minlength=len(days)) == 0]
+        bad = [day for day in gone if int(str(day)[:4]) in years]
+        if bad:
+            more = f" (and {len(bad) - 1} more days)" if len(bad) > 1 else ""
+            raise InputError(
+                f"{store}: {short}{level or ''} has no value anywhere on {bad[0]}{more}: leave the "
+                "year or the channel out, or remove the folder once the store has been mended"
+            )

@@ -1,0 +1,115 @@
+"""Source `weatherbench2`: ERA5 of WeatherBench 2 at 5.625 degrees, chunks of a public Zarr store.
+
+Rasp et al. (2024), doi:10.1029/2023MS004019. The same grid as WeatherBench 1, but 6-hourly and
+regridded conservatively: scores are not interchangeable. The store lies in Google Cloud Storage
+and is read without an account, each chunk an object that plain https serves.
+
+What is kept is a part of that group, still a Zarr group (`data.sources.weatherbench2.zarr_subset`):
+every object is fetched, resumed, verified and recorded like any file, once, by the one fetcher.
+NetCDF made of the chunks would need every chunk twice on disk and those at a year's end twice over
+the network.
+"""
+
+from datetime import date
+from functools import partial
+
+from smoecast.config.run import Config
+from smoecast.data.download.collect import Hooks
+from smoecast.data.download.remote_file import About, Offer, Remote
+from smoecast.data.sources.weatherbench2 import zarr_subset
+from smoecast.data.sources.weatherbench2.zarr_subset import Wish
+from smoecast.errors import ConfigError
+from smoecast.fields.derived import needed
+from smoecast.names import variable_of
+
+ABOUT = About(
+    name="weatherbench2",
+    what="WeatherBench 2: ERA5 at 5.625 degrees, 32 x 64 points, 6-hourly 1959 to 2022",
+    size="about 9 MB a year and field, 110 MB a year and variable on all 13 levels",
+    licence="CC BY 4.0; contains modified Copernicus Climate Change Service information (ERA5)",
+    needs="nothing",
+)
+URL = "https://storage.googleapis.com/weatherbench2/datasets/era5"
+STORE = "1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
+YEARS = range(1959, 2023)
+STEP_HOURS = 6
+LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+_ON_LEVELS = ("z", "t", "u", "v", "q", "w")
+_SINGLE = ("t2m", "u10", "v10", "ws10", "msl", "sp", "tcc", "tcwv", "tisr", "tp6h")
+_CONSTANTS = ("orography", "lsm", "slt")
+_OFFER = Offer("weatherbench2", _ON_LEVELS, (*_SINGLE, *_CONSTANTS), LEVELS)
+_FIELD_BYTES = 5_800
+"""Of one field, compressed: about 0.7 of its 32 x 64 float32."""
+
+
+def list_files(config: Config) -> list[Remote]:
+    """Return the objects that hold the channels of a run, or an estimate before the survey.
+
+    Raises
+    ------
+    ConfigError
+        A channel, a year or the spacing in time is not in this data.
+    InputError
+        What the survey brought is damaged, or the store has changed.
+    """
+    wish = _wish(config)
+    if zarr_subset.is_surveyed(config.raw, wish):
+        return zarr_subset.remotes(config.raw, wish)
+    days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in wish.years)
+    return [
+        Remote(
+            name=f"{STORE}/{name}",
+            url=f"{wish.url}/{name}",
+            about=_FIELD_BYTES * _fields(name, days * 24 // STEP_HOURS),
+        )
+        for name in wish.levels
+    ]
+
+
+def _fields(name: str, times: int) -> int:
+    """Return how many fields of a variable come: all of its levels share a chunk."""
+    variable = variable_of(name)
+    assert variable is not None  # `_OFFER` has parsed it
+    if variable.vertical == "constant":
+        return 1
+    return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
+
+
+def _wish(config: Config) -> Wish:
+    """Return what is wanted of the store."""
+    data = config.data
+    if data.step_hours % STEP_HOURS:
+        raise ConfigError(
+            f"data.step_hours = {data.step_hours}, but source weatherbench2 has a time every "
+            f"{STEP_HOURS} h: take a multiple"
+        )
+    outside = [year for year in data.years if year not in YEARS]
+    if outside:
+        raise ConfigError(
+            f"data.years names {outside[0]}, but source weatherbench2 has {YEARS[0]} to {YEARS[-1]}"
+        )
+    names = needed((*data.channels, *data.constants), _OFFER.has)
+    channels = [_OFFER.channel(name) for name in names]
+    levels: dict[str, set[int]] = {}
+    for channel in channels:
+        own = levels.setdefault(channel.variable.cds_name, set())
+        own.update([channel.level] if channel.level is not None else [])
+    base = (config.download.url or URL).rstrip("/")
+    years = tuple(sorted(set(data.years)))
+    return Wish(
+        STORE, f"{base}/{STORE}", years, {name: tuple(sorted(own)) for name, own in levels.items()}
+    )
+
+
+def hooks(config: Config) -> Hooks:
+    """Return what is done around a fetch.
+
+    The metadata of the store come first; every chunk is decoded once, as it comes; all chunks
+    together must have values on every day.
+    """
+    wish = _wish(config)
+    return Hooks(
+        survey=partial(zarr_subset.survey, wish),
+        inspect=lambda path, remote: zarr_subset.inspect(path, remote, config.raw, wish),
+        opened=lambda paths: [zarr_subset.opened(config.raw, wish)],
+    )

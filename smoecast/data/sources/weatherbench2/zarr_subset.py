@@ -1,0 +1,275 @@
+"""A part of a remote Zarr v2 group on this disk: variables, levels and years of it, no more.
+
+The folder is a Zarr group by itself, with the chunks of the remote one under their own names, so a
+year that is added later brings only its own chunks. Its metadata come last, once every chunk is
+there and looked at; they name the years and levels (`fields.read.zarr.open`), and a digest of all
+chunks, so that they stand for the whole content. An absent chunk, which Zarr takes for missing
+values, is refused, as is a day without any value: public stores have had both by mistake.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.data.download.collect import Hooks, collect
+from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.remote_file import Remote
+from smoecast.data.download.retry import Limits
+from smoecast.data.sources.weatherbench2.empty_days import (
+    HORIZONTAL,
+    empty_places,
+    everywhere,
+    refuse_empty_days,
+)
+from smoecast.disk.atomic import write_atomic
+from smoecast.disk.confine import confine
+from smoecast.errors import InputError
+from smoecast.fields.read.zarr.array import METADATA, ZarrArray
+from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
+from smoecast.fields.read.zarr.open import PART
+from smoecast.fields.times import as_ns
+
+_COMPRESSED = 0.7
+"""Of the size in memory, about."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a group.
+
+    Attributes
+    ----------
+    store : str
+        Its name, and that of the folder here.
+    url : str
+        Where it is.
+    years : tuple of int
+    levels : dict
+        Variable, by its name in the group, to pressures in hPa; none for one without levels.
+    """
+
+    store: str
+    url: str
+    years: tuple[int, ...]
+    levels: dict[str, tuple[int, ...]]
+
+    @property
+    def theirs(self) -> str:
+        """File beside the folder with the metadata of the whole group, wrong for the part."""
+        return f"{self.store}.json"
+
+    @property
+    def all_levels(self) -> tuple[int, ...]:
+        """Every level that is fetched, of all variables that have levels."""
+        return tuple(sorted({level for own in self.levels.values() for level in own}))
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Times and levels of the remote group, and which are wanted."""
+
+    time: NDArray[np.datetime64]
+    level: NDArray[Any]
+    wanted: dict[str, NDArray[np.intp]]
+
+
+def survey(wish: Wish, folder: Path, limits: Limits) -> None:
+    """Fetch the metadata of the group and its coordinates.
+
+    Raises
+    ------
+    InputError
+        The group lacks a variable or a level, or is none.
+    """
+    theirs = Remote(wish.theirs, f"{wish.url}/{METADATA}")
+    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _accepted(path)))
+    _check_has(_arrays(folder, wish), wish)
+    look = partial(inspect, folder=folder, wish=wish)
+    collect(_coordinates(folder, wish), folder, limits, Hooks(inspect=look))
+    lacks = set(wish.all_levels) - set(_axes(folder, wish).level.tolist())
+    if lacks:
+        raise InputError(f"{wish.store}: the store has no level {min(lacks)} hPa any more")
+
+
+def _accepted(path: Path) -> dict[str, Any]:
+    arrays_of(path)
+    return {}
+
+
+def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
+    for name in wish.levels:
+        if name not in arrays:
+            raise InputError(
+                f"{wish.store}: the store has no {name}: leave it out of data.channels; it has "
+                f"{' '.join(sorted(arrays))}"
+            )
+        dimensions = set(arrays[name].dimensions)
+        others = ({"time", "level"},) if wish.levels[name] else ({"time"}, set())
+        placed = dimensions | {"time"} <= set(arrays) and set(HORIZONTAL) <= dimensions
+        if not placed or dimensions - set(HORIZONTAL) not in others:
+            raise InputError(
+                f"{wish.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
+                "not all of which are places, times or levels"
+            )
+
+
+def _arrays(folder: Path, wish: Wish) -> dict[str, ZarrArray]:
+    path = folder / wish.theirs
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: Path, mtime_ns: int) -> dict[str, ZarrArray]:
+    return arrays_of(path)
+
+
+def is_surveyed(folder: Path, wish: Wish) -> bool:
+    """Whether the files of the group can be listed without asking the network."""
+    if not (folder / wish.theirs).is_file():
+        return False
+    _check_has(_arrays(folder, wish), wish)
+    return all((folder / remote.name).is_file() for remote in _coordinates(folder, wish))
+
+
+def _coordinates(folder: Path, wish: Wish) -> list[Remote]:
+    arrays = _arrays(folder, wish)
+    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
+    names.setdefault("time")
+    return [
+        _remote(wish, arrays[name], index, "coordinates")
+        for name in names
+        for index in arrays[name].chunk_indices({})
+    ]
+
+
+def _remote(wish: Wish, array: ZarrArray, index: tuple[int, ...], series: str = "") -> Remote:
+    key = array.key(index)
+    size = int(np.prod(array.chunks)) * array.dtype.itemsize
+    return Remote(
+        name=f"{wish.store}/{key}",
+        url=f"{wish.url}/{key}",
+        about=int(_COMPRESSED * size),
+        absent=f"which in Zarr means that every value of {array.name} there is missing: leave the "
+        "year or the channel out, or use another mirror (download.url)",
+        series=f"{wish.store}/{series or array.name}",
+    )
+
+
+def _axes(folder: Path, wish: Wish) -> _Axes:
+    arrays, group = _arrays(folder, wish), folder / wish.store
+    times = _times(arrays["time"], group)
+    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    wanted = {"time": np.flatnonzero(np.isin(years, wish.years))}
+    levels: NDArray[Any] = np.array([])
+    if wish.all_levels:
+        levels = arrays["level"].read(group, complete=True)
+        wanted["level"] = np.flatnonzero(np.isin(levels, wish.all_levels))
+    return _Axes(times, levels, wanted)
+
+
+def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
+    raw = array.read(group, complete=True)
+    try:
+        times = xr.decode_cf(xr.Dataset({"time": ("time", raw, array.attributes)}))["time"].values
+        if times.dtype.kind != "M":
+            raise ValueError(f"{array.attributes.get('units')!r}")
+        return as_ns(times, f"{group}: its time axis")
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise InputError(
+            f"{group}: its times cannot be read ({reason}): use another mirror (download.url)"
+        ) from problem
+
+
+def remotes(folder: Path, wish: Wish) -> list[Remote]:
+    """Return every object that a surveyed group must have here."""
+    return [*_coordinates(folder, wish), *(remote for _, remote in _chunks(folder, wish))]
+
+
+def _chunks(folder: Path, wish: Wish) -> Iterator[tuple[ZarrArray, Remote]]:
+    arrays, wanted = _arrays(folder, wish), _axes(folder, wish).wanted
+    for name in wish.levels:
+        for index in arrays[name].chunk_indices(wanted):
+            yield arrays[name], _remote(wish, arrays[name], index)
+
+
+def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, Any]:
+    """Decode a chunk; note the times and levels of it that have no value at all.
+
+    Raises
+    ------
+    InputError
+        What came is no chunk of this array.
+    """
+    name, _, key = remote.name.removeprefix(f"{wish.store}/").partition("/")
+    array = _arrays(folder, wish)[name]
+    block = array.decode(path, remote.name)
+    if block.dtype.kind != "f" or name in array.dimensions:
+        return {}
+    index = tuple(int(part) for part in key.replace("/", ".").split("."))
+    places = empty_places(array, block, index)
+    return {"empty": places} if places else {}
+
+
+def opened(folder: Path, wish: Wish) -> Path:
+    """Look at all chunks together and give the part its metadata; return their file.
+
+    Raises
+    ------
+    InputError
+        A variable has no value anywhere on a day that is wanted.
+    """
+    manifest, axes, group = Manifest(folder), _axes(folder, wish), folder / wish.store
+    empty: dict[str, Counter[tuple[int, ...]]] = {name: Counter() for name in wish.levels}
+    digest = hashlib.sha256()
+    for array, remote in _chunks(folder, wish):
+        entry = manifest.get(remote.name)
+        if entry is not None:
+            empty[array.name].update(tuple(place) for place in entry.notes.get("empty", ()))
+            digest.update(f"{remote.name} {entry.sha256}\n".encode())
+    for name, counts in empty.items():
+        whole = everywhere(_arrays(folder, wish)[name], counts)
+        refuse_empty_days(
+            wish.store, name, whole, axes.time, axes.level, wish.years, wish.levels[name]
+        )
+    for key, content in _metadata(folder, wish, digest.hexdigest()).items():
+        name, _, file = key.rpartition("/")
+        place = confine(group, name) if name else group
+        place.mkdir(parents=True, exist_ok=True)  # of an array without points nothing has come
+        _put(place / file, json.dumps(content, indent=1).encode())
+    return group / METADATA
+
+
+def _metadata(folder: Path, wish: Wish, digest: str) -> dict[str, Any]:
+    """Return every metadata file of the part by its name, the consolidated one last."""
+    arrays, theirs = _arrays(folder, wish), folder / wish.theirs
+    part = {"years": list(wish.years), "levels": list(wish.all_levels), "sha256": digest}
+    files: dict[str, Any] = {
+        ".zgroup": {"zarr_format": 2},
+        ".zattrs": {**group_attributes(theirs), PART: part},
+    }
+    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
+    for name in (*names, "time", *wish.levels):
+        described = arrays[name].described
+        if arrays[name].dtype.kind == "f" and described.get("fill_value") is None:
+            described = {**described, "fill_value": "NaN"}  # what was not fetched is never zero
+        files[f"{name}/.zarray"] = described
+        files[f"{name}/.zattrs"] = arrays[name].attributes
+    return {**files, METADATA: {"zarr_consolidated_format": 1, "metadata": files}}
+
+
+def _put(path: Path, content: bytes) -> None:
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    write_atomic(path, content)

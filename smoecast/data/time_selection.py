@@ -1,0 +1,114 @@
+"""Even spacing in time: what a store and a history need of a series of fields."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.config.data import Split
+from smoecast.errors import ConfigError, InputError
+from smoecast.fields.times import as_hours, as_ns, check_step, iso
+
+PARTS = ("train", "validation", "test")
+
+
+def split_times(
+    times: NDArray[np.datetime64], split: Split, source: str
+) -> dict[str, NDArray[np.bool_]]:
+    """Return a mask over `times` for each part.
+
+    Parameters
+    ----------
+    times : (T,) datetime64
+        Ascending.
+    split : Split
+        Fractions in order of time, or first and last days.
+    source : str
+        Names the files in messages.
+
+    Raises
+    ------
+    ConfigError
+        A part reaches outside the years that times can have.
+    InputError
+        A part that was asked for holds no time.
+    """
+    masks: dict[str, NDArray[np.bool_]] = {}
+    position = np.arange(len(times))
+    begin = 0.0
+    for part in PARTS:
+        value = getattr(split, part)
+        if isinstance(value, tuple):
+            days = np.array(value, "datetime64[D]")
+            first, last = as_ns(days, f"the {part} split", ConfigError)
+            masks[part] = (times >= first) & (times < last + np.timedelta64(24, "h"))
+        else:
+            # round() keeps 0.7 + 0.1 of 10 at 8 whatever the binary fractions say
+            low, high = round(begin * len(times)), round((begin + value) * len(times))
+            masks[part] = (position >= low) & (position < high)
+            begin += value
+        if value != 0.0 and not masks[part].any():
+            shown = value if isinstance(value, float) else f"{value[0]} to {value[1]}"
+            raise InputError(
+                f"{source}: the {part} split ({shown}) holds none of the {len(times)} times from "
+                f"{iso(times[0])} to {iso(times[-1])}; change the split or bring more data"
+            )
+    return masks
+
+
+HOUR = np.timedelta64(1, "h")
+
+
+def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
+    """Keep the times at multiples of `step_hours` from midnight UTC.
+
+    Forecasts of no hours, without members, are the analyses that they start from.
+
+    Raises
+    ------
+    InputError
+        The dataset is no series of analyses, no time falls on the step, or one is missing.
+    """
+    dataset = _starts(dataset)
+    if "time" not in dataset.dims:
+        raise InputError(
+            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
+        )
+    times = dataset["time"].values.astype("datetime64[ns]")
+    chosen = (times - times.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR
+    if not chosen.any():
+        raise InputError(f"{source}: no time falls on a multiple of {step_hours} h from midnight")
+    check_step(times[chosen], step_hours, source)
+    return dataset.isel(time=chosen)
+
+
+def _starts(dataset: xr.Dataset) -> xr.Dataset:
+    """Return forecasts of no hours as analyses, everything else as it is."""
+    if not {"init_time", "lead_time"} <= set(dataset.dims) or "number" in dataset.dims:
+        return dataset
+    if as_hours(dataset["lead_time"].values).any():
+        return dataset
+    return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
+
+
+def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dataset:
+    """Keep the given lead times of a set of forecasts.
+
+    Raises
+    ------
+    InputError
+        The dataset holds no forecasts, or a lead time is not there.
+    """
+    if "lead_time" not in dataset.dims:
+        raise InputError(
+            f"{source}: these are analyses (time), but forecasts (init_time, lead_time) are needed"
+        )
+    there = as_hours(dataset["lead_time"].values).round().astype(int)
+    missing = sorted(set(lead_hours) - set(there.tolist()))
+    if missing:
+        raise InputError(
+            f"{source}: lead time {missing[0]} h is not there, only "
+            f"{', '.join(map(str, there.tolist()))} h; correct the lead_hours asked for"
+        )
+    return dataset.isel(lead_time=[int(np.flatnonzero(there == h)[0]) for h in lead_hours])

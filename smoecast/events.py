@@ -1,0 +1,50 @@
+"""What `postprocess` writes, as the words of a config say it."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from smoecast.names import parse_channel
+
+_EVENT = re.compile(r"([a-z]\w*)\s*([<>])\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that comes or does not: a channel above or below a threshold.
+
+    Attributes
+    ----------
+    channel : str
+    above : bool
+        False: below.
+    threshold : float
+        SI units.
+    """
+
+    channel: str
+    above: bool
+    threshold: float
+
+    def __str__(self) -> str:
+        """Return it as a config writes it: ``t2m>273.15``."""
+        return f"{self.channel}{'>' if self.above else '<'}{self.threshold:g}"
+
+
+def event(text: str) -> Event:
+    """Read one event, such as ``t2m>273.15``.
+
+    Raises
+    ------
+    ValueError
+        It is not a channel, ``<`` or ``>``, and a number.
+    """
+    match = _EVENT.fullmatch(text.strip())
+    if match is None or parse_channel(match[1]) is None:
+        raise ValueError(
+            f"'{text}' is no event: give a channel, < or >, and a number in SI units, as t2m>273.15"
+        )
+    threshold = float(match[3])
+    if not math.isfinite(threshold):
+        raise ValueError(f"'{text}' is no event: the threshold is infinite")
+    return Event(match[1], match[2] == ">", threshold)

@@ -1,0 +1,240 @@
+"""One form for every field, whatever file it came from.
+
+Dimensions (time, [level], latitude, longitude) for analyses and (init_time, lead_time, [number],
+[level], latitude, longitude) for forecasts; latitude north to south, longitude west to east in
+[0, 360) or, where a region crosses Greenwich, in [-180, 180); level in whole hPa, ascending;
+float32 in SI units under short ECMWF names. Only coordinates are read; fields stay on disk.
+"""
+
+from pathlib import Path
+
+import dask
+import numpy as np
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.fields.canonical.dimensions import levelled, membered, named, without_expver
+from smoecast.fields.canonical.orientation import check_regular, placed
+from smoecast.fields.canonical.time_axes import clocked
+from smoecast.fields.canonical.units import conversion
+from smoecast.fields.canonical.variables import Found, identify
+from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
+from smoecast.fields.times import iso
+from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION
+
+LEFT_OUT = "smoecast_left_out"
+"""Global attribute: the variables of the file that smoecast has no use for."""
+
+KEPT_ATTRIBUTES = (
+    "title",
+    "institution",
+    "source",
+    "history",
+    "references",
+    "license",
+    "comment",
+)
+HUGE = 1e15
+"""Beyond every quantity of the table; fill values that a file does not declare lie above."""
+_FILLS = (-9999.0, -32767.0, -32768.0)
+
+
+def canonical(dataset: xr.Dataset, source: str, any_grid: bool = False) -> xr.Dataset:
+    """Return a decoded foreign dataset in canonical form, lazy where it is lazy.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As `xarray.open_dataset` gives it, times and packing decoded.
+    source : str
+        File name for messages.
+    any_grid : bool
+        Whether a map projection may pass with its own dimensions.
+
+    Returns
+    -------
+    xarray.Dataset
+        Its attribute `smoecast_left_out` names the variables without use for smoecast.
+
+    Raises
+    ------
+    InputError
+        In one sentence, if the file has no variable that smoecast knows, or something in it is
+        missing, ambiguous or damaged.
+    """
+    dataset = without_expver(named(dataset, source), source)
+    dataset = membered(levelled(_squeezed(dataset), source), source)
+    check_regular(dataset, source, any_grid)
+    chosen, attributes = _chosen(dataset, source)
+    return _dressed(placed(clocked(chosen, source), source), attributes)
+
+
+def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
+    """Turn foreign dimensions of one point, such as a height, into scalars."""
+    ours = (*DIMENSIONS, *PROJECTION, "expver")
+    foreign = [name for name in dataset.sizes if name not in ours]
+    return dataset.squeeze([name for name in foreign if dataset.sizes[name] == 1])
+
+
+def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str]]:
+    """Return the known variables in SI units under our names, and the global attributes."""
+    taken: dict[str, str] = {}
+    fields: dict[str, xr.DataArray] = {}
+    left_out = []
+    for name, array in dataset.data_vars.items():
+        found = identify(str(name), array, dataset, source)
+        if found is None:
+            left_out.append(str(name))
+            continue
+        if found.name in taken:
+            raise InputError(
+                f"{source}: {taken[found.name]} and {name} are both {found.variable.long_name}: "
+                "keep one of them"
+            )
+        taken[found.name] = str(name)
+        fields[found.name] = _field(array, found, source)
+    if not fields:
+        raise InputError(
+            f"{source}: no variable that smoecast knows among {' '.join(left_out) or 'none'}"
+        )
+    given = {key: dataset.attrs.get(key) for key in KEPT_ATTRIBUTES}
+    attributes = {key: text for key, text in given.items() if isinstance(text, str)}
+    attributes[LEFT_OUT] = ", ".join(left_out)
+    return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
+
+
+def _field(array: xr.DataArray, found: Found, source: str) -> xr.DataArray:
+    """Return one variable in SI units with its own dimensions only."""
+    strange = [str(name) for name in array.dims if name not in (*DIMENSIONS, *PROJECTION)]
+    if strange:
+        raise InputError(
+            f"{source}: {array.name} has the dimension {strange[0]}, which means nothing here: "
+            "select one of its points"
+        )
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{source}: the values of {array.name} are {array.dtype}, no numbers")
+    if len(set(array.dims)) < array.ndim:
+        raise InputError(
+            f"{source}: {array.name} has a dimension twice: {' '.join(map(str, array.dims))}"
+        )
+    if not array.size:
+        raise InputError(f"{source}: {array.name} has no values at all: fetch the file again")
+    factor, offset = conversion(found.variable, array.attrs.get("units"), source)
+    array = xr.apply_ufunc(
+        _si,
+        array,
+        kwargs={"factor": factor, "offset": offset},
+        dask="parallelized",
+        output_dtypes=[np.float32],
+    )
+    if found.name != found.variable.name or found.variable.vertical != "pressure":
+        return array.drop_vars("level", errors="ignore")
+    return array if "level" in array.dims else array.expand_dims("level")
+
+
+def _plain(values: np.ndarray) -> bool:
+    """Whether no value can be missing, by the extremes alone; they are NaN where one is."""
+    if values.size == 0:
+        return True
+    return bool(values.min() > max(_FILLS) and values.max() <= HUGE)
+
+
+def _si(values: np.ndarray, factor: float, offset: float) -> np.ndarray:
+    """Return values in SI units as float32, undeclared fill values as NaN."""
+    if np.issubdtype(values.dtype, np.floating) and not _plain(values):
+        filled = (np.abs(values) > HUGE) | np.isin(values, _FILLS)
+        if filled.any():
+            values = np.where(filled, np.nan, values)
+    if (factor, offset) != (1.0, 0.0):
+        values = values.astype(np.float64) * factor + offset
+    return values.astype(np.float32)
+
+
+def _dressed(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
+    """Put dimensions into order, give attributes, forget foreign coordinates and encodings."""
+    order = (*DIMENSIONS, *PROJECTION)
+    fields: dict[str, xr.DataArray] = {}
+    mappings: dict[str, xr.Variable] = {}
+    for name, array in dataset.data_vars.items():
+        field = array.transpose(*(dimension for dimension in order if dimension in array.dims))
+        kept = [n for n in field.coords if n in field.dims or str(n).startswith(LEVEL_PREFIX)]
+        field = field.drop_vars([n for n in field.coords if n not in kept])
+        mapping = array.attrs.get("grid_mapping")
+        field.attrs = attributes_of(str(name))
+        if isinstance(mapping, str) and mapping in dataset.coords:
+            mappings[str(mapping)] = dataset[mapping].variable
+            field.attrs["grid_mapping"] = str(mapping)
+        field.encoding = {}
+        fields[str(name)] = field
+    ordered = {name: dataset[name].variable for name in order if name in dataset.indexes}
+    dressed = xr.Dataset(coords=ordered, attrs=attributes).assign(fields).assign_coords(mappings)
+    for name, coordinate in dressed.coords.items():
+        coordinate.encoding = {}
+        if name in COORDINATE_ATTRIBUTES:
+            coordinate.attrs = dict(COORDINATE_ATTRIBUTES[str(name)])
+        elif name not in mappings:
+            coordinate.attrs.pop("bounds", None)
+    return dressed.transpose(*(name for name in order if name in dressed.dims))
+
+
+def check_values(array: xr.DataArray | np.ndarray, source: str | Path, name: str) -> None:
+    """Refuse values that are missing: NaN, infinite, or a fill value that slipped through.
+
+    Parameters
+    ----------
+    array : xarray.DataArray or numpy.ndarray
+        Values as they have been read; a DataArray also tells the time.
+    source : str or pathlib.Path
+        File to name in the message.
+    name : str
+        Variable or channel to name in the message.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the variable, how many values are missing and the first time affected.
+    """
+    values = np.asarray(array)
+    missing = ~(np.abs(values) <= HUGE)  # NaN compares false
+    count = int(missing.sum())
+    if not count:
+        return
+    raise InputError(
+        f"{source}: {count} of {values.size} values of {name} are missing"
+        f"{_first_time(array, missing)}: use a file or a variable without missing values"
+    )
+
+
+def _first_time(array: xr.DataArray | np.ndarray, missing: np.ndarray) -> str:
+    if not isinstance(array, xr.DataArray):
+        return ""
+    for dimension in ("time", "init_time"):
+        if dimension in array.dims and dimension in array.coords:
+            axis = array.dims.index(dimension)
+            others = tuple(i for i in range(missing.ndim) if i != axis)
+            first = int(np.argmax(missing.any(axis=others)))
+            return f", first at {iso(array[dimension].values[first])}"
+        if dimension in array.coords and array[dimension].ndim == 0:
+            return f", first at {iso(array[dimension].values.reshape(1)[0])}"
+    return ""
+
+
+def read_checked(array: xr.DataArray, source: str | Path, name: str) -> xr.DataArray:
+    """Read a lazy field, chunk after chunk in this thread, and refuse missing values.
+
+    netCDF-C and ecCodes are not asked from several threads: neither promises to stand it.
+
+    Raises
+    ------
+    InputError
+        If values are missing or the file is damaged where they are stored.
+    """
+    try:
+        with dask.config.set(scheduler="synchronous"):
+            loaded = array.compute()
+    except (OSError, RuntimeError) as problem:
+        raise InputError(
+            f"{source}: {name} cannot be read ({problem}): fetch the file again"
+        ) from problem
+    check_values(loaded, source, name)
+    return loaded

@@ -1,0 +1,107 @@
+"""What is in GRIB files and messages: the questions that go to `fields.read.grib.worker`."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from smoecast.errors import InputError
+from smoecast.fields.read.grib import server, worker
+from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.message import Message, from_plain
+
+
+def index(path: Path) -> tuple[list[Message], list[str]]:
+    """Walk a GRIB file from its first byte to its last.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        GRIB file, edition 1 or 2.
+
+    Returns
+    -------
+    tuple
+        The messages to use, and a label for each kind of message that is left out.
+
+    Raises
+    ------
+    InputError
+        If a message is broken or cut, if there are bytes that belong to none, or if a quantity
+        that smoecast knows stands in a message that cannot be read right.
+    """
+    with path.open("rb") as file:
+        found = worker.ask("walk", str(path), file=file.fileno())
+    return from_plain(found), found["left_out"]
+
+
+def describe(message: bytes, number: int, what: str) -> Message | str:
+    """Understand one message in memory.
+
+    Parameters
+    ----------
+    message : bytes
+        The whole of it.
+    number : int
+        Its place in its file, from 1.
+    what : str
+        Names it in messages.
+
+    Returns
+    -------
+    Message or str
+        At offset 0; or a label where smoecast has no use for it.
+
+    Raises
+    ------
+    InputError
+        If it is broken, or a quantity that smoecast knows stands in it and cannot be read right.
+    """
+    found = worker.ask("describe", what, sent=message, number=number)
+    return str(found["label"]) if "label" in found else from_plain(found)[0]
+
+
+def decode(path: Path, where: np.ndarray, place: Place) -> np.ndarray:
+    """Decode messages of a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        GRIB file.
+    where : numpy.ndarray
+        Number, offset and length of each message, (N, 3) int64.
+    place : Place
+        The grid of them all.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, rows, columns) float32, missing values as NaN.
+
+    Raises
+    ------
+    InputError
+        A message cannot be decoded, or all of them do not fit into memory.
+    """
+    shape = (len(where), *place.shape)
+    try:
+        values = np.empty(shape, dtype=np.float32)
+    except MemoryError:
+        raise InputError(
+            f"{path}: {shape[0]} fields of {place.describe()} do not fit into memory at once: "
+            "split the file"
+        ) from None
+    some = max(1, server.DESK // (4 * math.prod(place.shape) + 64))
+    with path.open("rb") as file:
+        for begin in range(0, len(where), some):
+            part = np.s_[begin : begin + some]
+            worker.ask(
+                "decode",
+                str(path),
+                file=file.fileno(),
+                sent=where[part].tobytes(),
+                into=values[part],
+                place=asdict(place),
+            )
+    return values

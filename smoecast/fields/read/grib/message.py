@@ -1,0 +1,116 @@
+"""What is known of one message of a GRIB file, and how that travels between two processes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from smoecast.fields.read.grib.grid import Place
+from smoecast.names import VARIABLES, Variable
+
+
+@dataclass(frozen=True)
+class Message:
+    """One used message.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the file, from 1.
+    offset, length : int
+        Where its bytes are.
+    variable : Variable
+        The quantity.
+    unit : str
+        Of its values.
+    level : int or None
+        Pressure in hPa; None for variables without levels.
+    member : int or None
+        Ensemble member, the control is 0; None outside ensembles.
+    init_time : numpy.datetime64
+        Start of the forecast, or time of the analysis.
+    lead_time : numpy.timedelta64
+        End of the step.
+    analysis : bool
+        Whether it is known by the time at which it holds.
+    experiment : str
+        ECMWF's `expver`.
+    place : Place
+        Its grid.
+    """
+
+    number: int
+    offset: int
+    length: int
+    variable: Variable
+    unit: str
+    level: int | None
+    member: int | None
+    init_time: np.datetime64
+    lead_time: np.timedelta64
+    analysis: bool
+    experiment: str
+    place: Place
+
+    @property
+    def channel(self) -> str:
+        """Channel name, ``z500``."""
+        return self.variable.name + ("" if self.level is None else str(self.level))
+
+
+def to_plain(messages: Sequence[Message]) -> dict[str, Any]:
+    """Return messages as lists, numbers and texts, which JSON can carry."""
+    places: dict[Place, int] = {}
+    rows = [
+        (
+            *(m.number, m.offset, m.length, m.variable.name, m.unit, m.level, m.member),
+            *(m.init_time.astype(int).item(), m.lead_time.astype(int).item()),
+            *(m.analysis, m.experiment, places.setdefault(m.place, len(places))),
+        )
+        for m in messages
+    ]
+    return {"places": [asdict(place) for place in places], "messages": rows}
+
+
+def from_plain(plain: dict[str, Any]) -> list[Message]:
+    """Return the messages of which `to_plain` made this."""
+    places = [place_from_plain(place) for place in plain["places"]]
+    return [_message(places, *row) for row in plain["messages"]]
+
+
+def _message(
+    places: Sequence[Place],
+    number: int,
+    offset: int,
+    length: int,
+    name: str,
+    unit: str,
+    level: int | None,
+    member: int | None,
+    init_time: int,
+    lead_time: int,
+    analysis: bool,
+    experiment: str,
+    place: int,
+) -> Message:
+    return Message(
+        number=number,
+        offset=offset,
+        length=length,
+        variable=VARIABLES[name],
+        unit=unit,
+        level=level,
+        member=member,
+        init_time=np.datetime64(init_time, "ns"),
+        lead_time=np.timedelta64(lead_time, "ns"),
+        analysis=analysis,
+        experiment=experiment,
+        place=places[place],
+    )
+
+
+def place_from_plain(plain: dict[str, Any]) -> Place:
+    """Return the grid of which JSON has made lists, as `dataclasses.asdict` gives it."""
+    keys: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+    return Place(**keys)

@@ -1,0 +1,70 @@
+"""Decoding the values of GRIB messages. To be imported by `fields.read.grib.server` alone."""
+
+import os
+from collections.abc import Callable
+
+import eccodes
+import numpy as np
+
+from smoecast.errors import InputError
+from smoecast.fields.read.grib.grid import Place
+
+_MISSING = 1e20
+
+
+def decode(
+    file: int,
+    where: np.ndarray,
+    values: np.ndarray,
+    place: Place,
+    what: str,
+    begin: Callable[[int, int], None],
+) -> None:
+    """Decode messages of a file.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor.
+    where : numpy.ndarray
+        Number, offset and length of each message, (N, 3) int64.
+    values : numpy.ndarray
+        For what comes of them, (N, rows, columns) float32, missing values as NaN.
+    place : Place
+        The grid of them all.
+    what : str
+        Names the file in messages.
+    begin : callable
+        Told the number of each message, and how much there is to do in it.
+
+    Raises
+    ------
+    InputError
+        A message cannot be decoded.
+    """
+    for field, (number, offset, length) in zip(values, where.tolist(), strict=True):
+        begin(number, length + field.size)
+        found = _values(os.pread(file, length, offset), place, f"{what}: message {number}")
+        with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            field[...] = found
+
+
+def _values(message: bytes, place: Place, what: str) -> np.ndarray:
+    """Decode one message, (latitude, longitude) float64."""
+    try:
+        handle = eccodes.codes_new_from_message(message)
+        try:
+            eccodes.codes_set(handle, "missingValue", _MISSING)
+            flat = eccodes.codes_get_values(handle)
+            masked = bool(eccodes.codes_get_long(handle, "bitmapPresent"))
+        finally:
+            eccodes.codes_release(handle)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} cannot be decoded ({problem}): fetch the file again") from None
+    if len(flat) != place.shape[0] * place.shape[1]:
+        raise InputError(f"{what} has {len(flat)} values for {place.describe()}")
+    if masked:
+        flat[flat == _MISSING] = np.nan
+    if place.columns_first:
+        return np.asarray(flat).reshape(place.shape[::-1]).T  # (Ni, Nj) to (Nj, Ni)
+    return np.asarray(flat).reshape(place.shape)  # (Nj, Ni)

@@ -1,0 +1,253 @@
+"""What is in a GRIB file, message by message, without decoding any values.
+
+Every message is accounted for: used, deliberately left out, or an error that names the file, the
+message and the reason. Other readers return what they understood and are silent about the rest.
+
+To be imported by `fields.read.grib.server` alone: ecCodes may end the process that asks it.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import BinaryIO
+
+import eccodes
+import numpy as np
+
+from smoecast.errors import InputError
+from smoecast.fields.read.grib.grid import place_of
+from smoecast.fields.read.grib.keys import Keys
+from smoecast.fields.read.grib.message import Message
+from smoecast.names import VARIABLES, variable_of, variable_of_param
+
+Read = Callable[[int, int], bytes]
+"""Of so many bytes from a place on."""
+_TYPES = {"an", "fc", "cf", "pf", "af", ""}
+_STEP_UNITS = (0, 1, 2, 10, 11, 12)  # minutes, 1, 24, 3, 6 and 12 hours; months differ in length
+_REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
+_YEARS = range(1678, 2262)
+_LONGEST_STEP = timedelta(days=100 * 366)
+_HIGHEST = 2000  # hPa
+_LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted before it is read
+_PIECE = 1 << 20
+
+
+def walk(
+    file: int, what: str, begin: Callable[[int, int], None]
+) -> tuple[list[Message], list[str]]:
+    """Walk a GRIB file from its first byte to its last.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor of a GRIB file, edition 1 or 2.
+    what : str
+        Names it in messages.
+    begin : callable
+        Told the number of each message, and how many bytes there are to look at.
+
+    Returns
+    -------
+    tuple
+        The messages to use, and a label for each kind of message that is left out.
+
+    Raises
+    ------
+    InputError
+        If a message is broken or cut, if there are bytes that belong to none, or if a quantity
+        that smoecast knows stands in a message that cannot be read right.
+    """
+    used: list[Message] = []
+    left_out: dict[str, int] = {}
+    size, end, number = os.fstat(file).st_size, 0, 0
+    os.lseek(file, 0, os.SEEK_SET)
+    read = partial(os.pread, file)
+    with os.fdopen(os.dup(file), "rb") as stream:
+        while True:
+            begin(number + 1, min(size - end, _LONGEST))
+            if (handle := _next(stream, f"{what}: message {number + 1}")) is None:
+                break
+            number += 1
+            try:
+                keys = Keys(handle)
+                offset, length = keys.whole("offset"), keys.whole("totalLength")
+                begin(number, length)
+                _check_gap(read, end, offset, f"before message {number}", what)
+                end = offset + length
+                found = _message(keys, (number, offset, length), read, f"{what}: message {number}")
+            finally:
+                eccodes.codes_release(handle)
+            if isinstance(found, Message):
+                used.append(found)
+            else:
+                left_out.setdefault(found, number)
+    _check_gap(read, end, size, f"after message {number}", what)
+    _check_kinds(used, left_out, what)
+    return used, list(left_out)
+
+
+def describe(
+    message: bytes, number: int, what: str, begin: Callable[[int, int], None]
+) -> Message | str:
+    """Understand one message.
+
+    Parameters
+    ----------
+    message : bytes
+        The whole of it.
+    number : int
+        Its place in the file that it comes from, from 1.
+    what : str
+        Names it in messages.
+    begin : callable
+        Told 0, and how many bytes there are to look at.
+
+    Returns
+    -------
+    Message or str
+        At offset 0; or a label where smoecast has no use for it.
+
+    Raises
+    ------
+    InputError
+        If it is broken, or a quantity that smoecast knows stands in it and cannot be read right.
+    """
+    begin(0, len(message))
+    try:
+        handle = eccodes.codes_new_from_message(message)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
+    try:
+        where = number, 0, len(message)
+        return _message(Keys(handle), where, lambda size, at: message[at : at + size], what)
+    finally:
+        eccodes.codes_release(handle)
+
+
+def _next(stream: BinaryIO, what: str) -> int | None:
+    try:
+        handle: int | None = eccodes.codes_grib_new_from_file(stream)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
+    return handle
+
+
+def _check_gap(read: Read, begin: int, end: int, where: str, what: str) -> None:
+    """Refuse bytes between messages, except the zeros with which MARS fills up its blocks."""
+    for at in range(begin, end, _PIECE):
+        if read(min(_PIECE, end - at), at).strip(b"\0"):
+            strange = f"{end - begin} bytes {where} belong to no GRIB message"
+            raise InputError(f"{what}: {strange}: fetch the file again")
+
+
+def _check_single(read: Read, offset: int, length: int, what: str) -> None:
+    """Refuse a GRIB 2 message with several fields, of which ecCodes shows the first only."""
+    if read(8, offset)[7:] != b"\2":
+        return
+    place, fields = offset + 16, 0
+    while place < offset + length - 4 and len(head := read(5, place)) == 5:
+        fields += head[4:] == b"\x07"
+        place += max(int.from_bytes(head[:4], "big"), 5)
+    if fields != 1:
+        raise InputError(f"{what} holds {fields} fields at once: split it with grib_copy first")
+
+
+def _message(keys: Keys, where: tuple[int, int, int], read: Read, what: str) -> Message | str:
+    """Return the message, or a label when smoecast has no use for it."""
+    _check_single(read, *where[1:], what)
+    try:
+        return _understood(keys, where, what)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
+
+
+def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message | str:
+    number, offset, length = where
+    short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
+    variable = variable_of_param(keys.whole("paramId")) or variable_of(short)
+    kind = keys.text("dataType")
+    if variable is not None and variable.name == "z" and level_type == "surface":
+        variable = VARIABLES["orography"]
+    pressures = level_type in ("isobaricInhPa", "isobaricInPa")
+    if variable is None or (variable.vertical == "pressure") != pressures:
+        return f"{short or 'unknown'} on {level_type or 'unknown level'}"
+    if kind not in _TYPES:
+        return f"{short} of type {kind}"
+    init_time, lead_time = _times(keys, what)
+    return Message(
+        number=number,
+        offset=offset,
+        length=length,
+        variable=variable,
+        unit=keys.text("units"),
+        level=_level(keys, level_type, what) if pressures else None,
+        member=_member(keys, kind),
+        init_time=init_time,
+        lead_time=lead_time,
+        analysis=(kind == "an" and not lead_time) or keys.text("class") in _REANALYSES,
+        experiment=keys.text("expver"),
+        place=place_of(keys, f"{what} ({short})"),
+    )
+
+
+def _level(keys: Keys, level_type: str, what: str) -> int:
+    """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
+    pascals = float(keys.whole("level") * (100 if level_type == "isobaricInhPa" else 1))
+    if keys.whole("edition") == 2:
+        factor = keys.whole("scaleFactorOfFirstFixedSurface")
+        value = keys.whole("scaledValueOfFirstFixedSurface")
+        if eccodes.CODES_MISSING_LONG in (factor, value):
+            raise InputError(f"{what} does not tell its pressure: take it out")
+        pascals = value / 10.0**factor
+    level = round(pascals / 100)
+    if not 1 <= level <= _HIGHEST or abs(pascals - 100 * level) > 1e-6:
+        raise InputError(
+            f"{what} lies at {pascals:g} Pa, which is no whole number of hPa: take it out"
+        )
+    return level
+
+
+def _member(keys: Keys, kind: str) -> int | None:
+    if kind == "cf":
+        return 0
+    if kind == "pf" or keys.whole("numberOfForecastsInEnsemble") > 1:
+        return keys.whole("perturbationNumber")
+    return None
+
+
+def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
+    """Return the start, and the end of the step: an accumulation is known by when it ends."""
+    unit = keys.whole("indicatorOfUnitOfTimeRange")
+    if unit not in _STEP_UNITS:
+        raise InputError(f"{what} counts its step in the unit {unit} of GRIB: hours are expected")
+    eccodes.codes_set(keys.handle, "stepUnits", "m")  # of this handle only: what ecCodes answers in
+    minutes, day, clock = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("dataTime")
+    try:
+        start = datetime(day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100)
+    except ValueError:
+        raise InputError(f"{what} has the date {day} {clock:04d}, which does not exist") from None
+    try:
+        end = start + timedelta(minutes=minutes)
+    except OverflowError:
+        end = datetime.max
+    # nanoseconds of 64 bits hold 292 years on both sides of 1970
+    if not {start.year, end.year} <= set(_YEARS) or abs(end - start) > _LONGEST_STEP:
+        raise InputError(
+            f"{what} starts on {start:%Y-%m-%d} and ends {minutes} minutes later: such a forecast "
+            f"cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+        )
+    return np.datetime64(start, "ns"), np.timedelta64(minutes * 60 * 10**9, "ns")
+
+
+def _check_kinds(used: list[Message], left_out: dict[str, int], what: str) -> None:
+    """Refuse a quantity that is used in some messages and left out for its level in others."""
+    for label, number in left_out.items():
+        short, _, where = label.partition(" on ")
+        variable = variable_of(short)
+        same = [message for message in used if message.variable == variable and where]
+        if same:
+            raise InputError(
+                f"{what}: message {number} has {short} on {where}, message "
+                f"{same[0].number} has it elsewhere: keep one kind of level"
+            )

@@ -1,0 +1,77 @@
+"""NetCDF: any file of fields read in canonical form, lazily; results written whole or not at all.
+
+netCDF-C is not safe under threads. xarray guards its own reads with a lock, so dask may read with
+threads; the writer here goes around that lock, therefore it computes every block in its own thread
+(dask's synchronous scheduler), and nothing else may read NetCDF while it works.
+"""
+
+import warnings
+from pathlib import Path
+
+import netCDF4
+import xarray as xr
+
+from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.read.netcdf.headers import check_file
+from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
+from smoecast.fields.read.netcdf.stored import in_blocks, reading
+from smoecast.fields.read.netcdf.watchdog import watched
+
+CACHE_BYTES = 4 * 2**20
+"""Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
+
+Its own default of 64 MiB fills the memory where there are many; nothing here reads a chunk twice.
+"""
+
+
+def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
+    """Open a NetCDF file as a canonical dataset whose fields stay on disk.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File of any NetCDF kind, packed or not.
+    any_grid : bool
+        Whether a map projection may pass, see `canonical`.
+
+    Raises
+    ------
+    InputError
+        In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`;
+        and whenever fields are read that are damaged.
+    """
+    return canonical(decoded(path), str(path), any_grid)
+
+
+def decoded(path: Path) -> xr.Dataset:
+    """Open a NetCDF file as it is, its fields on disk, once nothing speaks against reading it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File of any NetCDF kind.
+
+    Raises
+    ------
+    InputError
+        As `open_netcdf`, but for what `canonical` refuses.
+    """
+    check_file(path)
+    netCDF4.set_chunk_cache(CACHE_BYTES)
+    what = f"{path}: it cannot be read as NetCDF"
+    with watched(path), reading(what), warnings.catch_warnings():
+        # it warns of what is refused below, or does no harm
+        warnings.simplefilter("ignore")
+        store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]
+        try:
+            strange = check_promises(store.ds, path)
+            dataset = xr.open_dataset(store, drop_variables=strange, decode_timedelta=True)
+            for coordinate in dataset.coords.values():
+                if coordinate.size <= LONGEST_AXIS:  # others stand beside the fields, unread
+                    coordinate.load()
+        except BaseException:
+            store.close()
+            raise
+    return dataset.assign(
+        {name: in_blocks(dataset.variables[name], f"{path}: {name}") for name in dataset.data_vars}
+    )

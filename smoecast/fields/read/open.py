@@ -1,0 +1,261 @@
+"""Opening any file of fields, and several files as one dataset."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.fields.canonical.canonical import LEFT_OUT
+from smoecast.fields.canonical.time_axes import same_constant
+from smoecast.fields.channels import channels_of, field_of, layout
+from smoecast.fields.grid import TOLERANCE
+from smoecast.fields.read.grib.open import MAGIC, open_grib
+from smoecast.fields.read.netcdf import classic, hdf5
+from smoecast.fields.read.netcdf.open import open_netcdf
+from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.open import open_group
+from smoecast.fields.times import as_hours, iso
+from smoecast.names import PROJECTION
+
+_PLACE = ("latitude", "longitude", *PROJECTION)
+LATE = np.timedelta64(24, "h")
+"""By which a variable may begin after the others, where that may be at all."""
+_JOINED = ("time", "init_time", "lead_time", "number")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What one or more files have of one variable."""
+
+    array: xr.DataArray
+    paths: tuple[Path, ...]
+
+    def labels(self, dimension: str) -> tuple[int, ...]:
+        """Return the labels along a dimension, nanoseconds for times; none without it."""
+        there = dimension in self.array.dims
+        return tuple(self.array[dimension].values.tolist()) if there else ()
+
+
+def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
+    """Open a file of fields, told by its first bytes and not by its name.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        GRIB or NetCDF, or the ``.zmetadata`` of a Zarr v2 group.
+    any_grid : bool
+        Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, neither GRIB nor NetCDF, or refused by its reader.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as problem:
+        raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
+    if magic == MAGIC:
+        return open_grib(path)
+    if magic == hdf5.MAGIC or magic in classic.MAGIC:
+        return open_netcdf(path, any_grid)
+    if magic[:1] == b"{" and path.name == METADATA:
+        return open_group(path, any_grid)
+    what = "is empty" if not magic else "is neither GRIB nor NetCDF"
+    raise InputError(f"{path}: the file {what}: fetch it again")
+
+
+def open_files(
+    paths: Sequence[Path], any_grid: bool = False, trim_start: bool = False
+) -> xr.Dataset:
+    """Open several files as one dataset, lazily.
+
+    Files continue each other in time (or in starts, lead times or members), or have different
+    variables or levels of the same times, or both: the order of `paths` does not matter.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        GRIB and NetCDF files, on one grid.
+    any_grid : bool
+        Whether a map projection may pass.
+    trim_start : bool
+        Whether a variable may begin up to a day after the others: all then begin with it. In
+        WeatherBench precipitation begins seven hours late.
+
+    Returns
+    -------
+    xarray.Dataset
+        Canonical, ascending in time. Where files have different levels, each channel is a
+        variable of its own (`fields.channels`).
+
+    Raises
+    ------
+    InputError
+        If there is no file, one is refused, or two do not fit together: other grid, times that
+        both have, times that one variable has and another lacks; both files are named.
+    """
+    if not paths:
+        raise InputError("no file to read was named")
+    opened = [(path, open_file(path, any_grid)) for path in paths]
+    return opened[0][1] if len(opened) == 1 else _together(opened, trim_start)
+
+
+def _together(opened: list[tuple[Path, xr.Dataset]], trim_start: bool) -> xr.Dataset:
+    """Join opened files along times, starts, lead times and members, then merge variables."""
+    opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
+    levels = {tuple(d["level"].values.tolist()) for _, d in opened if "level" in d.sizes}
+    pieces: dict[str, list[_Piece]] = {}
+    for path, dataset in opened:
+        for name, array in _arrays(dataset, split=len(levels) > 1).items():
+            pieces.setdefault(name, []).append(_Piece(array, (path,)))
+    joined = {name: _join(name, found) for name, found in pieces.items()}
+    if trim_start:
+        joined = _from_one_start(joined)
+    _check_axes(joined)
+    arrays = {name: piece.array for name, piece in joined.items()}
+    result = layout(arrays) if len(levels) > 1 else xr.Dataset(arrays)
+    left_out = [n for _, d in opened for n in d.attrs[LEFT_OUT].split(", ") if n]
+    result.attrs = opened[0][1].attrs | {LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
+    return result
+
+
+def _arrays(dataset: xr.Dataset, split: bool) -> dict[str, xr.DataArray]:
+    """Return the variables of a dataset, or its channels."""
+    if split:
+        return {name: field_of(dataset, name) for name in channels_of(dataset)}
+    return {str(name): array for name, array in dataset.data_vars.items()}
+
+
+def _on_grid_of(first: tuple[Path, xr.Dataset], path: Path, dataset: xr.Dataset) -> xr.Dataset:
+    """Return `dataset` with the very coordinates of the first file, which it must match."""
+    coordinates = {}
+    for name in _PLACE:
+        mine, theirs = first[1].indexes.get(name), dataset.indexes.get(name)
+        if mine is None and theirs is None:
+            continue
+        same = mine is not None and theirs is not None and len(mine) == len(theirs)
+        if not same or np.abs(np.asarray(mine) - np.asarray(theirs)).max() >= TOLERANCE:
+            raise InputError(
+                f"{first[0]} and {path} lie on different grids: they differ in {name}; "
+                "regrid one of them"
+            )
+        coordinates[name] = first[1][name].variable
+    return dataset.assign_coords(coordinates)
+
+
+def _join(name: str, pieces: list[_Piece]) -> _Piece:
+    """Join the pieces of one variable along every dimension in which files may differ."""
+    if not any(dimension in pieces[0].array.dims for dimension in _JOINED):
+        return _one_constant(name, pieces)
+    for dimension in _JOINED:
+        groups: dict[Hashable, list[_Piece]] = {}
+        for piece in pieces:
+            others = [d for d in _JOINED if d != dimension]
+            key = (piece.array.dims, *(piece.labels(d) for d in others))
+            groups.setdefault(key, []).append(piece)
+        pieces = [_along(dimension, name, group) for group in groups.values()]
+    if len(pieces) > 1:
+        raise InputError(
+            f"{pieces[0].paths[0]} and {pieces[1].paths[0]} do not make one block of {name}: "
+            "they differ in starts, lead times and members at once; read them one by one"
+        )
+    return pieces[0]
+
+
+def _along(dimension: str, name: str, group: list[_Piece]) -> _Piece:
+    """Join pieces that differ in one dimension only."""
+    if len(group) == 1:
+        return group[0]
+    holders: dict[int | None, _Piece] = {}
+    for piece in group:
+        for label in piece.labels(dimension) or (None,):
+            if label in holders:
+                _refuse_overlap(dimension, name, holders[label], piece)
+            holders[label] = piece
+    group = sorted(group, key=lambda piece: piece.array[dimension].values[0])
+    array = xr.concat(
+        [piece.array for piece in group],
+        dim=dimension,
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+    ascending = np.argsort(array[dimension].values, kind="stable")
+    if not np.array_equal(ascending, np.arange(len(ascending))):
+        array = array.isel({dimension: ascending})
+    return _Piece(array, tuple(path for piece in group for path in piece.paths))
+
+
+def _refuse_overlap(dimension: str, name: str, first: _Piece, second: _Piece) -> None:
+    both = sorted(set(first.labels(dimension)) & set(second.labels(dimension)))
+    at = f" for {_label(dimension, first, both[0])}" if both else ""
+    other = next((p for p in second.paths if p not in first.paths), second.paths[0])
+    raise InputError(f"{first.paths[0]} and {other} both have {name}{at}: name one of them only")
+
+
+def _label(dimension: str, piece: _Piece, label: int) -> str:
+    """Return one label of a dimension in words."""
+    value = piece.array[dimension].values[piece.labels(dimension).index(label)]
+    if dimension == "number":
+        return f"member {value}"
+    return f"{as_hours(value):g} h ahead" if dimension == "lead_time" else iso(value)
+
+
+def _one_constant(name: str, pieces: list[_Piece]) -> _Piece:
+    """Return a field without time, which every file must have alike."""
+    for piece in pieces[1:]:
+        if not same_constant(pieces[0].array, piece.array):
+            raise InputError(
+                f"{pieces[0].paths[0]} and {piece.paths[0]} have different fields of the constant "
+                f"{name}: name one of them only"
+            )
+    return pieces[0]
+
+
+def _from_one_start(joined: dict[str, _Piece]) -> dict[str, _Piece]:
+    """Leave out the first times, a day at most, that some variable lacks."""
+    times = {n: p.array["time"].values for n, p in joined.items() if "time" in p.array.dims}
+    begun = dict(joined)
+    if not times:
+        return begun
+    latest = max(values[0] for values in times.values())
+    for name, values in times.items():
+        early = values < latest
+        if early.any() and values[0] >= latest - LATE:  # the years apart might not fit a span
+            array = joined[name].array.isel(time=slice(int(early.sum()), None))
+            begun[name] = _Piece(array, joined[name].paths)
+    return begun
+
+
+def _check_axes(joined: dict[str, _Piece]) -> None:
+    """Refuse variables whose times, starts, lead times or members are not the same."""
+    moving = {n: p for n, p in joined.items() if any(d in p.array.dims for d in _JOINED)}
+    if not moving:
+        return
+    first_name, first = next(iter(moving.items()))
+    for name, piece in moving.items():
+        for dimension in _JOINED:
+            mine, theirs = first.labels(dimension), piece.labels(dimension)
+            if mine == theirs:
+                continue
+            if not mine or not theirs:
+                raise InputError(
+                    f"{first.paths[0]} and {piece.paths[0]} do not fit together: only one of "
+                    f"{first_name} and {name} has the dimension {dimension}"
+                )
+            odd = min(set(mine) ^ set(theirs))
+            has, lacks = (first, piece) if odd in mine else (piece, first)
+            names = (first_name, name) if has is first else (name, first_name)
+            raise InputError(
+                f"{lacks.paths[-1]} and its like have no {names[1]} for "
+                f"{_label(dimension, has, odd)}, which {has.paths[0]} and its like have of "
+                f"{names[0]}: fetch what is missing"
+            )

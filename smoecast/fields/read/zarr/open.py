@@ -1,0 +1,178 @@
+"""A Zarr v2 group of fields on disk, whole or a part that was fetched, as canonical dataset.
+
+A chunk that is not there means fill values in Zarr. In a part of a group (`PART`) it may as well
+never have been fetched, so there only the years and levels that were are read, and every chunk of
+them must be there.
+
+Zarr's own library is not asked: it would read other metadata than were checked, and decode chunks
+before anybody knows how large they become. xarray decodes times and packing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.backends.common import AbstractDataStore
+from xarray.core import indexing
+
+from smoecast.errors import InputError
+from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.read.zarr.array import METADATA, ZarrArray
+from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
+
+PART = "smoecast_part"
+"""Group attribute: ``years`` and ``levels`` that were fetched of a larger group."""
+
+_STRANGE = (LookupError, ValueError, TypeError, AttributeError, OverflowError)
+"""What xarray and numpy raise for attributes and coordinates that mean nothing together."""
+
+_HIDDEN = "_ARRAY_DIMENSIONS"
+
+
+@dataclass(frozen=True, eq=False)
+class _OnDisk(BackendArray):
+    """An array of a group whose chunks are read when it is indexed."""
+
+    array: ZarrArray
+    group: Path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._select
+        )
+
+    def _select(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        chosen = [_places(one, size) for one, size in zip(key, self.shape, strict=True)]
+        values = self.array.read(self.group, tuple(map(np.atleast_1d, chosen)))
+        return values.reshape([size for one in chosen for size in np.shape(one)])
+
+
+def _places(key: Any, size: int) -> Any:
+    """Return the indices that one part of a key means, none of them negative."""
+    return np.arange(*key.indices(size)) if isinstance(key, slice) else np.arange(size)[key]
+
+
+class _Group(AbstractDataStore):
+    """A group as xarray takes it to decode."""
+
+    __slots__ = ("_arrays", "_attributes", "_folder")
+
+    def __init__(self, path: Path) -> None:
+        self._arrays, self._attributes = arrays_of(path), group_attributes(path)
+        self._folder = path.parent
+
+    def get_variables(self) -> dict[str, xr.Variable]:
+        return {name: self._variable(array) for name, array in self._arrays.items()}
+
+    def get_attrs(self) -> dict[str, Any]:
+        return self._attributes
+
+    def _variable(self, array: ZarrArray) -> xr.Variable:
+        attributes = {key: value for key, value in array.attributes.items() if key != _HIDDEN}
+        if array.fill is not None:
+            attributes["_FillValue"] = array.fill
+        stored = dict(zip(array.dimensions, array.chunks, strict=True))
+        data = indexing.LazilyIndexedArray(_OnDisk(array, self._folder))
+        encoding = {"chunks": array.chunks, "preferred_chunks": stored}
+        return xr.Variable(array.dimensions, data, attributes, encoding)
+
+
+def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
+    """Open a group by its consolidated metadata, as `xarray.open_zarr` would.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the group.
+    chunks : dict, optional
+        As for `xarray.open_zarr`: ``{}`` for dask arrays in the chunks of the store.
+
+    Raises
+    ------
+    InputError
+        It is no Zarr v2 group, or one that must not be read (`zarrmetadata.arrays_of`), or its
+        values mean nothing.
+    """
+    group = _Group(folder / METADATA)
+    try:
+        return xr.open_dataset(group, engine="store", chunks=chunks, decode_timedelta=True)
+    except _STRANGE as problem:
+        raise InputError(_unreadable(folder, problem)) from problem
+
+
+def _unreadable(folder: Path, problem: Exception) -> str:
+    reason = " ".join(str(problem).split())[:200]
+    return f"{folder}: it cannot be read as Zarr ({reason}): write the store anew"
+
+
+def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
+    """Open a group as canonical dataset; its fields stay on disk.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file ``.zmetadata`` in the folder of the group.
+    any_grid : bool
+        Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
+
+    Raises
+    ------
+    InputError
+        If it is no Zarr v2 group, a chunk of a part is missing, or `canonical` refuses it.
+    """
+    dataset = read_group(path.parent, chunks={})
+    try:
+        if PART in dataset.attrs:
+            dataset = _selected(dataset, path)
+        return canonical(dataset, str(path.parent), any_grid)
+    except _STRANGE as problem:
+        raise InputError(_unreadable(path.parent, problem)) from problem
+
+
+def _selected(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Return the years and levels of a part, all of whose chunks are there."""
+    arrays, (own_years, own_levels) = arrays_of(path), _part(dataset.attrs[PART], path)
+    wanted: dict[str, NDArray[np.intp]] = {}
+    if "time" in dataset.sizes:
+        years = dataset["time"].values.astype("datetime64[Y]").astype(np.int64) + 1970
+        wanted["time"] = np.flatnonzero(np.isin(years, own_years))
+    if "level" in dataset.sizes:
+        wanted["level"] = np.flatnonzero(np.isin(dataset["level"].values, own_levels))
+    for name in dataset.data_vars:
+        _check_there(arrays[str(name)], wanted, path.parent)
+    return dataset.isel(wanted)
+
+
+def _part(said: Any, path: Path) -> tuple[list[int], list[int]]:
+    """Return the years and levels that a part says it has."""
+    found: list[list[int]] = []
+    for key in ("years", "levels"):
+        numbers = said.get(key) if isinstance(said, dict) else None
+        if not isinstance(numbers, list) or not all(type(n) in (int, float) for n in numbers):
+            raise InputError(
+                f"{path}: {PART} is no list of years and levels: run `smoecast download`"
+            )
+        found.append(numbers)
+    return found[0], found[1]
+
+
+def _check_there(array: ZarrArray, wanted: Mapping[str, NDArray[np.intp]], group: Path) -> None:
+    for index in array.chunk_indices(wanted):
+        if not (group / array.key(index)).is_file():
+            raise InputError(
+                f"{group / array.key(index)}: the chunk is missing, which must not be read as "
+                "missing values: run `smoecast download`"
+            )

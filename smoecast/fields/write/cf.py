@@ -1,0 +1,133 @@
+"""How canonical data lies in a NetCDF file: CF-1.11, one compressed field per chunk."""
+
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from smoecast.fields.canonical.variables import HEIGHTS
+from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
+from smoecast.fields.times import valid_times
+from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION, parse_channel
+
+PLACE = ("latitude", "longitude", *PROJECTION)
+"""Dimensions that make up one field."""
+
+PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
+"""What the name of a variable ends in that is made of a variable or channel."""
+
+KEPT = ("long_name", "cell_methods", "grid_mapping")
+"""Attributes that a field may bring; the others follow from its name."""
+
+_INTEGERS = {"number": "i4", "level": "i4"}
+_EPOCH = np.datetime64("1970-01-01", "ns")
+
+
+def channel_name(name: str) -> str:
+    """Return the variable or channel of which ``t2m_mean`` or ``z500_quantile`` is made."""
+    for ending in PRODUCTS:
+        name = name.removesuffix(ending)
+    return name
+
+
+def prepared(dataset: xr.Dataset) -> xr.Dataset:
+    """Return `dataset` with all coordinates that the file will have, `valid_time` among them."""
+    if "init_time" in dataset.sizes and "lead_time" in dataset.sizes:
+        valid = valid_times(dataset["init_time"].values, dataset["lead_time"].values)
+        dataset = dataset.assign_coords(valid_time=(("init_time", "lead_time"), valid))
+    return dataset.drop_encoding()
+
+
+def stored_coordinate(name: str, coordinate: xr.DataArray) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the values and attributes with which a coordinate is stored.
+
+    Times become whole hours since 1970 and lead times whole hours; minutes where hours do not do.
+    """
+    attributes: dict[str, Any] = dict(COORDINATE_ATTRIBUTES.get(name, coordinate.attrs))
+    values = coordinate.values
+    if np.issubdtype(values.dtype, np.datetime64):
+        number, unit = _whole(values.astype("datetime64[ns]") - _EPOCH)
+        attributes |= {"units": f"{unit} since 1970-01-01", "calendar": "standard"}
+        return number.astype(np.int64), attributes
+    if np.issubdtype(values.dtype, np.timedelta64):
+        number, unit = _whole(values)
+        return number.astype(np.int32), attributes | {"units": unit}
+    return values.astype(_INTEGERS.get(name, values.dtype)), attributes
+
+
+def _whole(spans: np.ndarray) -> tuple[np.ndarray, str]:
+    minutes = np.round(spans / np.timedelta64(1, "m"))
+    return (minutes, "minutes") if (minutes % 60).any() else (minutes // 60, "hours")
+
+
+def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> None:
+    """Write dimensions, coordinates and attributes of `dataset`, and define its variables.
+
+    Parameters
+    ----------
+    file : netCDF4.Dataset
+        Open for writing, empty.
+    dataset : xarray.Dataset
+        From `prepared`.
+    gaps : bool
+        Whether members may be missing, so that variables with members declare a fill value.
+    """
+    known = [name for name in (*DIMENSIONS, *PROJECTION) if name in dataset.sizes]
+    for dimension in dict.fromkeys((*known, *map(str, dataset.sizes))):
+        file.createDimension(dimension, dataset.sizes[dimension])
+    for name, coordinate in dataset.coords.items():
+        values, attributes = stored_coordinate(str(name), coordinate)
+        dimensions = [str(dimension) for dimension in coordinate.dims]
+        variable = file.createVariable(
+            str(name), values.dtype.str[1:], dimensions, fill_value=False
+        )
+        variable.setncatts(attributes)
+        variable[...] = values
+    named = {channel_name(str(name)) for name in dataset.data_vars}
+    for height in sorted({HEIGHTS[name] for name in named if name in HEIGHTS}):
+        variable = file.createVariable(f"height_{height:g}m", "f8", fill_value=False)
+        variable.setncatts(
+            {"standard_name": "height", "long_name": "height above ground", "units": "m"}
+            | {"positive": "up"}
+        )
+        variable[...] = height
+    for name, array in dataset.data_vars.items():
+        _define_field(file, str(name), array, gaps and "number" in array.dims)
+    attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
+    if "valid_time" in dataset.coords:
+        # Named here, as xarray does, and not beside each field: CDO skips a field with a
+        # two-dimensional time beside it.
+        attributes["coordinates"] = "valid_time"
+    file.setncatts({"Conventions": "CF-1.11"} | attributes)
+
+
+def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray, gaps: bool) -> None:
+    chunk = tuple(array.sizes[d] if d in PLACE else 1 for d in array.dims)
+    dimensions = [str(dimension) for dimension in array.dims]
+    fill = np.float32(np.nan) if gaps else None
+    variable = file.createVariable(
+        name,
+        "f4",
+        dimensions,
+        zlib=True,
+        complevel=4,
+        shuffle=True,
+        chunksizes=chunk,
+        fill_value=fill,
+    )
+    attributes = attributes_of(channel_name(name))
+    if name.endswith("_std") and "units_metadata" in attributes:
+        attributes["units_metadata"] = "temperature: difference"
+    if "_probability_" in name:  # CF has no standard name for it
+        attributes = {"units": "1"}
+    attributes |= {key: array.attrs[key] for key in KEPT if key in array.attrs}
+    channel = parse_channel(channel_name(name))
+    beside = []
+    if channel is not None and channel.level is not None:
+        beside.append(f"{LEVEL_PREFIX}{channel.level}")
+    if channel_name(name) in HEIGHTS:
+        beside.append(f"height_{HEIGHTS[channel_name(name)]:g}m")
+    if beside:
+        attributes["coordinates"] = " ".join(sorted(beside))
+    variable.setncatts(attributes)

@@ -1,0 +1,232 @@
+"""Forecasts as a WeatherBench 2 store: what its evaluation and those of others open as it is.
+
+Zarr v2 with consolidated metadata, float32 in SI units, ERA5's long names, dimensions ``time``
+(the start), ``prediction_timedelta``, ``number``, ``level`` (hPa), ``latitude`` (south to north, as
+in the published stores) and ``longitude``, one chunk over space. All pressure variables share one
+``level``: where a variable lacks one, nothing is stored and a reader sees NaN.
+
+Format: https://weatherbench2.readthedocs.io/en/latest/init-and-valid-time.html
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numcodecs
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from smoecast.disk.atomic import put
+from smoecast.errors import InputError, OutputError
+from smoecast.fields import checksums
+from smoecast.fields.canonical.canonical import HUGE
+from smoecast.fields.channels import attributes_of, channels_of, field_of
+from smoecast.fields.read.zarr.metadata import check_files
+from smoecast.fields.write.blocks import blocks, computed, growing, nothing, storing
+from smoecast.fields.write.cf import stored_coordinate
+from smoecast.names import COORDINATE_ATTRIBUTES, Channel, parse_channel
+
+DIMENSIONS = {
+    "init_time": "time",
+    "lead_time": "prediction_timedelta",
+    "number": "number",
+    "level": "level",
+    "latitude": "latitude",
+    "longitude": "longitude",
+}
+"""What WeatherBench 2 calls our dimensions, in the order in which they stand."""
+
+CHUNK_BYTES = 4 * 2**20
+"""Of one chunk before it is compressed, at most, unless one field is larger."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What goes where.
+
+    Attributes
+    ----------
+    channels : dict
+        Channel name to what it is.
+    levels : tuple of int
+        Of all pressure variables, ascending; none if there is no such variable.
+    sizes : dict
+        Size of every dimension in the store, by its name there.
+    """
+
+    channels: dict[str, Channel]
+    levels: tuple[int, ...]
+    sizes: dict[str, int]
+
+    def dims(self, channel: Channel) -> tuple[str, ...]:
+        """Return the dimensions of a channel's variable in the store."""
+        return tuple(d for d in self.sizes if d != "level" or channel.level is not None)
+
+    def chunks(self, channel: Channel) -> tuple[int, ...]:
+        """Return one start, member and level, whole fields, and as many lead times as fit."""
+        field = 4 * self.sizes["latitude"] * self.sizes["longitude"]
+        leads = min(self.sizes["prediction_timedelta"], max(1, CHUNK_BYTES // field))
+        whole = {name: self.sizes[name] for name in ("latitude", "longitude")}
+        size = dict.fromkeys(self.sizes, 1) | whole | {"prediction_timedelta": leads}
+        return tuple(size[d] for d in self.dims(channel))
+
+    def place(self, channel: Channel, block: Mapping[Any, slice]) -> tuple[Any, ...]:
+        """Return where a block of a channel stands in its variable."""
+        here = {DIMENSIONS[str(dimension)]: part for dimension, part in block.items()}
+        if channel.level is not None:
+            here["level"] = slice(index := self.levels.index(channel.level), index + 1)
+        return tuple(here.get(d, slice(None)) for d in self.dims(channel))
+
+
+def write_wb2(dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = nothing) -> None:
+    """Write forecasts as a WeatherBench 2 store: whole and verified, or not at all.
+
+    Fields may be lazy: they are computed and written one block of dask chunks after the other, so
+    memory holds one block. The store grows in a folder of its own beside its place, gets its
+    checksums (`fields.checksums`), is opened again and verified (coordinates under xarray's default
+    decoding, every value), and changes places with an older one.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Canonical forecasts (init_time, lead_time, [number,] [level,] latitude, longitude); its
+        attributes become the group's.
+    path : pathlib.Path
+        The store, replaced if it is there; its folder is made if it is not.
+    confirm : callable
+        Called when the store is whole, before it takes its place; what it raises keeps it away.
+
+    Raises
+    ------
+    InputError
+        These are no forecasts: a dimension is missing.
+    OutputError
+        The store cannot be written (a full disk, say) or fails its verification, or what has its
+        name is no store.
+    """
+    for dimension in ("init_time", "lead_time"):
+        if dimension not in dataset.dims:
+            raise InputError(
+                f"{path}: a WeatherBench 2 store is for forecasts, this data has no {dimension}"
+            )
+    dataset = dataset.assign_attrs({checksums.MARK: checksums.IN_STORE})
+    plan = _plan(dataset)
+    with growing(path, folder=True) as part:
+        with storing(path):
+            _lay_out(dataset, plan, part)
+        _fill(dataset, plan, part, path)
+        with storing(path):
+            checksums.seal_store(part)
+            _verify(dataset, plan, part, path)
+        confirm()
+        with storing(path):
+            put(part, path)
+
+
+def _plan(dataset: xr.Dataset) -> _Plan:
+    parsed = {name: parse_channel(name) for name in channels_of(dataset)}
+    channels = {name: channel for name, channel in parsed.items() if channel is not None}
+    levels = tuple(sorted({c.level for c in channels.values() if c.level is not None}))
+    found = {**dataset.sizes, "level": len(levels)}
+    sizes = {theirs: found[ours] for ours, theirs in DIMENSIONS.items() if found.get(ours)}
+    return _Plan(channels, levels, sizes)
+
+
+def _coordinates(dataset: xr.Dataset, plan: _Plan) -> dict[str, xr.Variable]:
+    """Return the coordinates as they are stored, lead times as whole numbers of a unit.
+
+    The attribute ``dtype`` has xarray read these as timedelta64, not as numbers.
+    """
+    coordinates = {}
+    for ours, theirs in DIMENSIONS.items():
+        if theirs not in plan.sizes:
+            continue
+        if ours == "level":
+            described = dict(COORDINATE_ATTRIBUTES["level"])
+            coordinates[theirs] = xr.Variable(theirs, np.array(plan.levels, np.int64), described)
+            continue
+        values, attributes = stored_coordinate(ours, dataset[ours])
+        if ours == "lead_time":
+            values, attributes = values.astype(np.int64), attributes | {"dtype": "timedelta64[ns]"}
+        if ours == "latitude" and _from_north(dataset):
+            values = values[::-1]
+        coordinates[theirs] = xr.Variable(theirs, values, attributes)
+    return coordinates
+
+
+def _from_north(dataset: xr.Dataset) -> bool:
+    latitude = dataset["latitude"].values
+    return bool(latitude[0] > latitude[-1])
+
+
+def _lay_out(dataset: xr.Dataset, plan: _Plan, part: Path) -> None:
+    """Write everything of the store but its fields."""
+    fields, encoding = {}, {}
+    for channel in plan.channels.values():
+        name, dims = channel.variable.cds_name, plan.dims(channel)
+        shape = tuple(plan.sizes[d] for d in dims)
+        attributes = attributes_of(channel.variable.name if channel.level else channel.name)
+        chunks = plan.chunks(channel)
+        empty = da.zeros(shape, chunks=chunks, dtype=np.float32)
+        fields[name] = xr.Variable(dims, empty, attributes)
+        compressor = numcodecs.Blosc(cname="zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE)
+        encoding[name] = {"chunks": chunks, "compressors": compressor, "_FillValue": np.nan}
+    attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
+    described = xr.Dataset(fields, _coordinates(dataset, plan), attributes)
+    described.to_zarr(
+        part, mode="w", compute=False, consolidated=True, zarr_format=2, encoding=encoding
+    )
+
+
+def _fill(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
+    """Write every field, block by block."""
+    arrays = _arrays(plan, part)
+    for block in blocks(dataset):
+        fields = computed(dataset, block)  # what goes wrong in here is not the disk's fault
+        with storing(path):
+            for name, channel in plan.channels.items():
+                values = field_of(fields, name).values
+                if _from_north(dataset):
+                    values = values[..., ::-1, :]
+                place = plan.place(channel, block)
+                if channel.level is not None:
+                    values = np.expand_dims(values, -3)  # (..., H, W) -> (..., 1, H, W)
+                arrays[channel.variable.cds_name][place] = values
+
+
+def _arrays(plan: _Plan, part: Path) -> dict[str, Any]:
+    group = zarr.open_group(part, mode="r+", zarr_format=2)
+    return {n: group[n] for n in {c.variable.cds_name for c in plan.channels.values()}}
+
+
+def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
+    """Open the store as others do and compare it with what should be there."""
+    check_files(part)
+    with xr.open_zarr(part, chunks=None) as found:
+        for ours, theirs in DIMENSIONS.items():
+            if theirs not in plan.sizes:
+                continue
+            wanted = np.sort(plan.levels if ours == "level" else dataset[ours].values)
+            stored = np.sort(found[theirs].values)
+            if stored.dtype.kind != wanted.dtype.kind or not np.array_equal(stored, wanted):
+                raise OutputError(f"{path}: the coordinate {theirs} was not stored right")
+    arrays = _arrays(plan, part)
+    for name, channel in plan.channels.items():
+        missing = sum(
+            _missing(arrays[channel.variable.cds_name], plan.place(channel, block))
+            for block in blocks(dataset)
+        )
+        if missing:
+            raise OutputError(
+                f"{path}: {missing} values of {name} are missing or infinite, so the store was "
+                "not kept: look at the input and at the model"
+            )
+
+
+def _missing(array: Any, place: tuple[Any, ...]) -> int:
+    values: NDArray[np.float32] = array[place]
+    return int((~(np.abs(values) < HUGE)).sum())

@@ -1,0 +1,297 @@
+"""The Spatial Mixture-of-Experts layer.
+
+Dryden & Hoefler, Spatial Mixture-of-Experts, NeurIPS 2022, arXiv 2211.13491, section 2: experts are
+filters, a gate scores them at every grid point, and the K best serve the point. The gate learns
+from the routing classification loss alone. Parameters marked "ours" are not in the paper.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from smoecast.nn.padding import check_padding, conv2d_same, pad_same
+from smoecast.nn.smoe.comparative_loss import contest
+from smoecast.nn.smoe.experts import add_terms, copy_leaders, draw_filters, with_common
+from smoecast.nn.smoe.gate_losses import Auxiliary
+from smoecast.nn.smoe.gates import Gate, build_gate
+from smoecast.nn.smoe.gather import MOST_PRODUCTS, Route, make_route, pick, stencil, weigh
+from smoecast.nn.smoe.initial_scores import start_plain, start_regions
+from smoecast.nn.smoe.routing import check_choice, make_selection, select
+from smoecast.nn.smoe.routing_loss import Feedback, LossScale, attach_loss, train_routing
+
+
+class SpatialMoE2d(nn.Module):
+    """Spatial Mixture-of-Experts: a drop-in for `torch.nn.Conv2d` whose filters know their place.
+
+    Parameters
+    ----------
+    in_channels : int
+        C.
+    out_channels : int
+        D = K F / T, for K experts selected at each point, F `filters_per_expert`, T `terms`.
+    num_experts : int
+        E, at least K.
+    grid : tuple of int
+        (H, W), latitudes and longitudes.
+    kernel_size : int
+        Odd; the grid is kept.
+    gate : str or Gate
+        ``tensor`` (the paper's choice), ``conv``, ``coordconv``, ``local``, ``linear``, or a gate
+        module, which several layers of equal E and grid may share.
+    padding : str
+        ``zeros``, or ``periodic`` in longitude with zeros in latitude.
+    filters_per_expert : int
+        F channels per expert; the paper has one.
+    bias : bool
+        One learned number per filter (the paper has none).
+    weighted : bool
+        Multiply outputs by scores and train the gate by the main loss alone, without routing loss
+        and damping.
+    error_quantile : float
+        q: an output is incorrect when its error exceeds this quantile of its sample's errors. The
+        paper's run has 0.3.
+    damping : float
+        Factor on the gradient that reaches an expert at an incorrect output; 1 switches it off.
+    routing_loss_weight : float
+        Factor on the routing classification loss; 0 switches it off.
+    order : str
+        Of output channels: ``score``, falling (the paper), or ``expert``, rising index (ours).
+    routing : str
+        ``global``: the K best of all experts (the paper); ``grouped``: output channel k is the best
+        of the k-th group of E / K experts, and the blame is shared within the group (ours).
+    judge : str
+        ``points``: an output is incorrect when its error is large beside those of other points (the
+        paper); ``experts``: the label says which expert of the group would have had the least error
+        at the point (`kernels.contest`, ours; grouped routing only, and `error_quantile` plays no
+        part).
+    error_memory : float
+        Share of earlier steps in the errors by which experts are judged, where samples share scores
+        (ours).
+    terms : int
+        T experts, each of a group of its own, serve an output channel together: their values add up
+        (ours; grouped routing only. The paper has one).
+    shared : bool
+        Each output channel has a filter that all points share, to which its experts add (ours;
+        grouped routing only). Once trained, a layer without would give the same.
+    start : str
+        ``random`` scores (the paper); ``plain``: the same K experts everywhere, so that the
+        layer begins as an ordinary convolution; ``regions``: smooth random scores, each expert its
+        own parts of the globe (both ours). A gate module keeps its own start.
+    expert_start : str
+        ``own``: each expert its own random filter (the paper); ``copies``: the experts of a group
+        (of all, those that a plain start leaves unselected) begin as copies of its first, and
+        nothing is added to a shared filter at first (ours).
+    gate_noise : float
+        Standard deviation of noise on the scores in training, one noise a step where samples share
+        them (ours); the paper's code takes 1 / E.
+    importance_weight, load_weight, agreement_weight : float
+        Factors on the auxiliary losses of the gate, all off by default.
+
+    Attributes
+    ----------
+    weight : Parameter
+        (E F, C, k, k).
+    common : Parameter or None
+        (D, C, k, k), the shared filters.
+    gate : Gate
+        Scores the experts.
+    feedback : Feedback
+        Its `error_quantile`, `damping` and `weight` may be changed between steps.
+
+    Raises
+    ------
+    ValueError
+        If the numbers do not fit together, or the gate has other experts or another grid.
+
+    Notes
+    -----
+    A gradient that is not finite raises ValueError in the backward pass; see `scaling` for
+    fp16. A gate that looks at the input hands its gradient on, so it belongs to the error signal of
+    the layers below; with tensor routing the error signal is that of the main loss alone. Scores
+    that need no gradient are at rest: without damping, no error is then computed.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        num_experts: int,
+        *,
+        grid: tuple[int, int],
+        kernel_size: int = 3,
+        gate: str | Gate = "tensor",
+        padding: str = "zeros",
+        filters_per_expert: int = 1,
+        bias: bool = False,
+        weighted: bool = False,
+        error_quantile: float = 0.3,
+        damping: float = 0.1,
+        routing_loss_weight: float = 1.0,
+        order: str = "score",
+        routing: str = "global",
+        judge: str = "points",
+        error_memory: float = 0.0,
+        terms: int = 1,
+        shared: bool = False,
+        start: str = "random",
+        expert_start: str = "own",
+        gate_noise: float = 0.0,
+        importance_weight: float = 0.0,
+        load_weight: float = 0.0,
+        agreement_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_padding(padding, kernel_size)
+        how = make_selection(out_channels * terms, num_experts, filters_per_expert, order, routing)
+        self.grid = (int(grid[0]), int(grid[1]))
+        self.padding, self.weighted, self.gate_noise = padding, weighted, gate_noise
+        self.auxiliary = Auxiliary(
+            importance_weight, load_weight, agreement_weight, gate_noise, how.num_selected
+        )
+        self.feedback = Feedback(
+            how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
+            judge, terms, error_memory,
+        )  # fmt: skip
+        self._make_filters((in_channels, kernel_size, kernel_size), bias, shared)
+        self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start)
+        self._check_gate()
+        self._start_experts(expert_start)
+
+    @property
+    def routing_loss(self) -> Tensor | None:
+        """Routing classification loss of the last backward pass; None before the first."""
+        return self.feedback.loss
+
+    def route(self, x: Tensor) -> Tensor:
+        """Return the selected experts for input (B, C, H, W): (K, H, W) or (B, K, H, W) int64."""
+        self._check_input(x)
+        return select(self.gate(x), self.feedback.how)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) into (B, D, H, W).
+
+        Raises
+        ------
+        TypeError
+            If the input is not a floating-point tensor.
+        ValueError
+            If its shape is not (B, C, H, W) with this layer's channels and grid.
+        """
+        self._check_input(x)
+        clean = scores = self.gate(x)
+        if self.training and self.gate_noise:
+            scores = clean + self.gate_noise * torch.randn_like(clean)
+        out = add_terms(self._routed(x, scores), self.feedback)
+        if self.training and self.auxiliary.wanted:
+            out = attach_loss(out, self.auxiliary(clean, scores), self.feedback.scale)
+        return out
+
+    def extra_repr(self) -> str:
+        """Show the sizes in ``print(layer)``."""
+        return (
+            f"{self.weight.shape[1]}, {self._channels}, "
+            f"num_experts={self.feedback.how.num_experts}, grid={self.grid}, "
+            f"kernel_size={self.weight.shape[-1]}, padding={self.padding}"
+        )
+
+    @property
+    def _channels(self) -> int:
+        """D."""
+        f = self.feedback
+        return f.how.num_selected * f.num_filters // f.terms
+
+    def filters(self) -> Tensor:
+        """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
+        return with_common(self.weight, self.common, self.feedback)
+
+    def _routed(self, x: Tensor, scores: Tensor) -> Tensor:
+        """Values of the selected experts, (B, K F, H, W), that train experts and gate."""
+        route, f = self._route(scores), self.feedback
+        if self.weighted:
+            return weigh(self._values(x, route), scores, route, f.num_filters)
+        rests = not scores.requires_grad and f.damping == 1.0
+        if rests or not torch.is_grad_enabled():
+            return self._values(x, route)
+        if f.judge == "experts":
+            return contest(self._all_values(x), scores, route, f)
+        return train_routing(self._values(x, route), scores, route.index, f)
+
+    def _route(self, scores: Tensor) -> Route:
+        """Select experts; scores that stay the same between calls are sorted once (CPU)."""
+        f = self.feedback
+        lasting = scores.dim() == 3 and not (self.training and self.gate_noise)
+        if lasting and scores.device.type == "cpu" and not torch.compiler.is_compiling():
+            return self.gate.memory.route(scores, f.how, f.num_filters)
+        return make_route(scores, f.how, f.num_filters)
+
+    def _values(self, x: Tensor, route: Route) -> Tensor:
+        """Values of the selected experts, (B, K F, H, W), by whichever kernel is faster."""
+        if not self._is_small(x, route):
+            return pick(self._all_values(x), route)
+        padded = pad_same(x, self.weight.shape[-1], self.padding)
+        out = stencil(padded, self.filters(), route.channels)
+        return out if self.bias is None else out + self.bias[route.channels]
+
+    def _all_values(self, x: Tensor) -> Tensor:
+        """Values of all experts, (B, E F, H, W)."""
+        return conv2d_same(x, self.filters(), self.bias, self.padding)
+
+    def _is_small(self, x: Tensor, route: Route) -> bool:
+        products = self.weight.shape[1] * self.feedback.how.num_selected * self.feedback.num_filters
+        here = x.device.type == "cpu" and x.dtype == self.weight.dtype
+        plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+        return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
+
+    def _make_filters(self, shape: tuple[int, int, int], bias: bool, shared: bool) -> None:
+        """Draw filters of (C, k, k)."""
+        how = self.feedback.how
+        if shared and not how.grouped:
+            raise ValueError("shared filters need routing 'grouped': a channel keeps its meaning")
+        filters, channels = how.num_experts * self.feedback.num_filters, self._channels
+        self.weight = draw_filters(filters, shape)
+        self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
+        self.common = draw_filters(channels, shape) if shared else None
+
+    def _new_gate(self, kind: str, start: str) -> Gate:
+        check_choice("start", start, ("random", "plain", "regions"))
+        how = self.feedback.how
+        gate = build_gate(
+            kind,
+            in_channels=self.weight.shape[1],
+            num_experts=how.num_experts,
+            num_selected=how.num_selected,
+            grid=self.grid,
+            kernel_size=self.weight.shape[-1],
+            padding=self.padding,
+        )
+        if start == "plain":
+            start_plain(gate, how.first_experts(), how.num_selected)
+        elif start == "regions":
+            start_regions(gate)
+        return gate
+
+    def _start_experts(self, start: str) -> None:
+        """Let experts begin as copies of the one they would replace, where that is asked for."""
+        check_choice("expert_start", start, ("own", "copies"))
+        with torch.no_grad():
+            if start == "copies" and self.common is not None:
+                self.weight.zero_()  # what all begin as is the shared filter
+            elif start == "copies":
+                copy_leaders(self.weight, self.feedback.how)
+
+    def _check_gate(self) -> None:
+        mine = (self.feedback.how.num_experts, self.grid)
+        if (self.gate.num_experts, self.gate.grid) != mine:
+            raise ValueError(
+                f"the gate has {self.gate.num_experts} experts on grid {self.gate.grid}, "
+                f"the layer {mine[0]} on grid {mine[1]}"
+            )
+
+    def _check_input(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise TypeError(f"SpatialMoE2d takes a floating-point tensor, not {x.dtype}")
+        wanted = (self.weight.shape[1], *self.grid)
+        if x.dim() != 4 or tuple(x.shape[1:]) != wanted:
+            raise ValueError(
+                f"SpatialMoE2d takes (B, {wanted[0]}, {wanted[1]}, {wanted[2]}), "
+                f"not {tuple(x.shape)}"
+            )

@@ -1,0 +1,292 @@
+"""The layer's training signal: what its backward makes of the gradient that reaches it.
+
+Expert error damping and the routing classification loss of Dryden & Hoefler 2022 (arXiv 2211.13491,
+section 2) both depend on nothing but the error signal dL/dy, which passes here anyway, and the
+gradient of the loss on the scores is closed form. So one ordinary ``loss.backward()`` trains any
+number of layers, and no graph is kept.
+
+On the CPU it works through the batch in pieces that fit the processor's cache.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from smoecast.nn.smoe import routing
+
+PIECE = 2**17
+"""On the CPU about so many values are handled at a time."""
+
+
+class LossScale:
+    """The factor by which the loss is scaled: the share of its samples, and a GradScaler's.
+
+    A shared holder: copies of a layer follow the same scaler.
+
+    Attributes
+    ----------
+    gathers : bool
+        Whether several backward passes make one step, after which `contest.settle` is called.
+    share : float
+        Part of a step's samples that the pass has, by which its loss is multiplied; a pass of 0 is
+        to teach nothing.
+    """
+
+    gathers = False
+    share = 1.0
+
+    def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
+        self.scaler = scaler
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "LossScale":
+        """Stay one and the same for all copies of a layer."""
+        return self
+
+    @property
+    def skips(self) -> bool:
+        """Whether a scaler is at work, which skips steps whose gradients are not finite."""
+        return self.scaler is not None and self.scaler.is_enabled()
+
+    def __call__(self, like: Tensor) -> Tensor | float:
+        """Return the factor, on the device of `like`, without waiting for the device."""
+        if self.scaler is None or not self.skips:
+            return self.share
+        scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
+        return self.share * scale
+
+
+@dataclass
+class Feedback:
+    """What a layer's backward needs to know, and what it leaves for the log.
+
+    Attributes
+    ----------
+    how : routing.Selection
+        Which experts compete.
+    num_filters : int
+        F, filters per expert.
+    error_quantile, damping, weight : float
+        q, damping factor, factor on the routing classification loss.
+    scale : LossScale
+        The factor by which the loss was scaled.
+    judge : str
+        ``points``: an output is incorrect beside those of other points (the paper); ``experts``: an
+        expert is, beside the others of its group (`contest`, ours).
+    terms : int
+        T, experts whose values add up to one output; the loss has as many fewer values.
+    memory : float
+        Of ``experts``: the share of what earlier steps said in the errors that experts are judged
+        by, where samples share their scores.
+    remembered : Tensor or None
+        (E, H, W), those errors; None before the first step.
+    loss : Tensor or None
+        Left by the last backward pass.
+    """
+
+    how: routing.Selection
+    num_filters: int
+    error_quantile: float
+    damping: float
+    weight: float
+    scale: LossScale
+    judge: str = "points"
+    terms: int = 1
+    memory: float = 0.0
+    remembered: Tensor | None = None
+    loss: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense, and a contest without groups to hold it in."""
+        routing.check_choice("judge", self.judge, ("points", "experts"))
+        if not 0.0 <= self.error_quantile <= 1.0:
+            raise ValueError(f"error_quantile must lie between 0 and 1, not {self.error_quantile}")
+        if not 0.0 <= self.memory < 1.0:
+            raise ValueError(f"error_memory must be at least 0 and below 1, not {self.memory}")
+        if min(self.damping, self.weight) < 0:
+            raise ValueError("damping and routing_loss_weight must not be negative")
+        if self.terms < 1 or (self.terms > 1 and not self.how.grouped):
+            raise ValueError(f"terms must be at least 1, and 1 without groups, not {self.terms}")
+        if self.judge == "experts" and not self.how.grouped:
+            raise ValueError("judge 'experts' needs routing 'grouped': a group is who competes")
+
+    def remember(self, error: Tensor) -> Tensor:
+        """Return the running mean of errors (E, H, W) over the steps so far, this one included.
+
+        What is not finite, in a step that a GradScaler skips, is forgotten.
+        """
+        if not self.memory:
+            return error
+        old = error.nan_to_num(0.0, 0.0, 0.0) if self.remembered is None else self.remembered
+        new = torch.where(error.isfinite(), torch.lerp(error, old, self.memory), old)
+        self.remembered = new
+        return new
+
+
+class _Signal(torch.autograd.Function):
+    """The identity; backward damps the gradient and gives the scores that of their own loss."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback
+    ) -> Tensor:
+        ctx.feedback = feedback
+        ctx.save_for_backward(scores, index)
+        return field.view_as(field)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        scores, index = ctx.saved_tensors
+        feedback: Feedback = ctx.feedback
+        trains_gate = ctx.needs_input_grad[1] and feedback.weight > 0
+        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
+        if not trains_gate and feedback.damping == 1.0:
+            return grad, grad_scores, None, None
+        scale = feedback.scale(grad)
+        damped, wrong = _judge(grad, index, feedback, scale)
+        if trains_gate:
+            grad_scores = _gate_gradient(scores, wrong, index, feedback, scale)
+        return damped, grad_scores, None, None
+
+
+class _AttachLoss(torch.autograd.Function):
+    """The identity; backward adds an auxiliary loss to whatever loss was derived from the field."""
+
+    @staticmethod
+    def forward(ctx: Any, field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
+        ctx.scale = scale
+        ctx.save_for_backward(loss)
+        return field.view_as(field)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (loss,) = ctx.saved_tensors
+        return grad, torch.ones_like(loss) * ctx.scale(grad), None
+
+
+# The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
+_eager: Callable[[Any], Any] = torch.compiler.disable
+_signal: Callable[[Tensor, Tensor, Tensor, Feedback], Tensor] = _eager(_Signal.apply)
+_attach: Callable[[Tensor, Tensor, LossScale], Tensor] = _eager(_AttachLoss.apply)
+
+
+def train_routing(field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback) -> Tensor:
+    """Return the layer's output unchanged, with the training signal in its backward.
+
+    Parameters
+    ----------
+    field : Tensor
+        Selected values, (B, K F, H, W).
+    scores : Tensor
+        (E, H, W) or (B, E, H, W); they receive the gradient of the routing classification loss.
+    index : Tensor
+        Selected experts, (K, H, W) or (B, K, H, W).
+    feedback : Feedback
+        The layer's settings; receives the value of the loss.
+
+    Raises
+    ------
+    ValueError
+        In the backward pass, if the gradient is not finite and no GradScaler is there to skip the
+        step.
+    """
+    return _signal(field, scores, index, feedback)
+
+
+def attach_loss(field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
+    """Return a field unchanged; whatever loss is later derived from it is joined by `loss`."""
+    return _attach(field, loss, scale)
+
+
+def _judge(
+    grad: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Return the damped gradient and how often each selected expert was incorrect.
+
+    The paper's error is abs(dL/dy) numel / 2. Quantiles are taken of abs(dL/dy) as it comes, and
+    the margins turned into its units.
+    """
+    shared = index.dim() == 3
+    unit = scale * (2.0 * feedback.terms / grad.numel())
+    points, filters = index.shape[-2] * index.shape[-1], feedback.num_filters
+    dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
+    wrong = torch.zeros(index.shape[:-2].numel(), points, dtype=dtype, device=grad.device)
+    wrong = wrong.view(1 if shared else len(grad), -1)  # (1 or B, K H W)
+    flat = grad.reshape(len(grad), -1, filters, points)  # (B, K, F, H W)
+    damped = flat if feedback.damping == 1.0 else torch.empty_like(flat)
+    for rows in pieces(flat):
+        error = _error(flat[rows], dtype)  # (b, K H W)
+        refuse_non_finite(error, feedback)
+        limit = routing.error_quantile(error, feedback.error_quantile)[:, None]
+        bad = _exceeds(error, limit + routing.LABEL_MARGIN * unit)
+        if shared:
+            wrong += bad.sum(dim=0)
+        else:
+            wrong[rows] = bad
+        if feedback.damping != 1.0:
+            bad = _exceeds(error, limit + routing.DAMPING_MARGIN * unit)
+            factor = bad.mul_(feedback.damping - 1.0).add_(1.0).view(len(bad), -1, 1, points)
+            torch.mul(flat[rows], factor.to(grad.dtype), out=damped[rows])
+    share = wrong.div_(len(grad) if shared else 1).view(index.shape)
+    return damped.view(grad.shape), share
+
+
+def _error(grad: Tensor, dtype: torch.dtype) -> Tensor:
+    """Error of each selected expert from (b, K, F, H W): its filters' mean (ours), (b, K H W)."""
+    error = grad.abs().to(dtype)
+    return (error.mean(dim=2) if grad.shape[2] > 1 else error).flatten(1)
+
+
+def _exceeds(error: Tensor, limit: Tensor) -> Tensor:
+    """Return 1 where an error is above the limit, else 0, as floats: faster than booleans."""
+    return (error - limit).sign_().clamp_(min=0.0)
+
+
+def _gate_gradient(
+    scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
+) -> Tensor:
+    """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
+    if scores.dim() == 3:
+        feedback.loss, gradient = _routing_loss(scores, wrong, index, feedback.how)
+    else:
+        gradient, losses = torch.empty_like(scores, dtype=wrong.dtype), []
+        for rows in pieces(scores):
+            loss, piece = _routing_loss(scores[rows], wrong[rows], index[rows], feedback.how)
+            share = len(piece) / len(scores)  # Both are means over their own piece.
+            torch.mul(piece, share, out=gradient[rows])
+            losses.append(loss * share)
+        feedback.loss = torch.stack(losses).sum()
+    return gradient.mul_(feedback.weight * scale).to(scores.dtype)
+
+
+def _routing_loss(
+    scores: Tensor, wrong: Tensor, index: Tensor, how: routing.Selection
+) -> tuple[Tensor, Tensor]:
+    labels = routing.rc_labels(wrong, index, how)
+    return routing.rc_loss_and_gradient(scores.to(labels.dtype), labels)
+
+
+def pieces(flat: Tensor) -> Iterator[slice]:
+    """Cut a batch into pieces of samples; other devices than the CPU take it whole."""
+    size = max(1, PIECE // flat[0].numel()) if flat.device.type == "cpu" else len(flat)
+    return (slice(i, i + size) for i in range(0, len(flat), size))
+
+
+def refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
+    """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step.
+
+    Raises
+    ------
+    ValueError
+        Saying what to do.
+    """
+    if not feedback.scale.skips and not bool(torch.isfinite(error.sum())):
+        raise ValueError(
+            "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
+            "under a GradScaler call nn.smoe.model_layers.follow_scaler(network, scaler) once"
+        )

@@ -1,0 +1,253 @@
+"""The ensemble that a calibrated one is compared with: the run's raw one, or one that is named."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.config.run import Config
+from smoecast.data import raw
+from smoecast.data.members import with_members
+from smoecast.errors import InputError
+from smoecast.fields import channels
+from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.missing import named
+from smoecast.fields.read.open import open_files
+from smoecast.fields.store import store
+from smoecast.scores.ensemble import member_quantiles
+from smoecast.scores.extremes import efi, efi_ens10, sot
+from smoecast.scores.pointwise import Values
+from smoecast.tasks.evaluate import truth
+from smoecast.tasks.evaluate.accumulate import PLAIN
+
+LEVELS = np.linspace(0.0, 1.0, 101)
+"""Of the climate's quantiles: those that ECMWF uses."""
+
+
+LEAST = 50
+"""Values of a point below which they are no climate."""
+
+
+BAND_BYTES = 128 * 2**20
+"""Of the values of a band of rows, at most, unless one row has more."""
+
+
+YEAR_DAYS = 365.25
+
+
+class ModelClimate:
+    """Quantiles of what an ensemble usually forecasts at a point, at that time of the year.
+
+    Parameters
+    ----------
+    fields : xr.DataArray
+        ``(init_time, lead_time, number, channel, y, x)``, lazy.
+    inside : ndarray of bool, shape (init_time,)
+        Which of its starts make the climate.
+    days : int
+        By how much their day of the year may differ from that of the start in question.
+    """
+
+    def __init__(self, fields: xr.DataArray, inside: NDArray[np.bool_], days: int) -> None:
+        self.fields = fields.isel(init_time=np.flatnonzero(inside))
+        self.days = days
+        self._of: bytes = b""
+        self._known: dict[str, Values | None] = {}
+
+    def members(self, starts: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """Return which starts make the climate of each of some others: (I, T)."""
+        own, others = _day_of_year(starts), _day_of_year(self.fields["init_time"].values)
+        apart = np.abs(own[:, None] - others[None, :])
+        near: NDArray[np.bool_] = np.minimum(apart, YEAR_DAYS - apart) <= self.days
+        return near
+
+    def quantiles(
+        self, start: np.datetime64, leads: NDArray[np.timedelta64], channel: str
+    ) -> Values | None:
+        """Return the quantiles at `LEVELS`, (101, L, H, W); None where there are too few values.
+
+        They are kept until another climate is asked for.
+        """
+        near = self.members(np.array([start]))[0]
+        if near.tobytes() != self._of:
+            self._of, self._known = near.tobytes(), {}
+        if channel not in self._known:
+            self._known[channel] = self._read(near, leads, channel)
+        return self._known[channel]
+
+    def _read(
+        self, near: NDArray[np.bool_], leads: NDArray[np.timedelta64], channel: str
+    ) -> Values | None:
+        chosen = self.fields.isel(init_time=np.flatnonzero(near))
+        chosen = chosen.sel(channel=channel, lead_time=leads)
+        count = chosen.sizes["init_time"] * chosen.sizes["number"]
+        if count < LEAST:
+            return None
+        rows, columns = chosen.dims[-2:]
+        one = 4 * count * len(leads) * chosen.sizes[columns]
+        step = max(1, BAND_BYTES // one)
+        bands: list[Values] = []
+        for begin in range(0, chosen.sizes[rows], step):
+            values = chosen.isel({rows: slice(begin, begin + step)}).values
+            values = values.swapaxes(1, 2)  # (N, L, M, h, W) -> (N, M, L, h, W)
+            pooled = values.reshape(count, *values.shape[2:])
+            bands.append(member_quantiles(pooled, LEVELS))
+        return np.asarray(np.concatenate(bands, axis=2))
+
+
+def _day_of_year(times: NDArray[np.datetime64]) -> Values:
+    days = times.astype("datetime64[D]") - times.astype("datetime64[Y]").astype("datetime64[D]")
+    return np.asarray(days.astype(np.float64))
+
+
+def groups_of(
+    starts: NDArray[np.datetime64], climates: Sequence[ModelClimate]
+) -> list[NDArray[np.intp]]:
+    """Return positions of starts that share their climates, so that each is made once."""
+    if not climates:
+        return [np.arange(len(starts))]
+    together = np.concatenate([climate.members(starts) for climate in climates], axis=1)
+    numbers = np.unique(together, axis=0, return_inverse=True)[1].ravel()
+    return [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
+
+
+RAW, AGAINST = "raw", "against"
+
+
+ECMWF, ENS10 = "", "_ens10"
+"""Endings of the two kinds of EFI and EECRPS."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """An ensemble that another is compared with, and its model climates.
+
+    Attributes
+    ----------
+    name : str
+        ``raw`` or ``against``.
+    fields : xr.DataArray
+        ``(init_time, lead_time, number, channel, y, x)``, lazy.
+    climates : dict
+        `ECMWF` and `ENS10` to the climate by which each is measured; those wanted.
+    """
+
+    name: str
+    fields: xr.DataArray
+    climates: Mapping[str, ModelClimate] = field(default_factory=dict)
+
+    def members(self, block: xr.Dataset, channel: str) -> truth.Fields:
+        """Return the members of a channel at a block's starts and lead times."""
+        same = self.fields.sel(init_time=block["init_time"].values)
+        found: truth.Fields = same.sel(lead_time=block["lead_time"].values, channel=channel).values
+        return found
+
+    def extremes(self, block: xr.Dataset, channel: str, members: truth.Fields) -> dict[str, Values]:
+        """Return EFI and Shift of Tails at a block that shares its climates, (I, L, H, W).
+
+        ``efi`` (ECMWF's), ``efi_ens10`` (of the authors of ENS-10), ``sot10`` and ``sot90``;
+        NaN at starts without a climate.
+        """
+        found: dict[str, Values] = {}
+        for ending, climate in self.climates.items():
+            at = (block["init_time"].values[0], block["lead_time"].values)
+            known = climate.quantiles(*at, channel)
+            if known is None:
+                nothing = np.full((*members.shape[:2], *members.shape[3:]), np.nan)
+                found |= {f"efi{ending}": nothing}
+                found |= {} if ending else {"sot10": nothing, "sot90": nothing}
+                continue
+            quantiles = np.swapaxes(known, 0, 1)[None]  # (101, L, H, W) -> (1, L, 101, H, W)
+            if ending == ENS10:
+                found["efi_ens10"] = efi_ens10(members, quantiles[:, :, ::5], 2)
+                continue
+            found["efi"] = efi(members, quantiles, 2)
+            found["sot10"] = sot(members, quantiles, 2, upper=False)
+            found["sot90"] = sot(members, quantiles, 2)
+        return found
+
+
+def raw_reference(config: Config, result: xr.Dataset, protocol: str) -> Reference | None:
+    """Return the run's raw ensemble, where it has one of the result's starts and place."""
+    if not config.ensemble_store.exists():
+        return None
+    fields = with_members(store.open_store(config.ensemble_store)["fields"])
+    there = all(
+        np.isin(result[name].values, fields[name].values).all()
+        for name in ("init_time", "lead_time")
+    )
+    if not there or not same_place(place_of(fields), place_of(result)):
+        return None
+    return Reference(RAW, fields, climates_of(config, protocol))
+
+
+def climates_of(config: Config, protocol: str) -> dict[str, ModelClimate]:
+    """Return the climates of the run's own ensemble: of training starts at the season.
+
+    Under the protocol of the authors of ENS-10 theirs as well: the same day of all years, the
+    one that is forecast among them.
+    """
+    if not config.evaluate.climate_days or not config.ensemble_store.exists():
+        return {}
+    dataset = store.open_store(config.ensemble_store)
+    fields, inside = with_members(dataset["fields"]), dataset["train"].values
+    found = {ECMWF: ModelClimate(fields, inside, config.evaluate.climate_days)}
+    if protocol == PLAIN:
+        found[ENS10] = ModelClimate(fields, np.ones_like(inside), 0)
+    return found
+
+
+def open_reference(
+    config: Config, paths: Sequence[Path], targets: Sequence[str], protocol: str
+) -> Reference:
+    """Open the ensemble that ``--against`` names.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, lacks a channel, or is no ensemble of forecasts.
+    """
+    opened = open_files(paths, any_grid=True)
+    source = named(paths)
+    missing = [d for d in ("init_time", "lead_time", "number") if d not in opened.dims]
+    if missing:
+        raise InputError(
+            f"{source}: has no {missing[0]}, so it is no ensemble of forecasts to compare with; "
+            "give --against an ensemble with members"
+        )
+    there = [t for t in targets if channels.has_field(opened, t)]
+    if not there:
+        raise InputError(f"{source}: holds none of {', '.join(targets)}; nothing can be compared")
+    fields = raw.packed_ensemble(opened, there, source)
+    return Reference(AGAINST, fields, climates_of(config, protocol))
+
+
+def in_common(result: xr.Dataset, reference: Reference | None, source: str) -> xr.Dataset:
+    """Keep the starts and lead times that a reference has too.
+
+    Raises
+    ------
+    InputError
+        There are none, or the two are on different grids.
+    """
+    if reference is None:
+        return result
+    here, there = place_of(result), place_of(reference.fields)
+    if not same_place(here, there):
+        raise InputError(
+            f"{source}: is on {here.describe()}, the ensemble of --against on {there.describe()}; "
+            "compare ensembles on the same grid"
+        )
+    kept = {
+        name: np.flatnonzero(np.isin(result[name].values, reference.fields[name].values))
+        for name in ("init_time", "lead_time")
+    }
+    if not all(len(positions) for positions in kept.values()):
+        raise InputError(
+            f"{source}: has no start or no lead time in common with the ensemble of --against; "
+            "give one of the same starts"
+        )
+    return result.isel(kept)

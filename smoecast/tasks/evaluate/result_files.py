@@ -1,0 +1,132 @@
+"""Results that are to be scored: what each is, under which protocol, and under which name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from smoecast.errors import InputError
+from smoecast.fields.read.results import open_result, read_attributes
+from smoecast.fields.read.zarr.array import METADATA
+from smoecast.tasks.evaluate.accumulate import Collected
+
+DEFAULT = "default"
+"""The protocol of everything that does not name another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A result that is to be scored.
+
+    Attributes
+    ----------
+    fields : xr.Dataset
+        Of `fields.read.results.open_result`.
+    source : str
+        Names it in messages.
+    protocol : str
+        Under which it was calibrated.
+    verb : str
+        The verb of ours that made it; empty where it came from elsewhere.
+    """
+
+    fields: xr.Dataset
+    source: str
+    protocol: str
+    verb: str
+
+    @property
+    def forecast(self) -> bool:
+        """Whether it was forecast by a model from analyses, and is not calibrated."""
+        return self.verb == "forecast"
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables, where it is no forecast: ``calibrated`` or ``ensemble``."""
+        return "calibrated" if self.verb == "postprocess" else "ensemble"
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether it says more than one value of a channel."""
+        known = self.fields.data_vars
+        products = any(str(name).endswith(("_std", "_above", "_below")) for name in known)
+        return "number" in self.fields.dims or products
+
+
+def opened(path: Path) -> Scored:
+    """Open a result.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    said = read_attributes(path.parent if path.name == METADATA else path)
+    last = str(said.get("history", "")).strip().rpartition("\n")[2]
+    fields = open_result(path)
+    protocol = str(said.get("protocol", DEFAULT))
+    verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
+    return Scored(fields, str(path), protocol, verb)
+
+
+def one_protocol(scored: Sequence[Scored]) -> str:
+    """Return the protocol of calibrated results.
+
+    Raises
+    ------
+    InputError
+        There are several: their scores would not compare.
+    """
+    found = {one.protocol: one.source for one in scored if one.ensemble and not one.forecast}
+    if len(found) > 1:
+        (first, one), (second, other), *_ = found.items()
+        raise InputError(
+            f"{one} was calibrated under the protocol {first}, {other} under {second}: their "
+            "scores do not compare; evaluate them one at a time"
+        )
+    return next(iter(found), DEFAULT)
+
+
+def named_apart(found: Sequence[Collected], paths: Sequence[Path]) -> None:
+    """Give several results of one kind the names of their files in the place of one word."""
+    for kind in {one.own[0] for one in found}:
+        mine = [i for i, one in enumerate(found) if one.own[0] == kind]
+        if len(mine) > 1:
+            labels = _labels([paths[i] for i in mine])
+            for i, label in zip(mine, labels, strict=True):
+                _rename(found[i], label)
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest names that tell files apart."""
+    places = [path.parent if path.name == METADATA else path for path in paths]
+    for label in (lambda p: p.stem, lambda p: p.name, lambda p: f"{p.parent.name}/{p.name}"):
+        labels = [str(label(place)) for place in places]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [str(place) for place in places]
+
+
+def _rename(collected: Collected, label: str) -> None:
+    kind = collected.own[0]
+    new = {own: f"{label}{own.removeprefix(kind)}" for own in collected.own}
+    for group in (collected.sums, collected.bins, collected.flat, collected.events):
+        renamed = {(k[0], new.get(k[1], k[1]), *k[2:]): v for k, v in group.items()}
+        group.clear()
+        group.update(renamed)
+    collected.own = tuple(new.values())
+
+
+def once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return records without those of a baseline that several results share."""
+    kept: dict[str, dict[str, Any]] = {}
+    for record in records:
+        kept.setdefault(_identity(record), record)
+    return list(kept.values())
+
+
+def _identity(record: dict[str, Any]) -> str:
+    """Return what makes a record the same for all results: all but differences to one of them."""
+    return repr([(k, v) for k, v in record.items() if "_difference" not in k])

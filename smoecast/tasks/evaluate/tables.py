@@ -1,0 +1,301 @@
+"""Scores as tables for a person."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smoecast import console, names
+from smoecast.tasks.evaluate.records import chance_of
+
+TRUTH = "ERA5 as in WeatherBench 1, 5.625 degrees, 2017-2018"
+"""Against what all of them were scored."""
+
+
+COLUMNS = (("z500", 72), ("z500", 120), ("t850", 72), ("t850", 120))
+"""Channel and lead time in hours of the four numbers of each."""
+
+
+MARKS = {
+    "R": "read in the publication or its code",
+    "L": "read on a leaderboard or in notes about the paper",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """Four published numbers.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    rmse : tuple of four floats or None
+        In the order of `COLUMNS`; None where none was published.
+    mark : str
+        How it is known, of `MARKS`.
+    source : str
+        Where it stands.
+    """
+
+    name: str
+    rmse: tuple[float | None, float | None, float | None, float | None]
+    mark: str
+    source: str
+
+
+_RASP_2020 = "Rasp et al. 2020, doi:10.1029/2020MS002203"
+
+
+_RASP_2021 = "Rasp and Thuerey 2021, doi:10.1029/2020MS002405"
+
+
+_DRYDEN = "Dryden and Hoefler 2022, arXiv 2211.13491"
+
+
+WEATHERBENCH = (
+    Published("persistence", (936, 1033, 4.23, 4.56), "R", _RASP_2020),
+    Published("climatology", (1075, 1075, 5.51, 5.51), "R", _RASP_2020),
+    Published("weekly climatology", (816, 816, 3.50, 3.50), "R", _RASP_2020),
+    Published("linear regression, direct", (693, 783, 3.19, 3.44), "R", _RASP_2020),
+    Published("CNN, direct", (626, 757, 2.87, 3.37), "R", _RASP_2020),
+    Published("Rasp and Thuerey, ERA5 only", (314, 561, 1.79, 2.82), "L", _RASP_2021),
+    Published("Rasp and Thuerey, pretrained", (268, 499, 1.65, 2.41), "R", _RASP_2021),
+    Published("IFS T63", (268, 463, 1.85, 2.52), "R", _RASP_2020),
+    Published("operational IFS", (153, 334, 1.36, 2.03), "R", _RASP_2020),
+    Published("SMoE, variant not stated", (198, None, 1.42, None), "L", _DRYDEN),
+)
+"""In the order in which the leaderboard lists them, baselines first."""
+
+
+Record = dict[str, Any]
+
+
+EXTREMES = {"efi": "EFI", "efi_abs": "abs EFI", "sot10": "SOT 10", "sot90": "SOT 90"}
+
+
+EVENTS = {
+    "brier": "Brier",
+    "brier_reliability": "reliability",
+    "brier_resolution": "resolution",
+    "event_rate": "event rate",
+}
+
+
+def event_tables(summary: dict[str, Any]) -> list[str]:
+    """Return the tables that a summary of ensembles has beside its scores; none of a forecast."""
+    scores = [r for r in summary["scores"] if "efi" in r]
+    found = [_extremes(scores)] if scores else []
+    if summary.get("events"):
+        found += [_events(summary["events"]), _reliability(summary["curves"])]
+    return found
+
+
+def _along(records: list[Record]) -> list[str]:
+    """Return which of region and season differ, and have a column each."""
+    return [axis for axis in ("region", "season") if len({r[axis] for r in records}) > 1]
+
+
+def _extremes(records: list[Record]) -> str:
+    along = _along(records)
+    rows = []
+    for r in records:
+        where = [r["channel"], f"{r['lead_hours']} h", *(r[axis] for axis in along), r["forecast"]]
+        rows.append([*where, *(_three(r.get(name)) for name in EXTREMES)])
+    header = ["channel", "lead", *along, "against its climate", *EXTREMES.values()]
+    return console.table(header, rows)
+
+
+def _events(records: list[Record]) -> str:
+    along = _along(records)
+    order = {name: i for i, name in enumerate(dict.fromkeys(r["event"] for r in records))}
+    rows = []
+    for r in sorted(records, key=lambda r: (order[r["event"]], r["lead_hours"])):
+        where = [r["event"], f"{r['lead_hours']} h", *(r[axis] for axis in along), r["forecast"]]
+        rows.append([*where, *(_three(r.get(name)) for name in EVENTS), _skill(r)])
+    header = ["event", "lead", *along, "forecast", *EVENTS.values(), "skill [95 %]"]
+    return console.table(header, rows)
+
+
+def _skill(record: Record) -> str:
+    value, low, high = (_three(record.get(f"brier_skill{end}")) for end in ("", "_low", "_high"))
+    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+
+
+def _reliability(curves: list[Record]) -> str:
+    """Return how often an event came where it had a certain chance: of the first region, the year.
+
+    A line a bin of the forecast probability, two columns a forecast.
+    """
+    chosen = [r for r in curves if r["kind"] == "reliability" and r["season"] == "year"]
+    chosen = [r for r in chosen if r["region"] == chosen[0]["region"]]
+    names = list(dict.fromkeys(r["forecast"] for r in chosen))
+    lines: dict[tuple[str, int, int], dict[str, Record]] = {}
+    for r in chosen:
+        lines.setdefault((r["event"], r["lead_hours"], r["bin"]), {})[r["forecast"]] = r
+    rows = []
+    for (event, lead, number), found in lines.items():
+        row = [event, f"{lead} h", chance_of(number)]
+        for name in names:
+            one = found.get(name, {})
+            row += [_three(one.get("frequency")), _three(one.get("share"))]
+        rows.append(row)
+    header = ["event", "lead", "chance"]
+    for name in names:
+        header += [f"{name}: came", "share"]
+    return console.table(header, rows)
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{round(value, 3) + 0.0:.3f}"
+
+
+DIFFERENCE = "forecast - it: score of the forecast (or calibrated ensemble) minus the line's, "
+
+
+DIFFERENCE += "below zero it is better"
+
+
+FORECAST_COLUMNS = ("rmse", "mae", "bias", "acc", "activity")
+
+
+ENSEMBLE_COLUMNS = (
+    "crps",
+    "rmse",
+    "bias",
+    "spread",
+    "spread_skill_ratio",
+    "crpss",
+    "eecrps",
+    "eecrps_ens10",
+    "flat_points",
+)
+"""Those that no line of a table has are left out."""
+
+
+PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio", "flat_points")
+
+
+HEADERS = {
+    "spread_skill_ratio": "spread/skill",
+    "crpss": "crpss [95 %]",
+    "flat_points": "flat",
+    "eecrps_ens10": "eecrps (ENS-10)",
+}
+
+
+NAMES = {"weekly_climatology": "weekly clim."}
+"""Shorter, so that a table fits in 100 columns."""
+
+
+def tables(summary: dict[str, Any]) -> str:
+    """Return the scores as tables, what they were taken against, and where they are."""
+    parts = []
+    for columns, score in ((FORECAST_COLUMNS, "rmse"), (ENSEMBLE_COLUMNS, "crps")):
+        records = [r for r in summary["scores"] if ("crps" in r) == (score == "crps")]
+        if records:
+            parts.append(_table(records, columns, score))
+    if any("_difference_low" in key for r in summary["scores"] for key in r):
+        parts[-1] += f"\n\n{DIFFERENCE},\nwith its 95 % interval ({summary['bootstrap']})."
+    parts += event_tables(summary)
+    if "published" in summary:
+        parts.append(_published(summary))
+    place = f"scores: {summary['output']}\ntruth: {summary['truth']}"
+    if summary.get("protocol", "default") != "default":
+        place += f"\nprotocol: {summary['protocol']}, every grid point counts the same"
+    return "\n\n".join([*parts, place])
+
+
+def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str:
+    """Return one table; regions and seasons have a column each where there are several."""
+    along = [a for a in ("region", "season") if len({r.get(a) for r in records}) > 1]
+    order = {name: i for i, name in enumerate(dict.fromkeys(r["forecast"] for r in records))}
+    places = {a: {n: i for i, n in enumerate(dict.fromkeys(r[a] for r in records))} for a in along}
+    channels = {n: i for i, n in enumerate(dict.fromkeys(r["channel"] for r in records))}
+
+    def place(record: Record) -> tuple[int, ...]:
+        where = [places[a][record[a]] for a in along]
+        return (
+            channels[record["channel"]],
+            *where,
+            record["lead_hours"],
+            order[record["forecast"]],
+        )
+
+    columns = [c for c in columns if score == "rmse" or any(c in r for r in records)]
+    # where there is a skill score it says the same
+    apart = [] if "crpss" in columns else [f"{score}_difference"]
+    header = ["channel", *along, "lead", "forecast", *(HEADERS.get(c, c) for c in columns)]
+    header += ["forecast - it [95 %]" for _ in apart] + ["starts"]
+    columns = [*columns, *apart]
+    digits = {name: _digits([r for r in records if r["channel"] == name]) for name in channels}
+    rows = [
+        [_channel(r), *(str(r[a]) for a in along), *_row(r, columns, digits[r["channel"]])]
+        for r in sorted(records, key=place)
+    ]
+    return console.table(header, rows)
+
+
+def _channel(record: Record) -> str:
+    channel = names.parse_channel(record["channel"])
+    return str(record["channel"]) + (f" [{channel.variable.units}]" if channel else "")
+
+
+def _digits(records: Sequence[Record]) -> int:
+    """Return the decimals with which the smallest RMSE has four digits."""
+    smallest = min((r["rmse"] for r in records if r.get("rmse")), default=1.0)
+    return max(0, 3 - math.floor(math.log10(smallest)))
+
+
+def _row(record: Record, columns: Sequence[str], digits: int) -> list[str]:
+    values = [_value(record, column, digits) for column in columns]
+    name = NAMES.get(record["forecast"], str(record["forecast"]))
+    return [f"{record['lead_hours']} h", name, *values, str(record["starts"])]
+
+
+def _value(record: Record, column: str, digits: int) -> str:
+    """Write a score, with its interval if it has one."""
+    if column not in record:
+        return "" if column.endswith("_difference") else "-"
+    low, high = (_number(record.get(f"{column}_{end}"), column, digits) for end in ("low", "high"))
+    value = _number(record[column], column, digits)
+    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+
+
+def _number(value: float | None, column: str, digits: int) -> str:
+    """Write a score to so many decimals, or to three if it has no unit."""
+    if value is None:
+        return "-"
+    decimals = 3 if column in PURE_NUMBERS else digits
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0 into 0
+
+
+def _published(summary: dict[str, Any]) -> str:
+    """Return what others published beside this run's own, with a line on the truths."""
+    header = ["RMSE", *(f"{c} {h // 24} d" for c, h in COLUMNS), "read", "truth"]
+    rows = [
+        [f"this run: {NAMES.get(name, name)}", *_four(summary["scores"], name), "", "its own"]
+        for name in dict.fromkeys(r["forecast"] for r in summary["scores"] if "crps" not in r)
+    ]
+    rows += [
+        [entry["name"], *map(_short, entry["rmse"]), entry["mark"], "WeatherBench"]
+        for entry in summary["published"]
+    ]
+    marks = "; ".join(f"{mark}: {words}" for mark, words in MARKS.items())
+    lines = [console.table(header, rows), f"WeatherBench: {TRUTH}.", f"read: {marks}."]
+    return "\n".join([*lines, summary["comparable"]])
+
+
+def _four(records: Sequence[Record], name: str) -> list[str]:
+    found = {
+        (r["channel"], r["lead_hours"]): r.get("rmse")
+        for r in records
+        if r["forecast"] == name and (r["region"], r["season"]) == ("global", "year")
+    }
+    return [_short(found.get(column)) for column in COLUMNS]
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"

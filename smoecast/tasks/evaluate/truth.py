@@ -1,0 +1,126 @@
+"""The truth that results are scored against: what it is, and its fields at certain times."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast.config.run import Config
+from smoecast.errors import InputError
+from smoecast.fields import channels, times
+from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.read.results import has_products
+
+BLOCK = 32
+"""Starts scored together, at most."""
+
+BLOCK_BYTES = 8 * 2**20
+"""Of one channel of a block of starts, at most, unless one start has more.
+
+Scoring it takes about twenty times as much: its statistics are eight fields of float64.
+"""
+
+Fields = NDArray[np.floating[Any]]
+
+_LABELS = {
+    "planet": "simulated planet, no real weather",
+    "weatherbench": "ERA5 as in WeatherBench 1",
+    "weatherbench2": "ERA5 as in WeatherBench 2",
+    "era5": "ERA5",
+    "ncep": "NCEP/NCAR Reanalysis 1",
+    "opendata": "ECMWF open data, analyses",
+}
+
+
+def label_of(config: Config, ensembles: bool = False) -> str:
+    """Return in words what a run is scored against.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    ensembles : bool
+        Whether it is the truth of ensembles, which may be files of its own.
+    """
+    given = config.postprocess.truth if ensembles else ()
+    if given or config.data.source not in _LABELS:
+        files = [Path(name).name for name in given or config.data.files]
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        return f"files: {files[0]}{more}" if files else "none"
+    grid = config.data.grid
+    return _LABELS[config.data.source] + (f", brought to grid {grid}" if grid else "")
+
+
+def present(wanted: tuple[str, ...], result: xr.Dataset, source: str) -> list[str]:
+    """Return the wanted channels that a result holds.
+
+    Raises
+    ------
+    InputError
+        It holds none of them.
+    """
+    there = [t for t in wanted if channels.has_field(result, t) or has_products(result, t)]
+    if not there:
+        raise InputError(f"{source}: holds none of {', '.join(wanted)}; nothing can be scored")
+    return there
+
+
+def with_truth(
+    result: xr.Dataset, truth: xr.DataArray, source: str, from_start: bool = False
+) -> xr.Dataset:
+    """Keep the starts whose every lead time has its truth, on the truth's grid.
+
+    Parameters
+    ----------
+    result : xr.Dataset
+        Forecasts.
+    truth : xr.DataArray
+        (time, channel, latitude, longitude).
+    source : str
+        Names the result in messages.
+    from_start : bool
+        Whether the truth at the start is needed as well.
+
+    Raises
+    ------
+    InputError
+        The grids differ, or no start has its truth.
+    """
+    here, there = place_of(result), place_of(truth)
+    if not same_place(here, there):
+        raise InputError(
+            f"{source}: is on {here.describe()}, the truth on {there.describe()}; "
+            "score against a truth on the same grid"
+        )
+    if from_start:
+        known = np.isin(result["init_time"].values, truth["time"].values)
+        if not known.any():
+            raise InputError(
+                f"{source}: the truth holds none of the starts, from which baselines such as "
+                "persistence begin; leave them out of evaluate.baselines"
+            )
+        result = result.isel(init_time=np.flatnonzero(known))
+    return times.align(result, truth.to_dataset(name="fields"))[0]
+
+
+def blocks(
+    result: xr.Dataset, groups: Sequence[NDArray[np.intp]] | None = None
+) -> Iterator[NDArray[np.intp]]:
+    """Walk a result block by block of starts: their positions, group by group if there are any."""
+    one = 4 * int(np.prod([result.sizes.get(d, 1) for d in ("lead_time", "number")]))
+    one *= int(np.prod(place_of(result).shape))
+    count = max(1, min(BLOCK, BLOCK_BYTES // one))
+    for group in groups or [np.arange(result.sizes["init_time"])]:
+        for begin in range(0, len(group), count):
+            yield group[begin : begin + count]
+
+
+def fields_at(truth: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:
+    """Return the truth at times of any shape: (..., H, W)."""
+    column = truth.sel(channel=channel)
+    wanted, where = np.unique(valid, return_inverse=True)
+    fields: Fields = column.sel(time=wanted).values[where.reshape(valid.shape)]
+    return fields

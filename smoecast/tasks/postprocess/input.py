@@ -1,0 +1,147 @@
+"""The ensemble that comes to be calibrated: opened, checked, and held against the calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+
+from smoecast import console
+from smoecast.config.run import Config
+from smoecast.data import raw, time_selection
+from smoecast.data.members import is_moments, over_land, with_members
+from smoecast.errors import ModelError
+from smoecast.fields import missing, times
+from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.read.open import open_files
+from smoecast.fields.store import store
+from smoecast.tasks.postprocess.calibration import Calibration
+
+QUANTILES = 10
+"""Members made from mean and spread where the config does not say how many."""
+
+KEPT = 500_000_000
+"""Bytes of an ensemble from files that memory holds whole: one of ENS-10 has 115 million."""
+
+PART = "test"
+"""What is calibrated where no input is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """An ensemble to calibrate.
+
+    Attributes
+    ----------
+    fields : xr.DataArray
+        ``(init_time, lead_time, number, channel, latitude, longitude)``, or the axes of a
+        projection; lazy; its attributes are what its files say of themselves.
+    manifest : JSON value
+        Name, bytes and sha256 of its files.
+    gaps : bool
+        Whether a member is missing somewhere: NaN throughout a field.
+    """
+
+    fields: xr.DataArray
+    manifest: Any
+    gaps: bool
+
+    @property
+    def lead_hours(self) -> tuple[int, ...]:
+        """Its lead times."""
+        hours = times.as_hours(self.fields["lead_time"].values)
+        return tuple(int(hour) for hour in hours.round())
+
+
+def open_incoming(
+    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+) -> Incoming:
+    """Open what is to be calibrated.
+
+    Parameters
+    ----------
+    config : Config
+        Its `postprocess` section says which lead times.
+    calibration : Calibration
+        What will be applied.
+    paths : sequence of Path
+        Files; none: the test part of the run's ensemble store.
+    manifest : JSON value
+        Of the files.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or lacks a channel, a lead time or all but one of its members.
+    ModelError
+        It has no members, lies on another grid, or the calibration was not fitted for a lead time.
+    """
+    source = missing.named(paths) if paths else str(config.ensemble_store)
+    opened = _from_files(config, calibration, paths, manifest) if paths else _from_store(config)
+    fields = opened.fields
+    if "number" not in fields.dims:
+        raise ModelError(f"{source}: holds no ensemble members (dimension number)")
+    here, there = place_of(fields), calibration.grid
+    if there is not None and not same_place(there, here):
+        raise ModelError(
+            f"{source}: the ensemble is on {here.describe()}, the calibration on "
+            f"{there.describe()}; fit one on this grid"
+        )
+    if not config.postprocess.any_lead:
+        _check_leads(opened.lead_hours, calibration, source)
+    return opened
+
+
+def _from_files(
+    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+) -> Incoming:
+    source = missing.named(paths)
+    opened = over_land(open_files(paths, any_grid=True))
+    if not config.postprocess.any_lead:
+        wanted = _wanted(config, calibration, opened, source)
+        opened = time_selection.leads(opened, wanted, source)
+    elif "lead_time" not in opened.dims:
+        time_selection.leads(opened, (), source)  # refuses analyses
+    fields = raw.packed_ensemble(opened, calibration.channels, source)
+    # in this thread: netCDF-C is not asked from several
+    with dask.config.set(scheduler="synchronous"):
+        if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
+            fields = fields.load()
+        gaps = missing.check_finite(fields, paths, gaps=True)
+    return Incoming(fields, manifest, gaps)
+
+
+def _wanted(
+    config: Config, calibration: Calibration, opened: xr.Dataset, source: str
+) -> tuple[int, ...]:
+    """Return the lead times to calibrate; refuse an ensemble that has none of the calibration's."""
+    if "lead_time" in opened.dims:
+        there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
+        if not set(there) & set(calibration.lead_hours):
+            _check_leads(there, calibration, source)
+    return config.postprocess.lead_hours
+
+
+def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) -> None:
+    strange = [hour for hour in hours if hour not in calibration.lead_hours]
+    if strange:
+        raise ModelError(
+            f"{source}: the calibration was fitted for lead times of "
+            f"{', '.join(map(str, calibration.lead_hours))} h, not for {strange[0]} h: fit one for "
+            "it, or say --any-lead to take it for the nearest of these"
+        )
+
+
+def _from_store(config: Config) -> Incoming:
+    path: Path = config.ensemble_store
+    dataset = store.open_store(path)
+    fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
+    if is_moments(fields):
+        console.say(f"{path}: mean and spread; members are quantiles at each point")
+        fields = with_members(fields, config.postprocess.members or QUANTILES)
+        return Incoming(fields, store.details_of(dataset)["manifest"], gaps=False)
+    corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
+    return Incoming(fields, store.details_of(dataset)["manifest"], gaps=bool(corner.isnull().any()))

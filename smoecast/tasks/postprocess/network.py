@@ -1,0 +1,195 @@
+"""Networks that calibrate: built from a config, opened, applied."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from smoecast.calibration.calibrated_forecast import Forecast
+from smoecast.calibration.distributions import Distribution
+from smoecast.calibration.network import MemberCorrection, SpreadCorrection
+from smoecast.config.run import Config
+from smoecast.data.ensemble_samples import Predictors
+from smoecast.data.inputs import Inputs
+from smoecast.data.members import check_several, moments
+from smoecast.data.time_selection import HOUR
+from smoecast.errors import ConfigError, ModelError
+from smoecast.fields.grid import Grid, Plane
+from smoecast.nn.backbones.ens10 import EnsembleTransformer, EnsembleUNet, LeNet, PointMLP
+from smoecast.nn.build import FIRST_FORECAST, build
+from smoecast.nn.normalize import Statistics, statistics_of
+from smoecast.nn.outline import filled
+from smoecast.tasks.descriptions import constants_of
+from smoecast.tasks.postprocess.statistical import Apply
+
+Fields = NDArray[np.floating[Any]]
+Tensors = dict[str, torch.Tensor]
+Predict = Callable[[Fields, NDArray[np.datetime64], Fields], tuple[Fields, Fields]]
+"""Members (B, L, M, C, H, W), starts (B,) and the hours (L,) after which they hold to mean and
+spread, (B, L, D, H, W) each."""
+
+METHODS = ("mlp", "lenet", "unet", "transformer", "smoe")
+"""Values of `postprocess.method` that are networks."""
+
+
+def predictors_of(
+    config: Config, place: Grid | Plane, constants: dict[str, NDArray[np.float32]]
+) -> Predictors:
+    """Return what the run's network sees beside the ensemble.
+
+    Method smoe sees constants, latitude, clock and lead time. The networks of the benchmark see
+    what they see there: mlp the position, or with `where: pooled` season and lead time; the others
+    nothing. Where there are several lead times, all see which it is.
+
+    Raises
+    ------
+    ModelError
+        Method smoe is to work on a map projection.
+    """
+    settings = config.postprocess
+    several = len(settings.lead_hours) > 1
+    if settings.method != "smoe":
+        pooled = settings.method == "mlp" and settings.where == "pooled"
+        local = settings.method == "mlp" and not pooled
+        return Predictors(place, position=local, season=pooled, lead=pooled or several)
+    if isinstance(place, Plane):
+        raise ModelError(
+            f"{config.ensemble_store}: postprocess.method smoe sees latitude and local time and "
+            f"needs a regular latitude-longitude grid, not {place.describe()}: take another method"
+        )
+    return Predictors(place, Inputs((), (0,), True, constants, place), lead=True)
+
+
+def check_members(config: Config, there: bool) -> None:
+    """Refuse a store of mean and spread where the network works on members.
+
+    Raises
+    ------
+    ConfigError
+        Method transformer has no members.
+    """
+    if config.postprocess.method == "transformer" and not there:
+        raise ConfigError(
+            f"{config.ensemble_store}: holds mean and spread; postprocess.method transformer "
+            "needs the members (postprocess.ens10.keep: members), or take another method"
+        )
+
+
+def new_correction(config: Config, predictors: Predictors, statistics: Statistics) -> nn.Module:
+    """Return an untrained network, its weights drawn from torch's generator.
+
+    Raises
+    ------
+    ConfigError
+        The network does not fit the grid.
+    """
+    settings, place = config.postprocess, predictors.place
+    channels, outputs = len(settings.channels), 2 * len(settings.targets)
+    count, method = len(statistics.input_mean), settings.method
+    periodic, steady = isinstance(place, Grid) and place.periodic, settings.shift == "error"
+    if method == "smoe":
+        backbone = build(settings.network, count, outputs, place.shape, periodic)
+        return SpreadCorrection(backbone, statistics, statistics.base + channels, steady)
+    wide = (count, outputs, place.shape, "periodic" if periodic else "zeros")
+    plain: PointMLP | LeNet | EnsembleUNet | EnsembleTransformer
+    try:
+        if method == "transformer":
+            plain = EnsembleTransformer(count + channels, outputs)
+        elif method == "mlp":
+            plain = PointMLP(count, outputs)
+        else:
+            plain = LeNet(*wide) if method == "lenet" else EnsembleUNet(*wide)
+    except ValueError as error:
+        raise ConfigError(f"postprocess: {error}") from None
+    with torch.no_grad():
+        plain.last.weight.mul_(FIRST_FORECAST)
+    if method == "transformer":
+        return MemberCorrection(plain, statistics, channels, steady)
+    return SpreadCorrection(plain, statistics, statistics.base + channels, steady)
+
+
+def opened(
+    config: Config, state: dict[str, Any], tensors: Tensors, place: Grid | Plane
+) -> tuple[Apply, nn.Module]:
+    """Return what applies a fitted network, and the network.
+
+    Parameters
+    ----------
+    config : Config
+        That it was fitted with.
+    state, tensors
+        What `fit_network` gave.
+    place : Grid or Plane
+        On which it was fitted.
+
+    Raises
+    ------
+    ModelError
+        The tensors do not belong to this network.
+    """
+    weights = dict(tensors)
+    predictors = predictors_of(config, place, constants_of(state, weights, place.shape))
+    try:
+        statistics = statistics_of(weights)
+        _check_statistics(config, predictors, statistics, weights)
+        network = filled(lambda: new_correction(config, predictors, statistics), weights)
+    except (ConfigError, ModelError) as error:
+        raise ModelError(
+            f"the weights do not fit the calibration network of the config ({error}): fit it again"
+        ) from None
+    return _gaussian(_predict(config, network, predictors)), network
+
+
+def _check_statistics(
+    config: Config, predictors: Predictors, statistics: Statistics, tensors: Tensors
+) -> None:
+    """Refuse a network that would see or correct other fields than its config says."""
+    settings = config.postprocess
+    own = len(settings.channels) * (1 if settings.method == "transformer" else 2)
+    beside, _ = predictors.statistics(np.array(settings.lead_hours, np.float64))
+    base = [settings.channels.index(target) for target in settings.targets]
+    spread = [index + len(settings.channels) for index in base]
+    if len(statistics.input_mean) != own + len(beside) or statistics.base.tolist() != base:
+        raise ModelError("it has other inputs or targets")
+    if "spread" in tensors and tensors["spread"].tolist() != spread:
+        raise ModelError("it takes other inputs for the spread")
+
+
+def _gaussian(predict: Predict) -> Apply:
+    """Return what a network's mean and spread say: a normal distribution."""
+
+    def apply(members: Fields, starts: NDArray[np.datetime64], hours: Fields) -> Forecast:
+        mean, std = (part.astype(np.float64) for part in predict(members, starts, hours))
+        return Forecast(Distribution("normal", mean, std, np.zeros_like(mean)))
+
+    return apply
+
+
+def _predict(config: Config, network: nn.Module, predictors: Predictors) -> Predict:
+    settings = config.postprocess
+    hours, targets = np.array(settings.lead_hours, np.float64), len(settings.targets)
+
+    @torch.no_grad()
+    def predict(
+        members: Fields, starts: NDArray[np.datetime64], ahead: Fields
+    ) -> tuple[Fields, Fields]:
+        check_several(members)
+        both = members if settings.method == "transformer" else moments(members)
+        batch, leads = both.shape[:2]
+        lead = np.tile(hours, batch)
+        valid = np.repeat(starts, leads) + np.tile(ahead, batch).astype(np.int64) * HOUR
+        # (B, L, [M,] C, H, W) -> (B L, [M,] C, H, W)
+        flat = both.reshape(batch * leads, *both.shape[2:])
+        made = []
+        for one in range(len(flat)):  # one by one: fields can be large
+            some = slice(one, one + 1)
+            seen = predictors.beside(flat[some], valid[some], lead[some])
+            made.append(network(torch.from_numpy(seen)).numpy())
+        # (B L, 2 D, H, W) -> (B, L, 2 D, H, W)
+        output = np.concatenate(made).reshape(batch, leads, 2 * targets, *flat.shape[-2:])
+        return output[:, :, :targets], output[:, :, targets:]
+
+    return predict

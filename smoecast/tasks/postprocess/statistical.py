@@ -1,0 +1,272 @@
+"""Fit and apply the calibrations that are formulae with coefficients: EMOS and member by member."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast import names
+from smoecast.calibration import emos, mbm
+from smoecast.calibration.calibrated_forecast import Forecast
+from smoecast.calibration.distributions import Distribution
+from smoecast.calibration.emos import Emos
+from smoecast.calibration.fitting.families import family_of
+from smoecast.calibration.mbm import MemberByMember
+from smoecast.config.run import Config
+from smoecast.data.members import is_moments, members_of
+from smoecast.errors import ConfigError, InputError, ModelError
+from smoecast.fields.times import as_hours, iso
+
+Fields = NDArray[np.floating[Any]]
+Starts = NDArray[np.datetime64]
+Fitted = Emos | MemberByMember
+Apply = Callable[[Fields, Starts, Fields], Forecast]
+"""Members (B, L, M, C, H, W) of the lead times that were fitted, starts (B,) and the hours (L,)
+after which they hold to what comes of them."""
+
+FEWEST = 2
+"""Starts that a rolling window must hold."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: a fit is thousands of small steps that fit its cache.
+
+    Threads would wait for each other at each, beside another program for ten times as long as the
+    work takes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
+def fit(
+    config: Config, fields: xr.DataArray, truth: NDArray[np.float32], rows: Fields, wanted: Starts
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Fit one set of coefficients for each lead time and target, and for each window if it rolls.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    fields : xr.DataArray
+        Ensembles to fit to, ``(init_time, lead_time, [number,] channel, latitude, longitude)``.
+    truth : (N, L, D, H, W) float32
+        What happened.
+    rows : (H, 1)
+        Weights.
+    wanted : (W,) datetime64
+        Starts before which a rolling window ends.
+
+    Returns
+    -------
+    tuple
+        Tensors by name, and what else the model has to know.
+
+    Raises
+    ------
+    ConfigError
+        Members are asked for where the store has none.
+    InputError
+        A window holds too few starts.
+    """
+    settings = config.postprocess
+    if settings.method == "mbm" and is_moments(fields):
+        raise ConfigError(
+            f"{config.ensemble_store}: holds mean and spread; postprocess.method mbm needs the "
+            "members (postprocess.ens10.keep: members), or take emos"
+        )
+    starts, hours = fields["init_time"].values, as_hours(fields["lead_time"].values)
+    tensors: dict[str, torch.Tensor] = {}
+    for lead, target, channel in _each(config):
+        members, true = members_of(fields, lead, channel), truth[:, lead, target]
+        parts = [slice(None)] if not settings.window_days else None
+        chosen = parts or _windows(config, starts, int(hours[lead]), wanted)
+        fits = [
+            _fit_one(config, channel, members[some], true[some], starts[some], rows).to_tensors()
+            for some in chosen
+        ]
+        for name in fits[0]:
+            stacked = np.stack([f[name] for f in fits]) if settings.window_days else fits[0][name]
+            key = f"{channel}.{settings.lead_hours[lead]}h.{name}"
+            tensors[key] = torch.from_numpy(np.array(stacked))
+    windows = [str(w) for w in wanted] if settings.window_days else []
+    return tensors, {"windows": windows}
+
+
+def _each(config: Config) -> Iterator[tuple[int, int, str]]:
+    """Return index of the lead time, index of the target, and its name, for each."""
+    for lead in range(len(config.postprocess.lead_hours)):
+        for target, channel in enumerate(config.postprocess.targets):
+            yield lead, target, channel
+
+
+def _windows(config: Config, starts: Starts, hours: int, wanted: Starts) -> list[NDArray[np.intp]]:
+    """Return, for each start wanted, those of the last days whose truth was known by then."""
+    days = config.postprocess.window_days
+    known = starts + np.timedelta64(hours, "h")
+    found = []
+    for start in wanted:
+        inside = (starts >= start - np.timedelta64(days, "D")) & (known <= start) & (starts < start)
+        found.append(np.flatnonzero(inside))
+        if len(found[-1]) < FEWEST:
+            raise InputError(
+                f"{config.ensemble_store}: the {days} days before {iso(start)} hold "
+                f"{len(found[-1])} starts whose truth was known by then; raise "
+                "postprocess.window_days, or let the test split begin later"
+            )
+    return found
+
+
+def _fit_one(
+    config: Config, channel: str, members: Fields, true: Fields, starts: Starts, rows: Fields
+) -> Fitted:
+    settings = config.postprocess
+    where, season = settings.where, settings.season
+    if settings.method == "mbm":
+        return mbm.fit(
+            members, true, where=where, season=season, starts=starts, weights=rows,
+            lowest=_lowest(channel),
+        )  # fmt: skip
+    return emos.fit(
+        members, true, where=where, season=season, starts=starts, weights=rows,
+        distribution=settings.distribution,
+    )  # fmt: skip
+
+
+def _lowest(channel: str) -> float:
+    return 0.0 if names.is_never_negative(channel) else -np.inf
+
+
+def opened(
+    config: Config,
+    state: dict[str, Any],
+    tensors: dict[str, torch.Tensor],
+    space: tuple[int, int],
+) -> Apply:
+    """Return what applies a fitted calibration.
+
+    Parameters
+    ----------
+    config : Config
+        That it was fitted with.
+    state, tensors
+        What `fit` gave.
+    space : tuple of int
+        (H, W) of the grid that it was fitted on.
+
+    Raises
+    ------
+    ModelError
+        A coefficient is missing, of another shape or not finite, or a window has no time; on
+        applying, a start has no window.
+    """
+    windows = _windows_in(state)
+    _check_coefficients(config, tensors, len(windows), space)
+    fitted = {
+        (lead, target): [
+            _read(config, tensors, channel, lead, window if len(windows) else None)
+            for window in range(max(1, len(windows)))
+        ]
+        for lead, target, channel in _each(config)
+    }
+    columns = [config.postprocess.channels.index(t) for t in config.postprocess.targets]
+
+    def apply(members: Fields, starts: Starts, _: Fields) -> Forecast:
+        window = _window_of(config, windows, starts)
+        batch, leads, size, _, *space = members.shape
+        targets = len(columns)
+        own = np.empty((batch, leads, size, targets, *space))
+        parts = np.empty((3, batch, leads, targets, *space))
+        for (lead, target), fits in fitted.items():
+            for number in np.unique(window):
+                some = np.flatnonzero(window == number)
+                raw, fit_ = members[some, lead, :, columns[target]], fits[number]
+                if isinstance(fit_, MemberByMember):
+                    own[some, lead, :, target] = fit_.members(raw, starts[some])
+                else:
+                    said = fit_.forecast(raw, starts[some])
+                    parts[:, some, lead, target] = said.location, said.scale, said.shift
+        if config.postprocess.method == "mbm":
+            return Forecast(members=own)
+        return Forecast(Distribution(config.postprocess.distribution, *parts))
+
+    return apply
+
+
+_TIME = re.compile(r"(1[7-9]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+")
+
+
+def _windows_in(state: dict[str, Any]) -> Starts:
+    texts = state.get("windows", [])
+    try:
+        if not all(map(_TIME.fullmatch, texts)):
+            raise ValueError
+        windows = np.array(texts, "datetime64[ns]")
+        if (np.diff(windows) <= np.timedelta64(0)).any():
+            raise ValueError
+    except ValueError:
+        raise ModelError("its windows are no times in ascending order: fit it again") from None
+    return windows
+
+
+def _check_coefficients(
+    config: Config, tensors: dict[str, torch.Tensor], windows: int, space: tuple[int, int]
+) -> None:
+    """Refuse coefficients that are not of this grid, season and windows, one for one."""
+    settings = config.postprocess
+    names_ = "abcd" if settings.method == "mbm" else family_of(settings.distribution).names
+    shape = (windows,) * (windows > 0) + (3,) * (settings.season == "harmonic")
+    shape += space if settings.where == "local" else ()
+    wanted = {
+        f"{channel}.{settings.lead_hours[lead]}h.{name}"
+        for lead, _, channel in _each(config)
+        for name in names_
+    }
+    if strange := wanted ^ set(tensors):
+        raise ModelError(f"coefficient {min(strange)} is missing or one too many: fit it again")
+    for name, value in tensors.items():
+        if value.shape != shape or value.dtype != torch.float64 or not value.isfinite().all():
+            raise ModelError(
+                f"coefficient {name} is no array of {shape} finite numbers in double precision: "
+                "fit it again"
+            )
+
+
+def _read(
+    config: Config, tensors: dict[str, torch.Tensor], channel: str, lead: int, window: int | None
+) -> Fitted:
+    settings = config.postprocess
+    prefix = f"{channel}.{settings.lead_hours[lead]}h."
+    own = {
+        name.removeprefix(prefix): (value if window is None else value[window]).numpy()
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    if settings.method == "mbm":
+        return MemberByMember.from_tensors(own, settings.season, _lowest(channel))
+    return Emos.from_tensors(own, settings.distribution, settings.season)
+
+
+def _window_of(config: Config, windows: Starts, starts: Starts) -> NDArray[np.intp]:
+    """Return the newest window that ends no later than each start; 0 where none rolls."""
+    if not len(windows):
+        return np.zeros(len(starts), np.intp)
+    found = np.searchsorted(windows, starts, side="right") - 1
+    longest = np.timedelta64(config.postprocess.window_days, "D")
+    old = (found < 0) | (starts - windows[found] > longest)
+    if old.any():
+        raise ModelError(
+            f"the start {iso(starts[old][0])} is outside of the rolling windows of this "
+            f"calibration, {iso(windows[0])} to {iso(windows[-1])}: fit it again to newer ensembles"
+        )
+    return found

@@ -1,0 +1,181 @@
+"""`smoecast preprocess`: raw files to one canonical store and its statistics."""
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+
+from smoecast import console
+from smoecast.config.run import Config
+from smoecast.data import raw, statistics, time_selection
+from smoecast.data.sources import files
+from smoecast.data.sources.registry import Kind
+from smoecast.data.store_plan import kinds_of, store_of
+from smoecast.data.unchanged import ChangedError, Inputs, unchanged
+from smoecast.disk.locks import lock
+from smoecast.errors import InputError
+from smoecast.fields import missing as fields_missing
+from smoecast.fields.store import store
+from smoecast.fields.store import writer as drafts
+from smoecast.tasks.preprocess import workers
+
+_SCALE_TIMES = 64
+
+
+def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
+    """Make the stores of a run: analyses, and ensemble forecasts where the run has them.
+
+    A run that was killed goes on with the chunks that are missing; the store is the same to the
+    byte however often it was killed and however many workers made it. One that is there is compared
+    with its checksums, and made again if it is damaged.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    verify : bool
+        Whether all of a store that is there is read and compared, not only some chunks.
+
+    Returns
+    -------
+    dict
+        For each store its path, size, split and whether it was written.
+
+    Raises
+    ------
+    InputError
+        A raw file is missing, damaged or incomplete, or has no channel of that name.
+    OutputError
+        The store could not be written, or a raw file changed meanwhile.
+    LockedError
+        Another process preprocesses the same run, or reads the store that is to be replaced.
+    """
+    return {kind: _make(config, kind, verify) for kind in kinds_of(config)}
+
+
+def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
+    """Make the store of one kind, or go on with it, or find it done."""
+    path = store_of(config, kind)
+    with lock(config.data_place):
+        paths, memory = raw.raw_files(config, kind), config.data_place / files.DIGESTS
+        try:
+            with unchanged(paths, memory=memory) as inputs:
+                details = _details(config, kind, inputs.manifest)
+                done = _is_done(path, details, verify)
+                if not done:
+                    _write(config, kind, details, inputs)
+        except ChangedError:
+            drafts.discard(path)  # nobody knows which of its parts are of which version
+            raise
+        drafts.discard(path)  # a run may have been killed between its last two steps
+        return _described(path, written=not done)
+
+
+def _write(config: Config, kind: Kind, details: dict[str, Any], inputs: Inputs) -> None:
+    """Make the store of one kind, or go on with it."""
+    path = store_of(config, kind)
+    content = raw.content(config, kind, details["identity"])
+    draft = drafts.begin(_template(content, config, kind), path, details)
+    missing = draft.missing()
+    if len(missing) < len(draft.chunks):
+        done = len(draft.chunks) - len(missing)
+        console.say(f"{done} of {len(draft.chunks)} parts are there already")
+    try:
+        with console.progress(f"preprocessing {kind}", max(len(missing), 1)) as step:
+            workers.each(partial(fill, config, kind, draft), missing, config.preprocess, step)
+    except InputError:
+        drafts.discard(path)  # with other input it is another store
+        raise
+    inputs.confirm()
+    mean, std = statistics.merged(draft.notes())
+    draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
+
+
+def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
+    """Make one chunk of a store: the work of one worker.
+
+    Raises
+    ------
+    InputError
+        A value is missing; the message names channel, time and files.
+    OutputError
+        The disk is full or refuses.
+    """
+    content = raw.content(config, kind, draft.identity)
+    rows = draft.slice_of(chunk)
+    along = content["fields"].dims[0]
+    # one thread: the blocks come from netCDF-C, which crashes under threads
+    with dask.config.set(scheduler="synchronous"):
+        block = content["fields"].isel({along: rows}).compute()
+    fields_missing.check_finite(block, raw.raw_files(config, kind), gaps=kind == "ensembles")
+    training = content["train"].values[rows]
+    draft.write(chunk, block.values, statistics.moments(block.values[training]))
+
+
+def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
+    """Return the content with the scale of a store of half precision, taken from its first fields.
+
+    Any scale of about the right size will do: it only keeps float16 from overflowing.
+    """
+    if kind != "analyses" or config.data.precision == "float32":
+        return content
+    training = np.flatnonzero(content["train"].values)[:_SCALE_TIMES]
+    with dask.config.set(scheduler="synchronous"):
+        values = content["fields"].isel(time=training).values
+    mean, std = statistics.merged([statistics.moments(values)])
+    packing = {"offset": mean.astype(np.float32), "scale": std.astype(np.float32)}
+    return content.assign({name: ("channel", value) for name, value in packing.items()})
+
+
+def _details(config: Config, kind: Kind, manifest: list[dict[str, Any]]) -> dict[str, Any]:
+    if kind == "analyses":
+        keep = {"data": config.data.model_dump(mode="json", exclude={"files", "run"})}
+    else:
+        wanted = {"source", "channels", "lead_hours", "split"}
+        keep = {"postprocess": config.postprocess.model_dump(mode="json", include=wanted)}
+    made_from = {**keep, "manifest": manifest}
+    text = json.dumps(made_from, sort_keys=True)
+    return {**made_from, "identity": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
+    """Whether the store stands, is of this identity and undamaged; otherwise it is made again.
+
+    One that an earlier version made gets its checksums, so that nothing has to be made again.
+    """
+    if not path.exists():
+        return False
+    try:
+        with store.open_store(path) as dataset:
+            if store.details_of(dataset).get("identity") != details["identity"]:
+                return False
+        if store.sums_of(path) is None:
+            store.verify_store(path, whole=False)
+            with drafts.storing(path):
+                store.add_checksums(path)
+            console.say(f"{path}: an earlier version made it; it has checksums from now on")
+        else:
+            store.verify_store(path, whole=whole)
+    except InputError as problem:
+        console.say(f"{str(problem).partition('; delete')[0]}: the store is made again")
+        return False
+    return True
+
+
+def _described(path: Path, *, written: bool) -> dict[str, Any]:
+    with store.open_store(path) as dataset:
+        fields = dataset["fields"]
+        times = dataset[str(fields.dims[0])].values
+        return {
+            "store": str(path),
+            "written": written,
+            "first": np.datetime_as_string(times[0], unit="h"),
+            "last": np.datetime_as_string(times[-1], unit="h"),
+            "shape": dict(zip(map(str, fields.dims), fields.shape, strict=True)),
+            "split": {part: int(dataset[part].sum()) for part in time_selection.PARTS},
+        }

@@ -1,0 +1,115 @@
+"""What a training run is given: data, loss, settings, and where it happens."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from smoecast.config.training import Training
+from smoecast.errors import ConfigError, InputError
+from smoecast.training.distributed import Team
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(output, target) -> scalar."""
+
+
+class Samples(Protocol):
+    """What training asks of data."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return inputs (B, C, H, W) and targets (B, D, H, W), on the CPU."""
+
+
+class Outcome(TypedDict):
+    """What training came to.
+
+    Keys
+    ----
+    epochs : int
+        Epochs done.
+    best_epoch : int
+        Counted from 1; its weights are in the model.
+    best_loss : float
+        Validation loss of that epoch.
+    train_loss : float
+        Training loss of that epoch.
+    seconds : float
+        Over all epochs.
+    precision : str
+        What the last passes were computed in.
+    trained : bool
+        False when the run had been finished before, and nothing was left to do.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_loss: float
+    train_loss: float
+    seconds: float
+    precision: str
+    trained: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """What does not change while a run goes on; the parameters of `loop.train`.
+
+    Raises
+    ------
+    InputError
+        There are no samples to train on, or none to validate with.
+    """
+
+    samples: Samples
+    validation: Samples
+    loss: Loss
+    settings: Training
+    folder: Path
+    seed: int
+    identity: Mapping[str, Any]
+    tick: Callable[[float], None]
+    last: Callable[[dict[str, Tensor]], None]
+    team: Team
+
+    def __post_init__(self) -> None:
+        """Refuse a run without samples."""
+        for name, part in (("training", self.samples), ("validation", self.validation)):
+            if len(part) == 0:
+                raise InputError(f"no {name} samples: widen data.split or take a longer series")
+
+    @property
+    def batch(self) -> int:
+        """Samples of one step, over all passes and processes."""
+        return self.settings.batch_size * self.settings.accumulate * self.team.size
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch; the last one may have fewer samples."""
+        return math.ceil(len(self.samples) / self.batch)
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device for `training.device`: auto is CUDA where there is one.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):  # torch raises the latter when built without CUDA
+        raise ConfigError(
+            f"training.device: there is no device '{name}' here; use auto or cpu"
+        ) from None
