@@ -5,8 +5,20 @@ from typing import Annotated
 import typer
 
 from smoecast import __version__
-from smoecast.cli import config, models, verbs
 from smoecast.cli.run import EXIT_CODES
+from smoecast.cli.verbs import (
+    config,
+    demo,
+    download,
+    evaluate,
+    forecast,
+    models,
+    plot,
+    postprocess,
+    preprocess,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     name="smoecast",
@@ -18,7 +30,18 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config", rich_help_panel="Around them")
 app.add_typer(models.app, name="models", rich_help_panel="Around them")
-verbs.register(app)
+for verb in (
+    download.download,
+    preprocess.preprocess,
+    train.train,
+    forecast.forecast,
+    postprocess.postprocess,
+    evaluate.evaluate,
+    plot.plot,
+):
+    app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
+for other in (verify.verify, demo.demo):
+    app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
 
 
 def _version(wanted: bool) -> None:

@@ -51,3 +51,21 @@ def run(
         summary = task()
         text = json.dumps(summary, default=str) if as_json else show(summary)
     boundary.show(text)
+
+
+def say_output(s: dict[str, Any]) -> str:
+    """Return what was written, or that it was there."""
+    if not s["written"]:
+        return f"{s['output']}: made before from the same model, config and input, nothing to do"
+    span = f"{s['starts']} starts, {s['first']} to {s['last']}"
+    return f"{s['output']}: {span if s['starts'] > 1 else s['first']}, {s['what']}"
+
+
+def say_shape(part: dict[str, Any]) -> str:
+    """Return the size of each dimension of a store."""
+    return " x ".join(f"{count} {dim}" for dim, count in part["shape"].items())
+
+
+def say_size(count: float) -> str:
+    """Return bytes as a person says them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,54 @@
+"""`smoecast forecast`: forecast from a store or from analysis files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smoecast.cli import options
+from smoecast.cli.run import read_config, run, say_output
+
+
+def forecast(
+    config: options.Config,
+    set_: options.Set = None,
+    model: options.Models = None,
+    input_: options.Input = None,
+    init_time: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--init-time",
+            "-t",
+            help="Start of forecast: ISO time, A/B for a range, latest, or a split such as test; "
+            "may be given again.",
+            metavar="TIME",
+        ),
+    ] = None,
+    format_: options.Format = None,
+    output: options.Output = None,
+    verify: options.Verify = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Forecast from a store or from analysis files (--input), once or as an ensemble.
+
+    Writes CF NetCDF, or a WeatherBench 2 store with --format wb2. Several models (--model again),
+    forecast.members with forecast.perturbation and forecast.lags_hours make members.
+    """
+
+    def task() -> dict[str, Any]:
+        from smoecast import zoo
+        from smoecast.tasks.forecast.forecast import forecast as work
+
+        given = [f"forecast.format={format_}"] if format_ else []
+        return work(
+            read_config(config, [*(set_ or []), *given]),
+            models=[zoo.locate(name) for name in model or ()],
+            inputs=input_ or (),
+            init_times=init_time or (),
+            output=Path(output) if output else None,
+            verify=verify,
+        )
+
+    run(task, say_output, as_json=as_json, quiet=quiet, debug=debug)

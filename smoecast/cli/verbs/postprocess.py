@@ -1,0 +1,81 @@
+"""`smoecast postprocess`: calibrate an ensemble."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smoecast.cli import options
+from smoecast.cli.run import read_config, run, say_output, say_shape, say_size
+
+
+def postprocess(
+    config: options.Config,
+    set_: options.Set = None,
+    model: options.Model = None,
+    input_: options.Input = None,
+    write: options.Write = None,
+    any_lead: options.AnyLead = False,
+    output: options.Output = None,
+    verify: options.Verify = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what fitting will take; fit nothing.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Calibrate an ensemble: fit where nothing is fitted yet, then apply.
+
+    Without --input the test part of the ensemble store is calibrated.
+    """
+
+    def task() -> dict[str, Any]:
+        given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
+        given += ["postprocess.any_lead=true"] if any_lead else []
+        wanted = read_config(config, [*(set_ or []), *given])
+        if dry_run:
+            from smoecast.tasks.postprocess.cost import plan
+
+            return plan(wanted)
+        from smoecast.tasks.postprocess.postprocess import postprocess as work
+
+        return work(
+            wanted,
+            model=_locate(model),
+            inputs=input_ or (),
+            output=Path(output) if output else None,
+            verify=verify,
+        )
+
+    def show(s: dict[str, Any]) -> str:
+        return _say_cost(s) if dry_run else say_output(s)
+
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+
+
+def _locate(model: str | None) -> Path | None:
+    from smoecast import zoo
+
+    return zoo.locate(model) if model else None
+
+
+def _say_cost(s: dict[str, Any]) -> str:
+    """Return what fitting a calibration will take."""
+    basis = "there" if s["there"] else "not made yet; from the config"
+    lines = [
+        f"postprocess: method {s['method']}, protocol {s['protocol']}",
+        f"  {s['store']} ({basis})\n  {say_shape(s)}, {say_size(s['bytes'])}",
+        f"  {s['samples']:,} samples to fit to{'' if s['there'] else ' at most'}, "
+        f"about {say_size(s['memory'])} of memory for the fit, and the truth beside it",
+    ]
+    if "parameters" in s:
+        lines += [
+            f"  {s['parameters']:,} parameters, {s['multiply_adds'] / 1e9:.1f} thousand million "
+            "multiply-adds a sample",
+            f"  {say_size(s['batch_bytes'])} of inputs a batch",
+            f"  at least {s['seconds_per_sample']:.3g} s a sample on this CPU: {s['hours']:.3g} h "
+            f"for {s['epochs']} epochs",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""`smoecast preprocess`: turn raw files into a store."""
+
+from typing import Annotated, Any
+
+import typer
+
+from smoecast.cli import options
+from smoecast.cli.run import read_config, run, say_shape, say_size
+
+
+def preprocess(
+    config: options.Config,
+    set_: options.Set = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes on this machine.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="A Dask cluster in their place.", metavar="tcp://..."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all of a store that is there, not only some.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how large the stores will be; make none.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Turn raw files into one canonical store with statistics of the training times.
+
+    A run that was killed goes on where it ended when the same command runs again. A store that is
+    there is compared with its checksums, and made again if it is damaged.
+    """
+
+    def task() -> dict[str, Any]:
+        asked = {"workers": workers, "scheduler": scheduler}
+        given = [f"preprocess.{key}={value}" for key, value in asked.items() if value is not None]
+        wanted = read_config(config, [*(set_ or []), *given])
+        if dry_run:
+            from smoecast.data.store_plan import plan_stores as plan
+
+            return plan(wanted)
+        from smoecast.tasks.preprocess.preprocess import preprocess as work
+
+        return work(wanted, verify=verify)
+
+    def show(s: dict[str, Any]) -> str:
+        line = _say_store_plan if dry_run else _say_store
+        return "\n".join(line(name, part) for name, part in s.items())
+
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+
+
+def _say_store(name: str, part: dict[str, Any]) -> str:
+    """Return a store that was made, or found made."""
+    counts = ", ".join(f"{count} {which}" for which, count in part["split"].items())
+    state = "written" if part["written"] else "nothing to do"
+    span = f"{part['first']} to {part['last']}"
+    return f"{name}: {part['store']} ({state})\n  {say_shape(part)}\n  {span}: {counts}"
+
+
+def _say_store_plan(name: str, part: dict[str, Any]) -> str:
+    """Return a store that would be made."""
+    basis = "from the raw files" if part["raw"] else "from the config; no raw file is there yet"
+    parts = f"{part['chunks']} part{'s' if part['chunks'] > 1 else ''}"
+    volume = f"{say_size(part['bytes'])} in {parts}"
+    return f"{name}: {part['store']} (would be, {basis})\n  {say_shape(part)}\n  {volume}"

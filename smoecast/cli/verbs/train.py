@@ -1,0 +1,35 @@
+"""`smoecast train`: train the network."""
+
+from typing import Annotated, Any
+
+import typer
+
+from smoecast.cli import options
+from smoecast.cli.run import read_config, run
+
+
+def train(
+    config: options.Config,
+    set_: options.Set = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw an earlier run away instead of resuming it.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train the network; the same command resumes where an earlier one ended."""
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.train import train as work
+
+        return work(read_config(config, set_), fresh=fresh)
+
+    def show(s: dict[str, Any]) -> str:
+        state = "" if s["trained"] else "finished before, nothing to do; "
+        return (
+            f"{s['model']}: {state}{s['parameters']:,} parameters, best validation loss "
+            f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
+        )
+
+    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
