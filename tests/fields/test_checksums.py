@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from made_fields import forecast
-from test_wb2 import forecasts
+from made_forecasts import forecasts
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums

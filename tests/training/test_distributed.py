@@ -18,7 +18,7 @@ from smoecast.training.checkpoint import RESUME
 from smoecast.training.distributed import Team, join
 from smoecast.training.loop import train
 
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parents[1] / "helpers")
 SCRIPT = """
 import json, sys, time
 from pathlib import Path

@@ -15,7 +15,7 @@ from smoecast.tasks.heat.experiment import Trainer, accuracy, main, make_data, m
 from smoecast.tasks.heat.settings import LAYERS, HeatRun, build, read
 from smoecast.tasks.heat.world import grow_regions, simulate
 
-CONFIGS = Path(__file__).parents[2] / "models" / "heat-diffusion"
+CONFIGS = Path(__file__).parents[3] / "models" / "heat-diffusion"
 SMALL = {
     "runs": 2,
     "validation_runs": 1,

@@ -13,7 +13,7 @@ from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.read.open import open_file, open_files
 from smoecast.fields.times import as_hours, as_lead, check_step
 
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[3] / "../shared/data"
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data is not beside the repository, in ../shared/data"
 )

@@ -24,11 +24,11 @@ GOOD = temperature(7.0)
 _SCRIPT = """
 import sys
 sys.path[:] = sys.argv[2:]
-from smoecast.fields import gribserver
+from smoecast.fields.read.grib import server
 def work(request, desk):
     {}
-gribserver._work = work
-gribserver.serve(int(sys.argv[1]))
+server._work = work
+server.serve(int(sys.argv[1]))
 """
 
 
@@ -125,15 +125,15 @@ def test_the_command_line_says_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("gribserver.os.abort()", r"makes ecCodes crash \(SIGABRT\): it is damaged"),
+        ("server.os.abort()", r"makes ecCodes crash \(SIGABRT\): it is damaged"),
         (
-            "gribserver.os.kill(gribserver.os.getpid(), 9)",
+            "server.os.kill(server.os.getpid(), 9)",
             "had its decoding killed, most likely .*: make room",
         ),
-        ("gribserver.os._exit(7)", r"makes ecCodes crash \(exit 7\): it is damaged"),
+        ("server.os._exit(7)", r"makes ecCodes crash \(exit 7\): it is damaged"),
         ("raise MemoryError", "wants more memory than a field can need"),
         ("bytearray(1 << 33)", "wants more memory than a field can need"),
-        ("gribserver._begin(desk, 0, 0)\n    while True: pass", "keeps ecCodes busy without end"),
+        ("server._begin(desk, 0, 0)\n    while True: pass", "keeps ecCodes busy without end"),
     ],
 )
 def test_ends_of_a_worker(tmp_path, worker_that, code, words):
@@ -145,7 +145,7 @@ def test_ends_of_a_worker(tmp_path, worker_that, code, words):
 
 
 def test_the_message_under_way_is_named(tmp_path, worker_that):
-    worker_that("gribserver._begin(desk, 41, 0)\n    gribserver.os.abort()")
+    worker_that("server._begin(desk, 41, 0)\n    server.os.abort()")
     with pytest.raises(InputError, match=r"a\.grib: message 41 makes ecCodes crash"):
         index(write(tmp_path / "a.grib", GOOD))
 
@@ -239,12 +239,12 @@ def test_threads(tmp_path, fresh):
 _CHILD = """
 import os, sys
 from pathlib import Path
-from smoecast.fields import gribworker
+from smoecast.fields.read.grib import worker
 from smoecast.fields.read.grib.index import index
 path = Path(sys.argv[1])
 def pid():
     assert len(index(path)[0]) == 1
-    return gribworker._KEEPER.worker._process.pid
+    return worker._KEEPER.worker._process.pid
 first = pid()
 """
 
@@ -255,7 +255,7 @@ def test_a_fork_has_its_own_worker(tmp_path):
 child = os.fork()
 if not child:
     assert pid() != first
-    gribworker._KEEPER.end()
+    worker._KEEPER.end()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 assert pid() == first

@@ -12,7 +12,7 @@ from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.times import as_lead
 
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[3] / "../shared/data"
 HOSTILE = DATA / "hostile"
 pytestmark = pytest.mark.skipif(
     not HOSTILE.is_dir(), reason="the hostile files are not in ../shared/data/hostile"

@@ -13,7 +13,7 @@ from smoecast.fields.read.netcdf import classic, stored
 from smoecast.fields.read.netcdf.open import CACHE_BYTES, open_netcdf
 from smoecast.fields.times import check_step
 
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[4] / "../shared/data"
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data is not beside the repository, in ../shared/data"
 )

@@ -232,11 +232,11 @@ def test_queue_longer_than_the_wait_ends_in_4_and_is_gone_back_to(world, monkeyp
 CODE = """
 import sys
 from pathlib import Path
-from smoecast import configfile
-from smoecast.data import cds
+from smoecast.config import yaml_file
+from smoecast.data.sources.era5 import queue
 from smoecast.tasks.download import download
-cds.POLL[:] = [0.005, 0.02]
-download(configfile.load(Path(sys.argv[1])))
+queue.POLL[:] = [0.005, 0.02]
+download(yaml_file.load(Path(sys.argv[1])))
 """
 
 

@@ -277,7 +277,13 @@ except SmoecastError as error:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_from_outside_saves_and_tells(tmp_path, signum):
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path / "run")]
+    command = [
+        sys.executable,
+        "-c",
+        SCRIPT,
+        str(Path(__file__).parents[1] / "helpers"),
+        str(tmp_path / "run"),
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -312,7 +318,11 @@ def test_ten_kills_at_random_moments_leave_no_trace(task, tmp_path):
     task |= {"folder": tmp_path / "whole", "identity": {}}
     expected, history = run_until_done(task, [])
     task["folder"] = tmp_path / "killed"
-    options = [str(Path(__file__).parent), str(task["folder"]), json.dumps(EVERYTHING)]
+    options = [
+        str(Path(__file__).parents[1] / "helpers"),
+        str(task["folder"]),
+        json.dumps(EVERYTHING),
+    ]
     rng = np.random.default_rng(5)
     for _ in range(10):
         command = [sys.executable, "-c", KILLED, *options]

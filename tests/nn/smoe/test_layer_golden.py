@@ -11,7 +11,7 @@ from smoecast.nn.convolutions import LocallyConnected2d
 from smoecast.nn.smoe.gates import FixedGate
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
-GOLDEN = Path(__file__).parents[2] / "../shared/golden"
+GOLDEN = Path(__file__).parents[3] / "../shared/golden"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="../shared/golden is not here")
 SMOE = (
     "tensor_gate_heat",

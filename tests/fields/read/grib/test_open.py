@@ -15,7 +15,7 @@ from smoecast.fields.read.grib import open as grib_open
 from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.times import as_hours
 
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[4] / "../shared/data"
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data is not beside the repository, in ../shared/data"
 )

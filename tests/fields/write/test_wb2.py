@@ -4,43 +4,20 @@ import json
 import os
 from pathlib import Path
 
-import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from made_forecasts import LATITUDE, STARTS, forecasts
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
-from smoecast.fields.channels import layout
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
 from smoecast.fields.write import wb2
 
-LATITUDE = np.linspace(78.75, -78.75, 8)
-LONGITUDE = np.arange(16) * 22.5
-STARTS = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(12, "h")
 PLACE = ("latitude", "longitude")
-
-
-def forecasts(members: int = 0, hours: tuple[float, ...] = (6, 24, 48)) -> xr.Dataset:
-    """Lazy forecasts of z500, z850, t850 and t2m in blocks of two starts."""
-    sizes = {"init_time": 5, "lead_time": len(hours)} | ({"number": members} if members else {})
-    sizes |= {"latitude": 8, "longitude": 16}
-    rng = np.random.default_rng(0)
-    blocks = (2, *list(sizes.values())[1:])
-    coordinates = {"init_time": STARTS, "lead_time": as_lead(hours), "number": np.arange(members)}
-    coordinates |= {"latitude": LATITUDE, "longitude": LONGITUDE}
-    fields = {
-        name: xr.DataArray(
-            da.from_array(rng.normal(280, 5, tuple(sizes.values())).astype("f4"), chunks=blocks),
-            dims=tuple(sizes),
-            coords={key: coordinates[key] for key in sizes},
-        )
-        for name in ("z500", "z850", "t850", "t2m")
-    }
-    return layout(fields, stack=False).assign_attrs(title="made", seed=3)
 
 
 def test_others_find_what_they_expect(tmp_path: Path) -> None:

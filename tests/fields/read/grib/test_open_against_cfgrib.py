@@ -8,7 +8,7 @@ import xarray as xr
 
 from smoecast.fields.read.open import open_file
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[5] / "shared" / "data"
 
 pytestmark = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the shared data folder does not stand beside the repository"

@@ -127,7 +127,7 @@ def ends_of(count: int) -> tuple[set[str], dict[int, str]]:
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     while first < count:
         last = min(first + 500, count)
-        program = f"import test_netcdf_fuzz as t; t.run_cases({first}, {last})"
+        program = f"import test_open_fuzz as t; t.run_cases({first}, {last})"
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=os.environ | {"PYTHONPATH": path},

@@ -152,14 +152,14 @@ def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, r
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from smoecast import configfile\n"
-        "from smoecast.fields import draft\n"
-        "from smoecast.tasks import preprocess as task\n"
-        "draft.CHUNK_BYTES = 20_000\n"
+        "from smoecast.config import yaml_file\n"
+        "from smoecast.fields.store import writer\n"
+        "from smoecast.tasks.preprocess import preprocess as task\n"
+        "writer.CHUNK_BYTES = 20_000\n"
         "real = task.fill\n"
         "def slow(*arguments): real(*arguments); time.sleep(0.3)\n"
         "task.fill = slow\n"
-        "task.preprocess(configfile.load(Path(sys.argv[1]), []))\n"
+        "task.preprocess(yaml_file.load(Path(sys.argv[1]), []))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(path)], stderr=subprocess.DEVNULL)
     notes = config.store.with_name(".store.zarr.draft") / "notes"

@@ -14,7 +14,8 @@ from smoecast.fields.read.netcdf import watchdog
 READ = """
 import sys
 from pathlib import Path
-from smoecast.fields import reader, results, watchdog
+from smoecast.fields.read import open as reader, results
+from smoecast.fields.read.netcdf import watchdog
 watchdog.CPU_SECONDS = 1.0
 {call}(Path(sys.argv[1]))
 """
