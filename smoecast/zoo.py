@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from smoecast.disk.atomic import named
+from smoecast.disk.atomic import resolve
 from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
 
@@ -37,7 +37,7 @@ def locate(name_or_path: str, file: str = "") -> Path:
     ConfigError
         It is neither a name in the zoo nor a path that exists.
     """
-    path = named(name_or_path)
+    path = resolve(name_or_path)
     try:
         there = path.exists()
     except OSError as error:  # too long, or not allowed

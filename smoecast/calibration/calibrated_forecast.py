@@ -85,7 +85,7 @@ _MEMBERS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
+class CalibratedForecast:
     """Forecasts of B starts, L lead times and D targets: one of the two.
 
     Attributes
@@ -122,13 +122,15 @@ class Forecast:
         part = self.distribution.at((slice(None), slice(None), target))
         return beyond(part, threshold, above)
 
-    def lead(self, index: int) -> "Forecast":
+    def lead(self, index: int) -> "CalibratedForecast":
         """Return the forecast of one lead time, with L = 1."""
         if self.distribution is None:
-            return Forecast(members=self._own[:, [index]])
-        return Forecast(self.distribution.at((slice(None), [index])))
+            return CalibratedForecast(members=self._own[:, [index]])
+        return CalibratedForecast(self.distribution.at((slice(None), [index])))
 
-    def ranked(self, start: int, raw: Fields, how: How, *, rng: np.random.Generator) -> Fields:
+    def rank_members(
+        self, start: int, raw: Fields, how: How, *, rng: np.random.Generator
+    ) -> Fields:
         """Return members of one start from its distribution, in the ranks of raw ones.
 
         Parameters
@@ -142,7 +144,7 @@ class Forecast:
         assert self.distribution is not None  # members of its own are what they are
         return self.distribution.at(start).members(raw, 1, how, rng=rng)
 
-    def shuffled(
+    def shuffle_members(
         self, start: int, history: Fields, count: int, *, rng: np.random.Generator
     ) -> Fields:
         """Return `count` members of one start as quantiles, in the ranks of past truth.
@@ -170,13 +172,13 @@ class Forecast:
         return self.members
 
 
-def joined(parts: Sequence[Forecast]) -> Forecast:
+def join_lead_times(parts: Sequence[CalibratedForecast]) -> CalibratedForecast:
     """Join forecasts along their lead times."""
     if parts[0].distribution is None:
-        return Forecast(members=np.concatenate([p._own for p in parts], axis=1))
+        return CalibratedForecast(members=np.concatenate([p._own for p in parts], axis=1))
     found = [p.distribution for p in parts if p.distribution is not None]
     arrays = (
         np.concatenate([getattr(d, name) for d in found], axis=1)
         for name in ("location", "scale", "shift")
     )
-    return Forecast(Distribution(found[0].name, *arrays))
+    return CalibratedForecast(Distribution(found[0].name, *arrays))

@@ -50,7 +50,7 @@ class Distribution:
         sure = self.scale <= 1e-5 * np.abs(self.location)
         scale = np.where(sure, np.maximum(np.abs(self.location), 1.0), self.scale)
         parts = _cut(self.location, scale) if self.name == "truncated_normal" else None
-        mean, variance = parts or _censored(self.location, scale, self.shift)
+        mean, variance = parts or _censor_gamma(self.location, scale, self.shift)
         std = np.sqrt(np.maximum(variance, 0.0))
         return np.where(sure, certain, mean), np.where(sure, 0.0, std)
 
@@ -137,7 +137,7 @@ def _gamma(mean: Values, std: Values) -> tuple[Values, Values]:
     return (mean / std) ** 2, std**2 / mean
 
 
-def _censored(mean: Values, std: Values, shift: Values) -> tuple[Values, Values]:
+def _censor_gamma(mean: Values, std: Values, shift: Values) -> tuple[Values, Values]:
     """Return mean and variance of max(G - shift, 0), G of a gamma distribution."""
     shape, unit = _gamma(mean, std)
     none, one, two = (1.0 - gammainc(shape + k, shift / unit) for k in range(3))

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from smoecast.calibration.distributions import Distribution, Name
 from smoecast.calibration.fitting.families import Family, csg_moments, family_of
 from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.calibration.fitting.shrinkage import solve, solver_of
 from smoecast.errors import ConfigError, ModelError
 
@@ -197,14 +197,14 @@ def _cases(
     groups: ArrayLike | None,
     kind: str,
     starts: ArrayLike | None,
-) -> tuple[Data, tuple[int, ...]]:
+) -> tuple[FitData, tuple[int, ...]]:
     columns = season_columns(kind, starts, len(np.asarray(members)))
     return prepare(members, truth, weights, groups, columns)
 
 
 def fit_family(
     family: Family,
-    data: Data,
+    data: FitData,
     space: tuple[int, ...],
     where: str,
     shrinkage: float | None,
@@ -227,14 +227,14 @@ def fit_family(
     return [row * unit**power for row, power in zip(rows, family.units, strict=True)]
 
 
-def _unit(data: Data) -> float:
+def _unit(data: FitData) -> float:
     """Return the truth's standard deviation, in which descent sees numbers about 1."""
     total = data.weight.sum()
     mean = (data.weight * data.truth).sum() / total
     return float((data.weight * (data.truth - mean) ** 2).sum().div(total).sqrt()) or 1.0
 
 
-def _in_units(data: Data, unit: float) -> Data:
+def _in_units(data: FitData, unit: float) -> FitData:
     return replace(
         data,
         mean=data.mean / unit,

@@ -18,11 +18,11 @@ from torch import Tensor
 from smoecast.calibration.emos import Season, Where, fit_family
 from smoecast.calibration.fitting.families import Family, normal_start, spread_of
 from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
-Slopes = Callable[[Tensor, Data], tuple[Tensor, Tensor]]
+Slopes = Callable[[Tensor, FitData], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def fit(
     return MemberByMember(a, b, c, d, season, lowest)
 
 
-def _with_members(data: Data, raw: Values) -> Data:
+def _with_members(data: FitData, raw: Values) -> FitData:
     """Return the data with the members, and their squared mean distance as variance."""
     flat = torch.from_numpy(raw).reshape(*raw.shape[:2], -1)  # (N, M, *space) -> (N, M, S)
     apart = torch.from_numpy(_distance(raw)).reshape(data.mean.shape)  # (N, *space) -> (N, S)
@@ -172,7 +172,7 @@ def _distance(raw: Values) -> Values:
     return np.asarray(2.0 * total / (count * (count - 1.0)))
 
 
-def _slopes(theta: Tensor, data: Data, share: Tensor) -> tuple[Tensor, Tensor]:
+def _slopes(theta: Tensor, data: FitData, share: Tensor) -> tuple[Tensor, Tensor]:
     """Return CRPS (N, S) and its derivatives in a, b, c, d, (4, N, S).
 
     `share` (N, S) of the distance between members is taken off.
@@ -195,15 +195,15 @@ def _slopes(theta: Tensor, data: Data, share: Tensor) -> tuple[Tensor, Tensor]:
     return score, torch.stack([-by_error, -by_error * data.mean, by_wanted * c, by_d])
 
 
-def _plain(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+def _plain(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     return _slopes(theta, data, (data.count - 1.0) / data.count)
 
 
-def _fair(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+def _fair(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     return _slopes(theta, data, torch.ones_like(data.mean))
 
 
-def _scores_of(slopes: Slopes) -> Callable[[Tensor, Data], Tensor]:
+def _scores_of(slopes: Slopes) -> Callable[[Tensor, FitData], Tensor]:
     return lambda theta, data: slopes(theta, data)[0]
 
 

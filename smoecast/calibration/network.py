@@ -48,7 +48,7 @@ class SpreadCorrection(nn.Module):
         """(B, C, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
         output = self.backbone(self.normalizer.inputs(fields))
         mean, spread = fields[:, self.normalizer.base], fields[:, self.spread]
-        return corrected(output, mean, spread, self.normalizer.target_scale, self.steady)
+        return correct_moments(output, mean, spread, self.normalizer.target_scale, self.steady)
 
 
 class MemberCorrection(nn.Module):
@@ -93,7 +93,7 @@ class MemberCorrection(nn.Module):
         output = self.backbone(seen.masked_fill(~there[:, :, None, None, None], 0.0), there)
         base = self.normalizer.base
         scale = self.normalizer.target_scale
-        return corrected(output, mean[:, base], std[:, base], scale, self.steady)
+        return correct_moments(output, mean[:, base], std[:, base], scale, self.steady)
 
     def _seen(self, members: Tensor, mean: Tensor, std: Tensor, extra: Tensor) -> Tensor:
         """Return each member normalised, how many spreads it is off the mean, and the rest."""
@@ -125,7 +125,7 @@ def member_moments(members: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (away.square().sum(dim=1) / (count - 1).clamp_min(1)).sqrt()
 
 
-def corrected(
+def correct_moments(
     output: Tensor, mean: Tensor, spread: Tensor, scale: Tensor, steady: bool = False
 ) -> Tensor:
     """Apply what a network says to an ensemble's moments.

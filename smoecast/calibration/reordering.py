@@ -70,10 +70,10 @@ def ecc(
     By transformation the copies of a member are equal. Where all raw members are equal there is
     no shape to keep, and the values are the quantiles.
     """
-    raw = _checked(raw_members, axis, mean, std)
+    raw = _check_template(raw_members, axis, mean, std)
     chosen = choice(raw.shape[0], count, rng)
     if how == "transformation":
-        z = _stretched(raw, chosen, rng)
+        z = _standardise(raw, chosen, rng)
     elif how == "random":
         z = _random(raw[chosen], np.shape(mean), rng)
     elif how == "quantile":
@@ -124,7 +124,7 @@ def schaake(
     return ecc(mean, std, history, axis, how, rng=rng, count=count)
 
 
-def _checked(members: ArrayLike, axis: int, mean: ArrayLike, std: ArrayLike) -> Values:
+def _check_template(members: ArrayLike, axis: int, mean: ArrayLike, std: ArrayLike) -> Values:
     """Return the template with its members in front."""
     template = np.moveaxis(np.asarray(members, np.float64), axis, 0)
     shape, own = np.shape(mean), template.shape[1:]
@@ -198,7 +198,7 @@ def _random(template: Values, shape: tuple[int, ...], rng: np.random.Generator) 
     return np.take_along_axis(draws, rank, axis=0)
 
 
-def _stretched(raw: Values, chosen: NDArray[np.intp], rng: np.random.Generator) -> Values:
+def _standardise(raw: Values, chosen: NDArray[np.intp], rng: np.random.Generator) -> Values:
     """Return the chosen raw members in units of the raw ensemble's standard deviation."""
     mean, variance, _ = ensemble_moments(raw, axis=0)
     flat = ~(variance > 0)

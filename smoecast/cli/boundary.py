@@ -17,7 +17,7 @@ _state = {"interrupted": False, "debug": False}
 
 def main() -> None:
     """Run the command line: the console script."""
-    _open_closed()
+    _reopen_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as by nohup
         signal.signal(signal.SIGINT, _interrupt)
     sys.unraisablehook = _unraisable
@@ -27,7 +27,7 @@ def main() -> None:
         try:
             app()
         except OSError as error:  # of help and version; what verbs print goes through `show`
-            _end_unprinted(error)
+            _end_without_printing(error)
 
 
 def configure(*, debug: bool) -> None:
@@ -76,10 +76,10 @@ def show(text: str) -> None:
     except BrokenPipeError:
         console.drop(1)
     except OSError as error:
-        _end_unprinted(error)
+        _end_without_printing(error)
 
 
-def _end_unprinted(error: OSError) -> None:
+def _end_without_printing(error: OSError) -> None:
     console.drop(1)
     console.fail(
         f"standard output: the answer cannot be printed ({error.strerror}): what was written "
@@ -88,7 +88,7 @@ def _end_unprinted(error: OSError) -> None:
     raise SystemExit(5) from None
 
 
-def _open_closed() -> None:
+def _reopen_streams() -> None:
     """Give closed standard streams the null device, for the next file would get their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -74,7 +74,7 @@ def trace(error: BaseException) -> None:
 
 
 def _of_system(error: OSError) -> tuple[str, int]:
-    writing = _was_writing(error)
+    writing = _is_of_writing(error)
     name = error.filename2 if error.filename2 is not None else error.filename
     if isinstance(name, str | bytes):
         what = str(place_of(Path(os.fsdecode(name))))
@@ -91,7 +91,7 @@ def _of_system(error: OSError) -> tuple[str, int]:
     return f"{what}: cannot be read ({_reason(error)}): {mend}", InputError.exit_code
 
 
-def _was_writing(error: OSError) -> bool:
+def _is_of_writing(error: OSError) -> bool:
     """Whether the system refused to write, by the rule of `explain`."""
     if error.errno in _WRITING or error.filename2 is not None:
         return True

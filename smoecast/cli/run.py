@@ -25,7 +25,7 @@ def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     return yaml_file.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
 
 
-def needed(config: str | None) -> str:
+def require_config(config: str | None) -> str:
     """Return the config that an option left open; ConfigError where none was given."""
     if config is None:
         raise ConfigError("no config was named: give --config FILE|NAME")

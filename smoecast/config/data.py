@@ -45,7 +45,7 @@ RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """What a run may be called: a folder's name, never a path, and short enough for any disk."""
 
 
-def known_channels(values: tuple[str, ...]) -> tuple[str, ...]:
+def check_channels(values: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a name that is no channel, and one named twice."""
     for value in values:
         if names.parse_channel(value) is None:
@@ -183,11 +183,11 @@ class Data(Section):
     split: Split = Field(Split(), description="by date or by fraction")
     planet: Planet = Field(Planet(), description="for source planet")
     era5: Era5 = Field(Era5(), description="for source era5")
-    _check = field_validator("channels", "constants")(known_channels)
+    _check = field_validator("channels", "constants")(check_channels)
 
     @field_validator("years", mode="before")
     @classmethod
-    def _spelled_out(cls, value: object) -> object:
+    def _spell_out(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         ends = re.fullmatch(r"\s*([0-9]{4})\s*-\s*([0-9]{4})\s*", value)
@@ -241,11 +241,11 @@ class Sample(Section):
         False, description="the lead time is an input: one model for every lead time in between"
     )
     clock: bool = Field(True, description="hour of day and season as inputs")
-    _check = field_validator("targets")(known_channels)
+    _check = field_validator("targets")(check_channels)
 
     @field_validator("history_hours", "lead_hours")
     @classmethod
-    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if list(value) != sorted(set(value)) or not value:
             raise ValueError("hours must be given, ascending and without repeats")
         return value

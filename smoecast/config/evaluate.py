@@ -56,7 +56,7 @@ class Evaluate(Section):
         return value
 
     @model_validator(mode="after")
-    def _known_regions(self) -> "Evaluate":
+    def _check_regions(self) -> "Evaluate":
         for name, (north, west, south, east) in self.boxes.items():
             if name in names.AREAS:
                 raise ValueError(f"boxes names {name}, which is a region already")

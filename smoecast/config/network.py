@@ -25,7 +25,7 @@ Hundreds = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(gt=0)]
 
 
-def _known_places(names: tuple[str, ...]) -> tuple[str, ...]:
+def _check_places(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse what names no convolution in any network."""
     known = re.compile(r"first|last|hidden|alternate|(hidden|block)\.(0|[1-9][0-9]{0,3})")
     if not names or not all(map(known.fullmatch, names)):
@@ -39,7 +39,7 @@ def _known_places(names: tuple[str, ...]) -> tuple[str, ...]:
 Group = Literal["none", "first", "last", "ends", "hidden", "alternate", "all"]
 
 
-Places = Annotated[tuple[str, ...], AfterValidator(_known_places)]
+Places = Annotated[tuple[str, ...], AfterValidator(_check_places)]
 
 
 Layers = Annotated[
@@ -58,13 +58,13 @@ Terms = Annotated[int, Field(ge=1, le=256)]
 Number = TypeVar("Number", int, float)
 
 
-def _known_keys(places: dict[str, Number]) -> dict[str, Number]:
+def _check_keys(places: dict[str, Number]) -> dict[str, Number]:
     """Refuse what names no convolution in any network."""
-    _known_places(tuple(places))
+    _check_places(tuple(places))
     return places
 
 
-_PLACES = AfterValidator(_known_keys), Tag("[by place]")
+_PLACES = AfterValidator(_check_keys), Tag("[by place]")
 
 
 _ONE_OR_PLACES = Discriminator(lambda value: "[by place]" if isinstance(value, dict) else "[one]")
@@ -161,7 +161,7 @@ class Smoe(Section):
     )
 
     @property
-    def sized(self) -> tuple[str, ...]:
+    def places_with_size(self) -> tuple[str, ...]:
         """Places that `expansion` or `terms` name."""
         return tuple(n for v in (self.expansion, self.terms) if isinstance(v, dict) for n in v)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config.data import Channels, Ens10, Hours, Split, known_channels
+from smoecast.config.data import Channels, Ens10, Hours, Split, check_channels
 from smoecast.config.network import Natural, Network
 from smoecast.config.products import WORDS, products
 from smoecast.config.section import Section
@@ -84,7 +84,7 @@ class Postprocess(Section):
         description="calibrate every lead time of the input, also those it was not fitted for: "
         "as the nearest that it was",
     )
-    _check = field_validator("channels", "targets")(known_channels)
+    _check = field_validator("channels", "targets")(check_channels)
 
     @field_validator("write")
     @classmethod

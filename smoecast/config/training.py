@@ -84,7 +84,7 @@ class Training(Section):
     threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="CPU threads; 0 for all")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
 
-    def tuning(self, start_from: str) -> "Training":
+    def for_fine_tuning(self, start_from: str) -> "Training":
         """Return how the model `start_from` is fine-tuned: as before, but for `fine_tuning`."""
         kept = {"start_from": start_from, "keep_statistics": True}
         return self.model_copy(update={**self.fine_tuning.model_dump(), **kept})

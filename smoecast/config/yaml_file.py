@@ -151,17 +151,17 @@ def template(name: str) -> str:
     ]
     for key, field in Config.model_fields.items():
         if key != "name":
-            lines += _described(key, field, getattr(Config(), key), 0)
+            lines += _describe(key, field, getattr(Config(), key), 0)
     return "\n".join(lines) + "\n"
 
 
-def _described(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
+def _describe(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
     pad = "  " * depth
     if isinstance(value, Section):
         lines = ["", f"{pad}{key}:  # {field.description}"] if depth == 0 else []
         lines = lines or [f"{pad}{key}:  # {field.description}"]
         for name, inner in type(value).model_fields.items():
-            lines += _described(name, inner, getattr(value, name), depth + 1)
+            lines += _describe(name, inner, getattr(value, name), depth + 1)
         return lines
     plain = TypeAdapter(type(value)).dump_python(value, mode="json")
     text = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()

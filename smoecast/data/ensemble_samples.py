@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from smoecast.data.inputs import LEAD_UNIT, Inputs, season_angle
 from smoecast.data.time_selection import HOUR
-from smoecast.fields.grid import Grid, Plane
+from smoecast.fields.grid import Grid, ProjectedGrid
 
 LEAD_UNIT_HOURS = LEAD_UNIT / np.timedelta64(1, "h")
 
@@ -37,7 +37,7 @@ class Predictors:
         The lead time.
     """
 
-    place: Grid | Plane
+    place: Grid | ProjectedGrid
     inputs: Inputs | None = None
     position: bool = False
     season: bool = False
@@ -112,7 +112,7 @@ class Predictors:
         return np.concatenate(means), np.concatenate(stds)
 
 
-def position(place: Grid | Plane) -> NDArray[np.float32]:
+def position(place: Grid | ProjectedGrid) -> NDArray[np.float32]:
     """Return the coordinates of each point on the unit sphere, (3, H, W)."""
     if isinstance(place, Grid):
         rows, columns = np.deg2rad(place.latitude), np.deg2rad(place.longitude)

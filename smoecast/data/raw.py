@@ -19,9 +19,9 @@ from smoecast.fields import channels, missing
 from smoecast.fields.canonical.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.channels import pack
 from smoecast.fields.derived import derive
-from smoecast.fields.missing import leading_trimmed, named
+from smoecast.fields.missing import name_files, trim_leading
 from smoecast.fields.read.open import open_files
-from smoecast.fields.regrid import named_grid, regrid
+from smoecast.fields.regrid import grid_by_name, regrid
 from smoecast.fields.store.store import open_store
 
 _SUMS = {"tp6h", "lntp6h"}
@@ -61,7 +61,7 @@ def _content(text: str, kind: Kind, _identity: str) -> xr.Dataset:
     else:
         dataset, split = _ensembles(config), config.postprocess.split
     along = str(dataset["fields"].dims[0])
-    source = missing.named(raw_files(config, kind))
+    source = missing.name_files(raw_files(config, kind))
     for part, mask in time_selection.split_times(dataset[along].values, split, source).items():
         dataset[part] = xr.DataArray(mask, dims=along)
     return dataset
@@ -69,7 +69,7 @@ def _content(text: str, kind: Kind, _identity: str) -> xr.Dataset:
 
 def _analyses(config: Config) -> xr.Dataset:
     paths, wanted = raw_files(config, "analyses"), config.data
-    source = missing.named(paths)
+    source = missing.name_files(paths)
     groups = [paths]
     if wanted.source == "era5" and _SUMS & set(wanted.channels):
         # the sums need every hour of precipitation, the rest came at the step of the store
@@ -79,7 +79,7 @@ def _analyses(config: Config) -> xr.Dataset:
     dataset = xr.merge(parts, join="inner", combine_attrs="override")
     dataset = time_selection.evenly(dataset, wanted.step_hours, source)
     if wanted.grid:
-        dataset = regrid(dataset, named_grid(wanted.grid), wanted.regrid)
+        dataset = regrid(dataset, grid_by_name(wanted.grid), wanted.regrid)
     dataset = derive(dataset, wanted.channels, wanted.constants, source)
     packed = xr.Dataset({"fields": channels.pack(dataset, wanted.channels, source)})
     for name in wanted.constants:
@@ -89,12 +89,12 @@ def _analyses(config: Config) -> xr.Dataset:
 
 def _at_step(paths: list[Path], config: Config) -> xr.Dataset:
     """Open files and keep the times of the store; sums are made before the others go."""
-    wanted, source = config.data, missing.named(paths)
+    wanted, source = config.data, missing.name_files(paths)
     late = wanted.source == "weatherbench"  # tp and tisr begin seven hours after the rest
     dataset = open_files(paths, trim_start=late)
     if _SUMS & set(wanted.channels) and channels.has_field(dataset, "tp"):
         dataset = derive(dataset, ["tp6h"], (), source)
-    dataset = leading_trimmed(dataset, (*wanted.channels, "tp6h"), source)
+    dataset = trim_leading(dataset, (*wanted.channels, "tp6h"), source)
     return time_selection.evenly(dataset, wanted.step_hours, source)
 
 
@@ -116,16 +116,16 @@ def _ensembles(config: Config) -> xr.Dataset:
     if settings.source == "ens10":
         fields = open_fields(paths, settings)
         return xr.Dataset({"fields": fields.assign_attrs(license=ens10_source.ABOUT.licence)})
-    source = missing.named(paths)
+    source = missing.name_files(paths)
     opened = open_files(paths, any_grid=True)
     dataset = time_selection.leads(opened, settings.lead_hours, source)
-    fields = packed_ensemble(dataset, settings.channels, source)
+    fields = stack_ensemble(dataset, settings.channels, source)
     if settings.source == "opendata":
         fields.attrs["license"] = analyses.ABOUT.licence
     return xr.Dataset({"fields": fields})
 
 
-def packed_ensemble(dataset: xr.Dataset, names: Sequence[str], source: str) -> xr.DataArray:
+def stack_ensemble(dataset: xr.Dataset, names: Sequence[str], source: str) -> xr.DataArray:
     """Stack channels of an ensemble; what its files say of themselves comes along as attributes.
 
     Returns
@@ -156,7 +156,7 @@ def raw_files(config: Config, kind: registry.Kind) -> list[Path]:
         The run has none of this kind.
     """
     if registry.is_remote(config, kind):
-        return registry.fetched(config, kind)
+        return registry.find_raw_files(config, kind)
     wanted = config.data if kind == "analyses" else config.postprocess
     if wanted.source == "files":
         if not wanted.files:
@@ -186,4 +186,4 @@ def truth_of(config: Config) -> xr.DataArray:
     if not config.postprocess.truth:
         return open_store(config.store)["fields"]
     paths = expand(config.postprocess.truth, "postprocess.truth")
-    return pack(open_files(paths, any_grid=True), config.postprocess.targets, named(paths))
+    return pack(open_files(paths, any_grid=True), config.postprocess.targets, name_files(paths))

@@ -14,7 +14,7 @@ from smoecast.fields.store.rows import Packing
 
 
 class Source(Protocol):
-    """Where fields come from, time by time: `fields.store.rows.Rows` of a store, or `Held`."""
+    """Where fields come from, time by time: `fields.store.rows.Rows` of a store, or `InMemory`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class InMemory:
     """Fields in memory.
 
     Attributes
@@ -50,13 +50,13 @@ class Held:
         out[...] = self.fields[index][channels]
 
 
-def held(source: Source) -> Held:
+def load(source: Source) -> InMemory:
     """Return a source read into memory, once."""
     fields = np.empty(source.shape, np.float32)
     everything = slice(None)
     for index in range(len(fields)):
         _put(source, index, everything, fields[index])
-    return Held(fields)
+    return InMemory(fields)
 
 
 def _put(
@@ -115,7 +115,9 @@ class Samples:
         """Lead times among the targets of one sample, L."""
         return 1 if self.continuous else len(self.lead_steps)
 
-    def drawn(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def starts_and_steps(
+        self, indices: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the starts (B,) and the steps ahead (B, L) of some samples."""
         steps = np.asarray(self.lead_steps)
         if not self.continuous:
@@ -130,7 +132,7 @@ class Samples:
 
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W), lead by lead, SI units."""
-        starts, ahead = self.drawn(indices)
+        starts, ahead = self.starts_and_steps(indices)
         channels = self.source.shape[1]
         count = len(self.history_steps) * channels
         shape = (len(starts), count + len(self.inputs.extra_names), *self.source.shape[2:])
@@ -195,7 +197,7 @@ class OnDevice:
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W) on the device."""
         samples = self.samples
-        starts, ahead = samples.drawn(indices)
+        starts, ahead = samples.starts_and_steps(indices)
         history = self.fields[self._rows(starts, -np.asarray(samples.history_steps)[None, :])]
         extra = torch.from_numpy(np.ascontiguousarray(samples.extra(starts, ahead)))
         # (B, S, C, H, W) -> (B, S * C, H, W)

@@ -38,7 +38,9 @@ def moments(values: NDArray[np.float32]) -> dict[str, Any]:
     return {"count": count.tolist(), "mean": mean.tolist(), "squares": squares.tolist()}
 
 
-def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def merge_moments(
+    parts: Iterable[dict[str, Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation by channel from the moments of parts, in their order.
 
     Chan, Golub & LeVeque 1983 (doi:10.1080/00031305.1983.10483115), pairwise update; large
@@ -52,7 +54,7 @@ def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArra
     Returns
     -------
     mean, std : (C,) float64
-        The spread floored, see `floored`.
+        The spread floored, see `floor_spread`.
     """
     count, mean, squares = np.zeros(1, np.int64), np.zeros(1), np.zeros(1)
     for part in parts:
@@ -64,7 +66,7 @@ def merged(parts: Iterable[dict[str, Any]]) -> tuple[NDArray[np.float64], NDArra
         squares = squares + np.asarray(part["squares"]) + change**2 * (count * more / whole)
         mean = mean + change * (more / whole)
         count = count + more
-    return mean, floored(np.sqrt(squares / count), mean)
+    return mean, floor_spread(np.sqrt(squares / count), mean)
 
 
 def mean_and_std(
@@ -86,10 +88,10 @@ def mean_and_std(
     indices = np.flatnonzero(chosen)
     size = max(1, min(_BLOCK, _VALUES // int(np.prod(fields.shape[1:]))))
     blocks = np.array_split(indices, max(1, len(indices) // size))
-    return merged(moments(np.asarray(fields[block])) for block in blocks)
+    return merge_moments(moments(np.asarray(fields[block])) for block in blocks)
 
 
-def floored(std: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def floor_spread(std: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the spread, at least `RELATIVE_FLOOR` of the mean's size; 1 where both are 0."""
     floor = RELATIVE_FLOOR * np.abs(mean)
     result: NDArray[np.float64] = np.where((std == 0) & (floor == 0), 1.0, np.maximum(std, floor))

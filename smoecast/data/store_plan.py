@@ -14,7 +14,7 @@ from smoecast.data.sources.era5 import source as era5_source
 from smoecast.data.sources.planet.periods import period
 from smoecast.data.sources.registry import Kind
 from smoecast.errors import InputError
-from smoecast.fields.regrid import named_grid
+from smoecast.fields.regrid import grid_by_name
 from smoecast.fields.store import writer as drafts
 
 _GRIDS = {
@@ -40,7 +40,7 @@ def analyses(config: Config) -> dict[str, int]:
     """
     data = config.data
     if data.grid:
-        height, width = named_grid(data.grid).shape
+        height, width = grid_by_name(data.grid).shape
     elif data.source == "era5":
         height, width = era5_source.shape(data.era5.grid_degrees, data.era5.area)
     else:
@@ -112,10 +112,10 @@ def plan_stores(config: Config) -> dict[str, Any]:
     ConfigError
         The source does not have what the config asks for.
     """
-    return {kind: _planned(config, kind) for kind in kinds_of(config)}
+    return {kind: _plan_store(config, kind) for kind in kinds_of(config)}
 
 
-def _planned(config: Config, kind: Kind) -> dict[str, Any]:
+def _plan_store(config: Config, kind: Kind) -> dict[str, Any]:
     there = _is_there(config, kind)
     if there:
         fields = raw.content(config, kind, identity="")["fields"]

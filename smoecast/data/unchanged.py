@@ -1,8 +1,9 @@
 """Inputs of a run: at its end they must be what they were at its beginning.
 
 A file is known by size, times and inode. Where one of these has changed, its checksum decides, so
-that a touched or copied file is no other one. A store is held besides (`disk.read_locks.reading`),
-so that no run of smoecast puts another in its place meanwhile.
+that a touched or copied file is no other one. A store is held besides
+(`disk.read_locks.hold_for_reading`), so that no run of smoecast puts another in its place
+meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from smoecast.data.download.manifest import sha256_of
 from smoecast.data.sources import files as raw
-from smoecast.disk.read_locks import reading
+from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import InputError, OutputError
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.fields.store import checksums, store
@@ -64,7 +65,7 @@ class Inputs:
 
 
 @contextmanager
-def unchanged(
+def hold_inputs(
     files: Sequence[Path] = (), stores: Iterable[Path] = (), memory: Path | None = None
 ) -> Iterator[Inputs]:
     """Hold the inputs of a run while it reads them, and check the stores cheaply.
@@ -93,7 +94,7 @@ def unchanged(
     with ExitStack() as held:
         inputs = Inputs([])
         for path in filter(Path.exists, stores):
-            held.enter_context(reading(path))
+            held.enter_context(hold_for_reading(path))
             inputs._before |= _states(path.rglob("*"))
             store.verify_store(path, whole=False)
             if sums := store.sums_of(path):
@@ -103,7 +104,7 @@ def unchanged(
         for path in files:
             group = path.name == METADATA
             if group:
-                held.enter_context(reading(path.parent))
+                held.enter_context(hold_for_reading(path.parent))
             inputs._before |= _states(path.parent.rglob("*") if group else [path])
         inputs.manifest = raw.manifest(files, memory)
         for path, entry in zip(files, inputs.manifest, strict=True):

@@ -24,7 +24,7 @@ from smoecast.errors import OutputError
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
-def named(text: str) -> Path:
+def resolve(text: str) -> Path:
     """Return the path that a user named, ``~`` expanded; that of a user unknown here is kept."""
     return Path(os.path.expanduser(text))  # noqa: PTH111  # that of pathlib raises RuntimeError
 
@@ -56,7 +56,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         try:
             if not _hold(descriptor, temporary):
                 continue  # swept before it was held
-            with _naming(temporary, path), open(descriptor, "wb", closefd=False) as file:
+            with _name_in_errors(temporary, path), open(descriptor, "wb", closefd=False) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
@@ -69,7 +69,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def staging(path: Path) -> Iterator[Path]:
+def stage(path: Path) -> Iterator[Path]:
     """Give a file or a folder a place to grow in, beside where it will stand.
 
     Yields
@@ -98,7 +98,7 @@ def staging(path: Path) -> Iterator[Path]:
 
 
 def put(part: Path, path: Path) -> None:
-    """Have the disk hold what has grown under `staging`, then put it in its place by one rename.
+    """Have the disk hold what has grown under `stage`, then put it in its place by one rename.
 
     A folder changes places with an older one, where the file system can (Linux does); elsewhere
     the older one is moved away first.
@@ -108,12 +108,12 @@ def put(part: Path, path: Path) -> None:
     OutputError
         Something that is neither a regular file nor, for a folder, a folder has the name.
     LockedError
-        Another run is reading the older folder (`disk.read_locks.reading`).
+        Another run is reading the older folder (`disk.read_locks.hold_for_reading`).
     OSError
         The disk is full or refuses.
     """
     refuse_special(path, folder=part.is_dir())
-    with _naming(part, path):
+    with _name_in_errors(part, path):
         for file in sorted(part.rglob("*")) if part.is_dir() else []:
             sync(file)
         sync(part)
@@ -158,7 +158,7 @@ def refuse_special(path: Path, *, folder: bool = False) -> None:
 
 
 @contextmanager
-def _naming(part: Path, path: Path) -> Iterator[None]:
+def _name_in_errors(part: Path, path: Path) -> Iterator[None]:
     """Say in an OSError which file was on its way where; those of write and fsync do not."""
     try:
         yield

@@ -15,9 +15,9 @@ from smoecast.errors import LockedError
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def hold_for_reading(folder: Path) -> Iterator[None]:
     """Have nobody replace a folder until the block ends; a folder that is not there is well too."""
-    descriptor = _shared(folder)
+    descriptor = _lock_shared(folder)
     try:
         yield
     finally:
@@ -25,7 +25,7 @@ def reading(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _shared(folder: Path) -> int | None:
+def _lock_shared(folder: Path) -> int | None:
     """Lock what is there now: while the lock was waited for, another may have taken its place."""
     while True:
         try:

@@ -136,7 +136,7 @@ def layout(fields: Mapping[str, xr.DataArray], stack: bool = True) -> xr.Dataset
         if channel.level is None or not stacked:
             laid[name] = _alone(fields[name], channel)
         elif variable not in laid:
-            laid[variable] = _stacked(fields, variable, sorted(levels[variable]))
+            laid[variable] = _stack(fields, variable, sorted(levels[variable]))
     for name, array in laid.items():
         array.attrs = attributes_of(name)
     return xr.Dataset(laid)
@@ -195,7 +195,7 @@ def _alone(array: xr.DataArray, channel: Channel) -> xr.DataArray:
     return _bare(array).assign_coords({str(scalar.name): scalar})
 
 
-def _stacked(fields: Mapping[str, xr.DataArray], variable: str, levels: list[int]) -> xr.DataArray:
+def _stack(fields: Mapping[str, xr.DataArray], variable: str, levels: list[int]) -> xr.DataArray:
     """Join the channels of a variable along `level`, in its place among the dimensions."""
     parts = [_bare(fields[f"{variable}{level}"]) for level in levels]
     joined = xr.concat(parts, dim="level", coords="minimal", compat="override", join="exact")

@@ -64,7 +64,7 @@ def seal_store(path: Path) -> None:
     """
     sizes = _sizes(path)
     sums = {name: _sha256_of(path / name) for name in sizes}
-    (path / LISTING).write_text(json.dumps(_listing(sizes, sums)))
+    (path / LISTING).write_text(json.dumps(_list_parts(sizes, sums)))
 
 
 def check(path: Path, *, whole: bool) -> None:
@@ -103,13 +103,13 @@ def _check_file(path: Path, whole: bool) -> None:
         if said is None:
             raise _without(path)
         sizes, pieces, header = said
-        chosen = _chosen(sizes, whole)
+        chosen = _choose_parts(sizes, whole)
         for number in chosen:
             first = file.seek(number * PIECE_BYTES)
             if _sha256(file.read(sizes[number])) != pieces[number]:
-                raise _changed(path, f"between bytes {first} and {first + sizes[number]}")
+                raise _is_changed(path, f"between bytes {first} and {first + sizes[number]}")
     if len(chosen) < len(sizes) and _header(path) != header:
-        raise _changed(path, "a coordinate or an attribute")
+        raise _is_changed(path, "a coordinate or an attribute")
 
 
 def _read_sums(file: IO[bytes]) -> tuple[list[int], list[Any], str] | None:
@@ -146,13 +146,13 @@ def _without(path: Path) -> InputError | OutputError:
     try:
         with netCDF4.Dataset(path) as opened:
             if MARK not in opened.ncattrs():
-                return _unmarked(path)
+                return _no_checksums(path)
     except (OSError, RuntimeError, ValueError):
         why = "it is damaged"
     return OutputError(f"{path}: its checksums are gone, it was cut or {why}: make it again")
 
 
-def _unmarked(path: Path) -> InputError:
+def _no_checksums(path: Path) -> InputError:
     return InputError(
         f"{path}: carries no checksums: an older smoecast or another program wrote it"
     )
@@ -188,11 +188,11 @@ def _check_store(path: Path, whole: bool) -> None:
     if not (path / LISTING).is_file():
         if MARK in read_attributes(path):
             raise OutputError(f"{path}: its checksums ({LISTING}) are gone: make it again")
-        raise _unmarked(path)
+        raise _no_checksums(path)
     try:
         said = json.loads((path / LISTING).read_bytes())
         sizes, sums = dict(said["bytes"]), dict(said["sha256"])
-        intact = said == _listing(sizes, sums)
+        intact = said == _list_parts(sizes, sums)
     except (ValueError, KeyError, TypeError, RecursionError):
         intact = False
     if not intact:
@@ -201,16 +201,16 @@ def _check_store(path: Path, whole: bool) -> None:
     for name in sorted(found.keys() | sizes.keys()):
         if found.get(name) != sizes.get(name):
             how = "was added" if name not in sizes else "has another size"
-            raise _changed(path, f"{name} {how if name in found else 'is missing'}")
+            raise _is_changed(path, f"{name} {how if name in found else 'is missing'}")
     described = [name for name in sizes if _describes(name)]
     fields = [name for name in sizes if not _describes(name)]
-    chosen = _chosen([sizes[name] for name in fields], whole)
+    chosen = _choose_parts([sizes[name] for name in fields], whole)
     for name in (*described, *(fields[number] for number in chosen)):
         if _sha256_of(path / name) != sums.get(name):
-            raise _changed(path, f"{name} has other content")
+            raise _is_changed(path, f"{name} has other content")
 
 
-def _changed(path: Path, what: str) -> OutputError:
+def _is_changed(path: Path, what: str) -> OutputError:
     return OutputError(
         f"{path}: was damaged or changed after it was written ({what}): make it again"
     )
@@ -232,16 +232,16 @@ def _sizes(path: Path) -> dict[str, int]:
             if stat.S_ISREG(state.st_mode):
                 found[place.relative_to(path).as_posix()] = state.st_size
             elif not stat.S_ISDIR(state.st_mode):
-                raise _changed(path, f"{place.relative_to(path)} is no regular file")
+                raise _is_changed(path, f"{place.relative_to(path)} is no regular file")
     return {name: found[name] for name in sorted(found) if name not in _NOT_LISTED}
 
 
-def _listing(sizes: dict[str, int], sums: dict[str, str]) -> dict[str, Any]:
+def _list_parts(sizes: dict[str, int], sums: dict[str, str]) -> dict[str, Any]:
     said = {"bytes": sizes, "sha256": sums}
     return {**said, "of_this": _sha256(json.dumps(said, sort_keys=True).encode())}
 
 
-def _chosen(sizes: Sequence[int], whole: bool) -> Sequence[int]:
+def _choose_parts(sizes: Sequence[int], whole: bool) -> Sequence[int]:
     """Return which parts are read: all, or the first, the last and some between them."""
     if whole or sum(sizes) <= SAMPLE_BYTES:
         return range(len(sizes))

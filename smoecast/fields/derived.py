@@ -56,7 +56,7 @@ def sun(times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return declination, hour_angle, distance
 
 
-def incoming(
+def top_radiation(
     times: np.ndarray, latitude: np.ndarray, longitude: np.ndarray, hours: float = 1.0
 ) -> np.ndarray:
     """Return the solar radiation that came in at the top of the atmosphere.
@@ -117,7 +117,7 @@ _POINTS = 2**18
 _FROM: dict[str, tuple[str, ...]] = {"tp6h": ("tp",), "lntp6h": ("tp6h",), "tisr": (), "lat2d": ()}
 
 
-def needed(names: Iterable[str], has: Callable[[str], bool]) -> list[str]:
+def sources_of(names: Iterable[str], has: Callable[[str], bool]) -> list[str]:
     """Return the channels and constants that a source must give so that `names` can be had.
 
     Parameters
@@ -135,7 +135,7 @@ def needed(names: Iterable[str], has: Callable[[str], bool]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         given = has(name) or name not in _FROM
-        found |= dict.fromkeys([name] if given else needed(_FROM[name], has))
+        found |= dict.fromkeys([name] if given else sources_of(_FROM[name], has))
     return list(found)
 
 
@@ -272,7 +272,7 @@ def _in_pieces(times: np.ndarray, latitude: np.ndarray, longitude: np.ndarray) -
     size = max(1, _POINTS // (len(latitude) * len(longitude)))
     for begin in range(0, len(times), size):
         piece = slice(begin, begin + size)
-        made[piece] = incoming(times[piece], latitude, longitude)
+        made[piece] = top_radiation(times[piece], latitude, longitude)
     return made
 
 

@@ -137,7 +137,7 @@ SPACING_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class ProjectedGrid:
     """Points of a map projection.
 
     Attributes
@@ -161,7 +161,7 @@ class Plane:
         """Return ones, (H,) float64: every point of a plane counts the same."""
         return np.ones(len(self.y))
 
-    def matches(self, other: "Plane") -> bool:
+    def matches(self, other: "ProjectedGrid") -> bool:
         """Whether `other` has the same points of the same projection."""
         if self.shape != other.shape:
             return False
@@ -184,14 +184,14 @@ def _close(mine: np.ndarray, theirs: np.ndarray) -> bool:
     return bool(np.abs(mine - theirs).max() <= SPACING_TOLERANCE * spacing)
 
 
-def same_place(first: Grid | Plane, second: Grid | Plane) -> bool:
+def same_place(first: Grid | ProjectedGrid, second: Grid | ProjectedGrid) -> bool:
     """Whether two places are the same points, of a grid or of a projection."""
-    if isinstance(first, Plane):
-        return isinstance(second, Plane) and first.matches(second)
+    if isinstance(first, ProjectedGrid):
+        return isinstance(second, ProjectedGrid) and first.matches(second)
     return isinstance(second, Grid) and first.matches(second)
 
 
-def place_of(data: xr.Dataset | xr.DataArray) -> Grid | Plane:
+def place_of(data: xr.Dataset | xr.DataArray) -> Grid | ProjectedGrid:
     """Return where canonical fields hold: a regular grid, or points of a projection.
 
     Raises
@@ -202,12 +202,12 @@ def place_of(data: xr.Dataset | xr.DataArray) -> Grid | Plane:
     if not all(name in data.coords and data[name].dims == (name,) for name in PROJECTION):
         return grid_of(data)
     y, x = (np.asarray(data[name].values, np.float64) for name in PROJECTION)
-    name = _mapping_name(data)
+    name = _grid_mapping_of(data)
     attributes = data[name].attrs if name in data.coords else {}
-    return Plane(y, x, {str(key): _plain(value) for key, value in attributes.items()})
+    return ProjectedGrid(y, x, {str(key): _plain(value) for key, value in attributes.items()})
 
 
-def place_from_dict(stored: dict[str, Any]) -> Grid | Plane:
+def place_from_dict(stored: dict[str, Any]) -> Grid | ProjectedGrid:
     """Read what the `to_dict` of either gave.
 
     Raises
@@ -223,7 +223,7 @@ def place_from_dict(stored: dict[str, Any]) -> Grid | Plane:
     mapping = stored.get("mapping")
     if not isinstance(mapping, dict):
         raise ModelError("its grid has no mapping: it is no projection")
-    return Plane(y, x, mapping)
+    return ProjectedGrid(y, x, mapping)
 
 
 def with_projection(fields: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
@@ -236,14 +236,14 @@ def with_projection(fields: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
         return fields
     axes = {name: dataset[name].variable for name in PROJECTION}
     fields = fields.assign_coords(axes)
-    name = _mapping_name(dataset)
+    name = _grid_mapping_of(dataset)
     if name not in dataset.coords:
         return fields
     mapping = xr.Variable((), np.int32(0), dataset[name].attrs)
     return fields.assign_coords({name: mapping}).assign_attrs(grid_mapping=name)
 
 
-def _mapping_name(data: xr.Dataset | xr.DataArray) -> str:
+def _grid_mapping_of(data: xr.Dataset | xr.DataArray) -> str:
     arrays = [data] if isinstance(data, xr.DataArray) else list(data.data_vars.values())
     found = (array.attrs.get("grid_mapping") for array in arrays)
     return next((str(name) for name in found if name), "")

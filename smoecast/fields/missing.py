@@ -51,13 +51,13 @@ def check_finite(fields: xr.DataArray, paths: Sequence[Path], gaps: bool = False
             channel = here.any([d for d in here.dims if d != "channel"]).idxmax("channel")
             when = np.datetime_as_string(block[along].values[first], unit="h")
             raise InputError(
-                f"{named(paths)}: {channel.item()} has {int(here.sum())} missing values at {when}; "
-                "fill them or leave the channel or the time out"
+                f"{name_files(paths)}: {channel.item()} has {int(here.sum())} missing values at "
+                f"{when}; fill them or leave the channel or the time out"
             )
     return found
 
 
-def named(paths: Sequence[Path]) -> str:
+def name_files(paths: Sequence[Path]) -> str:
     """Return the files as a message names them: one by name, more as first, last and count."""
     if len(paths) == 1:
         return str(paths[0])
@@ -68,7 +68,7 @@ MOST = 24
 """Times that may be missing at the beginning; more is a damaged file."""
 
 
-def leading_trimmed(
+def trim_leading(
     dataset: xr.Dataset, channels: Sequence[str], source: str = "the data"
 ) -> xr.Dataset:
     """Leave out the first times at which a whole field of some channel is missing.
@@ -100,11 +100,11 @@ def leading_trimmed(
     for name in set(channels) & set(channels_of(dataset)):
         field = field_of(dataset, name)
         if "time" in field.dims:
-            late = max(late, _missing(field, f"{source}: {name}"))
+            late = max(late, _count_missing(field, f"{source}: {name}"))
     return dataset.isel(time=slice(late, None)) if late else dataset
 
 
-def _missing(field: xr.DataArray, what: str) -> int:
+def _count_missing(field: xr.DataArray, what: str) -> int:
     """Return how many of the first fields are missing as a whole."""
     if not _empty(field.isel(time=slice(0, 1))).all():
         return 0

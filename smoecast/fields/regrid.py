@@ -30,7 +30,7 @@ _CODES = ("slt",)
 """Variables that are codes, whose averages mean nothing."""
 
 
-def named_grid(name: str) -> Grid:
+def grid_by_name(name: str) -> Grid:
     """Return a global grid by name.
 
     Parameters
@@ -144,12 +144,12 @@ def _apply(block: np.ndarray, weights: Weights, dtype: type[np.floating]) -> np.
     missing = np.isnan(values)
     if not missing.any():
         return _product(values, weights)
-    touched = _product(missing.astype(dtype), _touching(weights))
+    touched = _product(missing.astype(dtype), _count_values(weights))
     moved = _product(np.where(missing, dtype(0), values), weights)
     return np.where(touched > 0.5, dtype(np.nan), moved)
 
 
-def _touching(weights: Weights) -> Weights:
+def _count_values(weights: Weights) -> Weights:
     """Return weights that count the values with a weight; a mean over a row touches all of it."""
     rows, columns = weights.latitude > 1e-9, weights.longitude > 1e-9
     poles = (weights.poles > 1e-9) * len(columns)

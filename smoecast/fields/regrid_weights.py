@@ -124,8 +124,8 @@ def conservative(source: Grid, target: Grid) -> Weights:
     columns = sum(_overlaps(east, wanted + turn) for turn in turns)
     poles = np.zeros((len(target.latitude), 2))
     return Weights(
-        _covered(rows, latitude_edges(target), source, target, "latitude"),
-        _covered(np.asarray(columns), wanted, source, target, "longitude").T,
+        _check_cover(rows, latitude_edges(target), source, target, "latitude"),
+        _check_cover(np.asarray(columns), wanted, source, target, "longitude").T,
         poles,
     )
 
@@ -173,7 +173,7 @@ def _overlaps(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(high - low, 0.0, None) / np.diff(target)[:, np.newaxis])
 
 
-def _covered(
+def _check_cover(
     shares: np.ndarray, edges: np.ndarray, source: Grid, target: Grid, name: str
 ) -> np.ndarray:
     """Return shares that add up to one; refuse cells of which a part is not covered."""

@@ -277,7 +277,7 @@ def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Datas
             f"{iso(truth['time'].values[-1])}"
         )
     chosen = forecast.isel(init_time=kept)
-    looked_up = _looked_up(truth, where[kept]).assign_coords(
+    looked_up = _look_up(truth, where[kept]).assign_coords(
         init_time=chosen["init_time"],
         lead_time=chosen["lead_time"],
         valid_time=(("init_time", "lead_time"), valid[kept]),
@@ -285,7 +285,7 @@ def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Datas
     return chosen, looked_up
 
 
-def _looked_up(truth: xr.Dataset, where: np.ndarray) -> xr.Dataset:
+def _look_up(truth: xr.Dataset, where: np.ndarray) -> xr.Dataset:
     """Take the times at the indices `where`, (init_time, lead_time), out of `truth`."""
     timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
     moving = truth[timed]

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
-from smoecast.nn.backbones.blocks import Offset
+from smoecast.nn.backbones.blocks import LocalBias
 from smoecast.nn.backbones.cnn import CNN
-from smoecast.nn.backbones.conv_slots import Convolutions, Site, Special
+from smoecast.nn.backbones.conv_slots import Convolutions, ConvSlot, Special
 from smoecast.nn.backbones.linear import LinearMap
 from smoecast.nn.backbones.resnet import ResNet
 from smoecast.nn.backbones.unet import UNet
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
 from smoecast.nn.normalize import Normalizer, Statistics, statistics_of
-from smoecast.nn.outline import filled, is_outline
+from smoecast.nn.outline import is_outline, restore_tensors
 from smoecast.nn.smoe.gates import Gate
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
@@ -89,7 +89,7 @@ def build(
             if name in ("weight", "common"):
                 parameter.mul_(FIRST_FORECAST)
     if network.offset and network.kind != "linear":
-        backbone.last = nn.Sequential(backbone.last, Offset(out_channels, grid))
+        backbone.last = nn.Sequential(backbone.last, LocalBias(out_channels, grid))
     return backbone
 
 
@@ -117,7 +117,7 @@ def _backbone(
     else:
         kind = ResNet if network.kind == "resnet" else CNN
         backbone = kind(*sizes, blocks=network.blocks, **settings)
-    convolutions.check_all_used(network.smoe.sized)
+    convolutions.check_all_used(network.smoe.places_with_size)
     return backbone
 
 
@@ -125,7 +125,7 @@ def _special(network: Network, padding: str) -> Special:
     """Return what makes the layers at `smoe.layers`."""
     gates: dict[tuple[object, ...], Gate] = {}
 
-    def special(site: Site, kernel_size: int) -> nn.Module:
+    def special(site: ConvSlot, kernel_size: int) -> nn.Module:
         sizes, here = (site.in_channels, site.out_channels), site.grid
         if network.convolution == "smoe":
             return smoe_layer(network.smoe, site, kernel_size, padding, gates)
@@ -144,7 +144,7 @@ def _special(network: Network, padding: str) -> Special:
 
 def smoe_layer(
     smoe: Smoe,
-    site: Site,
+    site: ConvSlot,
     kernel_size: int,
     padding: str,
     gates: dict[tuple[object, ...], Gate],
@@ -227,7 +227,7 @@ def restore(
     """
     try:
         statistics = statistics_of(tensors)
-        return filled(lambda: forecaster(network, statistics, grid, periodic), tensors)
+        return restore_tensors(lambda: forecaster(network, statistics, grid, periodic), tensors)
     except (ConfigError, ModelError) as error:
         raise ModelError(
             f"the weights do not fit the network of the config ({error}): use the config that "

@@ -84,7 +84,7 @@ def _points(fields: Tensor) -> int:
     return fields.shape[0] * fields.shape[-2] * fields.shape[-1]
 
 
-def _sliding(module: SameConv2d | ConvGate | nn.Conv2d, _: Tensor, output: Tensor) -> int:
+def _cost_of_sliding(module: SameConv2d | ConvGate | nn.Conv2d, _: Tensor, output: Tensor) -> int:
     return module.weight.numel() * _points(output)
 
 
@@ -100,7 +100,7 @@ def _low_rank(module: LowRankLocal2d, _: Tensor, output: Tensor) -> int:
     return module.rank * output.numel()  # the basis counts itself
 
 
-def _mixed(module: CondConv2d, _: Tensor, output: Tensor) -> int:
+def _cost_of_mixing(module: CondConv2d, _: Tensor, output: Tensor) -> int:
     return module.weight.numel() + module.weight[0].numel() * _points(output)
 
 
@@ -113,12 +113,12 @@ def _experts(module: SpatialMoE2d, _: Tensor, output: Tensor, of: Experts) -> in
 
 
 _RULES: dict[type[nn.Module], _Rule] = {
-    SameConv2d: _sliding,
-    ConvGate: _sliding,
-    nn.Conv2d: _sliding,
+    SameConv2d: _cost_of_sliding,
+    ConvGate: _cost_of_sliding,
+    nn.Conv2d: _cost_of_sliding,
     nn.Linear: _linear,
     LocallyConnected2d: _local,
     LowRankLocal2d: _low_rank,
-    CondConv2d: _mixed,
+    CondConv2d: _cost_of_mixing,
 }
 """Gates of other kinds are made of these."""

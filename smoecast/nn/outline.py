@@ -11,7 +11,7 @@ from smoecast.errors import ModelError
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def filled(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
+def restore_tensors(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
     """Make a network and give it the weights of another of its kind, in evaluation mode.
 
     That they are of its kind is known before it takes any memory.

@@ -53,7 +53,7 @@ def by_start(values: ArrayLike, weights: ArrayLike) -> Partial:
     return Partial(total, np.broadcast_to(flat.sum(axis=0), total.shape).copy())
 
 
-def joined(parts: Sequence[Sums]) -> dict[str, Partial]:
+def concatenate(parts: Sequence[Sums]) -> dict[str, Partial]:
     """Put the sums of blocks of starts one after the other."""
     return {
         name: Partial(
@@ -64,7 +64,7 @@ def joined(parts: Sequence[Sums]) -> dict[str, Partial]:
     }
 
 
-def chosen(sums: Sums, cases: NDArray[np.bool_]) -> dict[str, Partial]:
+def add_cases(sums: Sums, cases: NDArray[np.bool_]) -> dict[str, Partial]:
     """Add up the cases of a season.
 
     Parameters

@@ -45,7 +45,7 @@ def efi(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
     (4/pi asin sqrt(p) - 1) / M, here the mean of that over the interval of p in which it stands.
     Nothing is approximated, and no singular end is left out.
     """
-    ensemble, quantiles = _aligned(members, climate, axis)
+    ensemble, quantiles = _align(members, climate, axis)
     levels = np.linspace(0.0, 1.0, quantiles.shape[0])
     share = _interval_means(levels)[_quantiles_below(ensemble, quantiles)]
     missing = np.isnan(ensemble) | np.isnan(quantiles).any(axis=0)
@@ -84,7 +84,7 @@ def efi_ens10(members: ArrayLike, climate: ArrayLike, axis: int) -> Values:
     -----
     Ashkboos et al. (2022), arXiv 2206.14786, and the authors' released script.
     """
-    ensemble, quantiles = _aligned(members, climate, axis)
+    ensemble, quantiles = _align(members, climate, axis)
     levels = np.linspace(0.0, 1.0, 21)
     if quantiles.shape[0] != levels.size:
         raise InputError(
@@ -136,7 +136,7 @@ def sot(members: ArrayLike, climate: ArrayLike, axis: int, upper: bool = True) -
     -----
     Zsoter (2006), ECMWF Newsletter 107.
     """
-    ensemble, quantiles = _aligned(members, climate, axis)
+    ensemble, quantiles = _align(members, climate, axis)
     if quantiles.shape[0] != 101:
         raise InputError(f"sot needs the climate's 101 quantiles, not {quantiles.shape[0]}")
     inner, outer = (90, 99) if upper else (10, 1)
@@ -170,7 +170,7 @@ def eecrps(index: ArrayLike, crps: ArrayLike) -> Values:
     return np.asarray(np.abs(np.asarray(index, np.float64)) * np.asarray(crps, np.float64))
 
 
-def _aligned(members: ArrayLike, climate: ArrayLike, axis: int) -> tuple[Values, Values]:
+def _align(members: ArrayLike, climate: ArrayLike, axis: int) -> tuple[Values, Values]:
     """Return both in float64 with `axis` in front and as many axes as each other."""
     ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
     quantiles = np.moveaxis(np.asarray(climate, np.float64), axis, 0)

@@ -58,7 +58,7 @@ def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
     return found
 
 
-def pooled(bins: int, cases: int) -> int:
+def pool_bins(bins: int, cases: int) -> int:
     """Return into how many bins a histogram is pooled for the test; 0: too few cases for any.
 
     Each expects `LEAST_EXPECTED` cases, and there are `LEAST_GROUPS` at least.
@@ -67,7 +67,7 @@ def pooled(bins: int, cases: int) -> int:
     return most if most >= LEAST_GROUPS else 0
 
 
-class PointCounts:
+class RankCounts:
     """Histograms of one forecast, one a point, over all starts; pooled, so that they stay small.
 
     Parameters
@@ -79,7 +79,7 @@ class PointCounts:
     """
 
     def __init__(self, bins: int, cases: int) -> None:
-        groups = pooled(bins, cases)
+        groups = pool_bins(bins, cases)
         self.group = np.arange(bins) * groups // bins  # (K,)
         self.expected = np.bincount(self.group, minlength=groups) / bins if groups else np.empty(0)
         self.counts: NDArray[np.uint32] | None = None

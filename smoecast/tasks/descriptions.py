@@ -51,7 +51,7 @@ class _Calibrating(_Described):
     protocol: Literal["default", "ens10-paper"] = "default"
 
 
-def forecasting(state: dict[str, Any]) -> Config:
+def forecast_config(state: dict[str, Any]) -> Config:
     """Return the config of a forecast model, once its state is one.
 
     Raises
@@ -59,7 +59,7 @@ def forecasting(state: dict[str, Any]) -> Config:
     ModelError
         An entry is missing or wrong, or two of them disagree.
     """
-    said = _checked(_Forecasting, state)
+    said = _check(_Forecasting, state)
     config = yaml_file.validate(said.config, "its config")
     for name, of_config in (
         ("channels", config.data.channels),
@@ -77,7 +77,7 @@ def forecasting(state: dict[str, Any]) -> Config:
     return config
 
 
-def calibrating(state: dict[str, Any]) -> Config:
+def calibration_config(state: dict[str, Any]) -> Config:
     """Return the config of a calibration, once its state is one.
 
     Raises
@@ -85,7 +85,7 @@ def calibrating(state: dict[str, Any]) -> Config:
     ModelError
         An entry is missing or wrong, or two of them disagree.
     """
-    said = _checked(_Calibrating, state)
+    said = _check(_Calibrating, state)
     config = yaml_file.validate(said.config, "its config")
     kind, method = state["kind"], config.postprocess.method
     if kind != method:
@@ -93,7 +93,7 @@ def calibrating(state: dict[str, Any]) -> Config:
     return config
 
 
-def _checked(kind: type[Any], state: dict[str, Any]) -> Any:
+def _check(kind: type[Any], state: dict[str, Any]) -> Any:
     try:
         return TypeAdapter(kind).validate_python(state)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from smoecast import console
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
-from smoecast.data.download.partial_file import sweep_fetched
+from smoecast.data.download.partial_file import sweep_downloads
 from smoecast.data.sources import files, registry
 from smoecast.data.sources.planet import source as planet
 from smoecast.disk.atomic import write_atomic
@@ -85,7 +85,7 @@ def _local(config: Config) -> dict[str, Any]:
 def _simulate(config: Config) -> dict[str, Any]:
     settings = config.data.planet
     with lock(config.raw):
-        sweep_fetched(config.raw)
+        sweep_downloads(config.raw)
         with console.progress("simulating the planet", 1.0) as step:
             paths = planet.write_analyses(config.raw, settings, config.data.step_hours, step)
         if settings.ensemble_years > 0:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from smoecast import __version__
 from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Samples, Source, held, starts_within
+from smoecast.data.samples import Samples, Source, load, starts_within
 from smoecast.errors import InputError, ModelError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store import store
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, forecasting
+from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, forecast_config
 from smoecast.training.model_files import load_state, load_tensors, of_model
 
 
@@ -87,7 +87,7 @@ def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str,
     whole = (*leads[:-1], leads[-1] * config.training.rollout_steps)
     targets = np.array([inputs.channels.index(t) for t in config.targets])
     rows = store.rows_of(config.store)
-    source: Source = rows if config.training.cache == "disk" else held(rows)
+    source: Source = rows if config.training.cache == "disk" else load(rows)
     times = dataset["time"].values
     return {
         part: Samples(
@@ -119,11 +119,11 @@ def new_network(config: Config, dataset: xr.Dataset, samples: Samples) -> Foreca
     torch.manual_seed(config.seed)
     network = forecaster(config.network, statistics, inputs.grid.shape, inputs.grid.periodic)
     # the model carries them, so that it can run where the store is not
-    network.register_buffer(CONSTANTS, torch.from_numpy(_stacked(inputs)))
+    network.register_buffer(CONSTANTS, torch.from_numpy(_stack(inputs)))
     return network
 
 
-def _stacked(inputs: Inputs) -> NDArray[np.float32]:
+def _stack(inputs: Inputs) -> NDArray[np.float32]:
     height, width = inputs.grid.shape
     return np.array(list(inputs.constants.values()), np.float32).reshape(-1, height, width)
 
@@ -162,7 +162,7 @@ def open_model(folder: Path) -> Model:
     if state.get("kind") != "forecast":
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no forecast model")
     with of_model(folder):
-        config = forecasting(state)
+        config = forecast_config(state)
         grid = Grid.from_dict(state["grid"])
     tensors = load_tensors(folder, state)
     with of_model(folder):

@@ -86,7 +86,7 @@ def arguments(**given: object) -> dict[str, str]:
     return {ARGUMENTS: compact(given)}
 
 
-def resolved(config: Config, section: str, **given: Sequence[object]) -> Config:
+def resolve_arguments(config: Config, section: str, **given: Sequence[object]) -> Config:
     """Return a config in which what was given beside it stands in the keys that it overrides."""
     said = {key: tuple(map(str, values)) for key, values in given.items() if values}
     changed = getattr(config, section).model_copy(update=said)

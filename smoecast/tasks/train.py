@@ -14,8 +14,8 @@ from smoecast import console, zoo
 from smoecast.config.run import Config
 from smoecast.config.training import FineTuning, Training
 from smoecast.config.yaml_file import dump
-from smoecast.data.samples import Held, OnDevice, RolledSamples, Samples
-from smoecast.data.unchanged import Inputs, unchanged
+from smoecast.data.samples import InMemory, OnDevice, RolledSamples, Samples
+from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
 from smoecast.errors import ModelError
@@ -24,8 +24,8 @@ from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
 from smoecast.tasks.forecast_model import describe, inputs_of, new_network, open_model, samples_of
 from smoecast.training.checkpoint import RESUME, part
-from smoecast.training.distributed import Team, join
-from smoecast.training.job import Loss, Outcome, device_of
+from smoecast.training.distributed import ProcessGroup, join
+from smoecast.training.job import Loss, TrainingOutcome, device_of
 from smoecast.training.job import Samples as Batches
 from smoecast.training.loggers import journals
 from smoecast.training.loop import train as learn
@@ -79,7 +79,7 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
             console.mute()
         with (
             _alone(config, team),
-            unchanged(stores=[config.store]) as held,
+            hold_inputs(stores=[config.store]) as held,
             store.open_store(config.store) as dataset,
         ):
             for stage in _stages(config, fresh):
@@ -87,7 +87,7 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
             return outcome
 
 
-def _alone(config: Config, team: Team) -> AbstractContextManager[None]:
+def _alone(config: Config, team: ProcessGroup) -> AbstractContextManager[None]:
     config.model.mkdir(parents=True, exist_ok=True)
     return lock(config.model) if team.first else nullcontext()
 
@@ -103,7 +103,7 @@ def _stages(config: Config, fresh: bool) -> list[_Stage]:
 
     place = config.model / FIRST
     before = learning(settings.model_copy(update={"fine_tuning": FineTuning()}))
-    after = learning(settings.tuning(str(place)))
+    after = learning(settings.for_fine_tuning(str(place)))
     tuning = _Stage(config, after, config.model, "fine-tuning")
     if not fresh and (config.model / RESUME).exists():
         return [tuning]
@@ -111,7 +111,7 @@ def _stages(config: Config, fresh: bool) -> list[_Stage]:
 
 
 def _train(
-    stage: _Stage, dataset: xr.Dataset, team: Team, fresh: bool, held: Inputs
+    stage: _Stage, dataset: xr.Dataset, team: ProcessGroup, fresh: bool, held: Inputs
 ) -> dict[str, Any]:
     config, folder = stage.config, stage.folder
     inputs = inputs_of(config, dataset)
@@ -150,10 +150,10 @@ def _learn(
     network: nn.Module,
     samples: dict[str, Samples],
     state: Mapping[str, Any],
-    team: Team,
+    team: ProcessGroup,
     fresh: bool,
     confirm: Callable[[], None],
-) -> Outcome:
+) -> TrainingOutcome:
     def keep_last(tensors: dict[str, Tensor]) -> None:
         confirm()
         if config.training.keep_last:
@@ -161,7 +161,7 @@ def _learn(
             save_model(stage.folder / LAST, inner, state)
 
     config = stage.config
-    learner = _unrolled(config, network, samples["train"])
+    learner = _unroll(config, network, samples["train"])
 
     kinds = config.training.log if team.first else ()
     with (
@@ -171,12 +171,12 @@ def _learn(
         report, tick = _reporters(step, note, stage.kind and f"{stage.kind}, ")
         return learn(
             learner,
-            *_cached(config, samples),
+            *_cache(config, samples),
             _loss(config, samples["train"]),
             config.training,
             folder=stage.folder,
             seed=config.seed,
-            identity={"config": _learned(stage.asked), "data": state["data"]},
+            identity={"config": _identity_keys(stage.asked), "data": state["data"]},
             report=report,
             tick=tick,
             last=keep_last,
@@ -185,7 +185,7 @@ def _learn(
         )
 
 
-def _unrolled(config: Config, network: nn.Module, samples: Samples) -> nn.Module:
+def _unroll(config: Config, network: nn.Module, samples: Samples) -> nn.Module:
     """Return what is trained: the network, or several of its steps (`training.rollout_steps`)."""
     steps, inputs = config.training.rollout_steps, samples.inputs
     if steps == 1:
@@ -211,11 +211,11 @@ def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None
     adopt(network, load_tensors(place, theirs.state), str(place), settings.keep_statistics)
 
 
-def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:
+def _cache(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batches]:
     """Return training and validation samples, of several steps or on the device if wished."""
     train, validation = samples["train"], samples["validation"]
     fields = None
-    if config.training.cache == "device" and isinstance(train.source, Held):
+    if config.training.cache == "device" and isinstance(train.source, InMemory):
         fields = torch.from_numpy(train.source.fields).to(device_of(config.training.device))
     steps = config.training.rollout_steps
     if steps > 1:
@@ -225,7 +225,7 @@ def _cached(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batch
     return OnDevice(train, fields), OnDevice(validation, fields)
 
 
-def _learned(config: Config) -> dict[str, Any]:
+def _identity_keys(config: Config) -> dict[str, Any]:
     """Return the keys that decide the weights: what a resumed run must agree on."""
     kept = config.model_dump(mode="json", include={"seed", "sample", "network"})
     data = config.data.model_dump(mode="json", exclude={"source", "files", "run"})

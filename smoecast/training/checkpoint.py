@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 
 @dataclass
-class Ledger:
+class TrainingProgress:
     """The scalars of a run.
 
     Attributes
@@ -57,7 +57,7 @@ class Ledger:
     scaler: dict[str, Any] = field(default_factory=dict)
 
 
-def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Ledger]:
+def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], TrainingProgress]:
     """Read what `run.Run.save` wrote, if it belongs to the same run.
 
     Parameters
@@ -94,7 +94,7 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Le
         sealed = scalars.get(SEAL) in (None, seal(scalars))
         whole = sealed and digest(tensors) == scalars["sha256"]
         ledger = scalars["ledger"]
-        found = Ledger(**{**ledger, "progress": Progress(**ledger["progress"])})
+        found = TrainingProgress(**{**ledger, "progress": Progress(**ledger["progress"])})
         theirs = scalars["identity"]
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError):
         raise damaged from None

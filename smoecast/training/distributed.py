@@ -19,7 +19,7 @@ from smoecast.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes of a run, and which of them this one is.
 
     Attributes
@@ -61,7 +61,7 @@ class Team:
 
 
 @contextmanager
-def join(device: str) -> Iterator[Team]:
+def join(device: str) -> Iterator[ProcessGroup]:
     """Join the processes that `torchrun` started, if it did, until the block ends.
 
     Parameters
@@ -83,13 +83,13 @@ def join(device: str) -> Iterator[Team]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Team()
+        yield ProcessGroup()
         return
     if not distributed.is_available():
         raise ConfigError("this PyTorch has no torch.distributed: run without torchrun")
     distributed.init_process_group(_backend(device))
     try:
-        yield Team(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from smoecast.config.training import Training
 from smoecast.errors import ConfigError, InputError
-from smoecast.training.distributed import Team
+from smoecast.training.distributed import ProcessGroup
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output, target) -> scalar."""
@@ -29,7 +29,7 @@ class Samples(Protocol):
         """Return inputs (B, C, H, W) and targets (B, D, H, W), on the CPU."""
 
 
-class Outcome(TypedDict):
+class TrainingOutcome(TypedDict):
     """What training came to.
 
     Keys
@@ -60,7 +60,7 @@ class Outcome(TypedDict):
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingJob:
     """What does not change while a run goes on; the parameters of `loop.train`.
 
     Raises
@@ -78,7 +78,7 @@ class Course:
     identity: Mapping[str, Any]
     tick: Callable[[float], None]
     last: Callable[[dict[str, Tensor]], None]
-    team: Team
+    team: ProcessGroup
 
     def __post_init__(self) -> None:
         """Refuse a run without samples."""

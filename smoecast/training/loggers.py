@@ -13,7 +13,7 @@ METRICS = ("train_loss", "validation_loss", "routing_loss", "learning_rate")
 Metrics = Mapping[str, float]
 
 
-class Journal:
+class MetricLogger:
     """One logger, which falls silent with one warning when it fails.
 
     Parameters
@@ -80,9 +80,9 @@ def journals(
             journal.attempt(journal.close)
 
 
-def _tensorboard(folder: Path, _name: str) -> Journal:
+def _tensorboard(folder: Path, _name: str) -> MetricLogger:
     module = _package("torch.utils.tensorboard", "tensorboard")
-    journal = Journal("tensorboard", (OSError, RuntimeError, ValueError, TypeError))
+    journal = MetricLogger("tensorboard", (OSError, RuntimeError, ValueError, TypeError))
 
     def begin() -> None:
         writer = module.SummaryWriter(str(folder / "tensorboard"))
@@ -98,11 +98,11 @@ def _tensorboard(folder: Path, _name: str) -> Journal:
     return journal
 
 
-def _mlflow(_folder: Path, name: str) -> Journal:
+def _mlflow(_folder: Path, name: str) -> MetricLogger:
     module = _package("mlflow", "mlflow")
     own = _package("mlflow.exceptions", "mlflow").MlflowException
     # a server that does not answer is an OSError of requests
-    journal = Journal("mlflow", (OSError, RuntimeError, ValueError, TypeError, own))
+    journal = MetricLogger("mlflow", (OSError, RuntimeError, ValueError, TypeError, own))
 
     def begin() -> None:
         module.start_run(run_name=name)
@@ -113,7 +113,7 @@ def _mlflow(_folder: Path, name: str) -> Journal:
     return journal
 
 
-OPENERS: Mapping[str, Callable[[Path, str], Journal]] = {
+OPENERS: Mapping[str, Callable[[Path, str], MetricLogger]] = {
     "tensorboard": _tensorboard,
     "mlflow": _mlflow,
 }

@@ -19,14 +19,14 @@ from smoecast.config.training import Training
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import Interrupted
 from smoecast.nn.smoe.model_layers import follow_scaler
-from smoecast.training.checkpoint import RESUME, Ledger, Record, load
-from smoecast.training.distributed import Team
-from smoecast.training.job import Course, Loss, Outcome, Samples, device_of
+from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load
+from smoecast.training.distributed import ProcessGroup
+from smoecast.training.job import Loss, Samples, TrainingJob, TrainingOutcome, device_of
 from smoecast.training.model_files import portable
 from smoecast.training.schedule import is_over
-from smoecast.training.signals import Watch, watch
+from smoecast.training.signals import SignalWatcher, watch
 from smoecast.training.step import loss_of, rates, refuse_divergence, take_step
-from smoecast.training.trainer import Run
+from smoecast.training.trainer import Trainer
 
 HISTORY = "history.jsonl"
 
@@ -45,8 +45,8 @@ def train(
     tick: Callable[[float], None] | None = None,
     last: Callable[[dict[str, Tensor]], None] | None = None,
     fresh: bool = False,
-    team: Team | None = None,
-) -> Outcome:
+    team: ProcessGroup | None = None,
+) -> TrainingOutcome:
     """Train until the epochs are done or the validation loss stops falling; resume by itself.
 
     Parameters
@@ -95,12 +95,12 @@ def train(
     Interrupted
         SIGTERM or SIGINT came; the state is saved.
     """
-    team = team or Team()
+    team = team or ProcessGroup()
     same = json.loads(json.dumps(identity, default=str))
     if team.size > 1:
         same["processes"] = team.size
     calls = (tick or _ignore, last or _ignore)
-    course = Course(samples, validation, loss, settings, folder, seed, same, *calls, team)
+    course = TrainingJob(samples, validation, loss, settings, folder, seed, same, *calls, team)
     device = device_of(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -123,20 +123,20 @@ def _ignore(_: object) -> None:
     """Stand for a callback that nobody gave."""
 
 
-def _open(model: nn.Module, course: Course, device: torch.device, fresh: bool) -> Run:
+def _open(model: nn.Module, course: TrainingJob, device: torch.device, fresh: bool) -> Trainer:
     """Begin a run, or take up the one in the folder."""
     course.folder.mkdir(parents=True, exist_ok=True)
     saved = course.folder / RESUME
     if fresh and course.team.first:
         saved.unlink(missing_ok=True)
     course.team.wait()  # nobody reads before that
-    run = Run(model, course.settings, device, course.team)
+    run = Trainer(model, course.settings, device, course.team)
     if saved.exists():
         run.restore(*load(saved, course.identity), saved)
     return run
 
 
-def _epoch(run: Run, course: Course, signals: Watch) -> Record:
+def _epoch(run: Trainer, course: TrainingJob, signals: SignalWatcher) -> Record:
     """Train, validate, note the record, save."""
     clock = _Clock(run.ledger)
     saved = time.monotonic()
@@ -161,18 +161,20 @@ def _epoch(run: Run, course: Course, signals: Watch) -> Record:
     return record
 
 
-def _agree(run: Run, course: Course, routing: float, signals: Watch, late: bool) -> bool:
+def _agree(
+    run: Trainer, course: TrainingJob, routing: float, signals: SignalWatcher, late: bool
+) -> bool:
     """After a step, have all processes stop, save or go on together; return whether to save."""
     said = course.team.numbers([routing, signals.signum, late])
     run.ledger.routing_sum += float(said[:, 0].sum())
-    _stop_if_asked(run, course, int(said[:, 1].max()))
+    _stop_on_signal(run, course, int(said[:, 1].max()))
     return bool(said[0, 2])
 
 
 class _Clock:
     """Adds the time since it was last asked to the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: TrainingProgress) -> None:
         self.ledger = ledger
         self.last = time.monotonic()
 
@@ -183,7 +185,7 @@ class _Clock:
 
 
 @torch.no_grad()
-def _validate(run: Run, course: Course, signals: Watch) -> float:
+def _validate(run: Trainer, course: TrainingJob, signals: SignalWatcher) -> float:
     """Return the mean loss over the validation samples, batches shared out among the processes."""
     run.share_buffers()
     run.judged.eval()
@@ -193,13 +195,13 @@ def _validate(run: Run, course: Course, signals: Watch) -> float:
         loss = loss_of(run, course, run.judged, course.validation.batch(indices))
         total += float(loss) * len(indices)
         if course.team.size == 1:
-            _stop_if_asked(run, course, signals.signum)
+            _stop_on_signal(run, course, signals.signum)
     mean = float(course.team.numbers([total]).sum()) / count
     refuse_divergence(mean, f"the validation after epoch {run.ledger.epoch + 1}")
     return mean
 
 
-def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
+def _close_epoch(run: Trainer, course: TrainingJob, validation_loss: float) -> Record:
     ledger = run.ledger
     epoch = ledger.epoch + 1
     progress = ledger.progress.after(epoch, validation_loss, course.settings)
@@ -214,7 +216,7 @@ def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
     }
     if record["best"]:
         run.best = portable(run.judged.state_dict())
-    run.ledger = Ledger(
+    run.ledger = TrainingProgress(
         epoch=epoch,
         progress=progress,
         history=[*ledger.history, record],
@@ -223,23 +225,23 @@ def _close_epoch(run: Run, course: Course, validation_loss: float) -> Record:
     return record
 
 
-def _stop_if_asked(run: Run, course: Course, signum: int) -> None:
+def _stop_on_signal(run: Trainer, course: TrainingJob, signum: int) -> None:
     if signum:
         run.save(course.folder / RESUME, course.identity)
         where = f"epoch {run.ledger.epoch + 1}, step {run.ledger.step} of {course.steps}"
         raise Interrupted(signum, f"{where} is saved in {course.folder}")
 
 
-def _write_history(ledger: Ledger, folder: Path) -> None:
+def _write_history(ledger: TrainingProgress, folder: Path) -> None:
     """Write all lines at once: after a crash between two files, the saved state prevails."""
     lines = "".join(json.dumps(record) + "\n" for record in ledger.history)
     write_atomic(folder / HISTORY, lines.encode())
 
 
-def _outcome(run: Run, trained: bool) -> Outcome:
+def _outcome(run: Trainer, trained: bool) -> TrainingOutcome:
     ledger = run.ledger
     best = ledger.history[ledger.progress.best_epoch - 1]
-    return Outcome(
+    return TrainingOutcome(
         epochs=ledger.epoch,
         best_epoch=ledger.progress.best_epoch,
         best_loss=best["validation_loss"],

@@ -9,7 +9,7 @@ from types import FrameType
 WATCHED = (signal.SIGTERM, signal.SIGINT)
 
 
-class Watch:
+class SignalWatcher:
     """Remembers the first signal that arrived.
 
     Attributes
@@ -29,7 +29,7 @@ class Watch:
 
 
 @contextmanager
-def watch() -> Iterator[Watch]:
+def watch() -> Iterator[SignalWatcher]:
     """Note SIGTERM and SIGINT instead of dying of them, until the block ends.
 
     Outside the main thread Python delivers no signals, and nothing is watched.
@@ -39,7 +39,7 @@ def watch() -> Iterator[Watch]:
     Watch
         To be asked at every boundary at which stopping is safe.
     """
-    noted = Watch()
+    noted = SignalWatcher()
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from smoecast.errors import OutputError
 from smoecast.nn.smoe.model_layers import routing_loss, settle_gates
-from smoecast.training.checkpoint import Ledger
-from smoecast.training.distributed import Team
-from smoecast.training.job import Course
+from smoecast.training.checkpoint import TrainingProgress
+from smoecast.training.distributed import ProcessGroup
+from smoecast.training.job import TrainingJob
 from smoecast.training.schedule import rate, warm_up
-from smoecast.training.trainer import Run
+from smoecast.training.trainer import Trainer
 
 Piece = tuple[NDArray[np.int64], float]
 """Samples of one pass, and their share of the step's samples."""
 
 
-def take_step(run: Run, course: Course, order: NDArray[np.int64]) -> float:
+def take_step(run: Trainer, course: TrainingJob, order: NDArray[np.int64]) -> float:
     """Learn from the next batch of an epoch and note its loss in the ledger.
 
     Returns
@@ -57,7 +57,7 @@ def take_step(run: Run, course: Course, order: NDArray[np.int64]) -> float:
     return routing
 
 
-def pieces(batch: NDArray[np.int64], size: int, team: Team) -> list[Piece]:
+def pieces(batch: NDArray[np.int64], size: int, team: ProcessGroup) -> list[Piece]:
     """Cut this process' part of a batch into passes.
 
     A process without samples (in a last, short batch) takes one with a share of 0, because
@@ -70,7 +70,7 @@ def pieces(batch: NDArray[np.int64], size: int, team: Team) -> list[Piece]:
     return [(piece, len(piece) / len(batch)) for piece in cut]
 
 
-def rates(ledger: Ledger, course: Course) -> tuple[float, float]:
+def rates(ledger: TrainingProgress, course: TrainingJob) -> tuple[float, float]:
     """Learning rates of weights and of routing scores at the next step."""
     settings = course.settings
     factor, share = 1.0, (ledger.epoch + ledger.step / course.steps) / settings.epochs
@@ -97,7 +97,9 @@ def refuse_divergence(value: float, where: str) -> None:
         )
 
 
-def loss_of(run: Run, course: Course, network: nn.Module, data: tuple[Tensor, Tensor]) -> Tensor:
+def loss_of(
+    run: Trainer, course: TrainingJob, network: nn.Module, data: tuple[Tensor, Tensor]
+) -> Tensor:
     """Return the loss of one pass, in float32 whatever the precision of the network."""
     inputs, targets = (part.to(run.device) for part in data)
     with run.autocast():
@@ -105,7 +107,7 @@ def loss_of(run: Run, course: Course, network: nn.Module, data: tuple[Tensor, Te
     return course.loss(output.to(targets.dtype), targets)
 
 
-def _pass_all(run: Run, course: Course, passes: list[Piece]) -> tuple[float, float]:
+def _pass_all(run: Trainer, course: TrainingJob, passes: list[Piece]) -> tuple[float, float]:
     """Gather gradients; return the loss of the whole batch, and this process' routing loss.
 
     Losses are compared before the last backward, in which the processes wait for each other: a
@@ -115,7 +117,7 @@ def _pass_all(run: Run, course: Course, passes: list[Piece]) -> tuple[float, flo
     total = routing = 0.0
     for number, (indices, share) in enumerate(passes, start=1):
         final = number == len(passes)
-        with run.unsynced(not final):
+        with run.without_sync(not final):
             loss = loss_of(run, course, run.network, course.samples.batch(indices))
             total += share * float(loss.detach())
             if final:
@@ -127,7 +129,7 @@ def _pass_all(run: Run, course: Course, passes: list[Piece]) -> tuple[float, flo
     return total, routing
 
 
-def _backward(run: Run, loss: Tensor, share: float) -> None:
+def _backward(run: Trainer, loss: Tensor, share: float) -> None:
     # what is averaged over the processes must be their size times larger
     run.scale.share = share * run.team.size
     scaled: Tensor = run.scaler.scale(loss * run.scale.share)

@@ -22,8 +22,8 @@ from smoecast.nn.smoe.model_layers import (
     remember_errors,
     remembered_errors,
 )
-from smoecast.training.checkpoint import SEAL, Ledger, digest, part, seal
-from smoecast.training.distributed import Team
+from smoecast.training.checkpoint import SEAL, TrainingProgress, digest, part, seal
+from smoecast.training.distributed import ProcessGroup
 from smoecast.training.model_files import portable
 from smoecast.training.precision import autocast, follow, new_scaler, resolve
 
@@ -33,7 +33,7 @@ OPTIMIZERS: Mapping[str, type[torch.optim.Adam]] = {
 }
 
 
-class Run:
+class Trainer:
     """A model in training, with all that its next step depends on.
 
     Parameters
@@ -66,7 +66,7 @@ class Run:
     """
 
     def __init__(
-        self, model: nn.Module, settings: Training, device: torch.device, team: Team
+        self, model: nn.Module, settings: Training, device: torch.device, team: ProcessGroup
     ) -> None:
         self.model = model.to(device)
         self.device, self.team = device, team
@@ -84,7 +84,7 @@ class Run:
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)
         self.network = self._network()
         self.best: dict[str, Tensor] = {}
-        self.ledger = Ledger()
+        self.ledger = TrainingProgress()
 
     def _network(self) -> nn.Module:
         return DistributedDataParallel(self.model) if self.team.size > 1 else self.model
@@ -93,7 +93,7 @@ class Run:
         """Return the context of a forward pass."""
         return autocast(self.precision, self.device)
 
-    def unsynced(self, wanted: bool) -> AbstractContextManager[None]:
+    def without_sync(self, wanted: bool) -> AbstractContextManager[None]:
         """Return a context in which, if `wanted`, gradients gather without being averaged yet."""
         if wanted and isinstance(self.network, DistributedDataParallel):
             return self.network.no_sync()
@@ -144,7 +144,7 @@ class Run:
         scalars[SEAL] = seal(scalars)
         write_atomic(path, save(tensors, metadata={"run": json.dumps(scalars)}))
 
-    def restore(self, tensors: Mapping[str, Tensor], ledger: Ledger, path: Path) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], ledger: TrainingProgress, path: Path) -> None:
         """Become the run that was saved; `path` serves the message alone.
 
         Raises

@@ -138,7 +138,7 @@ def measure(folder, channels, method, profile):
     def after(*_):
         spent["network"] += time.process_time() - spent["begin"]
 
-    opened = postprocess_network.opened
+    opened = postprocess_network.open_correction
 
     def watched(*given):
         apply, network = opened(*given)
@@ -147,7 +147,7 @@ def measure(folder, channels, method, profile):
         spent["parameters"] = sum(p.numel() for p in network.parameters())
         return apply, network
 
-    postprocess_network.opened = watched
+    postprocess_network.open_correction = watched
     output = config.place / "calibrated.nc"
     inputs = [str(folder / f"ensemble_{channels}.nc")]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

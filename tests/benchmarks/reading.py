@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Samples, held
+from smoecast.data.samples import Samples, load
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
@@ -39,7 +39,7 @@ def make(folder, times, half):
     if half:
         packing = {"offset": ("channel", np.zeros(38)), "scale": ("channel", np.ones(38))}
         content = content.assign(packing)
-    draft = drafts.begin(content, folder / "store.zarr", {"identity": "benchmark"})
+    draft = drafts.start_draft(content, folder / "store.zarr", {"identity": "benchmark"})
     for chunk in draft.chunks:
         draft.write(chunk, plain[draft.slice_of(chunk)], {})
     draft.finish(xr.Dataset())
@@ -72,7 +72,7 @@ def main():
         with tempfile.TemporaryDirectory() as name:
             plain, times = make(Path(name), asked.times, half)
             rows = store.rows_of(Path(name) / "store.zarr")
-            ways = {"store": samples_of(rows, times), "memory": samples_of(held(rows), times)}
+            ways = {"store": samples_of(rows, times), "memory": samples_of(load(rows), times)}
             report(plain, ways, asked.blocks, "float16" if half else "float32")
 
 

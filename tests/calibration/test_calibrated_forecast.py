@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import gamma, norm, rankdata, truncnorm
 
 from smoecast.calibration import calibrated_forecast
-from smoecast.calibration.calibrated_forecast import Forecast, joined
+from smoecast.calibration.calibrated_forecast import CalibratedForecast, join_lead_times
 from smoecast.calibration.distributions import Distribution
 
 
@@ -82,7 +82,7 @@ def test_members_that_are_there_worked() -> None:
 
 def test_a_forecast_of_members() -> None:
     own = members()
-    forecast = Forecast(members=own)
+    forecast = CalibratedForecast(members=own)
     mean, std = forecast.moments()
     np.testing.assert_allclose(mean, own.mean(axis=2))
     np.testing.assert_allclose(std, own.std(axis=2, ddof=1))
@@ -94,23 +94,27 @@ def test_a_forecast_of_members() -> None:
 
 def test_a_forecast_of_distributions() -> None:
     d = distribution()
-    forecast = Forecast(d)
+    forecast = CalibratedForecast(d)
     np.testing.assert_allclose(forecast.quantiles([0.5])[:, :, 0], d.location)
     wanted = norm.cdf(3, d.location[:, :, 1], d.scale[:, :, 1])
     np.testing.assert_allclose(forecast.probability(1, 3.0, False), wanted)
 
 
-@pytest.mark.parametrize("whole", [Forecast(distribution()), Forecast(members=members())])
-def test_lead_times_part_and_join(whole: Forecast) -> None:
-    again = joined([whole.lead(0), whole.lead(1)])
+@pytest.mark.parametrize(
+    "whole", [CalibratedForecast(distribution()), CalibratedForecast(members=members())]
+)
+def test_lead_times_part_and_join(whole: CalibratedForecast) -> None:
+    again = join_lead_times([whole.lead(0), whole.lead(1)])
     for one, other in zip(again.moments(), whole.moments(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("whole", [Forecast(distribution()), Forecast(members=members())])
-def test_shuffled_members_take_the_order_of_history(whole: Forecast) -> None:
+@pytest.mark.parametrize(
+    "whole", [CalibratedForecast(distribution()), CalibratedForecast(members=members())]
+)
+def test_shuffled_members_take_the_order_of_history(whole: CalibratedForecast) -> None:
     history = rng(5).normal(size=(2, 9, 2, 4, 5))
-    made = whole.shuffled(1, history, 9, rng=rng())
+    made = whole.shuffle_members(1, history, 9, rng=rng())
     np.testing.assert_array_equal(rankdata(made, axis=1), rankdata(history, axis=1))
     mean = whole.moments()[0][1]
     np.testing.assert_allclose(made.mean(axis=1), mean, atol=0.5)
@@ -118,5 +122,7 @@ def test_shuffled_members_take_the_order_of_history(whole: Forecast) -> None:
 
 def test_shuffled_members_of_the_same_number_are_the_members() -> None:
     own = members()
-    made = Forecast(members=own).shuffled(0, rng(5).normal(size=(2, 6, 2, 4, 5)), 6, rng=rng())
+    made = CalibratedForecast(members=own).shuffle_members(
+        0, rng(5).normal(size=(2, 6, 2, 4, 5)), 6, rng=rng()
+    )
     np.testing.assert_allclose(np.sort(made, axis=1), np.sort(own[0], axis=1), rtol=1e-12)

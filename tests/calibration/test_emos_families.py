@@ -112,7 +112,7 @@ def test_descent_finds_what_newton_finds() -> None:
     members, truth, _ = seasonal()
     theirs = emos.fit(members, truth, where="local", shrinkage=20, folds=0)
     data, space = emos._cases(members, truth, None, None, "none", None)
-    theta = fit_family.local(NORMAL, data, fit_family.pooled(NORMAL, data), 20.0)
+    theta = fit_family.local(NORMAL, data, fit_family.fit_groups(NORMAL, data), 20.0)
     mean, std = theirs.predict(members)
     ours = Emos(*(row.reshape(space).numpy() for row in theta))
     np.testing.assert_allclose(ours.predict(members)[0], mean, atol=0.02)

@@ -8,7 +8,7 @@ from smoecast.calibration.network import (
     FLOOR,
     MemberCorrection,
     SpreadCorrection,
-    corrected,
+    correct_moments,
     member_moments,
 )
 from smoecast.data.members import moments
@@ -29,7 +29,7 @@ def statistics(channels: int, base: list[int]) -> Statistics:
 def test_the_published_head() -> None:
     output = torch.tensor([0.5, np.log(2.0)]).view(1, 2, 1, 1).float()
     mean, spread = torch.full((1, 1, 1, 1), 280.0), torch.full((1, 1, 1, 1), 3.0)
-    made = corrected(output, mean, spread, torch.ones(1)).flatten()
+    made = correct_moments(output, mean, spread, torch.ones(1)).flatten()
     torch.testing.assert_close(made, torch.tensor([281.5, 6.0]))
 
 
@@ -38,17 +38,19 @@ def test_a_steady_head_moves_by_the_usual_error_whatever_the_spread_of_today() -
     mean, scale = torch.full((1, 1, 1, 1), 280.0), torch.full((1,), 4.0)
     for spread in (3.0, 5.0):
         today = torch.full((1, 1, 1, 1), spread)
-        made = corrected(output, mean, today, scale, steady=True).flatten()
+        made = correct_moments(output, mean, today, scale, steady=True).flatten()
         torch.testing.assert_close(made, torch.tensor([282.0, 2 * spread]))
 
 
 def test_the_spread_shrinks_freely_but_not_below_the_floor() -> None:
     one = torch.ones(1, 1, 1, 1)
-    small = corrected(torch.tensor([0.0, -5.0]).view(1, 2, 1, 1), one, one, torch.ones(1))
+    small = correct_moments(torch.tensor([0.0, -5.0]).view(1, 2, 1, 1), one, one, torch.ones(1))
     torch.testing.assert_close(small[0, 1], torch.exp(-5.0 * one[0, 0]))
-    least = corrected(torch.tensor([0.0, -50.0]).view(1, 2, 1, 1), one, one, 4 * torch.ones(1))
+    least = correct_moments(
+        torch.tensor([0.0, -50.0]).view(1, 2, 1, 1), one, one, 4 * torch.ones(1)
+    )
     assert float(least[0, 1]) == np.float32(4 * FLOOR)
-    flat = corrected(torch.zeros(1, 2, 1, 1), one, 0 * one, torch.ones(1))
+    flat = correct_moments(torch.zeros(1, 2, 1, 1), one, 0 * one, torch.ones(1))
     assert float(flat[0, 1]) == np.float32(FLOOR)
 
 

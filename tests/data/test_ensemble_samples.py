@@ -4,7 +4,7 @@ import numpy as np
 
 from smoecast.data.ensemble_samples import Predictors, position
 from smoecast.data.inputs import Inputs
-from smoecast.fields.grid import Grid, Plane
+from smoecast.fields.grid import Grid, ProjectedGrid
 
 GRID = Grid(np.array([90.0, 0.0, -30.0]), np.array([0.0, 90.0, 180.0, 270.0]))
 VALID = np.array(["2001-01-01", "2001-07-02T15:00"], "datetime64[ns]")
@@ -20,7 +20,7 @@ def test_the_position_is_a_point_of_the_unit_sphere() -> None:
 
 
 def test_metres_stand_for_angles_on_a_projection() -> None:
-    plane = Plane(np.array([0.0, 1000e3]), np.array([0.0, 500e3, 1000e3]), {})
+    plane = ProjectedGrid(np.array([0.0, 1000e3]), np.array([0.0, 500e3, 1000e3]), {})
     where = position(plane)
     np.testing.assert_allclose(where[0, :, 0], np.sin([0.0, 1 / 6.371]), rtol=1e-6)
     np.testing.assert_allclose(where[1, 0], np.sin([0.0, 0.5 / 6.371, 1 / 6.371]), rtol=1e-6)

@@ -10,7 +10,7 @@ from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.data import raw
 from smoecast.errors import ConfigError
-from smoecast.fields.regrid import named_grid, regrid
+from smoecast.fields.regrid import grid_by_name, regrid
 
 LATITUDE, LONGITUDE = np.arange(90, -91, -10.0), np.arange(0, 360, 10.0)
 UNITS = {"z500": "m2 s-2", "t2m": "K", "tp": "m", "lsm": "1", "orography": "m2 s-2"}
@@ -68,7 +68,7 @@ def test_a_store_on_another_grid_holds_all_fields_there(tmp_path: Path) -> None:
     )
     content = raw.content(config, "analyses", "")
     assert content["fields"].shape == (12, 2, 32, 64)
-    expected = regrid(dataset[["t2m", "lsm"]], named_grid("5.625"), "conservative")
+    expected = regrid(dataset[["t2m", "lsm"]], grid_by_name("5.625"), "conservative")
     np.testing.assert_allclose(
         content["fields"][:, 0].compute(scheduler="synchronous"), expected["t2m"], rtol=1e-6
     )

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Held, OnDevice, Samples, held, starts_within
+from smoecast.data.samples import InMemory, OnDevice, Samples, load, starts_within
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
@@ -28,7 +28,7 @@ def series() -> Samples:
     rng = np.random.default_rng(0)
     fields = rng.normal(size=(20, 2, 3, 4)).astype(np.float32)
     starts = np.arange(2, 15)
-    return Samples(Held(fields), TIMES, starts, recipe(), np.array([1]), (0, 1), (2, 4))
+    return Samples(InMemory(fields), TIMES, starts, recipe(), np.array([1]), (0, 1), (2, 4))
 
 
 def test_names_stand_in_the_order_of_the_inputs() -> None:
@@ -54,7 +54,7 @@ def test_samples_are_the_same_from_store_memory_and_device(tmp_path: Path) -> No
     path = tmp_path / "store.zarr"
     dims = ("time", "channel", "latitude", "longitude")
     content = xr.Dataset({"fields": (dims, ours.source.fields)}, {"time": TIMES})
-    draft = drafts.begin(content, path, {"identity": "a"})
+    draft = drafts.start_draft(content, path, {"identity": "a"})
     draft.write(0, ours.source.fields, {})
     draft.finish(xr.Dataset())
     rows = store.rows_of(path)
@@ -62,7 +62,7 @@ def test_samples_are_the_same_from_store_memory_and_device(tmp_path: Path) -> No
     wanted = ours.batch(np.array([4, 0, 12]))
     for other in (
         replace(ours, source=rows),
-        replace(ours, source=held(rows)),
+        replace(ours, source=load(rows)),
         OnDevice(ours, tensor),
     ):
         assert len(other) == len(ours)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Held, RolledSamples, Samples
+from smoecast.data.samples import InMemory, RolledSamples, Samples
 from smoecast.fields.grid import Grid
 
 GRID = Grid(np.array([45.0, 0.0, -45.0]), np.array([0.0, 90.0, 180.0, 270.0]))
@@ -17,7 +17,7 @@ FIELDS = np.random.default_rng(0).normal(size=(20, 2, 3, 4)).astype(np.float32)
 def one() -> Samples:
     recipe = Inputs(("z500", "t2m"), (0, 12), True, {}, GRID)
     starts = np.arange(2, 14)
-    return Samples(Held(FIELDS), TIMES, starts, recipe, np.array([0, 1]), (0, 2), (2,))
+    return Samples(InMemory(FIELDS), TIMES, starts, recipe, np.array([0, 1]), (0, 2), (2,))
 
 
 @pytest.mark.parametrize("on_device", [False, True])

@@ -52,7 +52,7 @@ def test_two_members_must_be_there() -> None:
 
 def test_statistics_leave_missing_members_out() -> None:
     fields = without(ensemble(), (1, 0, 2), (0, 0, 3, 1)).values
-    mean, std = statistics.merged(statistics.moments(fields[[i]]) for i in range(3))
+    mean, std = statistics.merge_moments(statistics.moments(fields[[i]]) for i in range(3))
     axes = (0, 1, 2, 4, 5)
     np.testing.assert_allclose(mean, np.nanmean(fields, axis=axes, dtype=np.float64), rtol=1e-9)
     np.testing.assert_allclose(std, np.nanstd(fields, axis=axes, dtype=np.float64), rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smoecast.config.data import Split
-from smoecast.data.statistics import RELATIVE_FLOOR, floored, mean_and_std
+from smoecast.data.statistics import RELATIVE_FLOOR, floor_spread, mean_and_std
 from smoecast.data.time_selection import split_times
 from smoecast.errors import ConfigError, InputError
 
@@ -59,7 +59,7 @@ def test_statistics_of_an_ensemble_store() -> None:
 
 
 def test_a_field_that_never_varies_divides_by_no_zero() -> None:
-    std = floored(np.array([0.0, 0.0, 2.0]), np.array([100.0, 0.0, 1.0]))
+    std = floor_spread(np.array([0.0, 0.0, 2.0]), np.array([100.0, 0.0, 1.0]))
     np.testing.assert_allclose(std, [100.0 * RELATIVE_FLOOR, 1.0, 2.0])
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_store import CHUNK, make
 
-from smoecast.data.unchanged import ChangedError, unchanged
-from smoecast.disk.atomic import put, staging
+from smoecast.data.unchanged import ChangedError, hold_inputs
+from smoecast.disk.atomic import put, stage
 from smoecast.errors import InputError, LockedError
 from smoecast.fields.store import writer as drafts
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_touched_or_copied_file_is_the_same(file: Path) -> None:
-    with unchanged([file]) as inputs:
+    with hold_inputs([file]) as inputs:
         assert inputs.manifest[0]["file"] == "a.nc"
         inputs.confirm()
         file.touch()
@@ -42,7 +42,7 @@ def test_a_file_of_other_content_is_another_one(file: Path, tmp_path: Path) -> N
     spoiled = tmp_path / "made"
     for change in (lambda: file.write_bytes(b"CONTENT"), file.unlink):
         spoiled.touch()
-        with unchanged([file]) as inputs:
+        with hold_inputs([file]) as inputs:
             change()
             with pytest.raises(ChangedError, match=r"a\.nc: changed while this run was") as caught:
                 inputs.confirm(spoiled)
@@ -51,10 +51,10 @@ def test_a_file_of_other_content_is_another_one(file: Path, tmp_path: Path) -> N
 
 
 def test_a_failure_with_a_changed_file_is_told_as_its_change(file: Path) -> None:
-    with pytest.raises(ChangedError, match="changed while"), unchanged([file]):
+    with pytest.raises(ChangedError, match="changed while"), hold_inputs([file]):
         file.write_bytes(b"CONTENT")
         raise RuntimeError("NetCDF: HDF error")
-    with pytest.raises(InputError, match="missing values"), unchanged([file]):
+    with pytest.raises(InputError, match="missing values"), hold_inputs([file]):
         raise InputError("missing values")
 
 
@@ -63,10 +63,10 @@ def test_the_files_of_a_zarr_group_are_those_in_its_folder(tmp_path: Path) -> No
     (group / "t2m").mkdir(parents=True)
     (group / ".zmetadata").write_text("{}")
     (group / "t2m" / "0.0").write_text("chunk")
-    with unchanged([group / ".zmetadata"]) as inputs:
+    with hold_inputs([group / ".zmetadata"]) as inputs:
         (group / "t2m" / "0.1").write_text("a chunk of another run")
         inputs.confirm()
-        with pytest.raises(LockedError), staging(group) as part:
+        with pytest.raises(LockedError), stage(group) as part:
             part.mkdir()
             put(part, group)
         (group / "t2m" / "0.0").write_text("other")
@@ -77,8 +77,8 @@ def test_the_files_of_a_zarr_group_are_those_in_its_folder(tmp_path: Path) -> No
 def test_a_store_is_checked_held_and_compared(path: Path) -> None:
     chunk = path / "fields" / "1.0.0.0"
     content = chunk.read_bytes()
-    with unchanged(stores=[path, path.with_name("none.zarr")]) as inputs:
-        with pytest.raises(LockedError), staging(path) as part:
+    with hold_inputs(stores=[path, path.with_name("none.zarr")]) as inputs:
+        with pytest.raises(LockedError), stage(path) as part:
             part.mkdir()
             put(part, path)
         chunk.write_bytes(content)
@@ -87,14 +87,14 @@ def test_a_store_is_checked_held_and_compared(path: Path) -> None:
             chunk.write_bytes(spoiled)
             with pytest.raises(ChangedError, match=r"1\.0\.0\.0: changed"):
                 inputs.confirm()
-    with pytest.raises(InputError, match="is damaged"), unchanged(stores=[path]):
+    with pytest.raises(InputError, match="is damaged"), hold_inputs(stores=[path]):
         pass
 
 
 def test_a_store_in_the_place_of_another_is_seen(path: Path, tmp_path: Path) -> None:
     same = tmp_path / "same.zarr"
     shutil.copytree(path, same)
-    with unchanged(stores=[path]) as inputs:
+    with hold_inputs(stores=[path]) as inputs:
         path.rename(tmp_path / "old.zarr")
         same.rename(path)
         inputs.confirm()  # to the byte the same
@@ -108,7 +108,7 @@ def test_a_store_in_the_place_of_another_is_seen(path: Path, tmp_path: Path) -> 
 
 def test_without_checksums_any_change_counts(path: Path) -> None:
     (path / "fields" / ".smoecast.json").unlink()
-    with unchanged(stores=[path]) as inputs:
+    with hold_inputs(stores=[path]) as inputs:
         (path / "fields" / "0.0.0.0").touch()
         with pytest.raises(ChangedError):
             inputs.confirm()

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from smoecast.disk import atomic
-from smoecast.disk.atomic import named, put, refuse_special, staging, write_atomic
+from smoecast.disk.atomic import put, refuse_special, resolve, stage, write_atomic
 from smoecast.errors import OutputError
 
 
@@ -67,17 +67,17 @@ def test_a_device_is_not_replaced():
 
 def test_a_folder_does_not_replace_a_file(tmp_path):
     (tmp_path / "store").write_bytes(b"a file")
-    with pytest.raises(OutputError, match="is a file"), staging(tmp_path / "store") as part:
+    with pytest.raises(OutputError, match="is a file"), stage(tmp_path / "store") as part:
         part.mkdir()
         put(part, tmp_path / "store")
     assert (tmp_path / "store").read_bytes() == b"a file"
 
 
 def test_what_is_staged_takes_its_place_or_goes(tmp_path):
-    with staging(tmp_path / "file") as part:
+    with stage(tmp_path / "file") as part:
         part.write_bytes(b"new")
         put(part, tmp_path / "file")
-    with pytest.raises(KeyError), staging(tmp_path / "other") as part:
+    with pytest.raises(KeyError), stage(tmp_path / "other") as part:
         part.write_bytes(b"half")
         raise KeyError
     assert names(tmp_path) == ["file"]
@@ -89,7 +89,7 @@ def test_a_folder_changes_places_with_an_older_one(tmp_path, monkeypatch, exchan
         monkeypatch.setattr(atomic.ctypes, "CDLL", lambda name, use_errno: object())
     path = tmp_path / "store"
     for content in ("old", "new"):
-        with staging(path) as part:
+        with stage(path) as part:
             part.mkdir()
             (part / content).touch()
             put(part, path)
@@ -105,7 +105,7 @@ def test_an_exchange_that_the_disk_refuses_is_an_error(tmp_path, monkeypatch):
 
     monkeypatch.setattr(atomic.ctypes, "CDLL", lambda name, use_errno: Libc)
     (tmp_path / "store").mkdir()
-    with pytest.raises(PermissionError), staging(tmp_path / "store") as part:
+    with pytest.raises(PermissionError), stage(tmp_path / "store") as part:
         part.mkdir()
         put(part, tmp_path / "store")
     assert names(tmp_path) == ["store"]
@@ -125,7 +125,7 @@ def test_what_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch, 
     if write:
         write(tmp_path / "file", b"new")
     else:
-        with staging(tmp_path / "file") as part:
+        with stage(tmp_path / "file") as part:
             part.write_bytes(b"new")
             put(part, tmp_path / "file")
     assert len(calls) == 2
@@ -134,8 +134,8 @@ def test_what_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch, 
 
 def test_a_home_that_nobody_has_is_left_as_it_is(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    assert str(named("~/run.yaml")) == "/home/me/run.yaml"
-    assert str(named("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
+    assert str(resolve("~/run.yaml")) == "/home/me/run.yaml"
+    assert str(resolve("~nobody-here/run.yaml")) == "~nobody-here/run.yaml"
 
 
 @pytest.mark.parametrize("write", [True, False])
@@ -149,7 +149,7 @@ def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
         if write:
             write_atomic(path, b"new")
         else:
-            with staging(path) as part:
+            with stage(path) as part:
                 part.write_bytes(b"new")
                 put(part, path)
     assert caught.value.filename2 == str(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smoecast.disk.atomic import staging
+from smoecast.disk.atomic import stage
 from smoecast.disk.leftovers import place_of, sweep, sweep_beside
 from smoecast.disk.locks import lock
 
@@ -33,7 +33,7 @@ def test_what_was_left_of_one_file_goes_and_nothing_else(tmp_path):
     kept = (".f.0123abcd.part.old", ".f.x.0123abcd.tmp", ".g.0123abcd.tmp", ".f.12.tmp", "f")
     for name in (".f.0123abcd.tmp", ".f.ffffffff.part", *kept):
         (tmp_path / name).touch()
-    with staging(tmp_path / "f") as part:
+    with stage(tmp_path / "f") as part:
         sweep_beside(tmp_path / "f")
         assert part.parent.exists()
     assert names(tmp_path) == sorted(kept)
@@ -52,7 +52,7 @@ def test_a_sweep_takes_what_killed_runs_left_and_nothing_else(tmp_path):
     (tmp_path / ".wb.zarr.part").mkdir()
     (tmp_path / ".store.zarr.draft").mkdir()
     assert sum(name.startswith(".f.nc.") for name in names(tmp_path)) == 1
-    with staging(tmp_path / "busy.nc") as part:
+    with stage(tmp_path / "busy.nc") as part:
         part.write_bytes(b"half")
         with lock(tmp_path):
             pass

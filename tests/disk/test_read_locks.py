@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from smoecast.disk.atomic import put, staging
-from smoecast.disk.read_locks import reading, unread
+from smoecast.disk.atomic import put, stage
+from smoecast.disk.read_locks import hold_for_reading, unread
 from smoecast.errors import LockedError
 
 
@@ -20,14 +20,14 @@ def folder_of(path: Path, content: str) -> Path:
 
 
 def replace(path: Path, content: str) -> None:
-    with staging(path) as part:
+    with stage(path) as part:
         folder_of(part, content)
         put(part, path)
 
 
 def test_a_folder_that_is_read_is_not_replaced(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "s.zarr", "old")
-    with reading(path), reading(path):
+    with hold_for_reading(path), hold_for_reading(path):
         with pytest.raises(LockedError, match="another run is reading it") as caught:
             replace(path, "new")
         assert caught.value.exit_code == 75
@@ -40,7 +40,7 @@ def test_a_folder_that_is_read_is_not_replaced(tmp_path: Path) -> None:
 def test_a_read_only_folder_can_be_held(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "s.zarr", "old")
     path.chmod(0o555)
-    with reading(path), pytest.raises(LockedError), unread(path):
+    with hold_for_reading(path), pytest.raises(LockedError), unread(path):
         pass
 
 
@@ -50,7 +50,7 @@ def test_a_reader_that_waited_has_the_new_folder(tmp_path: Path) -> None:
 
     def read() -> None:
         held.set()
-        with reading(path):
+        with hold_for_reading(path):
             with pytest.raises(LockedError), unread(path):
                 pass
             found.append((path / "a").read_text())
@@ -66,10 +66,10 @@ def test_a_reader_that_waited_has_the_new_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_not_held(tmp_path: Path) -> None:
-    with reading(tmp_path / "none"):
+    with hold_for_reading(tmp_path / "none"):
         pass
     (tmp_path / "file").touch()
-    with reading(tmp_path / "file"):
+    with hold_for_reading(tmp_path / "file"):
         pass
 
 
@@ -81,6 +81,6 @@ def test_a_file_system_without_locks_is_no_hindrance(
 
     path = folder_of(tmp_path / "s.zarr", "old")
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with reading(path):
+    with hold_for_reading(path):
         replace(path, "new")
     assert (path / "a").read_text() == "new"

@@ -247,12 +247,12 @@ def test_a_header_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("count", "size"), [(1000, 2**20), (3, 2**26), (70, 2**20), (2, 2**30)])
 def test_samples_are_bounded_and_have_both_ends(count: int, size: int) -> None:
-    chosen = list(checksums._chosen([size] * count, whole=False))
+    chosen = list(checksums._choose_parts([size] * count, whole=False))
     assert chosen[0] == 0
     assert chosen[-1] == count - 1
     assert len(set(chosen)) == len(chosen)
     assert len(chosen) == 2 or len(chosen) * size <= checksums.SAMPLE_BYTES
-    assert list(checksums._chosen([size] * count, whole=True)) == list(range(count))
+    assert list(checksums._choose_parts([size] * count, whole=True)) == list(range(count))
 
 
 # ---- a store
@@ -314,7 +314,7 @@ def test_forged_listings_are_refused_without_a_traceback(store: Path, text: str)
 
 
 def test_a_forged_listing_opens_nothing_elsewhere(store: Path) -> None:
-    said = checksums._listing({"../../etc/passwd": 1}, {"../../etc/passwd": "0"})
+    said = checksums._list_parts({"../../etc/passwd": 1}, {"../../etc/passwd": "0"})
     (store / checksums.LISTING).write_text(json.dumps(said))
     refused(store, "passwd is missing")
 

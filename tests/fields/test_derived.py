@@ -10,8 +10,8 @@ from made_fields import forecast
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import attributes_of, channels_of
-from smoecast.fields.derived import derive, incoming, needed
-from smoecast.fields.missing import leading_trimmed
+from smoecast.fields.derived import derive, sources_of, top_radiation
+from smoecast.fields.missing import trim_leading
 from smoecast.fields.read.open import open_files
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -40,9 +40,12 @@ def series(count: int = 30, name: str = "tp", step: int = 1) -> xr.Dataset:
 
 
 def test_needed():
-    assert needed(["z500", "tp6h", "lntp6h", "tisr"], {"z500", "tp"}.__contains__) == ["z500", "tp"]
-    assert needed(["lntp6h", "tisr"], {"tp6h", "tisr"}.__contains__) == ["tp6h", "tisr"]
-    assert needed(["orography", "lat2d"], set().__contains__) == ["orography"]
+    assert sources_of(["z500", "tp6h", "lntp6h", "tisr"], {"z500", "tp"}.__contains__) == [
+        "z500",
+        "tp",
+    ]
+    assert sources_of(["lntp6h", "tisr"], {"tp6h", "tisr"}.__contains__) == ["tp6h", "tisr"]
+    assert sources_of(["orography", "lat2d"], set().__contains__) == ["orography"]
 
 
 # ---- precipitation
@@ -129,7 +132,7 @@ def test_radiation_where_it_is_absent():
     given = series(name="t2m")
     found = derive(given, ["t2m", "tisr"])
     np.testing.assert_array_equal(
-        found["tisr"], incoming(given["time"].values, LATITUDE, LONGITUDE)
+        found["tisr"], top_radiation(given["time"].values, LATITUDE, LONGITUDE)
     )
     assert found["tisr"].dims == ("time", "latitude", "longitude")
     assert found["tisr"].attrs["units"] == "J m-2"
@@ -171,37 +174,37 @@ def late(hours: int) -> xr.Dataset:
 @pytest.mark.parametrize("chunked", [False, True])
 def test_the_first_seven_hours_of_weatherbench(chunked):
     given = late(7).chunk(time=10) if chunked else late(7)
-    found = leading_trimmed(given, ["t2m", "tp"])
+    found = trim_leading(given, ["t2m", "tp"])
     assert found["time"].values[0] == START + np.timedelta64(7, "h")
     assert not np.isnan(found["tp"].values).any()
     # before or after the sums it is the same
-    one = leading_trimmed(derive(given, ["tp6h"]), ["tp6h"])
+    one = trim_leading(derive(given, ["tp6h"]), ["tp6h"])
     xr.testing.assert_identical(one.compute(), derive(found, ["tp6h"]).compute())
     assert one["time"].values[0] == START + np.timedelta64(12, "h")
 
 
 def test_what_is_not_asked_for_trims_nothing():
     given = late(7).assign(lsm=series()["tp"][0, :, :].drop_vars("time") * np.nan)
-    xr.testing.assert_identical(leading_trimmed(given, ["t2m", "lsm", "z500"]), given)
+    xr.testing.assert_identical(trim_leading(given, ["t2m", "lsm", "z500"]), given)
 
 
 def test_holes_stay():
     given = late(0)
     given["tp"][0, 0, 0] = np.nan
     given["tp"][5] = np.nan
-    xr.testing.assert_identical(leading_trimmed(given, ["tp"]), given)
+    xr.testing.assert_identical(trim_leading(given, ["tp"]), given)
 
 
 def test_a_channel_on_a_level():
     given = series(name="z").expand_dims(level=[500, 850], axis=1).copy(deep=True)
     given["z"][:3, 1] = np.nan
     assert channels_of(given) == ["z500", "z850"]
-    assert leading_trimmed(given, ["z500"]).sizes["time"] == 30
-    assert leading_trimmed(given, ["z850"]).sizes["time"] == 27
+    assert trim_leading(given, ["z500"]).sizes["time"] == 30
+    assert trim_leading(given, ["z850"]).sizes["time"] == 27
 
 
 def test_missing_all_along():
     with pytest.raises(InputError, match=r"a\.nc: tp is missing at all of the first 24 times"):
-        leading_trimmed(late(24), ["tp"], "a.nc")
+        trim_leading(late(24), ["tp"], "a.nc")
     with pytest.raises(InputError, match="all of the first 7 times"):
-        leading_trimmed(late(7).isel(time=slice(7)), ["tp"])
+        trim_leading(late(7).isel(time=slice(7)), ["tp"])

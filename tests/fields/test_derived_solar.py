@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smoecast.fields.derived import SOLAR_CONSTANT, incoming, sun
+from smoecast.fields.derived import SOLAR_CONSTANT, sun, top_radiation
 from smoecast.fields.read.open import open_files
-from smoecast.fields.regrid import named_grid
+from smoecast.fields.regrid import grid_by_name
 from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -23,7 +23,7 @@ def day(date: str) -> np.ndarray:
 
 def daily_mean(date: str, latitude: float) -> float:
     """W m-2."""
-    joules = incoming(day(date), np.array([latitude]), np.array([0.0]))
+    joules = top_radiation(day(date), np.array([latitude]), np.array([0.0]))
     return float(joules.astype("f8").sum()) / 86_400
 
 
@@ -51,7 +51,7 @@ def test_noon_at_the_equator_at_the_equinox():
     """The Sun is overhead in the middle of the hour: the mean of cos over +-7.5 degrees is left."""
     ends = np.array(["2020-03-20T12:37:26"], "M8[ns]")  # its noon is at 12:07:26
     _, _, distance = sun(ends)
-    found = incoming(ends, np.array([0.0]), np.array([0.0])).item() / 3600
+    found = top_radiation(ends, np.array([0.0]), np.array([0.0])).item() / 3600
     within = np.sin(np.deg2rad(7.5)) / np.deg2rad(7.5)
     assert found == pytest.approx(SOLAR_CONSTANT * within / distance[0] ** 2, rel=1e-5)
 
@@ -85,9 +85,11 @@ def test_daily_means(date, latitude, wanted):
 
 
 def test_the_mean_of_a_year_over_the_globe_is_a_quarter_of_the_solar_constant():
-    grid = named_grid("5.625")
+    grid = grid_by_name("5.625")
     times = np.datetime64("2021-01-01", "ns") + np.arange(1, 365 * 8 + 1) * 3 * HOUR
-    mean = incoming(times, grid.latitude, grid.longitude[::8], hours=3.0).mean(axis=0) / (3 * 3600)
+    mean = top_radiation(times, grid.latitude, grid.longitude[::8], hours=3.0).mean(axis=0) / (
+        3 * 3600
+    )
     share = cell_areas(grid).sum(axis=1)
     assert (mean.mean(axis=1) * share).sum() == pytest.approx(SOLAR_CONSTANT / 4, rel=1e-3)
 
@@ -95,8 +97,8 @@ def test_the_mean_of_a_year_over_the_globe_is_a_quarter_of_the_solar_constant():
 def test_six_hours_are_the_sum_of_their_hours():
     latitude, longitude = np.array([89.0, 50.0, 0.0, -70.0]), np.arange(0.0, 360.0, 7.0)
     hours = day("2020-05-03")
-    each = incoming(hours, latitude, longitude).reshape(4, 6, 4, -1).sum(axis=1)
-    together = incoming(hours[5::6], latitude, longitude, hours=6.0)
+    each = top_radiation(hours, latitude, longitude).reshape(4, 6, 4, -1).sum(axis=1)
+    together = top_radiation(hours[5::6], latitude, longitude, hours=6.0)
     np.testing.assert_allclose(together, each, rtol=5e-3, atol=5e4)
 
 
@@ -104,22 +106,22 @@ def test_the_whole_closed_form_against_many_small_steps():
     latitude, longitude = np.array([80.0, 35.0, -10.0]), np.arange(0.0, 360.0, 30.0)
     ends = np.array(["2020-04-01T07:00"], "M8[ns]")
     steps = ends[0] - HOUR + np.arange(1, 361) * np.timedelta64(10, "s")
-    summed = incoming(steps, latitude, longitude, hours=1 / 360).astype("f8").sum(axis=0)
+    summed = top_radiation(steps, latitude, longitude, hours=1 / 360).astype("f8").sum(axis=0)
     np.testing.assert_allclose(
-        incoming(ends, latitude, longitude)[0], summed, rtol=1e-3, atol=300.0
+        top_radiation(ends, latitude, longitude)[0], summed, rtol=1e-3, atol=300.0
     )
 
 
 def test_night_is_zero_and_nothing_is_negative():
-    found = incoming(day("2020-06-20"), np.linspace(90, -90, 19), np.arange(0.0, 360.0, 30.0))
+    found = top_radiation(day("2020-06-20"), np.linspace(90, -90, 19), np.arange(0.0, 360.0, 30.0))
     assert found.min() == 0.0
     assert (found[:, -1] == 0.0).all()
     assert found.dtype == np.float32
 
 
 def test_the_origin_of_longitude_does_not_matter():
-    east = incoming(day("2020-08-01"), np.array([40.0]), np.array([350.0]))
-    west = incoming(day("2020-08-01"), np.array([40.0]), np.array([-10.0]))
+    east = top_radiation(day("2020-08-01"), np.array([40.0]), np.array([350.0]))
+    west = top_radiation(day("2020-08-01"), np.array([40.0]), np.array([-10.0]))
     np.testing.assert_allclose(east, west, rtol=1e-5, atol=1.0)
 
 
@@ -127,7 +129,7 @@ def test_the_origin_of_longitude_does_not_matter():
 def test_era5_itself():
     """ERA5's `tisr` at Finse, three months, hourly: to a thousandth of its largest value."""
     truth = open_files(sorted(DATA.glob("era5-finse/*.nc")))["tisr"]
-    found = incoming(truth["time"].values, truth["latitude"].values, truth["longitude"].values)
+    found = top_radiation(truth["time"].values, truth["latitude"].values, truth["longitude"].values)
     off = np.abs(found - truth.values)
     assert off.max() < 1e-3 * float(truth.max())
     assert found.mean() == pytest.approx(float(truth.mean()), rel=3e-4)

@@ -5,14 +5,21 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.grid import Grid, Plane, place_from_dict, place_of, same_place, with_projection
+from smoecast.fields.grid import (
+    Grid,
+    ProjectedGrid,
+    place_from_dict,
+    place_of,
+    same_place,
+    with_projection,
+)
 from smoecast.names import PROJECTION
 
 LAMBERT = {"grid_mapping_name": "lambert_azimuthal_equal_area", "longitude_of_origin": -2.5}
 
 
-def plane(**mapping: object) -> Plane:
-    return Plane(np.arange(3) * 2000.0, np.arange(4) * 2000.0, dict(mapping))
+def plane(**mapping: object) -> ProjectedGrid:
+    return ProjectedGrid(np.arange(3) * 2000.0, np.arange(4) * 2000.0, dict(mapping))
 
 
 def dataset() -> xr.Dataset:
@@ -27,7 +34,7 @@ def dataset() -> xr.Dataset:
 
 def test_there_and_back() -> None:
     found = place_of(dataset())
-    assert isinstance(found, Plane)
+    assert isinstance(found, ProjectedGrid)
     assert found.mapping == {**LAMBERT, "parallels": [1.0]}
     assert same_place(place_from_dict(found.to_dict()), found)
     assert found.describe().startswith("3 x 4 points of lambert_azimuthal_equal_area, y 0 to 4000")
@@ -38,8 +45,8 @@ def test_same_or_not() -> None:
     grid = Grid(np.array([10.0, 0.0]), np.array([0.0, 10.0]))
     assert same_place(plane(), plane(a=1))
     assert not same_place(plane(a=2), plane(a=1))
-    assert not same_place(plane(), Plane(plane().y + 500, plane().x, {}))
-    assert not same_place(plane(), Plane(plane().y[:2], plane().x, {}))
+    assert not same_place(plane(), ProjectedGrid(plane().y + 500, plane().x, {}))
+    assert not same_place(plane(), ProjectedGrid(plane().y[:2], plane().x, {}))
     assert not same_place(plane(), grid)
     assert not same_place(grid, plane())
     assert same_place(grid, grid)

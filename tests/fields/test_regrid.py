@@ -15,7 +15,7 @@ from scipy.interpolate import RegularGridInterpolator
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.read.open import open_file
-from smoecast.fields.regrid import named_grid, regrid
+from smoecast.fields.regrid import grid_by_name, regrid
 from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -23,8 +23,8 @@ needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data is not beside the repository, in ../shared/data"
 )
 METHODS = ("bilinear", "conservative")
-WB = named_grid("5.625")
-POLES = named_grid("2.5")
+WB = grid_by_name("5.625")
+POLES = grid_by_name("2.5")
 
 
 def on(grid: Grid, values: np.ndarray) -> xr.DataArray:
@@ -65,7 +65,7 @@ def mean(array: xr.DataArray) -> float:
     ],
 )
 def test_named_grids(name, shape, north):
-    grid = named_grid(name)
+    grid = grid_by_name(name)
     assert grid.shape == shape
     assert grid.periodic
     assert grid.latitude[0] == pytest.approx(north, abs=1e-4)
@@ -75,7 +75,7 @@ def test_named_grids(name, shape, north):
 
 def test_unknown_grid():
     with pytest.raises(ConfigError, match=r"no grid '5\.6': use 5\.625 2\.8125 .* or f32"):
-        named_grid("5.6")
+        grid_by_name("5.6")
 
 
 # ---- laws
@@ -85,14 +85,14 @@ def test_unknown_grid():
 @pytest.mark.parametrize("target", ["5.625", "1.5", "f16"])
 def test_a_constant_stays_so(method, target):
     field = on(POLES, np.full((2, *POLES.shape), 54321.0, "f4"))
-    np.testing.assert_allclose(regrid(field, named_grid(target), method), 54321.0, rtol=3e-7)
+    np.testing.assert_allclose(regrid(field, grid_by_name(target), method), 54321.0, rtol=3e-7)
 
 
 @pytest.mark.parametrize("source", ["5.625", "2.5", "f16"])
 @pytest.mark.parametrize("target", ["5.625", "2.5", "1.5", "f16"])
 def test_conservative_keeps_the_mean(source, target):
-    field = noise(named_grid(source))
-    assert mean(regrid(field, named_grid(target), "conservative")) == pytest.approx(
+    field = noise(grid_by_name(source))
+    assert mean(regrid(field, grid_by_name(target), "conservative")) == pytest.approx(
         mean(field), rel=1e-12
     )
 
@@ -106,7 +106,7 @@ def test_conservative_keeps_the_mean_in_float32_to_1e_6():
 
 def test_conservative_worked_by_hand():
     """Halving both spacings of a grid without poles: areas of the four cells weigh their values."""
-    fine, coarse = named_grid("2.8125"), WB
+    fine, coarse = grid_by_name("2.8125"), WB
     field = noise(fine)
     moved = regrid(field, coarse, "conservative").values[5, 7]
     # the cell of column 7 ends at 36.5625 and 42.1875: columns 13 (half), 14 and 15 (half)
@@ -128,7 +128,7 @@ def test_bilinear_is_exact_where_fields_are_linear():
 
 def test_bilinear_is_linear_across_greenwich():
     centred = (WB.longitude + 180.0) % 360.0 - 180.0  # jumps at 180 degrees, not at Greenwich
-    moved = regrid(on(WB, np.broadcast_to(centred, WB.shape)), named_grid("0.5"))
+    moved = regrid(on(WB, np.broadcast_to(centred, WB.shape)), grid_by_name("0.5"))
     near = np.r_[-11:12]
     np.testing.assert_allclose(moved.values[100, near], near * 0.5, atol=1e-12)
 
@@ -146,7 +146,7 @@ def test_the_pole_is_the_mean_of_the_row_beside_it():
 
 @pytest.mark.parametrize("target", ["5.625", "1.5", "f16"])
 def test_bilinear_equals_scipy(target):
-    grid = named_grid(target)
+    grid = grid_by_name(target)
     field = noise(POLES)
     wrapped = np.concatenate([field.values, field.values[:, :1]], axis=1)
     reference = RegularGridInterpolator(
@@ -194,7 +194,7 @@ def test_bilinear_is_missing_where_a_value_with_a_weight_is():
 
 
 def test_conservative_is_missing_where_a_value_with_a_weight_is():
-    field = noise(named_grid("2.8125"))
+    field = noise(grid_by_name("2.8125"))
     field[10, 14] = np.nan
     missing = np.isnan(regrid(field, WB, "conservative").values)
     assert np.argwhere(missing).tolist() == [[5, 7]]
@@ -307,8 +307,8 @@ def test_refused():
 @needs_data
 def test_era5_from_a_gaussian_grid():
     field = open_file(DATA / "era5-tl31/era5_tl31_19590102T00.nc")["t"].astype("f8")
-    assert grid_of(field).matches(named_grid("f16"))
-    for target in (WB, named_grid("2.8125")):
+    assert grid_of(field).matches(grid_by_name("f16"))
+    for target in (WB, grid_by_name("2.8125")):
         moved = regrid(field, target, "conservative")
         for level in (0, 20, 36):
             assert mean(moved[0, level]) == pytest.approx(mean(field[0, level]), rel=1e-9)

@@ -5,7 +5,7 @@ import pytest
 
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid
-from smoecast.fields.regrid import named_grid
+from smoecast.fields.regrid import grid_by_name
 from smoecast.fields.regrid_weights import (
     bilinear,
     cell_areas,
@@ -33,18 +33,18 @@ def test_edges_of_a_region_reach_half_a_spacing_out():
 
 
 def test_cells_with_a_point_at_the_pole_end_there():
-    edges = latitude_edges(named_grid("1.5"))
+    edges = latitude_edges(grid_by_name("1.5"))
     assert edges[[0, 1, -2, -1]].tolist() == [90.0, 89.25, -89.25, -90.0]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cells_fill_the_sphere(name):
-    assert cell_areas(named_grid(name)).sum() == pytest.approx(1.0, abs=1e-12)
+    assert cell_areas(grid_by_name(name)).sum() == pytest.approx(1.0, abs=1e-12)
 
 
 def test_gaussian_cells_have_gauss_weights():
     """Gauss's weights integrate polynomials in sin(latitude) exactly: the mean of sin^4 is 1/5."""
-    grid = named_grid("f16")
+    grid = grid_by_name("f16")
     mean = (cell_areas(grid) * np.sin(np.deg2rad(grid.latitude))[:, np.newaxis] ** 4).sum()
     assert mean == pytest.approx(0.2, abs=1e-12)
     edges = latitude_edges(grid)
@@ -55,7 +55,7 @@ def test_gaussian_cells_have_gauss_weights():
 @pytest.mark.parametrize("source", NAMES)
 @pytest.mark.parametrize("target", NAMES)
 def test_weights_add_up_to_one(method, source, target):
-    weights = method(named_grid(source), named_grid(target))
+    weights = method(grid_by_name(source), grid_by_name(target))
     whole = weights.latitude.sum(axis=1) + weights.poles.sum(axis=1)
     np.testing.assert_allclose(whole, 1.0, atol=1e-12)
     np.testing.assert_allclose(weights.longitude.sum(axis=0), 1.0, atol=1e-12)
@@ -67,7 +67,7 @@ def test_weights_add_up_to_one(method, source, target):
 @pytest.mark.parametrize("target", NAMES)
 def test_conservative_weights_give_every_source_cell_its_area(source, target):
     """What every source cell gives to all targets, times their areas, is its own area."""
-    grids = named_grid(source), named_grid(target)
+    grids = grid_by_name(source), grid_by_name(target)
     weights = conservative(*grids)
     areas = [cell_areas(grid) for grid in grids]
     given = weights.latitude.T @ areas[1] @ weights.longitude.T
@@ -75,10 +75,10 @@ def test_conservative_weights_give_every_source_cell_its_area(source, target):
 
 
 def test_who_reaches_the_pole():
-    assert reaches_pole(named_grid("5.625"), 0)
-    assert reaches_pole(named_grid("f16"), -1)
+    assert reaches_pole(grid_by_name("5.625"), 0)
+    assert reaches_pole(grid_by_name("f16"), -1)
     assert not reaches_pole(EUROPE, 0)
-    without = named_grid("2.5")
+    without = grid_by_name("2.5")
     assert not reaches_pole(Grid(without.latitude[1:], without.longitude), 0)
 
 
@@ -105,7 +105,7 @@ def test_thousandths_of_a_degree_are_no_matter():
 
 
 def test_nearest_takes_one():
-    weights = nearest(bilinear(named_grid("5.625"), named_grid("2.5")))
+    weights = nearest(bilinear(grid_by_name("5.625"), grid_by_name("2.5")))
     assert set(np.unique(weights.latitude)) == {0.0, 1.0}
     assert weights.latitude[0].argmax() == 0  # the pole takes the row next to it
     assert not weights.poles.any()

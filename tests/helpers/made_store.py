@@ -16,8 +16,8 @@ def make(path: Path) -> Path:
     dataset = xr.Dataset(
         {"fields": (("time", "channel", "latitude", "longitude"), fields)}, {"time": times}
     )
-    draft = drafts.begin(dataset, path, {"identity": "abc"})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(dataset, path, {"identity": "abc"})
+    for chunk in draft.missing_chunks():
         draft.write(chunk, fields[draft.slice_of(chunk)], {})
     draft.finish(xr.Dataset({"mean": ("channel", [0.0, 0.0])}))
     return path

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from smoecast.errors import ModelError
-from smoecast.nn.outline import filled, is_outline
+from smoecast.nn.outline import is_outline, restore_tensors
 
 
 def made() -> nn.Module:
@@ -14,7 +14,7 @@ def made() -> nn.Module:
 
 def test_the_same_weights_in_evaluation_mode() -> None:
     first = made()
-    again = filled(made, first.state_dict())
+    again = restore_tensors(made, first.state_dict())
     assert not again.training
     for name, value in first.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
@@ -22,13 +22,13 @@ def test_the_same_weights_in_evaluation_mode() -> None:
 
 def test_halves_fill_singles() -> None:
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in made().state_dict().items()}
-    assert filled(made, tensors).state_dict()["0.weight"].dtype == torch.float32
+    assert restore_tensors(made, tensors).state_dict()["0.weight"].dtype == torch.float32
 
 
 def test_the_random_numbers_are_those_of_one_network() -> None:
     tensors = made().state_dict()
     torch.manual_seed(0)
-    filled(made, tensors)
+    restore_tensors(made, tensors)
     after = torch.rand(1)
     torch.manual_seed(0)
     made()
@@ -37,7 +37,7 @@ def test_the_random_numbers_are_those_of_one_network() -> None:
 
 def test_what_does_not_fit_takes_no_memory() -> None:
     with pytest.raises(ModelError, match=r"the network has numbers of shape \(1000000000000,\)"):
-        filled(lambda: nn.BatchNorm2d(10**12), made().state_dict())
+        restore_tensors(lambda: nn.BatchNorm2d(10**12), made().state_dict())
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_does_not_fit_takes_no_memory() -> None:
 def test_what_does_not_fit_is_named(change: dict, words: str) -> None:
     tensors = {k: v for k, v in {**made().state_dict(), **change}.items() if v is not None}
     with pytest.raises(ModelError, match=words):
-        filled(made, tensors)
+        restore_tensors(made, tensors)
 
 
 def test_an_outline_is_known() -> None:

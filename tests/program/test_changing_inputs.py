@@ -13,7 +13,7 @@ from small_world import analyses, ensembles, small_run
 
 from smoecast.config.run import Config
 from smoecast.data.unchanged import ChangedError, Inputs
-from smoecast.disk.read_locks import reading
+from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import InputError, LockedError
 from smoecast.fields.store import checksums, rows, store
 from smoecast.fields.store import writer as drafts
@@ -158,7 +158,10 @@ def test_a_store_that_is_read_is_not_replaced_and_the_draft_waits(
 ) -> None:
     before = store.sums_of(run.store)
     other = run.model_copy(update={"data": run.data.model_copy(update={"channels": ("t2m",)})})
-    with reading(run.store), pytest.raises(LockedError, match=r"store\.zarr: another run is read"):
+    with (
+        hold_for_reading(run.store),
+        pytest.raises(LockedError, match=r"store\.zarr: another run is read"),
+    ):
         task.preprocess(other)
     assert store.sums_of(run.store) == before
     monkeypatch.setattr(task, "fill", pytest.fail)  # every part is there

@@ -31,7 +31,7 @@ def test_sums_by_start_add_up_to_those_by_lead_time(missing: float) -> None:
     made = values(missing)
     sums = {"squared": by_start.by_start(made, WEIGHTS)}
     assert sums["squared"].total.shape == (6, 2, 2)
-    together = by_start.chosen(sums, ALL)["squared"].value()
+    together = by_start.add_cases(sums, ALL)["squared"].value()
     expected = aggregate.by_lead_time(made, np.cos(np.deg2rad(LATITUDE))).value()
     np.testing.assert_allclose(together[:, 0], expected, rtol=1e-13)
     np.testing.assert_allclose(together[:, 1], np.nanmean(made[:, :, 1], axis=(0, 2)), rtol=1e-13)
@@ -41,7 +41,7 @@ def test_blocks_join_to_the_whole() -> None:
     made = values(0.1)
     whole = by_start.by_start(made, WEIGHTS)
     parts = [{"a": by_start.by_start(part, WEIGHTS)} for part in np.split(made, [1, 4])]
-    again = by_start.joined(parts)["a"]
+    again = by_start.concatenate(parts)["a"]
     np.testing.assert_allclose(again.total, whole.total, rtol=1e-13)
     np.testing.assert_allclose(again.weight, whole.weight, rtol=1e-13)
 
@@ -50,7 +50,7 @@ def test_a_season_is_the_mean_of_its_cases_alone() -> None:
     made = values()
     cases = np.zeros((6, 2), bool)
     cases[1:3, 0] = cases[4, 1] = True
-    found = by_start.chosen({"a": by_start.by_start(made, WEIGHTS)}, cases)["a"].value()
+    found = by_start.add_cases({"a": by_start.by_start(made, WEIGHTS)}, cases)["a"].value()
     some = by_start.by_start(made[1:3], WEIGHTS)
     np.testing.assert_allclose(found[0], (some.total.sum(0) / some.weight.sum(0))[0], rtol=1e-13)
     np.testing.assert_allclose(found[1, 1], made[4, 1, 1].mean(), rtol=1e-13)
@@ -61,7 +61,7 @@ def test_the_mean_of_roots_is_climax_s() -> None:
     found = by_start.mean_of_roots(by_start.by_start(made, WEIGHTS), ALL)
     expected = aggregate.rmse_mean_of_roots(made, np.cos(np.deg2rad(LATITUDE))).value()
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-13)
-    rmse = np.sqrt(by_start.chosen({"a": by_start.by_start(made, WEIGHTS)}, ALL)["a"].value())
+    rmse = np.sqrt(by_start.add_cases({"a": by_start.by_start(made, WEIGHTS)}, ALL)["a"].value())
     assert (found <= rmse).all()
 
 
@@ -84,7 +84,7 @@ def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
     truth[0, 0, 0, 0] = np.nan
     statistics = forecast_statistics(forecast, truth, normal)
     sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(by_start.chosen(sums, ALL))
+    s = forecast_scores(by_start.add_cases(sums, ALL))
     parts = s["bias"] ** 2 + s["activity"] ** 2 + s["activity_truth"] ** 2
     parts -= 2 * s["pearson"] * s["activity"] * s["activity_truth"]
     np.testing.assert_allclose(s["rmse"] ** 2, parts, rtol=1e-12)
@@ -98,7 +98,7 @@ def test_a_perfect_forecast() -> None:
     truth, normal = RNG.normal(size=(6, 2, 3, 4)), np.zeros((6, 2, 3, 4))
     statistics = forecast_statistics(truth, truth, normal)
     sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(by_start.chosen(sums, ALL))
+    s = forecast_scores(by_start.add_cases(sums, ALL))
     assert s["rmse"].max() == s["mae"].max() == s["bias"].max() == 0
     np.testing.assert_allclose(s["acc"], 1, rtol=1e-14)
     np.testing.assert_allclose(s["pearson"], 1, rtol=1e-12)
@@ -111,7 +111,7 @@ def test_a_climatology_has_no_activity_and_no_correlation() -> None:
         name: by_start.by_start(v, WEIGHTS)
         for name, v in forecast_statistics(normal, truth, normal).items()
     }
-    s = forecast_scores(by_start.chosen(sums, ALL))
+    s = forecast_scores(by_start.add_cases(sums, ALL))
     assert s["activity"].max() == 0
     assert np.isnan(s["pearson"]).all()
     assert np.isnan(s["acc"]).all()
@@ -124,7 +124,7 @@ def test_ensemble_scores_with_and_without_a_reference() -> None:
         name: by_start.by_start(v, WEIGHTS)
         for name, v in ensemble_statistics(members, truth).items()
     }
-    mean = by_start.chosen(sums, ALL)
+    mean = by_start.add_cases(sums, ALL)
     alone, beside = ensemble_scores(mean, None), ensemble_scores(mean, mean)
     assert "crpss" not in alone
     np.testing.assert_array_equal(beside["crpss"], 0)

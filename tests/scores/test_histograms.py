@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from smoecast.scores import histograms
-from smoecast.scores.histograms import PointCounts
+from smoecast.scores.histograms import RankCounts
 
 RNG = np.random.default_rng(3)
 
@@ -26,11 +26,11 @@ def test_shares_are_weights_by_bin() -> None:
     ("cases", "bins", "groups"), [(14, 11, 0), (15, 11, 3), (30, 11, 6), (500, 11, 11), (500, 2, 0)]
 )
 def test_bins_are_pooled_until_each_expects_five(cases: int, bins: int, groups: int) -> None:
-    assert histograms.pooled(bins, cases) == groups
+    assert histograms.pool_bins(bins, cases) == groups
 
 
-def counted(places: np.ndarray, bins: int) -> PointCounts:
-    counts = PointCounts(bins, len(places))
+def counted(places: np.ndarray, bins: int) -> RankCounts:
+    counts = RankCounts(bins, len(places))
     for half in np.array_split(places, 2):  # in two pieces, as blocks come
         counts.add(half)
     return counts
@@ -48,7 +48,7 @@ def test_one_point_equals_scipy() -> None:
 
 def test_pooled_groups_of_unequal_size_expect_their_share() -> None:
     # 22 cases of 11 ranks make 4 groups of 3, 3, 3 and 2 ranks
-    counts = PointCounts(11, 22)
+    counts = RankCounts(11, 22)
     assert counts.expected.tolist() == [3 / 11, 3 / 11, 3 / 11, 2 / 11]
     counts.add(np.repeat(np.arange(11), 2).reshape(22, 1, 1, 1))
     assert counts.flat() == 1.0

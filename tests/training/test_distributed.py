@@ -15,7 +15,7 @@ from small_training import Fields, pure_model, small_loss, small_settings
 from smoecast.errors import ConfigError
 from smoecast.training import distributed
 from smoecast.training.checkpoint import RESUME
-from smoecast.training.distributed import Team, join
+from smoecast.training.distributed import ProcessGroup, join
 from smoecast.training.loop import train
 
 HERE = str(Path(__file__).parents[1] / "helpers")
@@ -176,9 +176,13 @@ def test_a_signal_stops_all_processes_at_one_step_and_another_number_is_refused(
 
 def test_parts_of_a_batch():
     batch = np.arange(7)
-    assert [Team(rank, 3).part(batch).tolist() for rank in range(3)] == [[0, 1, 2], [3, 4], [5, 6]]
-    assert Team().part(batch) is not None
-    assert Team().numbers([1.0, 2.0]).tolist() == [[1.0, 2.0]]
+    assert [ProcessGroup(rank, 3).part(batch).tolist() for rank in range(3)] == [
+        [0, 1, 2],
+        [3, 4],
+        [5, 6],
+    ]
+    assert ProcessGroup().part(batch) is not None
+    assert ProcessGroup().numbers([1.0, 2.0]).tolist() == [[1.0, 2.0]]
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):

@@ -7,13 +7,13 @@ from small_training import Fields, pure_model, small_loss, small_model, small_se
 
 from smoecast.errors import ConfigError, OutputError
 from smoecast.nn.smoe.model_layers import gate_parameters
-from smoecast.training.checkpoint import Ledger
-from smoecast.training.distributed import Team
-from smoecast.training.job import Course
+from smoecast.training.checkpoint import TrainingProgress
+from smoecast.training.distributed import ProcessGroup
+from smoecast.training.job import TrainingJob
 from smoecast.training.loop import train
 from smoecast.training.precision import autocast, resolve
 from smoecast.training.step import pieces, rates, take_step
-from smoecast.training.trainer import Run
+from smoecast.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -23,13 +23,15 @@ def course_of(tmp_path, settings, samples=None):
         return None
 
     some = samples or Fields(8)
-    return Course(some, some, small_loss, settings, tmp_path, 0, {}, ignore, ignore, Team())
+    return TrainingJob(
+        some, some, small_loss, settings, tmp_path, 0, {}, ignore, ignore, ProcessGroup()
+    )
 
 
 def gradients(tmp_path, model, batch, settings):
     """Gradients of one step on these samples, before it changes anything; routing loss."""
     course = course_of(tmp_path, settings)
-    run = Run(model, settings, CPU, Team())
+    run = Trainer(model, settings, CPU, ProcessGroup())
     routing = take_step(run, course, np.asarray(batch))
     return [p.grad for p in model.parameters()], routing
 
@@ -79,15 +81,15 @@ def test_training_with_passes_equals_training_with_large_batches(task, tmp_path)
 def test_pieces_cover_a_batch_once_with_shares_of_one():
     batch = np.arange(10)
     for size in (1, 2, 3):
-        parts = [pieces(batch, 2, Team(rank, size)) for rank in range(size)]
+        parts = [pieces(batch, 2, ProcessGroup(rank, size)) for rank in range(size)]
         together = np.concatenate([indices for part in parts for indices, _ in part])
         assert together.tolist() == batch.tolist()
         assert sum(share for part in parts for _, share in part) == pytest.approx(1.0)
 
 
 def test_a_process_without_samples_joins_with_a_share_of_none():
-    assert pieces(np.array([5]), 4, Team(1, 2))[0][1] == 0.0
-    assert pieces(np.array([5]), 4, Team(0, 2)) == [(np.array([5]), 1.0)]
+    assert pieces(np.array([5]), 4, ProcessGroup(1, 2))[0][1] == 0.0
+    assert pieces(np.array([5]), 4, ProcessGroup(0, 2)) == [(np.array([5]), 1.0)]
 
 
 def test_a_divergence_in_an_early_pass_is_refused_before_the_step(tmp_path):
@@ -98,7 +100,7 @@ def test_a_divergence_in_an_early_pass_is_refused_before_the_step(tmp_path):
     before = [p.detach().clone() for p in model.parameters()]
     with pytest.raises(OutputError, match="loss is nan at epoch 1, step 1"):
         take_step(
-            Run(model, settings, CPU, Team()),
+            Trainer(model, settings, CPU, ProcessGroup()),
             course_of(tmp_path, settings, samples),
             np.arange(8),
         )
@@ -179,7 +181,7 @@ def test_a_step_that_overflows_is_skipped_and_the_scale_falls(tmp_path, monkeypa
     settings = small_settings(batch_size=8)
     model = pure_model()
     before = [p.detach().clone() for p in model.parameters()]
-    run = Run(model, settings, CPU, Team())
+    run = Trainer(model, settings, CPU, ProcessGroup())
     for parameter in (samples := Fields(8)).targets:
         parameter.mul_(1e3)
     take_step(run, course_of(tmp_path, settings, samples), np.arange(8))
@@ -194,7 +196,7 @@ def test_warm_up_comes_before_either_schedule(tmp_path):
         settings = small_settings(epochs=5, warmup_steps=4, schedule=schedule, learning_rate=1.0)
         course = course_of(tmp_path, settings)
         found[schedule] = [
-            rates(Ledger(epoch=step // 2, step=step % 2), course)[0] for step in range(10)
+            rates(TrainingProgress(epoch=step // 2, step=step % 2), course)[0] for step in range(10)
         ]
     rising = [0.25, 0.5, 0.75, 1.0]
     assert found["plateau"] == pytest.approx(rising + [1.0] * 6)
@@ -217,7 +219,7 @@ def test_the_average_trails_its_weights_and_copies_buffers(tmp_path):
     settings = small_settings(batch_size=4, ema=0.9, learning_rate=1e-2)
     model = small_model()
     start = {name: value.clone() for name, value in model.state_dict().items()}
-    run = Run(model, settings, CPU, Team())
+    run = Trainer(model, settings, CPU, ProcessGroup())
     course = course_of(tmp_path, settings)
     take_step(run, course, np.arange(8))
     first = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -250,7 +252,9 @@ def test_experts_have_a_rate_of_their_own(tmp_path):
     settings = small_settings(expert_factor=0.1, clip=0.0)
     model = pure_model()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    take_step(Run(model, settings, CPU, Team()), course_of(tmp_path, settings), np.arange(8))
+    take_step(
+        Trainer(model, settings, CPU, ProcessGroup()), course_of(tmp_path, settings), np.arange(8)
+    )
     last = ("backbone.last.weight", "backbone.last.common")
     moved = {n: float((model.get_parameter(n).detach() - before[n]).abs().max()) for n in last}
     rate = settings.learning_rate
@@ -262,6 +266,8 @@ def test_a_factor_of_one_leaves_older_runs_their_state():
     """A saved optimizer is by the order of its parameters; one group of weights, as before."""
     model = pure_model()
     assert "expert_factor" not in small_settings().decisive()
-    assert len(Run(model, small_settings(), CPU, Team()).optimizer.param_groups) == 2
-    apart = Run(model, small_settings(expert_factor=0.5), CPU, Team()).optimizer.param_groups
+    assert len(Trainer(model, small_settings(), CPU, ProcessGroup()).optimizer.param_groups) == 2
+    apart = Trainer(
+        model, small_settings(expert_factor=0.5), CPU, ProcessGroup()
+    ).optimizer.param_groups
     assert sum(len(group["params"]) for group in apart) == len(list(model.parameters()))

@@ -69,7 +69,7 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
         trial = now.theta + torch.where(done, 0.0, share) * step
         value, gradient = _only(free, loss(trial))
         good = (value <= now.value + 1e-4 * share * slope) & ~done
-        now = now.moved(good, trial, value, gradient)
+        now = now.step_to(good, trial, value, gradient)
         share = torch.where(good, 1.0, 0.3 * share)
     found[:, live] = now.theta
     return found
@@ -93,9 +93,9 @@ class _State:
             self.inverse[points],
         )
 
-    def moved(self, good: Tensor, theta: Tensor, value: Tensor, gradient: Tensor) -> "_State":
+    def step_to(self, good: Tensor, theta: Tensor, value: Tensor, gradient: Tensor) -> "_State":
         """Return the state after a step of the points where it was good."""
-        updated = _updated(self.inverse, theta - self.theta, gradient - self.gradient)
+        updated = _update_inverse(self.inverse, theta - self.theta, gradient - self.gradient)
         return _State(
             torch.where(good, theta, self.theta),
             torch.where(good, value, self.value),
@@ -108,7 +108,7 @@ def _only(free: Tensor, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return found[0], found[1] * free[:, None]
 
 
-def _updated(inverse: Tensor, change: Tensor, bend: Tensor) -> Tensor:
+def _update_inverse(inverse: Tensor, change: Tensor, bend: Tensor) -> Tensor:
     """Return the BFGS update of the inverses, (P, J, J); unchanged where the loss bends down."""
     s, y = change.T, bend.T  # (J, P) -> (P, J)
     along = (s * y).sum(1)

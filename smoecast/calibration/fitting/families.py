@@ -13,7 +13,7 @@ from torch import Tensor
 
 from smoecast.calibration.crps import crps_csg, crps_truncated_normal
 from smoecast.calibration.fitting import fit_normal
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.errors import ConfigError
 from smoecast.nn.losses import gaussian_crps
 
@@ -36,9 +36,9 @@ class Family:
     located : bool
         Whether the location is linear in a and b: it can be centred, and fitted apart.
     start : callable
-        `Data` to the coefficients at which a fit begins, shape (K,).
+        `FitData` to the coefficients at which a fit begins, shape (K,).
     crps : callable
-        Coefficients (K, N, S), or shapes that broadcast to it, and `Data` to scores (N, S).
+        Coefficients (K, N, S), or shapes that broadcast to it, and `FitData` to scores (N, S).
     slopes : callable, optional
         The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
         formula for these is faster than autograd.
@@ -47,9 +47,9 @@ class Family:
     names: str
     units: tuple[float, ...]
     located: bool
-    start: Callable[[Data], Tensor]
-    crps: Callable[[Tensor, Data], Tensor]
-    slopes: Callable[[Tensor, Data], tuple[Tensor, Tensor]] | None = None
+    start: Callable[[FitData], Tensor]
+    crps: Callable[[Tensor, FitData], Tensor]
+    slopes: Callable[[Tensor, FitData], tuple[Tensor, Tensor]] | None = None
 
 
 def spread_of(c: Tensor, d: Tensor, variance: Tensor) -> Tensor:
@@ -78,12 +78,12 @@ def csg_moments(theta: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, 
     return expected, square.clamp(min=_LEAST**2).sqrt(), g**2
 
 
-def _normal(theta: Tensor, data: Data) -> Tensor:
+def _normal(theta: Tensor, data: FitData) -> Tensor:
     a, b, c, d = theta
     return gaussian_crps(a + b * data.mean, spread_of(c, d, data.variance), data.truth)
 
 
-def _normal_slopes(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+def _normal_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
     error = data.truth - a - b * data.mean
@@ -95,22 +95,22 @@ def _normal_slopes(theta: Tensor, data: Data) -> tuple[Tensor, Tensor]:
     return error * sign + std * excess, slopes
 
 
-def _truncated_normal(theta: Tensor, data: Data) -> Tensor:
+def _truncated_normal(theta: Tensor, data: FitData) -> Tensor:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
     return crps_truncated_normal(a + b * data.mean, std, data.truth)
 
 
-def _csg(theta: Tensor, data: Data) -> Tensor:
+def _csg(theta: Tensor, data: FitData) -> Tensor:
     return crps_csg(*csg_moments(theta, data.mean, data.variance), data.truth)
 
 
-def normal_start(data: Data) -> Tensor:
+def normal_start(data: FitData) -> Tensor:
     """Return a, b, c, d of the pooled normal distribution of least CRPS."""
-    return fit_normal.pooled(replace(data, group=torch.zeros_like(data.group)))[:, 0]
+    return fit_normal.fit_groups(replace(data, group=torch.zeros_like(data.group)))[:, 0]
 
 
-def _csg_start(data: Data) -> Tensor:
+def _csg_start(data: FitData) -> Tensor:
     """Return a, b, c, d, e, g that give the truth's mean, most of it by the ensemble's."""
     total = data.weight.sum()
     truth, wet = ((data.weight * v).sum() / total for v in (data.truth, data.mean.clamp(min=0.0)))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.ensemble import ensemble_moments
 
@@ -128,7 +128,7 @@ def prepare(
     weights: ArrayLike | None,
     groups: ArrayLike | None,
     columns: Values,
-) -> tuple[Data, tuple[int, ...]]:
+) -> tuple[FitData, tuple[int, ...]]:
     """Return everything as float64 tensors with the horizontal axes made one, and their shape.
 
     Parameters
@@ -155,7 +155,7 @@ def prepare(
     weight = np.where(np.isnan(actual), 0.0, _spread_out(weights, actual.shape))
     if not weight.any():
         raise InputError("no case has both a forecast and a truth; there is nothing to fit")
-    data = Data(
+    data = FitData(
         mean=_flat(mean),
         variance=_flat(variance),
         truth=_flat(np.nan_to_num(actual)),

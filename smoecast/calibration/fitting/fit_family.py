@@ -12,7 +12,7 @@ from torch import Tensor
 
 from smoecast.calibration.fitting.bfgs import curvature_of, minimise
 from smoecast.calibration.fitting.families import Family
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 
 _VALUES = 50_000
 """Cases handled at once, so that they stay in the cache."""
@@ -56,7 +56,7 @@ class Objective:
     """
 
     family: Family
-    data: Data
+    data: FitData
     target: Tensor | None = None
     pull: Tensor | None = None
 
@@ -81,7 +81,7 @@ class Objective:
             loss, gradient = loss + 0.5 * (away * back).sum(0), gradient + back
         return loss, gradient
 
-    def _part(self, theta: Tensor, part: Data) -> tuple[Tensor, Tensor]:
+    def _part(self, theta: Tensor, part: FitData) -> tuple[Tensor, Tensor]:
         """Return the weighted scores of some dates, (n, S), and their gradient, (K B, P)."""
         if self.family.slopes is None:
             at = theta.detach().requires_grad_(True)
@@ -95,7 +95,7 @@ class Objective:
         return part.weight * scores, (part.season.T @ slopes).flatten(0, 1)
 
 
-def pooled(family: Family, data: Data, scale_only: bool = False) -> Tensor:
+def fit_groups(family: Family, data: FitData, scale_only: bool = False) -> Tensor:
     """Fit one set of coefficients for each group of points.
 
     Parameters
@@ -132,7 +132,7 @@ def pooled(family: Family, data: Data, scale_only: bool = False) -> Tensor:
 
 def local(
     family: Family,
-    data: Data,
+    data: FitData,
     target: Tensor,
     strength: float,
     scale_only: bool = False,
@@ -147,11 +147,11 @@ def local(
     data : Data
         N dates at S points.
     target : Tensor, shape (K B, S)
-        Towards which each point is drawn, such as those of `pooled`.
+        Towards which each point is drawn, such as those of `fit_groups`.
     strength : float
         How many average dates the target is worth.
     scale_only : bool
-        As in `pooled`.
+        As in `fit_groups`.
     near : Tensor, optional, shape (K B, S)
         Where to begin, if anything is known that lies nearer than the target.
 
@@ -170,7 +170,7 @@ def local(
 
 def _descend(
     family: Family,
-    data: Data,
+    data: FitData,
     start: Tensor,
     centre: Tensor | None,
     scale_only: bool,
@@ -183,7 +183,7 @@ def _descend(
     free[: 2 * count * scale_only] = False
     shift = torch.zeros(data.mean.shape[1], dtype=torch.float64) if centre is None else centre
     middle = replace(data, mean=data.mean - shift)
-    begin = _moved(start, shift[: start.shape[1]], count, family)
+    begin = _undo_centring(start, shift[: start.shape[1]], count, family)
     objective = Objective(family, middle)
     curvature = curvature_of(objective, begin)
     if strength is None:
@@ -191,9 +191,9 @@ def _descend(
     else:
         known = curvature / data.weight.sum().clamp(min=_TINY)
         drawn = replace(objective, target=begin, pull=strength * known)
-        first = begin if near is None else _moved(near, shift, count, family)
+        first = begin if near is None else _undo_centring(near, shift, count, family)
         found = _each(drawn, first, known, free, strength)
-    return _moved(found, -shift[: start.shape[1]], count, family)
+    return _undo_centring(found, -shift[: start.shape[1]], count, family)
 
 
 def _each(
@@ -210,7 +210,7 @@ def _each(
     return found
 
 
-def _moved(theta: Tensor, centre: Tensor, count: int, family: Family) -> Tensor:
+def _undo_centring(theta: Tensor, centre: Tensor, count: int, family: Family) -> Tensor:
     """Return coefficients for an ensemble mean from which the centre was taken."""
     if not family.located:
         return theta

@@ -18,7 +18,7 @@ _POOLED = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class FitData:
     """N dates at S points, float64.
 
     Attributes
@@ -48,30 +48,30 @@ class Data:
     deviations: Tensor
     count: Tensor
 
-    def at(self, points: Tensor | slice) -> "Data":
+    def at(self, points: Tensor | slice) -> "FitData":
         """Return the same dates at some of the points."""
         fields = (self.mean, self.variance, self.truth, self.weight)
         mean, variance, truth, weight = (field[:, points] for field in fields)
         deviations, count = self.deviations[:, :, points], self.count[:, points]
-        return Data(
+        return FitData(
             mean, variance, truth, weight, self.group[points], self.season, deviations, count
         )
 
-    def dates(self, some: slice) -> "Data":
+    def dates(self, some: slice) -> "FitData":
         """Return some of the dates at the same points."""
         fields = (self.mean, self.variance, self.truth, self.weight)
         mean, variance, truth, weight = (field[some] for field in fields)
         deviations, count, season = self.deviations[some], self.count[some], self.season[some]
-        return Data(mean, variance, truth, weight, self.group, season, deviations, count)
+        return FitData(mean, variance, truth, weight, self.group, season, deviations, count)
 
-    def without(self, dates: slice) -> "Data":
+    def without(self, dates: slice) -> "FitData":
         """Return the same data with the weight of some dates set to 0."""
         weight = self.weight.clone()
         weight[dates] = 0.0
         return replace(self, weight=weight)
 
 
-def pooled(data: Data, scale_only: bool = False) -> Tensor:
+def fit_groups(data: FitData, scale_only: bool = False) -> Tensor:
     """Fit one set of coefficients for each group of points.
 
     Parameters
@@ -96,7 +96,7 @@ def pooled(data: Data, scale_only: bool = False) -> Tensor:
     return theta
 
 
-def local(data: Data, target: Tensor, strength: float, scale_only: bool = False) -> Tensor:
+def local(data: FitData, target: Tensor, strength: float, scale_only: bool = False) -> Tensor:
     """Fit one set of coefficients for each point, drawn towards given ones.
 
     Parameters
@@ -104,11 +104,11 @@ def local(data: Data, target: Tensor, strength: float, scale_only: bool = False)
     data : Data
         N dates at S points.
     target : Tensor, shape (4, S)
-        a, b, c, d towards which each point is drawn, such as those of `pooled`.
+        a, b, c, d towards which each point is drawn, such as those of `fit_groups`.
     strength : float
         How many average dates the target is worth.
     scale_only : bool
-        As in `pooled`.
+        As in `fit_groups`.
 
     Returns
     -------

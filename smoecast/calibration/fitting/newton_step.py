@@ -38,8 +38,8 @@ def newton_step(
     """
     c, d = c_and_d
     bent = bend.clamp(min=0.0)
-    mean = _raised(curvature[:3], damping)
-    scale = _raised(curvature[3:6] + bent * torch.stack([d * d, -c * d, c * c]), damping)
+    mean = _raise_diagonal(curvature[:3], damping)
+    scale = _raise_diagonal(curvature[3:6] + bent * torch.stack([d * d, -c * d, c * c]), damping)
     if scale_only:
         step = _solve(scale, gradient[2:])
         return -torch.cat([torch.zeros_like(step), step])
@@ -60,7 +60,7 @@ def newton_step(
 System = tuple[Tensor, Tensor, Tensor]
 
 
-def _raised(matrix: Tensor, damping: Tensor) -> System:
+def _raise_diagonal(matrix: Tensor, damping: Tensor) -> System:
     """Return a 2 x 2 matrix, its diagonal raised by the damping; a tiny ridge for rank 1."""
     one, cross, two = matrix
     ridge = 1e-12 * (one + two) + 1e-300

@@ -16,7 +16,7 @@ from torch import Tensor
 from smoecast.calibration.fitting import fit_family, fit_normal
 from smoecast.calibration.fitting.crps_newton import Cases, evaluate
 from smoecast.calibration.fitting.families import NORMAL, Family
-from smoecast.calibration.fitting.fit_normal import Data
+from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.errors import ConfigError
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -42,9 +42,9 @@ class Solver:
         Whether it serves numbers of any size; if not, they are about 1.
     """
 
-    pooled: Callable[[Data, bool], Tensor]
-    local: Callable[[Data, Tensor, float, bool, Tensor | None], Tensor]
-    loss: Callable[[Data, Tensor], float]
+    pooled: Callable[[FitData, bool], Tensor]
+    local: Callable[[FitData, Tensor, float, bool, Tensor | None], Tensor]
+    loss: Callable[[FitData, Tensor], float]
     location: int
     any_unit: bool = False
 
@@ -55,23 +55,25 @@ def solver_of(family: Family, columns: int) -> Solver:
     A normal distribution without season has a faster one of its own.
     """
     if family is NORMAL and columns == 1:
-        return Solver(_normal_pooled, _normal_local, _normal_loss, 2, any_unit=True)
+        return Solver(_fit_normal_groups, _normal_local, _normal_loss, 2, any_unit=True)
 
-    def pooled(data: Data, scale_only: bool) -> Tensor:
-        return fit_family.pooled(family, data, scale_only)
+    def pooled(data: FitData, scale_only: bool) -> Tensor:
+        return fit_family.fit_groups(family, data, scale_only)
 
     def local(
-        data: Data, target: Tensor, strength: float, scale_only: bool, near: Tensor | None
+        data: FitData, target: Tensor, strength: float, scale_only: bool, near: Tensor | None
     ) -> Tensor:
         return fit_family.local(family, data, target, strength, scale_only, near)
 
-    def loss(data: Data, theta: Tensor) -> float:
+    def loss(data: FitData, theta: Tensor) -> float:
         return float(fit_family.Objective(family, data)(theta)[0].sum())
 
     return Solver(pooled, local, loss, 2 * columns if family.located else 0)
 
 
-def solve(solver: Solver, data: Data, local: bool, shrinkage: float | None, folds: int) -> Tensor:
+def solve(
+    solver: Solver, data: FitData, local: bool, shrinkage: float | None, folds: int
+) -> Tensor:
     """Return the coefficients of least CRPS, made safe.
 
     Parameters
@@ -105,7 +107,7 @@ def solve(solver: Solver, data: Data, local: bool, shrinkage: float | None, fold
             raise ConfigError(f"shrinkage is a number of dates, {shrinkage} is negative")
     theta = _regress(solver, data, strength, False)
     if blocks and solver.location:
-        located = _held_out(solver, data, strength, blocks, theta)
+        located = _leave_date_out(solver, data, strength, blocks, theta)
         seen, rows = _with_truth(located), slice(solver.location, None)
         theta[rows, seen] = _regress(solver, located, strength, True)[rows, seen]
     return theta
@@ -120,7 +122,7 @@ def _blocks(dates: int, folds: int) -> list[slice]:
 
 def _regress(
     solver: Solver,
-    data: Data,
+    data: FitData,
     strength: float | None,
     scale_only: bool,
     near: Tensor | None = None,
@@ -130,7 +132,7 @@ def _regress(
     return theta if strength is None else solver.local(data, theta, strength, scale_only, near)
 
 
-def _with_truth(data: Data) -> Tensor:
+def _with_truth(data: FitData) -> Tensor:
     """Return the points, (S,) bool, whose group has a case that counts."""
     found = torch.zeros_like(data.group, dtype=torch.bool)
     counts = data.weight.sum(0) > 0
@@ -139,9 +141,9 @@ def _with_truth(data: Data) -> Tensor:
     return found
 
 
-def _held_out(
-    solver: Solver, data: Data, strength: float | None, blocks: list[slice], near: Tensor
-) -> Data:
+def _leave_date_out(
+    solver: Solver, data: FitData, strength: float | None, blocks: list[slice], near: Tensor
+) -> FitData:
     """Return data whose mean is a location fitted without the date; `near` is one with all."""
     location, weight = torch.zeros_like(data.mean), torch.zeros_like(data.weight)
     for block in blocks:
@@ -153,7 +155,7 @@ def _held_out(
     return replace(data, weight=weight, mean=location)
 
 
-def _choose_strength(solver: Solver, data: Data, blocks: list[slice]) -> float:
+def _choose_strength(solver: Solver, data: FitData, blocks: list[slice]) -> float:
     """Return the greatest strength that held-out dates cannot tell from the best one.
 
     Within one standard error of the best, the simpler model is taken (Breiman et al. 1984): two
@@ -165,14 +167,14 @@ def _choose_strength(solver: Solver, data: Data, blocks: list[slice]) -> float:
     few = data.at(
         slice(None, None, 1 + max(dates * points // _SAMPLE_CASES, points // _SAMPLE_POINTS))
     )
-    scores = np.array([_held_out_scores(solver, few, block) for block in blocks])
+    scores = np.array([_cross_validate(solver, few, block) for block in blocks])
     # (blocks, strengths)
     worse = scores - scores[:, [scores.mean(0).argmin()]]
     error = worse.std(0, ddof=1) / np.sqrt(len(blocks))
     return max(s for s, near in zip(STRENGTHS, worse.mean(0) <= error, strict=True) if near)
 
 
-def _held_out_scores(solver: Solver, data: Data, block: slice) -> list[float]:
+def _cross_validate(solver: Solver, data: FitData, block: slice) -> list[float]:
     """Return the sum of weight x CRPS over a block of dates, fitted without it, per strength."""
     rest, part = data.without(block), data.dates(block)
     near = target = solver.pooled(rest, False)
@@ -183,22 +185,22 @@ def _held_out_scores(solver: Solver, data: Data, block: slice) -> list[float]:
     return losses[::-1]
 
 
-def _errors(data: Data) -> Data:
+def _errors(data: FitData) -> FitData:
     """Return data with a mean of 0 and, as truth, what the location left."""
     return replace(data, truth=data.truth - data.mean, mean=torch.zeros_like(data.mean))
 
 
-def _normal_pooled(data: Data, scale_only: bool) -> Tensor:
-    return fit_normal.pooled(_errors(data) if scale_only else data, scale_only)
+def _fit_normal_groups(data: FitData, scale_only: bool) -> Tensor:
+    return fit_normal.fit_groups(_errors(data) if scale_only else data, scale_only)
 
 
 def _normal_local(
-    data: Data, target: Tensor, strength: float, scale_only: bool, _: Tensor | None
+    data: FitData, target: Tensor, strength: float, scale_only: bool, _: Tensor | None
 ) -> Tensor:
     part = _errors(data) if scale_only else data
     return fit_normal.local(part, target, strength, scale_only)
 
 
-def _normal_loss(data: Data, theta: Tensor) -> float:
+def _normal_loss(data: FitData, theta: Tensor) -> float:
     cases = Cases(data.mean, data.variance, data.truth, data.weight)
     return float(evaluate(cases, theta).loss.sum())

@@ -6,7 +6,7 @@ import typer
 
 from smoecast import console
 from smoecast.cli import options
-from smoecast.cli.run import needed, read_config, run, say_size
+from smoecast.cli.run import read_config, require_config, run, say_size
 
 
 def download(
@@ -32,7 +32,7 @@ def download(
 
         if list_:
             return tasks_download.list_sources()
-        wanted = read_config(needed(config), set_)
+        wanted = read_config(require_config(config), set_)
         return tasks_download.plan(wanted) if dry_run else tasks_download.download(wanted)
 
     def show(s: dict[str, Any]) -> str:

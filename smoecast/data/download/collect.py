@@ -11,12 +11,12 @@ from typing import Any
 
 from smoecast import console
 from smoecast.data.download.fetch import fetch
-from smoecast.data.download.http import GoneError
+from smoecast.data.download.http import NotOnServerError
 from smoecast.data.download.manifest import Entry, Manifest, entry_of
-from smoecast.data.download.partial_file import Part
+from smoecast.data.download.partial_file import PartialFile
 from smoecast.data.download.ranges import fetch_pieces
-from smoecast.data.download.remote_file import Remote, shown
-from smoecast.data.download.retry import Limits, Patience, SpentError
+from smoecast.data.download.remote_file import RemoteFile, shown
+from smoecast.data.download.retry import Limits, RetryBudget, RetryBudgetError
 from smoecast.disk.confine import confine
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError, NotPublishedError
@@ -25,7 +25,7 @@ from smoecast.fields.read.netcdf.classic import MAGIC
 _HDF5 = b"\x89HDF"
 
 
-def check_netcdf(path: Path, remote: Remote) -> dict[str, Any]:
+def check_netcdf(path: Path, remote: RemoteFile) -> dict[str, Any]:
     """Refuse what is no NetCDF; return no notes. A hook of `data.download.collect`.
 
     Raises
@@ -58,13 +58,13 @@ class Hooks:
         first; may wait until the source has prepared it. Asked for the next one only if the one
         before could not be fetched.
     part : callable
-        Given the path of a part and its `Remote`, returns what takes the bytes as they come; it may
-        keep fewer than come.
+        Given the path of a part and its `RemoteFile`, returns what takes the bytes as they come; it
+        may keep fewer than come.
     unpack : callable
-        Given an archive and its `Remote`, yields the name and a whole temporary file beside it
-        for each of `Remote.gives`.
+        Given an archive and its `RemoteFile`, yields the name and a whole temporary file beside it
+        for each of `RemoteFile.gives`.
     inspect : callable
-        Given a whole fetched file and its `Remote`, returns notes for the manifest; raises
+        Given a whole fetched file and its `RemoteFile`, returns notes for the manifest; raises
         InputError if the file is not what was asked for.
     opened : callable
         Given all files of a run that are there, looks at them together and returns the paths that
@@ -72,10 +72,12 @@ class Hooks:
     """
 
     survey: Callable[[Path, Limits], None] = lambda folder, limits: None
-    locate: Callable[[Remote, Patience], Iterable[Remote]] = lambda remote, patience: [remote]
-    part: Callable[[Path, Remote], Part] = lambda path, remote: Part(path)
-    unpack: Callable[[Path, Remote], Iterable[tuple[str, Path]]] = lambda path, remote: ()
-    inspect: Callable[[Path, Remote], dict[str, Any]] = lambda path, remote: {}
+    locate: Callable[[RemoteFile, RetryBudget], Iterable[RemoteFile]] = lambda remote, patience: [
+        remote
+    ]
+    part: Callable[[Path, RemoteFile], PartialFile] = lambda path, remote: PartialFile(path)
+    unpack: Callable[[Path, RemoteFile], Iterable[tuple[str, Path]]] = lambda path, remote: ()
+    inspect: Callable[[Path, RemoteFile], dict[str, Any]] = lambda path, remote: {}
     opened: Callable[[Sequence[Path]], list[Path]] = list
 
 
@@ -103,7 +105,7 @@ def today() -> date:
 
 
 def collect(
-    remotes: Sequence[Remote], folder: Path, limits: Limits, hooks: Hooks | None = None
+    remotes: Sequence[RemoteFile], folder: Path, limits: Limits, hooks: Hooks | None = None
 ) -> list[Path]:
     """Fetch what is missing or out of date, several files at once.
 
@@ -134,10 +136,10 @@ def collect(
     LockedError
         Another process fetches to the same folder.
     """
-    hooks, patience = hooks or Hooks(), Patience(limits)
+    hooks, patience = hooks or Hooks(), RetryBudget(limits)
     with lock(folder):
         manifest = Manifest(folder)
-        missing = [r for r in remotes if not is_held(manifest, r)]
+        missing = [r for r in remotes if not is_complete(manifest, r)]
         with console.progress("fetching files", max(len(missing), 1)) as step:
             tally = _Tally(step)
             late = _all(
@@ -149,24 +151,24 @@ def collect(
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         there = len(remotes) - len(late)
         raise NotPublishedError(f"{late[0]}{more}; {there} of {len(remotes)} files are there")
-    return [folder / name for remote in remotes for name in remote.kept]
+    return [folder / name for remote in remotes for name in remote.final_names]
 
 
-def is_held(manifest: Manifest, remote: Remote) -> bool:
+def is_complete(manifest: Manifest, remote: RemoteFile) -> bool:
     """Whether nothing has to be asked of the source for this file."""
-    return all(manifest.holds(name) for name in remote.kept) and not _stale(manifest, remote)
+    return all(manifest.holds(name) for name in remote.final_names) and not _stale(manifest, remote)
 
 
-def _stale(manifest: Manifest, remote: Remote) -> bool:
+def _stale(manifest: Manifest, remote: RemoteFile) -> bool:
     """Whether the source may by now have another version than the one that was fetched."""
-    entry = manifest.get(remote.kept[0])
+    entry = manifest.get(remote.final_names[0])
     if entry is None or remote.final is None or entry.notes.get("preliminary") == 0:
         return False
     return entry.day < remote.final and (remote.grows or today() >= remote.final)
 
 
 def _all(
-    work: Callable[[Remote], None], remotes: Sequence[Remote], patience: Patience
+    work: Callable[[RemoteFile], None], remotes: Sequence[RemoteFile], patience: RetryBudget
 ) -> list[NotPublishedError]:
     """Do the work for every file; return what is not published yet, raise what else fails."""
     late = []
@@ -186,11 +188,11 @@ def _all(
 
 
 def _one(
-    remote: Remote,
+    remote: RemoteFile,
     folder: Path,
     manifest: Manifest,
     hooks: Hooks,
-    patience: Patience,
+    patience: RetryBudget,
     tally: _Tally,
 ) -> None:
     """Bring one file, and what it holds, to the folder."""
@@ -204,7 +206,7 @@ def _one(
 
 
 def _unpack(
-    remote: Remote, folder: Path, manifest: Manifest, hooks: Hooks, patience: Patience
+    remote: RemoteFile, folder: Path, manifest: Manifest, hooks: Hooks, patience: RetryBudget
 ) -> None:
     """Put what an archive holds in its place; a damaged archive does not stay either.
 
@@ -225,10 +227,10 @@ def _unpack(
 
 
 def _first_of(
-    remote: Remote,
+    remote: RemoteFile,
     path: Path,
     manifest: Manifest,
-    patience: Patience,
+    patience: RetryBudget,
     tally: _Tally,
     hooks: Hooks,
 ) -> None:
@@ -240,9 +242,9 @@ def _first_of(
         try:
             _from(place, path, manifest, patience, tally, hooks)
             return
-        except SpentError:
+        except RetryBudgetError:
             raise
-        except GoneError as error:
+        except NotOnServerError as error:
             problem = InputError(f"{error}, {place.absent}") if place.absent else error
         except InputError as error:
             problem = error
@@ -250,10 +252,10 @@ def _first_of(
 
 
 def _from(
-    place: Remote,
+    place: RemoteFile,
     path: Path,
     manifest: Manifest,
-    patience: Patience,
+    patience: RetryBudget,
     tally: _Tally,
     hooks: Hooks,
 ) -> None:

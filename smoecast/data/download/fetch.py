@@ -15,37 +15,37 @@ from pathlib import Path
 import requests
 
 from smoecast.data.download.http import (
-    TroubleError,
+    TransientError,
     ask,
-    chunked,
     content_range,
+    is_chunked,
     next_chunk,
     total_of,
 )
 from smoecast.data.download.manifest import Entry
 from smoecast.data.download.partial_file import (
     Marks,
-    Part,
+    PartialFile,
     Progress,
-    begin,
+    append_chunk,
+    finalize,
     if_range,
-    kept_marks,
-    persist,
-    settle,
-    take,
+    read_marks,
+    retry_request,
+    start_partial,
 )
 from smoecast.data.download.remote_file import shown
-from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.disk.atomic import sync
 from smoecast.errors import InputError, SmoecastError
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Target:
     """What is fetched and what is known of it beforehand."""
 
     url: str
-    part: Part
+    part: PartialFile
     size: int | None
     checksum: str | None
     missing: type[SmoecastError]
@@ -56,12 +56,12 @@ def fetch(
     url: str,
     path: Path,
     *,
-    part: Part | None = None,
+    part: PartialFile | None = None,
     size: int | None = None,
     checksum: str | None = None,
     known: Entry | None = None,
     missing: type[SmoecastError] = InputError,
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
     progress: Progress = lambda done, total: None,
     record: Callable[[Entry], None] = lambda entry: None,
 ) -> Entry:
@@ -107,26 +107,28 @@ def fetch(
     OutputError
         The disk is full or refuses the file; the part is kept.
     """
-    part = part or Part(path.with_name(path.name + ".part"))
-    wanted = _Wanted(url, part, size, checksum, missing, progress)
-    patience = patience or Patience(Limits())
-    marks = persist(lambda session: _attempt(session, wanted, known, patience), part, url, patience)
+    part = part or PartialFile(path.with_name(path.name + ".part"))
+    wanted = _Target(url, part, size, checksum, missing, progress)
+    patience = patience or RetryBudget(Limits())
+    marks = retry_request(
+        lambda session: _attempt(session, wanted, known, patience), part, url, patience
+    )
     if marks is None and known is not None:
         return known
-    return settle(part, path, url, marks or {}, record)
+    return finalize(part, path, url, marks or {}, record)
 
 
 def _attempt(
-    session: requests.Session, wanted: _Wanted, known: Entry | None, patience: Patience
+    session: requests.Session, wanted: _Target, known: Entry | None, patience: RetryBudget
 ) -> Marks | None:
     """Ask once for what is missing and verify the whole."""
     part = wanted.part
-    marks = kept_marks(part, trusted=wanted.checksum is not None)
+    marks = read_marks(part, trusted=wanted.checksum is not None)
     there = part.there
     if there and marks.get("size") == str(there):
         _verify(wanted, there, doubtful=True)
         return marks
-    headers = _if_changed(known) if known is not None else {}
+    headers = _condition_of(known) if known is not None else {}
     if there:
         headers = {"Range": f"bytes={there}-", **if_range(marks)}
     seconds = patience.limits.timeout_seconds
@@ -138,32 +140,32 @@ def _attempt(
             return marks
         if response.status_code == 206 and content_range(response)[0] != there:
             wanted.part.forget()
-            raise TroubleError("the server sent another part of the file than was asked for")
+            raise TransientError("the server sent another part of the file than was asked for")
         resumed = there > 0 and response.status_code == 206
         if not resumed:
             there = 0
-            marks = begin(response, part)
+            marks = start_partial(response, part)
         total = _total(response, wanted, there)
         _receive(response, wanted, there, total, patience)
-    _verify(wanted, total, doubtful=resumed or (total is None and not chunked(response)))
+    _verify(wanted, total, doubtful=resumed or (total is None and not is_chunked(response)))
     return marks
 
 
-def _if_changed(known: Entry) -> dict[str, str]:
+def _condition_of(known: Entry) -> dict[str, str]:
     if known.etag:
         return {"If-None-Match": known.etag}
     return {"If-Modified-Since": known.modified} if known.modified else {}
 
 
-def _past_the_end(response: requests.Response, wanted: _Wanted, there: int) -> None:
+def _past_the_end(response: requests.Response, wanted: _Target, there: int) -> None:
     """Deal with the answer that nothing is left to send: the part may be whole."""
     if content_range(response)[1] != there:
         wanted.part.forget()
-        raise TroubleError("the file on the server is another than the one begun")
+        raise TransientError("the file on the server is another than the one begun")
     _verify(wanted, there, doubtful=True)
 
 
-def _total(response: requests.Response, wanted: _Wanted, there: int) -> int | None:
+def _total(response: requests.Response, wanted: _Target, there: int) -> int | None:
     """Return the size of the whole file; None where only its end will tell (chunked).
 
     Raises
@@ -179,7 +181,7 @@ def _total(response: requests.Response, wanted: _Wanted, there: int) -> int | No
             "use another mirror (download.url)"
         )
     known = total if total is not None else wanted.size
-    if known is None and not chunked(response) and wanted.checksum is None:
+    if known is None and not is_chunked(response) and wanted.checksum is None:
         raise InputError(
             f"{where}: the server does not say how long the file is, so a cut would go unseen: "
             "use another mirror (download.url)"
@@ -188,20 +190,24 @@ def _total(response: requests.Response, wanted: _Wanted, there: int) -> int | No
 
 
 def _receive(
-    response: requests.Response, wanted: _Wanted, there: int, total: int | None, patience: Patience
+    response: requests.Response,
+    wanted: _Target,
+    there: int,
+    total: int | None,
+    patience: RetryBudget,
 ) -> None:
     """Append what comes to the part, each chunk as it comes."""
-    take(wanted.part, b"")  # the part of an empty file is there too
+    append_chunk(wanted.part, b"")  # the part of an empty file is there too
     while chunk := next_chunk(response):
-        take(wanted.part, chunk)
+        append_chunk(wanted.part, chunk)
         there += len(chunk)
         wanted.progress(there, total)
         patience.check()
-    if total is not None and there < total and not chunked(response):
-        raise TroubleError(f"the connection ended after {there} of {total} bytes")
+    if total is not None and there < total and not is_chunked(response):
+        raise TransientError(f"the connection ended after {there} of {total} bytes")
 
 
-def _verify(wanted: _Wanted, total: int | None, *, doubtful: bool) -> None:
+def _verify(wanted: _Target, total: int | None, *, doubtful: bool) -> None:
     """Have the disk hold the part and compare size and checksum; a wrong part does not stay.
 
     A wrong part of several answers, or of unknown length, is fetched once more from the start.
@@ -212,7 +218,7 @@ def _verify(wanted: _Wanted, total: int | None, *, doubtful: bool) -> None:
     algorithm, _, digest = (wanted.checksum or "").partition(":")
     right = expected is None or part.there == expected
     what = f"{part.there} bytes came, {expected} were promised"
-    if right and (unfinished := part.unfinished()):
+    if right and (unfinished := part.explain_unfinished()):
         right, what = False, unfinished
     if right and algorithm:
         with part.path.open("rb") as stream:
@@ -222,5 +228,5 @@ def _verify(wanted: _Wanted, total: int | None, *, doubtful: bool) -> None:
         return
     wanted.part.forget()
     if doubtful:
-        raise TroubleError(what)
+        raise TransientError(what)
     raise InputError(f"{shown(wanted.url)}: {what}: run again, or use another mirror")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from smoecast.data.download.partial_file import Part, no_link
+from smoecast.data.download.partial_file import PartialFile, no_link
 from smoecast.errors import InputError
 
 HEAD = 16
@@ -71,7 +71,7 @@ def _large(head: bytes | bytearray, length: int) -> int | None:
     return (length & ~_LARGE) * _UNIT - last + 4
 
 
-class GribSieve(Part):
+class GribSieve(PartialFile):
     """A part that keeps some of the messages of a GRIB file.
 
     Parameters
@@ -177,7 +177,7 @@ class GribSieve(Part):
             file.write(json.dumps(told))
         temporary.replace(self.journal)
 
-    def unfinished(self) -> str:
+    def explain_unfinished(self) -> str:
         """Return in words why the file cannot end here; empty if it can."""
         if self._begun:
             return f"the file ends within message {self._count + 1}"

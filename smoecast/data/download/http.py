@@ -15,7 +15,7 @@ _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _HEADERS = {"User-Agent": f"smoecast/{__version__}", "Accept-Encoding": "identity"}
 
 
-class TroubleError(Exception):
+class TransientError(Exception):
     """An attempt failed in a way that another one may not; never leaves `data.download.fetch`.
 
     Parameters
@@ -31,7 +31,7 @@ class TroubleError(Exception):
         self.wait = wait
 
 
-class GoneError(InputError):
+class NotOnServerError(InputError):
     """The server does not have the file."""
 
 
@@ -75,9 +75,9 @@ def ask(
             "certificates if a proxy stands in between"
         ) from None
     except requests.Timeout:
-        raise TroubleError(f"no answer for {seconds:g} s") from None
+        raise TransientError(f"no answer for {seconds:g} s") from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        raise TroubleError("no connection") from None
+        raise TransientError("no connection") from None
     except (requests.RequestException, ValueError):
         raise InputError(f"{where}: this address leads nowhere: correct download.url") from None
     status = response.status_code
@@ -86,7 +86,7 @@ def ask(
         return response
     response.close()
     if status in _AGAIN:
-        raise TroubleError(f"the server answers {status}", _retry_after(response))
+        raise TransientError(f"the server answers {status}", _retry_after(response))
     raise _refusal(where, status, missing)
 
 
@@ -94,7 +94,7 @@ def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastE
     if status in (404, 410) and missing is NotPublishedError:
         return NotPublishedError(f"{where} is not published yet: try later")
     if status in (404, 410):
-        kind = GoneError if missing is InputError else missing
+        kind = NotOnServerError if missing is InputError else missing
         return kind(f"{where}: the server has no such file ({status})")
     if status in (401, 403, 407):
         return InputError(
@@ -130,7 +130,7 @@ def total_of(response: requests.Response, there: int) -> int | None:
     return there + int(length) if length.isdigit() else content_range(response)[1]
 
 
-def chunked(response: requests.Response) -> bool:
+def is_chunked(response: requests.Response) -> bool:
     """Whether the body says itself where it ends."""
     return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
@@ -146,6 +146,6 @@ def next_chunk(response: requests.Response) -> bytes:
     try:
         return bytes(response.raw.read1(CHUNK, decode_content=False))
     except urllib3.exceptions.ReadTimeoutError:
-        raise TroubleError("the server fell silent") from None
+        raise TransientError("the server fell silent") from None
     except (urllib3.exceptions.HTTPError, OSError):
-        raise TroubleError("the connection was cut") from None
+        raise TransientError("the connection was cut") from None

@@ -12,10 +12,10 @@ from typing import TypeVar
 import requests
 
 from smoecast import console
-from smoecast.data.download.http import TroubleError
+from smoecast.data.download.http import TransientError
 from smoecast.data.download.manifest import Entry, entry_of
 from smoecast.data.download.remote_file import ENSEMBLES, shown
-from smoecast.data.download.retry import Patience
+from smoecast.data.download.retry import RetryBudget
 from smoecast.disk.atomic import sync, write_atomic
 from smoecast.disk.leftovers import remove, sweep
 from smoecast.errors import InputError, OutputError
@@ -30,7 +30,7 @@ _PART = re.compile(r"(.+)\.part(\.json|\.journal(\.new)?)?")
 _OF_VERSION_1 = re.compile(r"\.planet_.+\.part|\.ens10_.+\.(new|grib)")
 
 
-def sweep_fetched(folder: Path, names: Iterable[str] = ()) -> None:
+def sweep_downloads(folder: Path, names: Iterable[str] = ()) -> None:
     """Remove what killed downloads left in a folder; call it while holding its lock.
 
     A part from which a run can go on stays: those of the files of this run, and for `KEPT_DAYS`
@@ -60,7 +60,7 @@ def no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-class Part:
+class PartialFile:
     """A file on disk to which every byte is appended as it comes.
 
     Another class may keep less of what comes: `data.download.fetch` only asks how much of the
@@ -100,7 +100,7 @@ class Part:
             while written < len(chunk):
                 written += file.write(chunk[written:])
 
-    def unfinished(self) -> str:
+    def explain_unfinished(self) -> str:
         """Return in words why the file cannot end here; empty if it can."""
         return ""
 
@@ -121,8 +121,8 @@ Marks = dict[str, str]
 """``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
 
 
-def persist(
-    attempt: Callable[[requests.Session], T], part: Part, url: str, patience: Patience
+def retry_request(
+    attempt: Callable[[requests.Session], T], part: PartialFile, url: str, patience: RetryBudget
 ) -> T:
     """Attempt until nothing is in the way any more; bytes that came in between count as success.
 
@@ -136,7 +136,7 @@ def persist(
         try:
             with requests.Session() as session:
                 return attempt(session)
-        except TroubleError as trouble:
+        except TransientError as trouble:
             if part.there > most:
                 failures, most, since = 0, part.there, time.monotonic()
             failures += 1
@@ -146,7 +146,7 @@ def persist(
             since = time.monotonic()
 
 
-def kept_marks(part: Part, *, trusted: bool = False) -> Marks:
+def read_marks(part: PartialFile, *, trusted: bool = False) -> Marks:
     """Return the marks of the part; one that nothing can be compared with is thrown away.
 
     A part that a checksum will judge is trusted, and stays.
@@ -167,7 +167,7 @@ def if_range(marks: Marks) -> dict[str, str]:
     return {"If-Range": strong} if strong else {}
 
 
-def begin(response: requests.Response, part: Part) -> Marks:
+def start_partial(response: requests.Response, part: PartialFile) -> Marks:
     """Start the part from nothing and note which version it will be.
 
     Raises
@@ -189,7 +189,7 @@ def begin(response: requests.Response, part: Part) -> Marks:
     return marks
 
 
-def take(part: Part, chunk: bytes) -> None:
+def append_chunk(part: PartialFile, chunk: bytes) -> None:
     """Append to a part what has come.
 
     Raises
@@ -203,15 +203,15 @@ def take(part: Part, chunk: bytes) -> None:
         raise _disk(part, problem) from None
 
 
-def _disk(part: Part, problem: OSError) -> OutputError:
+def _disk(part: PartialFile, problem: OSError) -> OutputError:
     return OutputError(
         f"{part.path}: the disk does not take the file ({problem.strerror}): make room "
         "and run again, what has come is kept"
     )
 
 
-def settle(
-    part: Part, path: Path, url: str, marks: Marks, record: Callable[[Entry], None]
+def finalize(
+    part: PartialFile, path: Path, url: str, marks: Marks, record: Callable[[Entry], None]
 ) -> Entry:
     """Record a whole part and put it in its place.
 

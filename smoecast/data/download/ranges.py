@@ -10,35 +10,35 @@ from pathlib import Path
 
 import requests
 
-from smoecast.data.download.http import TroubleError, ask, content_range, next_chunk
+from smoecast.data.download.http import TransientError, ask, content_range, next_chunk
 from smoecast.data.download.manifest import Entry
 from smoecast.data.download.partial_file import (
     Marks,
-    Part,
+    PartialFile,
     Progress,
-    begin,
+    append_chunk,
+    finalize,
     if_range,
-    kept_marks,
-    persist,
-    settle,
-    take,
+    read_marks,
+    retry_request,
+    start_partial,
 )
 from smoecast.data.download.remote_file import shown
-from smoecast.data.download.retry import Patience
+from smoecast.data.download.retry import RetryBudget
 from smoecast.disk.atomic import sync
 from smoecast.errors import InputError, SmoecastError
 
-Piece = tuple[int, int]
+Range = tuple[int, int]
 """First byte and length."""
 
 
 def fetch_pieces(
     url: str,
     path: Path,
-    pieces: Sequence[Piece],
+    pieces: Sequence[Range],
     *,
     missing: type[SmoecastError],
-    patience: Patience,
+    patience: RetryBudget,
     progress: Progress,
     record: Callable[[Entry], None],
 ) -> Entry:
@@ -58,29 +58,29 @@ def fetch_pieces(
     NotPublishedError, OutputError
         As `data.download.fetch.fetch`.
     """
-    part = Part(path.with_name(f"{path.name}.part"))
-    whole = joined(pieces)
+    part = PartialFile(path.with_name(f"{path.name}.part"))
+    whole = join_ranges(pieces)
 
     def attempt(session: requests.Session) -> Marks:
-        marks = kept_marks(part)
+        marks = read_marks(part)
         while (ahead := _rest(whole, part.there)) is not None:
             headers = {"Range": f"bytes={ahead[0]}-{ahead[0] + ahead[1] - 1}", **if_range(marks)}
             with ask(session, url, headers, patience.limits.timeout_seconds, missing) as response:
                 _check(response, ahead[0], part, url)
                 if not part.there:
-                    marks = begin(response, part)
+                    marks = start_partial(response, part)
                 _receive(response, ahead[1], part, patience)
             progress(part.there, sum(length for _, length in whole))
         sync(part.path)
         return marks
 
-    marks = persist(attempt, part, url, patience)
-    return settle(part, path, url, marks, record)
+    marks = retry_request(attempt, part, url, patience)
+    return finalize(part, path, url, marks, record)
 
 
-def joined(pieces: Sequence[Piece]) -> list[Piece]:
+def join_ranges(pieces: Sequence[Range]) -> list[Range]:
     """Return the same bytes in the same order, with pieces that touch made one."""
-    whole: list[Piece] = []
+    whole: list[Range] = []
     for first, length in pieces:
         if whole and sum(whole[-1]) == first:
             whole[-1] = (whole[-1][0], whole[-1][1] + length)
@@ -89,7 +89,7 @@ def joined(pieces: Sequence[Piece]) -> list[Piece]:
     return whole
 
 
-def _rest(pieces: Sequence[Piece], there: int) -> Piece | None:
+def _rest(pieces: Sequence[Range], there: int) -> Range | None:
     """Return what is missing of the piece in which a part of so many bytes ends."""
     for first, length in pieces:
         if there < length:
@@ -98,16 +98,16 @@ def _rest(pieces: Sequence[Piece], there: int) -> Piece | None:
     return None
 
 
-def _check(response: requests.Response, first: int, part: Part, url: str) -> None:
+def _check(response: requests.Response, first: int, part: PartialFile, url: str) -> None:
     """Refuse an answer that is not the piece that was asked for."""
     begun = part.there > 0
     if response.status_code == 206 and content_range(response)[0] == first:
         return
     part.forget()
     if begun:
-        raise TroubleError("the file on the server is another than the one begun")
+        raise TransientError("the file on the server is another than the one begun")
     if response.status_code == 206:
-        raise TroubleError("the server sent another part of the file than was asked for")
+        raise TransientError("the server sent another part of the file than was asked for")
     if response.status_code == 416:
         raise InputError(f"{shown(url)}: the file is shorter than its index says: run again")
     raise InputError(
@@ -115,12 +115,14 @@ def _check(response: requests.Response, first: int, part: Part, url: str) -> Non
     )
 
 
-def _receive(response: requests.Response, expected: int, part: Part, patience: Patience) -> None:
+def _receive(
+    response: requests.Response, expected: int, part: PartialFile, patience: RetryBudget
+) -> None:
     """Append a piece as it comes, no more than was asked for."""
     come = 0
     while come < expected and (chunk := next_chunk(response)):
-        take(part, chunk[: expected - come])
+        append_chunk(part, chunk[: expected - come])
         come += len(chunk)
         patience.check()
     if come < expected:
-        raise TroubleError(f"the connection ended after {come} of {expected} bytes")
+        raise TransientError(f"the connection ended after {come} of {expected} bytes")

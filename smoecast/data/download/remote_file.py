@@ -68,7 +68,7 @@ _SHOWN_QUERIES = ("path", "files")
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteFile:
     """One file of a source.
 
     Attributes
@@ -114,7 +114,7 @@ class Remote:
     series: str = ""
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def final_names(self) -> tuple[str, ...]:
         """Names of the files that stay in the raw folder."""
         return self.gives or (self.name,)
 

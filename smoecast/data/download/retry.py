@@ -36,11 +36,11 @@ class StoppedError(Exception):
     """Another file of the same download has failed, or a person asked for an end."""
 
 
-class SpentError(InputError):
+class RetryBudgetError(InputError):
     """More time was lost to failures than a download may lose."""
 
 
-class Patience:
+class RetryBudget:
     """Waits between attempts, and gives up when too much time has been lost; shared by threads.
 
     Parameters
@@ -88,7 +88,7 @@ class Patience:
             lost = self._lost + max(0.0, end - max(since, self._counted_until))
             if lost > self.limits.retry_seconds:
                 asks = f" and asks for {asked:.0f} s of rest" if asked else ""
-                raise SpentError(
+                raise RetryBudgetError(
                     f"{why}{asks}; given up, for no more than {self.limits.retry_seconds / 60:g} "
                     "minutes may be lost (download.retry_minutes): the same command goes on from "
                     "what has come"

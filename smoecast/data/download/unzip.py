@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from smoecast.disk.atomic import staging
+from smoecast.disk.atomic import stage
 from smoecast.disk.confine import confine
 from smoecast.errors import InputError, OutputError
 
@@ -122,10 +122,10 @@ def _check_room(path: Path, size: int) -> None:
 
 @contextmanager
 def _room(target: Path) -> Iterator[Path]:
-    """Give a file a place to grow in (`disk.atomic.staging`)."""
+    """Give a file a place to grow in (`disk.atomic.stage`)."""
     with ExitStack() as room:
         try:
-            part = room.enter_context(staging(target))
+            part = room.enter_context(stage(target))
         except OSError as problem:
             raise _disk(target, problem) from None
         yield part

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.data.download.manifest import sha256_of
-from smoecast.disk.atomic import named, write_atomic
+from smoecast.disk.atomic import resolve, write_atomic
 from smoecast.errors import InputError
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
@@ -33,7 +33,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in patterns:
-        path = named(pattern)
+        path = resolve(pattern)
         if path.is_dir():
             matches = {p for p in path.iterdir() if p.suffix.lower() in SUFFIXES}
         elif any(sign in pattern for sign in "*?["):
@@ -58,7 +58,7 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         JSON file that remembers the digests: a file that has not changed in size, times and inode
         since is not read again. The caller holds the lock on its folder (`disk.locks.lock`).
     """
-    known = _remembered(memory)
+    known = _recall(memory)
     states = [path.stat() for path in paths]
     marks = [[s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for s in states]
     before = [known.get(str(path.absolute()), [None]) for path in paths]
@@ -77,7 +77,7 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
     return entries
 
 
-def _remembered(memory: Path | None) -> dict[str, Any]:
+def _recall(memory: Path | None) -> dict[str, Any]:
     if memory is None or not memory.is_file():
         return {}
     try:

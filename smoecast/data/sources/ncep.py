@@ -9,7 +9,7 @@ from datetime import date
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, check_netcdf
-from smoecast.data.download.remote_file import About, Remote
+from smoecast.data.download.remote_file import About, RemoteFile
 from smoecast.errors import ConfigError
 from smoecast.names import Channel, parse_channel
 
@@ -51,7 +51,7 @@ _SERIES = {
 }
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the yearly files that hold the channels of a run.
 
     Raises
@@ -93,11 +93,11 @@ def _check_level(channel: Channel, series: _Series) -> None:
         )
 
 
-def _remote(base: str, series: _Series, year: int) -> Remote:
+def _remote(base: str, series: _Series, year: int) -> RemoteFile:
     name = f"{series.name}.{year}.nc"
     whole = date(year + 1, 1, 15)
     times = 366 * 24 // STEP_HOURS
-    return Remote(
+    return RemoteFile(
         name=name,
         url=f"{base}/{series.folder}/{name}",
         about=2 * times * max(1, len(series.levels)) * _POINTS,

@@ -5,10 +5,10 @@ from typing import Any, Literal, Protocol
 
 from smoecast import console
 from smoecast.config.run import Config
-from smoecast.data.download.collect import Hooks, collect, is_held, today
+from smoecast.data.download.collect import Hooks, collect, is_complete, today
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.partial_file import sweep_fetched
-from smoecast.data.download.remote_file import ENSEMBLES, About, Remote, shown
+from smoecast.data.download.partial_file import sweep_downloads
+from smoecast.data.download.remote_file import ENSEMBLES, About, RemoteFile, shown
 from smoecast.data.download.retry import Limits
 from smoecast.data.sources import ncep, weatherbench
 from smoecast.data.sources.ens10 import source as ens10_source
@@ -24,7 +24,7 @@ class Source(Protocol):
 
     ABOUT: About
 
-    def list_files(self, config: Config) -> list[Remote]:
+    def list_files(self, config: Config) -> list[RemoteFile]:
         """Return the files that hold the channels of a run; no network is asked.
 
         A source whose files follow from what `Hooks.survey` has brought gives an estimate before.
@@ -97,19 +97,19 @@ def fetch_all(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     hooks.survey(folder, limits)
     remotes = source.list_files(config)
     with lock(folder):
-        sweep_fetched(folder, (remote.name for remote in remotes))
+        sweep_downloads(folder, (remote.name for remote in remotes))
     paths = collect(remotes, folder, limits, hooks)
     hooks.opened(paths)
     manifest = Manifest(folder)
     return [
         {"file": name, "bytes": entry.bytes, "sha256": entry.sha256}
         for remote in remotes
-        for name in remote.kept
+        for name in remote.final_names
         if (entry := manifest.get(name)) is not None
     ]
 
 
-def fetched(config: Config, kind: Kind = "analyses") -> list[Path]:
+def find_raw_files(config: Config, kind: Kind = "analyses") -> list[Path]:
     """Return what is on disk of a run's raw files, in order, as `fields.read.open` opens it.
 
     A file that is not published yet may be missing.
@@ -120,7 +120,7 @@ def fetched(config: Config, kind: Kind = "analyses") -> list[Path]:
         Another one is missing, or all are.
     """
     source, folder = _source(config, kind), folder_of(config, kind)
-    wanted = [(folder / name, r) for r in source.list_files(config) for name in r.kept]
+    wanted = [(folder / name, r) for r in source.list_files(config) for name in r.final_names]
     for path, remote in wanted:
         if not path.is_file() and not remote.may_come_after(today()):
             raise InputError(f"{path}: the file is not there yet: run `smoecast download`")
@@ -132,15 +132,15 @@ def fetched(config: Config, kind: Kind = "analyses") -> list[Path]:
 
 def plan(config: Config, kind: Kind = "analyses") -> list[dict[str, Any]]:
     """Return what would be fetched: name, address, bytes to expect and whether it is there."""
-    manifest, rows = Manifest(folder_of(config, kind)), dict[str, list[Remote]]()
+    manifest, rows = Manifest(folder_of(config, kind)), dict[str, list[RemoteFile]]()
     for remote in _source(config, kind).list_files(config):
-        rows.setdefault(remote.series or " ".join(remote.kept), []).append(remote)
+        rows.setdefault(remote.series or " ".join(remote.final_names), []).append(remote)
     return [_row(name, like, manifest) for name, like in rows.items()]
 
 
-def _row(name: str, like: list[Remote], manifest: Manifest) -> dict[str, Any]:
+def _row(name: str, like: list[RemoteFile], manifest: Manifest) -> dict[str, Any]:
     """Return one row of a plan; of a series that has come in part, the bytes that are missing."""
-    missing = [remote for remote in like if not is_held(manifest, remote)]
+    missing = [remote for remote in like if not is_complete(manifest, remote)]
     return {
         "file": name,
         "url": shown(like[0].url),

@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, check_netcdf
-from smoecast.data.download.remote_file import About, Offer, Remote
-from smoecast.data.download.retry import Patience
+from smoecast.data.download.remote_file import About, Offer, RemoteFile
+from smoecast.data.download.retry import RetryBudget
 from smoecast.data.download.unzip import extract
 from smoecast.errors import ConfigError
-from smoecast.fields.derived import needed
+from smoecast.fields.derived import sources_of
 from smoecast.names import parse_channel
 
 ABOUT = About(
@@ -42,7 +42,7 @@ _BYTES = 1_600_000_000
 """Of one field over all years: 175 GB shared by 111 fields."""
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the archives that hold the channels of a run.
 
     Raises
@@ -57,7 +57,7 @@ def list_files(config: Config) -> list[Remote]:
             f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
         )
     wanted: dict[str, set[int]] = {}
-    names = needed((*config.data.channels, *config.data.constants), _OFFER.has)
+    names = sources_of((*config.data.channels, *config.data.constants), _OFFER.has)
     for name in names:
         channel = _OFFER.channel(name)
         if channel.variable.vertical != "constant":
@@ -66,11 +66,11 @@ def list_files(config: Config) -> list[Remote]:
     files = [_archive(base, name, levels, years) for name, levels in wanted.items()]
     if any(name in _CONSTANTS for name in names):
         name = f"constants_{_RESOLUTION}.nc"
-        files.append(Remote(name=name, url=_address(base, "constants", name), about=100_000))
+        files.append(RemoteFile(name=name, url=_address(base, "constants", name), about=100_000))
     return files
 
 
-def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> Remote:
+def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> RemoteFile:
     """Return the archive of a variable, or of the only level of it that is wanted."""
     channel = parse_channel(short if levels == {0} else f"{short}{max(levels)}")
     assert channel is not None  # `_OFFER` has parsed it
@@ -79,7 +79,7 @@ def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> R
     if len(levels) == 1 and (short, max(levels)) in _ALONE:
         folder, prefix, count = f"{folder}_{max(levels)}", f"{prefix}_{max(levels)}hPa", 1
     name = f"{folder}_{_RESOLUTION}.zip"
-    return Remote(
+    return RemoteFile(
         name=name,
         url=_address(base, folder, name),
         about=_BYTES * count,
@@ -91,20 +91,20 @@ def _address(base: str, folder: str, name: str) -> str:
     return f"{base.rstrip('/')}/{_RESOLUTION}/{folder}/{name}"
 
 
-def _places(remote: Remote, patience: Patience) -> list[Remote]:
+def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
     """Return the file at its newer and at its older address; a mirror has no other one."""
     if not remote.url.startswith(WEBDAV):
         return [remote]
     path, name = remote.url.removeprefix(WEBDAV).rsplit("/", 1)
     older = f"{OLD}?path={quote(path, safe='')}&files={name}"
-    return [remote, Remote(remote.name, older, about=remote.about, gives=remote.gives)]
+    return [remote, RemoteFile(remote.name, older, about=remote.about, gives=remote.gives)]
 
 
-def _unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
+def _unpack(path: Path, remote: RemoteFile) -> Iterable[tuple[str, Path]]:
     return extract(path, remote.gives)
 
 
-def _inspect(path: Path, remote: Remote) -> dict[str, Any]:
+def _inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
     return {} if remote.gives else check_netcdf(path, remote)
 
 

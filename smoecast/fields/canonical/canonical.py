@@ -13,11 +13,16 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.dimensions import levelled, membered, named, without_expver
-from smoecast.fields.canonical.orientation import check_regular, placed
-from smoecast.fields.canonical.time_axes import clocked
+from smoecast.fields.canonical.dimensions import (
+    normalize_levels,
+    normalize_members,
+    rename_dimensions,
+    without_expver,
+)
+from smoecast.fields.canonical.orientation import check_regular, orient
+from smoecast.fields.canonical.time_axes import decode_time
 from smoecast.fields.canonical.units import conversion
-from smoecast.fields.canonical.variables import Found, identify
+from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
 from smoecast.fields.times import iso
 from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION
@@ -62,21 +67,21 @@ def canonical(dataset: xr.Dataset, source: str, any_grid: bool = False) -> xr.Da
         In one sentence, if the file has no variable that smoecast knows, or something in it is
         missing, ambiguous or damaged.
     """
-    dataset = without_expver(named(dataset, source), source)
-    dataset = membered(levelled(_squeezed(dataset), source), source)
+    dataset = without_expver(rename_dimensions(dataset, source), source)
+    dataset = normalize_members(normalize_levels(_squeeze(dataset), source), source)
     check_regular(dataset, source, any_grid)
-    chosen, attributes = _chosen(dataset, source)
-    return _dressed(placed(clocked(chosen, source), source), attributes)
+    chosen, attributes = _choose_variables(dataset, source)
+    return _finalize(orient(decode_time(chosen, source), source), attributes)
 
 
-def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
+def _squeeze(dataset: xr.Dataset) -> xr.Dataset:
     """Turn foreign dimensions of one point, such as a height, into scalars."""
     ours = (*DIMENSIONS, *PROJECTION, "expver")
     foreign = [name for name in dataset.sizes if name not in ours]
     return dataset.squeeze([name for name in foreign if dataset.sizes[name] == 1])
 
 
-def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str]]:
+def _choose_variables(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str]]:
     """Return the known variables in SI units under our names, and the global attributes."""
     taken: dict[str, str] = {}
     fields: dict[str, xr.DataArray] = {}
@@ -103,7 +108,7 @@ def _chosen(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str
     return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
 
 
-def _field(array: xr.DataArray, found: Found, source: str) -> xr.DataArray:
+def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:
     """Return one variable in SI units with its own dimensions only."""
     strange = [str(name) for name in array.dims if name not in (*DIMENSIONS, *PROJECTION)]
     if strange:
@@ -150,7 +155,7 @@ def _si(values: np.ndarray, factor: float, offset: float) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _dressed(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
+def _finalize(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
     """Put dimensions into order, give attributes, forget foreign coordinates and encodings."""
     order = (*DIMENSIONS, *PROJECTION)
     fields: dict[str, xr.DataArray] = {}

@@ -62,7 +62,7 @@ def _candidates(dataset: xr.Dataset) -> dict[str, list[str]]:
     return roles
 
 
-def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def rename_dimensions(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with its dimensions and coordinates under our names.
 
     Raises
@@ -93,7 +93,7 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
         if role in dataset.data_vars:
             dropped.append(role)
     changed = {old: new for old, new in renames.items() if old != new}
-    found = _swapped(dataset.drop_vars(dropped, errors="ignore").rename(changed))
+    found = _swap_dimensions(dataset.drop_vars(dropped, errors="ignore").rename(changed))
     for name in found.sizes:
         if name in found.coords and found[name].dims != (name,):
             along = " and ".join(map(str, found[name].dims)) or "nothing"
@@ -101,7 +101,7 @@ def named(dataset: xr.Dataset, source: str) -> xr.Dataset:
     return found
 
 
-def _swapped(dataset: xr.Dataset) -> xr.Dataset:
+def _swap_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Make latitude(y) and longitude(x) dimensions of their own where y and x mean nothing."""
     for role in ("latitude", "longitude", "level", "number"):
         if role in dataset.coords and role not in dataset.sizes and dataset[role].ndim == 1:
@@ -113,7 +113,7 @@ def _swapped(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def levelled(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def normalize_levels(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with `level` in whole hPa, ascending where it is a dimension.
 
     Raises
@@ -155,7 +155,7 @@ def _level_factor(values: np.ndarray, unit: object, source: str) -> float:
     raise InputError(f"{source}: level {stated}, which is no pressure: give pressure levels in hPa")
 
 
-def membered(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def normalize_members(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with whole numbers, ascending, for its ensemble members.
 
     Raises

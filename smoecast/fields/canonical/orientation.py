@@ -39,7 +39,7 @@ def _regular(dataset: xr.Dataset) -> bool:
     return all(name in dataset.indexes for name in ("latitude", "longitude"))
 
 
-def placed(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def orient(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with latitude descending and longitude ascending; projections as they are.
 
     Raises
@@ -89,13 +89,13 @@ def _west_to_east(dataset: xr.Dataset, source: str) -> xr.Dataset:
         order = np.roll(order, -(widest + 1))
         longitude = np.roll(longitude, -(widest + 1))
         longitude = np.where(longitude >= longitude[0], longitude - 360.0, longitude)
-    dataset = dataset.assign_coords(longitude=("longitude", _unrolled(longitude, order)))
+    dataset = dataset.assign_coords(longitude=("longitude", _unroll(longitude, order)))
     if not np.array_equal(order, np.arange(len(order))):
         dataset = dataset.isel(longitude=order)
     return dataset
 
 
-def _unrolled(longitude: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _unroll(longitude: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return the ordered longitudes in the places from which `order` takes them."""
     placed_back = np.empty_like(longitude)
     placed_back[order] = longitude

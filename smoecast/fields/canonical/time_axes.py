@@ -15,7 +15,7 @@ _CLOCKS = ("time", "init_time", "lead_time")
 _HOURS = ("h", "hr", "hrs", "hour", "hours")
 
 
-def clocked(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def decode_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with `time`, or with `init_time` and `lead_time`, as dimensions.
 
     Fields that are constant by nature have neither.
@@ -25,7 +25,7 @@ def clocked(dataset: xr.Dataset, source: str) -> xr.Dataset:
     InputError
         If the times cannot be read as one of the two, are in another calendar, or do not ascend.
     """
-    dataset = _decoded(dataset, source)
+    dataset = _to_nanoseconds(dataset, source)
     moving = [name for name in dataset.data_vars if not _constant(str(name))]
     if not moving:
         return _still(dataset, source)
@@ -47,7 +47,7 @@ def _constant(name: str) -> bool:
     return name in VARIABLES and VARIABLES[name].vertical == "constant"
 
 
-def _decoded(dataset: xr.Dataset, source: str) -> xr.Dataset:
+def _to_nanoseconds(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with its times in nanoseconds."""
     for name in ("time", "init_time"):
         if name not in dataset.coords:
@@ -115,7 +115,7 @@ def _by_start(dataset: xr.Dataset, source: str) -> xr.Dataset:
     lead = dataset["lead_time"]
     if lead.ndim == 0 and not as_hours(lead.values) and "number" not in dataset.sizes:
         return dataset.drop_vars("lead_time").rename(init_time="time")  # analyses, as cfgrib says
-    return _expanded(dataset, ("init_time", "lead_time"))
+    return _expand(dataset, ("init_time", "lead_time"))
 
 
 def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
@@ -127,7 +127,7 @@ def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
         ends = later(dataset["init_time"].values, lead, f"{source}: the end of a forecast")
         dataset = dataset.assign_coords(time=ends)
     if dataset["time"].ndim == 0:
-        dataset = _expanded(dataset, ("time",))
+        dataset = _expand(dataset, ("time",))
     times = dataset["time"].values
     if "init_time" in dataset.coords:
         leads = np.broadcast_to(_leads(dataset, source), times.shape)
@@ -149,7 +149,7 @@ def _by_valid_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
         )
     else:
         raise InputError(f"{source}: times of several starts and lead times along one dimension")
-    return _expanded(dataset, ("init_time", "lead_time"))
+    return _expand(dataset, ("init_time", "lead_time"))
 
 
 def _starts(dataset: xr.Dataset, source: str) -> np.ndarray:
@@ -162,7 +162,7 @@ def _leads(dataset: xr.Dataset, source: str) -> np.ndarray:
     return leads_between(starts, times, f"{source}: a lead time")
 
 
-def _expanded(dataset: xr.Dataset, dimensions: tuple[str, ...]) -> xr.Dataset:
+def _expand(dataset: xr.Dataset, dimensions: tuple[str, ...]) -> xr.Dataset:
     """Give every field that changes with time the `dimensions` that are scalars so far."""
     scalars = [name for name in dimensions if dataset[name].ndim == 0]
     values = {name: dataset[name].values[np.newaxis] for name in scalars}

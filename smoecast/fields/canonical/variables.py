@@ -23,7 +23,7 @@ _STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """What a variable of a file turned out to be.
 
     Attributes
@@ -38,7 +38,7 @@ class Found:
     variable: Variable
 
 
-def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Found | None:
+def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Match | None:
     """Return what `array` is, or None when smoecast has no use for it.
 
     Parameters
@@ -66,48 +66,48 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
         # ERA5's u100 is the wind at 100 metres: only a stated pressure makes it a channel.
         stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()
         plain = name not in _WINDS_ALOFT and "level" not in array.coords
-        return Found(name, channel.variable) if stated or plain else None
+        return Match(name, channel.variable) if stated or plain else None
     variable = _variable(name, array)
     if variable is None or variable.name in _COMPUTED:
         return None
-    return _placed(variable, array, dataset, f"{source}: {name}")
+    return _at_level(variable, array, dataset, f"{source}: {name}")
 
 
-def _placed(
+def _at_level(
     variable: Variable, array: xr.DataArray, dataset: xr.Dataset, what: str
-) -> Found | None:
+) -> Match | None:
     """Return what a quantity is once its height or level is known, or None where it has no use."""
     if variable.name == "t" and _mentions(_SIGMA, array, dataset):
-        return _found("tsig995")
+        return _variable_of("tsig995")
     height = _height(array)
     if variable.vertical != "pressure":
         fits = "level" not in array.dims and _fits(variable.name, height)
-        return _found(variable.name) if fits else None
+        return _variable_of(variable.name) if fits else None
     if "level" in array.dims or "level" in array.coords:
-        return _found(variable.name)
+        return _variable_of(variable.name)
     return _near_ground(variable, array, height, what)
 
 
-def _found(name: str) -> Found:
-    return Found(name, VARIABLES[name])
+def _variable_of(name: str) -> Match:
+    return Match(name, VARIABLES[name])
 
 
 def _near_ground(
     variable: Variable, array: xr.DataArray, height: float | None, what: str
-) -> Found | None:
+) -> Match | None:
     """Return what a quantity of the pressure levels is where there is no pressure."""
     if variable.name == "z":
         # ERA5 single levels: without a level the geopotential is that of the ground.
-        return _found("orography")
+        return _variable_of("orography")
     if height is None and variable.name == "t" and _mentions(_TWO_METRES, array, None):
-        return _found("t2m")
+        return _variable_of("t2m")
     if height is None:
         raise InputError(
             f"{what} is {variable.long_name} without a level: "
             "the file must say its pressure in a coordinate named level"
         )
     name = _NEAR_GROUND.get(variable.name)
-    return _found(name) if name and _fits(name, height) else None
+    return _variable_of(name) if name and _fits(name, height) else None
 
 
 def _variable(name: str, array: xr.DataArray) -> Variable | None:

@@ -14,8 +14,8 @@ from smoecast.events import Event
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.netcdf.headers import check_file
-from smoecast.fields.read.netcdf.open import decoded
-from smoecast.fields.read.netcdf.watchdog import watched
+from smoecast.fields.read.netcdf.open import open_raw
+from smoecast.fields.read.netcdf.watchdog import watch
 from smoecast.fields.read.open import open_file
 from smoecast.names import PROJECTION, parse_channel
 
@@ -36,7 +36,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
             found = json.loads(described.read_bytes())
             return found if isinstance(found, dict) else {}
         check_file(path)
-        with watched(path), netCDF4.Dataset(path) as file:
+        with watch(path), netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}
     except (OSError, RuntimeError, AttributeError, ValueError, RecursionError, InputError):
         return {}
@@ -115,7 +115,7 @@ def _products(path: Path) -> xr.Dataset:
         if file.read(4) != hdf5.MAGIC:
             return xr.Dataset()
     try:
-        dataset = decoded(path)
+        dataset = open_raw(path)
     except InputError:
         return xr.Dataset()  # the reader says what is wrong with it
     named = {str(name): _PRODUCT.fullmatch(str(name)) for name in dataset.data_vars}

@@ -131,13 +131,13 @@ def verify(store: Path, sums: Mapping[str, Sum], chunks: Sequence[str], *, whole
             raise InputError(f"{path}: a file of the store is missing; {_MEND}")
         if path.stat().st_size != wanted.size:
             raise InputError(f"{path}: a file of the store has another size than once; {_MEND}")
-    spared = set() if whole else _spared(chunks, sums)
+    spared = set() if whole else _choose_spared(chunks, sums)
     for name, wanted in sums.items():
         if name not in spared and not wanted.fits(store / name):
             raise InputError(f"{store / name}: a file of the store is damaged; {_MEND}")
 
 
-def _spared(chunks: Sequence[str], sums: Mapping[str, Sum]) -> set[str]:
+def _choose_spared(chunks: Sequence[str], sums: Mapping[str, Sum]) -> set[str]:
     """Return the chunks that a cheap check does not read: others each time."""
     order, left = random.Random().sample(chunks, len(chunks)), SAMPLE_BYTES
     spared = set()

@@ -39,7 +39,7 @@ class _Chunk:
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as problem:
-            raise _damaged(path, f"cannot be read ({problem.strerror})") from None
+            raise _damage(path, f"cannot be read ({problem.strerror})") from None
 
     def read(self, into: memoryview, begin: int) -> None:
         """Fill bytes in memory with what the file has from a byte on."""
@@ -47,9 +47,9 @@ class _Chunk:
             try:
                 come = os.preadv(self._descriptor, [into], begin)
             except OSError as problem:
-                raise _damaged(self._path, f"cannot be read ({problem.strerror})") from None
+                raise _damage(self._path, f"cannot be read ({problem.strerror})") from None
             if not come:
-                raise _damaged(self._path, "is cut")
+                raise _damage(self._path, "is cut")
             into, begin = into[come:], begin + come
 
     def __del__(self) -> None:
@@ -57,7 +57,7 @@ class _Chunk:
             os.close(self._descriptor)
 
 
-def _damaged(path: str, problem: str) -> InputError:
+def _damage(path: str, problem: str) -> InputError:
     return InputError(
         f"{path}: a part of the store {problem}; delete the store and run "
         "`smoecast preprocess` again"

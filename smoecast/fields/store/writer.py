@@ -88,7 +88,7 @@ class Draft:
         begin = chunk * self.chunk_rows
         return slice(begin, min(begin + self.chunk_rows, self.rows))
 
-    def missing(self) -> list[int]:
+    def missing_chunks(self) -> list[int]:
         """Return the chunks that are still to be made."""
         return [chunk for chunk in self.chunks if not self._note(chunk).is_file()]
 
@@ -109,7 +109,7 @@ class Draft:
         OutputError
             The disk is full or refuses.
         """
-        with storing(self.path):
+        with explain_errors(self.path):
             rows = self.fields
             padded = np.zeros((self.chunk_rows, *rows.shape[1:]), rows.stored)
             padded[: len(values)] = rows.pack(values)
@@ -131,10 +131,10 @@ class Draft:
         LockedError
             Another run is reading the older store; the same command goes on here later.
         """
-        with storing(self.path):
-            known = self._checked()
+        with explain_errors(self.path):
+            known = self._checksums()
             remove(self.group / FIELDS / checksums.NAME)
-            for name in self._described(summary):
+            for name in self._lay_out(summary):
                 (self.group / name).parent.mkdir(exist_ok=True)
                 (self.part / _SUMMED / name).replace(self.group / name)
                 known[name] = crc32_of(self.group / name)
@@ -145,7 +145,7 @@ class Draft:
             put(self.group, self.path)
             discard(self.path)
 
-    def _checked(self) -> dict[str, int]:
+    def _checksums(self) -> dict[str, int]:
         """Return the CRC-32 of every chunk by its name in the store, each read once more."""
         known, wrong, rows = {}, [], self.fields
         for chunk, note in zip(self.chunks, self.notes(), strict=True):
@@ -162,7 +162,7 @@ class Draft:
             )
         return known
 
-    def _described(self, summary: xr.Dataset) -> list[str]:
+    def _lay_out(self, summary: xr.Dataset) -> list[str]:
         """Lay out all but the chunks, with the small variables; return the names of its files."""
         place = self.part / _SUMMED
         remove(place)
@@ -193,7 +193,7 @@ def rows_per_chunk(rows: int, row_bytes: int) -> int:
     return min(max(1, CHUNK_BYTES // row_bytes), rows)
 
 
-def begin(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
+def start_draft(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
     """Begin a store, or take up the draft of the same identity.
 
     Parameters
@@ -217,7 +217,7 @@ def begin(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Draft:
     rows = fields.shape[0]
     draft = Draft(path, rows, rows_per_chunk(rows, row_bytes), details["identity"])
     ready = draft.part / _READY
-    with storing(path):
+    with explain_errors(path):
         if not (ready.is_file() and ready.read_text() == draft.identity):
             discard(path)
             (draft.part / "notes").mkdir(parents=True)
@@ -246,7 +246,7 @@ def _lay_out(template: xr.Dataset, draft: Draft, details: dict[str, Any]) -> Non
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[None]:
+def explain_errors(path: Path) -> Iterator[None]:
     """Turn what the file system complains of into an OutputError for `path`."""
     try:
         yield

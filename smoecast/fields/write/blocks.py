@@ -10,7 +10,7 @@ from pathlib import Path
 import dask
 import xarray as xr
 
-from smoecast.disk.atomic import refuse_special, staging
+from smoecast.disk.atomic import refuse_special, stage
 from smoecast.errors import OutputError
 from smoecast.fields.write.cf import PLACE
 
@@ -32,7 +32,7 @@ def blocks(dataset: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
     return (dict(place) for place in itertools.product(*sides))
 
 
-def computed(dataset: xr.Dataset, place: Mapping[Hashable, slice]) -> xr.Dataset:
+def compute(dataset: xr.Dataset, place: Mapping[Hashable, slice]) -> xr.Dataset:
     """Return one block in memory, with those variables that have not been written before.
 
     It is computed in this thread: netCDF-C is not asked from several.
@@ -47,7 +47,7 @@ def computed(dataset: xr.Dataset, place: Mapping[Hashable, slice]) -> xr.Dataset
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[None]:
+def explain_errors(path: Path) -> Iterator[None]:
     """Turn what the file system and netCDF-C complain of into an OutputError for `path`.
 
     Raises
@@ -101,8 +101,8 @@ def _of_store(path: Path) -> bool:
 
 
 @contextmanager
-def growing(path: Path, *, folder: bool = False) -> Iterator[Path]:
-    """Give a result a place to grow in (`disk.atomic.staging`); its folder is made if missing.
+def stage_result(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Give a result a place to grow in (`disk.atomic.stage`); its folder is made if missing.
 
     Raises
     ------
@@ -110,12 +110,12 @@ def growing(path: Path, *, folder: bool = False) -> Iterator[Path]:
         See `check_place`; or the disk refuses.
     """
     with ExitStack() as held:
-        with storing(path):
+        with explain_errors(path):
             check_place(path, folder=folder)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = held.enter_context(staging(path))
+            part = held.enter_context(stage(path))
         yield part
 
 
-def nothing() -> None:
+def confirm_blindly() -> None:
     """Confirm without looking, see `write_netcdf`."""

@@ -31,7 +31,7 @@ def channel_name(name: str) -> str:
     return name
 
 
-def prepared(dataset: xr.Dataset) -> xr.Dataset:
+def prepare(dataset: xr.Dataset) -> xr.Dataset:
     """Return `dataset` with all coordinates that the file will have, `valid_time` among them."""
     if "init_time" in dataset.sizes and "lead_time" in dataset.sizes:
         valid = valid_times(dataset["init_time"].values, dataset["lead_time"].values)
@@ -39,7 +39,7 @@ def prepared(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.drop_encoding()
 
 
-def stored_coordinate(name: str, coordinate: xr.DataArray) -> tuple[np.ndarray, dict[str, Any]]:
+def encode_coordinate(name: str, coordinate: xr.DataArray) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the values and attributes with which a coordinate is stored.
 
     Times become whole hours since 1970 and lead times whole hours; minutes where hours do not do.
@@ -69,7 +69,7 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
     file : netCDF4.Dataset
         Open for writing, empty.
     dataset : xarray.Dataset
-        From `prepared`.
+        From `prepare`.
     gaps : bool
         Whether members may be missing, so that variables with members declare a fill value.
     """
@@ -77,7 +77,7 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
     for dimension in dict.fromkeys((*known, *map(str, dataset.sizes))):
         file.createDimension(dimension, dataset.sizes[dimension])
     for name, coordinate in dataset.coords.items():
-        values, attributes = stored_coordinate(str(name), coordinate)
+        values, attributes = encode_coordinate(str(name), coordinate)
         dimensions = [str(dimension) for dimension in coordinate.dims]
         variable = file.createVariable(
             str(name), values.dtype.str[1:], dimensions, fill_value=False

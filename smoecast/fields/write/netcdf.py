@@ -19,12 +19,22 @@ from smoecast.errors import OutputError
 from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import HUGE
 from smoecast.fields.read.netcdf.open import CACHE_BYTES
-from smoecast.fields.write.blocks import blocks, computed, growing, nothing, storing
-from smoecast.fields.write.cf import PLACE, define, prepared, stored_coordinate
+from smoecast.fields.write.blocks import (
+    blocks,
+    compute,
+    confirm_blindly,
+    explain_errors,
+    stage_result,
+)
+from smoecast.fields.write.cf import PLACE, define, encode_coordinate, prepare
 
 
 def write_netcdf(
-    dataset: xr.Dataset, path: Path, gaps: bool = False, *, confirm: Callable[[], None] = nothing
+    dataset: xr.Dataset,
+    path: Path,
+    gaps: bool = False,
+    *,
+    confirm: Callable[[], None] = confirm_blindly,
 ) -> None:
     """Write a canonical dataset to `path`: whole and verified, or not at all.
 
@@ -51,32 +61,32 @@ def write_netcdf(
         If the file cannot be written (a full disk, say) or fails its verification, or what has its
         name is no regular file.
     """
-    dataset = prepared(dataset.assign_attrs({checksums.MARK: checksums.IN_FILE}))
-    with growing(path) as part:
+    dataset = prepare(dataset.assign_attrs({checksums.MARK: checksums.IN_FILE}))
+    with stage_result(path) as part:
         _fill(dataset, part, path, gaps)
-        with storing(path):
+        with explain_errors(path):
             checksums.seal_file(part)
             _verify(dataset, part, path, gaps)
         confirm()
-        with storing(path):
+        with explain_errors(path):
             put(part, path)
 
 
 def _fill(dataset: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
     """Write all of `dataset` to `part`, block by block."""
     netCDF4.set_chunk_cache(CACHE_BYTES)
-    with storing(path):
+    with explain_errors(path):
         file = netCDF4.Dataset(part, "w", format="NETCDF4")
     try:
-        with storing(path):
+        with explain_errors(path):
             define(file, dataset, gaps)
         for place in blocks(dataset):
-            block = computed(dataset, place)  # what goes wrong in here is not the disk's fault
-            with storing(path):
+            block = compute(dataset, place)  # what goes wrong in here is not the disk's fault
+            with explain_errors(path):
                 for name, array in block.data_vars.items():
                     where = tuple(place.get(d, slice(None)) for d in array.dims)
                     file[str(name)][where] = array.values
-        with storing(path):
+        with explain_errors(path):
             file.close()
     finally:
         with suppress(RuntimeError):
@@ -88,7 +98,7 @@ def _verify(dataset: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
     with netCDF4.Dataset(part) as file:
         file.set_auto_maskandscale(False)
         for name, coordinate in dataset.coords.items():
-            stored, attributes = stored_coordinate(str(name), coordinate)
+            stored, attributes = encode_coordinate(str(name), coordinate)
             found = file[str(name)]
             same_unit = getattr(found, "units", None) == attributes.get("units")
             if not np.array_equal(found[...], stored) or not same_unit:

@@ -26,8 +26,14 @@ from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import HUGE
 from smoecast.fields.channels import attributes_of, channels_of, field_of
 from smoecast.fields.read.zarr.metadata import check_files
-from smoecast.fields.write.blocks import blocks, computed, growing, nothing, storing
-from smoecast.fields.write.cf import stored_coordinate
+from smoecast.fields.write.blocks import (
+    blocks,
+    compute,
+    confirm_blindly,
+    explain_errors,
+    stage_result,
+)
+from smoecast.fields.write.cf import encode_coordinate
 from smoecast.names import COORDINATE_ATTRIBUTES, Channel, parse_channel
 
 DIMENSIONS = {
@@ -82,7 +88,9 @@ class _Plan:
         return tuple(here.get(d, slice(None)) for d in self.dims(channel))
 
 
-def write_wb2(dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = nothing) -> None:
+def write_wb2(
+    dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = confirm_blindly
+) -> None:
     """Write forecasts as a WeatherBench 2 store: whole and verified, or not at all.
 
     Fields may be lazy: they are computed and written one block of dask chunks after the other, so
@@ -115,15 +123,15 @@ def write_wb2(dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = 
             )
     dataset = dataset.assign_attrs({checksums.MARK: checksums.IN_STORE})
     plan = _plan(dataset)
-    with growing(path, folder=True) as part:
-        with storing(path):
+    with stage_result(path, folder=True) as part:
+        with explain_errors(path):
             _lay_out(dataset, plan, part)
         _fill(dataset, plan, part, path)
-        with storing(path):
+        with explain_errors(path):
             checksums.seal_store(part)
             _verify(dataset, plan, part, path)
         confirm()
-        with storing(path):
+        with explain_errors(path):
             put(part, path)
 
 
@@ -149,7 +157,7 @@ def _coordinates(dataset: xr.Dataset, plan: _Plan) -> dict[str, xr.Variable]:
             described = dict(COORDINATE_ATTRIBUTES["level"])
             coordinates[theirs] = xr.Variable(theirs, np.array(plan.levels, np.int64), described)
             continue
-        values, attributes = stored_coordinate(ours, dataset[ours])
+        values, attributes = encode_coordinate(ours, dataset[ours])
         if ours == "lead_time":
             values, attributes = values.astype(np.int64), attributes | {"dtype": "timedelta64[ns]"}
         if ours == "latitude" and _from_north(dataset):
@@ -186,8 +194,8 @@ def _fill(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
     """Write every field, block by block."""
     arrays = _arrays(plan, part)
     for block in blocks(dataset):
-        fields = computed(dataset, block)  # what goes wrong in here is not the disk's fault
-        with storing(path):
+        fields = compute(dataset, block)  # what goes wrong in here is not the disk's fault
+        with explain_errors(path):
             for name, channel in plan.channels.items():
                 values = field_of(fields, name).values
                 if _from_north(dataset):
@@ -217,7 +225,7 @@ def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
     arrays = _arrays(plan, part)
     for name, channel in plan.channels.items():
         missing = sum(
-            _missing(arrays[channel.variable.cds_name], plan.place(channel, block))
+            _count_missing(arrays[channel.variable.cds_name], plan.place(channel, block))
             for block in blocks(dataset)
         )
         if missing:
@@ -227,6 +235,6 @@ def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
             )
 
 
-def _missing(array: Any, place: tuple[Any, ...]) -> int:
+def _count_missing(array: Any, place: tuple[Any, ...]) -> int:
     values: NDArray[np.float32] = array[place]
     return int((~(np.abs(values) < HUGE)).sum())

@@ -45,7 +45,7 @@ def stage(
     return convolution, activation, normalization_of(normalization, channels), nn.Dropout(dropout)
 
 
-class Offset(nn.Module):
+class LocalBias(nn.Module):
     """Adds a learned number to each channel at each point, nothing before training.
 
     Parameters

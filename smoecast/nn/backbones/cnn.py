@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
-from smoecast.nn.backbones.conv_slots import Convolution, Site
+from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
 
 
 class CNN(nn.Module):
@@ -55,15 +55,17 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
-        sites = [Site("first", in_channels + position_channels, width, grid)]
-        sites += [Site("hidden", width, width, grid, number, number) for number in range(blocks)]
+        sites = [ConvSlot("first", in_channels + position_channels, width, grid)]
+        sites += [
+            ConvSlot("hidden", width, width, grid, number, number) for number in range(blocks)
+        ]
         layers: list[nn.Module] = []
         for site in sites:
             layers += stage(convolution(site), width, nn.ELU(), normalization, dropout)
         self.layers = nn.Sequential(*layers)
         self.shortcut = shortcut
         seen = width + in_channels if shortcut else width
-        self.last = convolution(Site("last", seen, out_channels, grid))
+        self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""

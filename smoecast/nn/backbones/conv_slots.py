@@ -15,7 +15,7 @@ MOST_PARAMETERS = 10_000_000_000
 
 
 @dataclass(frozen=True)
-class Site:
+class ConvSlot:
     """A place for one convolution.
 
     Attributes
@@ -54,10 +54,10 @@ class Site:
         return frozenset({self.name, f"block.{self.block}", "hidden", "all"} | group)
 
 
-Convolution = Callable[[Site], nn.Module]
+Convolution = Callable[[ConvSlot], nn.Module]
 """site -> layer (B, C, H, W) -> (B, D, H, W)."""
 
-Special = Callable[[Site, int], nn.Module]
+Special = Callable[[ConvSlot, int], nn.Module]
 """(site, kernel size) -> layer."""
 
 
@@ -67,7 +67,7 @@ class Convolutions:
     Parameters
     ----------
     layers : tuple of str
-        Names of the places of special layers, as in `Site.names`.
+        Names of the places of special layers, as in `ConvSlot.names`.
     special : Special
         Makes them.
     kernel_size, first_kernel_size : int
@@ -94,10 +94,10 @@ class Convolutions:
     ) -> None:
         self.layers, self.special, self.padding = layers, special, padding
         self.kernel_size, self.first_kernel_size = kernel_size, first_kernel_size
-        self.sites: list[Site] = []
+        self.sites: list[ConvSlot] = []
         self.parameters = 0
 
-    def __call__(self, site: Site) -> nn.Module:
+    def __call__(self, site: ConvSlot) -> nn.Module:
         """Make the layer of one place.
 
         Raises
@@ -113,7 +113,7 @@ class Convolutions:
                 f"{site.name} more than once: take a smaller kernel or fewer levels"
             )
         self.sites.append(site)
-        layer = self._made(site, size)
+        layer = self._make(site, size)
         self.parameters += sum(parameter.numel() for parameter in layer.parameters())
         if self.parameters > MOST_PARAMETERS:
             raise ValueError(
@@ -122,7 +122,7 @@ class Convolutions:
             )
         return layer
 
-    def _made(self, site: Site, size: int) -> nn.Module:
+    def _make(self, site: ConvSlot, size: int) -> nn.Module:
         if not site.names.isdisjoint(self.layers):
             return self.special(site, size)
         return SameConv2d(

@@ -214,7 +214,7 @@ class EnsembleUNet(nn.Module):
         third = self.down[2](functional.max_pool2d(second, 2))
         fields = self.up[0](third)
         for pair, beside in zip(self.up[1:], (second, first), strict=True):
-            larger = enlarged(fields, beside.shape[2:], self.padding)
+            larger = upsample(fields, beside.shape[2:], self.padding)
             fields = pair(torch.cat([beside, larger], dim=1))
         outputs: Tensor = self.last(fields)
         return outputs
@@ -227,7 +227,7 @@ def _pair(inside: int, middle: int, outside: int, padding: str) -> nn.Sequential
     return nn.Sequential(*layers)
 
 
-def enlarged(fields: Tensor, shape: torch.Size, padding: str) -> Tensor:
+def upsample(fields: Tensor, shape: torch.Size, padding: str) -> Tensor:
     """Return fields on a grid twice as fine, (B, C, H // 2, W // 2) -> (B, C, H, W)."""
     border = 1 if padding == "periodic" else 0
     wrapped = functional.pad(fields, (border, border, 0, 0), mode="circular")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
-from smoecast.nn.backbones.conv_slots import Convolution, Site
+from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
 
 SLOPE = 0.3
 """Of LeakyReLU below zero, as in Rasp and Thuerey (2021)."""
@@ -47,7 +47,7 @@ class Block(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for second in (0, 1):
-            site = Site("hidden", width, width, grid, 2 * number + second, number)
+            site = ConvSlot("hidden", width, width, grid, 2 * number + second, number)
             layers += stage(convolution(site), width, nn.LeakyReLU(SLOPE), normalization, dropout)
         self.layers = nn.Sequential(*layers)
 
@@ -96,7 +96,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
-        site = Site("first", in_channels + position_channels, width, grid)
+        site = ConvSlot("first", in_channels + position_channels, width, grid)
         self.first = nn.Sequential(
             *stage(convolution(site), width, nn.LeakyReLU(SLOPE), normalization, dropout)
         )
@@ -108,7 +108,7 @@ class ResNet(nn.Module):
         )
         self.shortcut = shortcut
         seen = width + in_channels if shortcut else width
-        self.last = convolution(Site("last", seen, out_channels, grid))
+        self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
-from smoecast.nn.backbones.conv_slots import Convolution, Site
+from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
 
 
 class UNet(nn.Module):
@@ -75,9 +75,9 @@ class UNet(nn.Module):
             layers: list[nn.Module] = []
             for channels in (inside, outside):
                 if begins and not layers:
-                    site = Site("first", channels, outside, here)
+                    site = ConvSlot("first", channels, outside, here)
                 else:
-                    site = Site("hidden", channels, outside, here, next(numbers), block)
+                    site = ConvSlot("hidden", channels, outside, here, next(numbers), block)
                 layers += stage(convolution(site), outside, nn.ReLU(), normalization, dropout)
             return nn.Sequential(*layers)
 
@@ -89,7 +89,7 @@ class UNet(nn.Module):
         )
         self.shortcut = shortcut
         seen = width + in_channels if shortcut else width
-        self.last = convolution(Site("last", seen, out_channels, grid))
+        self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""

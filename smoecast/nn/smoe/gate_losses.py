@@ -44,7 +44,7 @@ class Auxiliary:
             raise ValueError("load_weight needs gate_noise above 0: it measures the load under it")
 
     @property
-    def wanted(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether any loss has a factor."""
         return any((self.importance, self.load, self.agreement))
 

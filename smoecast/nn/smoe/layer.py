@@ -181,7 +181,7 @@ class SpatialMoE2d(nn.Module):
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
         out = add_terms(self._routed(x, scores), self.feedback)
-        if self.training and self.auxiliary.wanted:
+        if self.training and self.auxiliary.is_needed:
             out = attach_loss(out, self.auxiliary(clean, scores), self.feedback.scale)
         return out
 

@@ -11,11 +11,11 @@ from smoecast import names
 from smoecast.config.run import Config
 from smoecast.errors import InputError
 from smoecast.fields import times
-from smoecast.fields.grid import Grid, Plane, grid_of, place_of, same_place
+from smoecast.fields.grid import Grid, ProjectedGrid, grid_of, place_of, same_place
 from smoecast.fields.store import store
 from smoecast.scores.aggregate import Partial, partial
-from smoecast.scores.by_start import Sums, by_start, joined
-from smoecast.scores.histograms import Places, PointCounts, shares_by_start
+from smoecast.scores.by_start import Sums, by_start, concatenate
+from smoecast.scores.histograms import Places, RankCounts, shares_by_start
 from smoecast.scores.pointwise import Values, squared_error
 from smoecast.scores.regions import inside, region_weights
 from smoecast.scores.reliability import table_by_start
@@ -99,7 +99,7 @@ class Collected:
     events: dict[tuple[str, str, str], tuple[Partial, Values]] = field(default_factory=dict)
 
 
-class Summing:
+class Walk:
     """Adds up cases over the regions, in any order of the starts.
 
     Parameters
@@ -117,7 +117,7 @@ class Summing:
         self.regions, self.weights = _regions(config, result, plain)
         self.sums: dict[Key, list[Sums]] = {}
         self.bins: dict[Key, list[tuple[str, Values]]] = {}
-        self.counts: dict[Key, PointCounts] = {}
+        self.counts: dict[Key, RankCounts] = {}
         self.events: dict[tuple[str, str, str], list[tuple[Sums, Values]]] = {}
 
     def add(self, case: Case) -> None:
@@ -130,7 +130,7 @@ class Summing:
             shares = shares_by_start(places, count, self.weights)
             self.bins.setdefault(case.key, []).append((kind, shares))
             cases = self.result.sizes["init_time"]
-            self.counts.setdefault(case.key, PointCounts(count, cases)).add(places)
+            self.counts.setdefault(case.key, RankCounts(count, cases)).add(places)
         for event, (probability, came) in case.events.items():
             brier = {"brier": by_start(squared_error(probability, came), self.weights)}
             table = table_by_start(probability, came, self.weights)
@@ -140,7 +140,7 @@ class Summing:
         """Put all of it into `collected`; `order` are the starts as they were added."""
         back = np.argsort(order)
         for key, parts in self.sums.items():
-            collected.sums[key] = {name: _ordered(p, back) for name, p in joined(parts).items()}
+            collected.sums[key] = {name: _order(p, back) for name, p in concatenate(parts).items()}
         for key, found in self.bins.items():
             collected.bins[key] = found[0][0], np.concatenate([v for _, v in found])[back]
         for key, counts in self.counts.items():
@@ -150,20 +150,20 @@ class Summing:
                 pair = np.broadcast_arrays(flat[:, None], self.weights[None])
                 collected.flat[key] = partial(pair[0], pair[1], axes=(2, 3))
         for event, pairs in self.events.items():
-            brier = joined([sums for sums, _ in pairs])["brier"]
+            brier = concatenate([sums for sums, _ in pairs])["brier"]
             table = np.concatenate([table for _, table in pairs])
-            collected.events[event] = _ordered(brier, back), table[back]
+            collected.events[event] = _order(brier, back), table[back]
         return collected
 
 
-def _ordered(part: Partial, order: NDArray[np.intp]) -> Partial:
+def _order(part: Partial, order: NDArray[np.intp]) -> Partial:
     return Partial(part.total[order], part.weight[order])
 
 
 def _regions(config: Config, result: xr.Dataset, plain: bool) -> tuple[list[str], Values]:
     """Return the names of the regions and their weights (R, H, W)."""
     place = place_of(result)
-    if isinstance(place, Plane):
+    if isinstance(place, ProjectedGrid):
         if set(config.evaluate.regions) != {"global"} or config.evaluate.boxes:
             raise InputError(
                 f"{place.describe()} have no latitudes for evaluate.regions and evaluate.boxes: "
@@ -195,7 +195,7 @@ def _surface(config: Config, place: Grid, name: str) -> NDArray[np.bool_]:
     )
 
 
-def summed(
+def accumulate(
     config: Config,
     collected: Collected,
     result: xr.Dataset,
@@ -222,7 +222,7 @@ def summed(
     InputError
         A region holds no point, or the points of a map projection have no regions.
     """
-    total = Summing(config, result, collected.protocol == PLAIN)
+    total = Walk(config, result, collected.protocol == PLAIN)
     collected.regions = total.regions
     order = []
     for some in evaluate_truth.blocks(result, groups):

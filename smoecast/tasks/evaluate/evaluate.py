@@ -9,8 +9,8 @@ import xarray as xr
 
 from smoecast.config.run import Config
 from smoecast.data.sources.files import expand
-from smoecast.data.unchanged import Inputs, unchanged
-from smoecast.disk.atomic import named
+from smoecast.data.unchanged import Inputs, hold_inputs
+from smoecast.disk.atomic import resolve
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
@@ -21,7 +21,12 @@ from smoecast.tasks.evaluate import tables as evaluate_tables
 from smoecast.tasks.evaluate import truth as evaluate_truth
 from smoecast.tasks.evaluate.records import curves_of, events_of, records_of
 from smoecast.tasks.evaluate.reference import Reference, open_reference
-from smoecast.tasks.evaluate.result_files import named_apart, once, one_protocol, opened
+from smoecast.tasks.evaluate.result_files import (
+    drop_duplicates,
+    label_by_file,
+    one_protocol,
+    open_scored,
+)
 from smoecast.tasks.evaluate.score_forecast import collect
 
 tables = evaluate_tables.tables
@@ -82,7 +87,7 @@ def evaluate(
     others = [] if against is None or against in AGAINST else expand([against], "--against")
     truth_files = expand(config.postprocess.truth, "postprocess.truth")
     stores = config.store, config.ensemble_store
-    with lock(place.parent), unchanged([*results, *others, *truth_files], stores) as held:
+    with lock(place.parent), hold_inputs([*results, *others, *truth_files], stores) as held:
         summary = _summary(config, results, others, against)
         summary |= {"output": str(place), "files": _manifest(results, held)}
         held.confirm()
@@ -94,11 +99,11 @@ def _summary(
     config: Config, results: list[Path], others: list[Path], against: str | None
 ) -> dict[str, Any]:
     """Score results, and say beside what."""
-    scored = [opened(path) for path in results]
+    scored = [open_scored(path) for path in results]
     protocol = one_protocol(scored)
     reference = _reference(config, others, protocol)
     found = [collect(config, one, reference) for one in scored]
-    named_apart(found, results)
+    label_by_file(found, results)
     truth = "; ".join(dict.fromkeys(one.truth for one in found))
     summary: dict[str, Any] = {
         "output": "",
@@ -107,16 +112,16 @@ def _summary(
         "files": [],
         "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
         f"{config.evaluate.block_days} days, seed {config.seed}",
-        "scores": once([r for one in found for r in records_of(config, one)]),
-        "events": once([r for one in found for r in events_of(config, one)]),
-        "curves": once([r for one in found for r in curves_of(config, one)]),
+        "scores": drop_duplicates([r for one in found for r in records_of(config, one)]),
+        "events": drop_duplicates([r for one in found for r in events_of(config, one)]),
+        "curves": drop_duplicates([r for one in found for r in curves_of(config, one)]),
     }
     if against in AGAINST:
         plain = [s.fields for s in scored if not s.ensemble]
         comparable = (
             _comparable(config, plain[-1], evaluate_truth.label_of(config)) if plain else ""
         )
-        summary |= {"published": _published(), "comparable": comparable}
+        summary |= {"published": _published_records(), "comparable": comparable}
     return summary
 
 
@@ -155,11 +160,11 @@ def _manifest(paths: Sequence[Path], held: Inputs) -> list[dict[str, Any]]:
 
 def _files(pattern: str) -> list[Path]:
     """Return the files to open: of a Zarr store, its metadata."""
-    metadata = named(pattern) / METADATA
+    metadata = resolve(pattern) / METADATA
     return [metadata] if metadata.is_file() else expand([pattern], "--input")
 
 
-def _published() -> list[dict[str, Any]]:
+def _published_records() -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,

@@ -12,7 +12,7 @@ from smoecast.fields import times
 from smoecast.scores import aggregate
 from smoecast.scores.aggregate import Partial
 from smoecast.scores.bootstrap import blocks_of, difference_interval
-from smoecast.scores.by_start import Sums, chosen, mean_of_roots, season_of
+from smoecast.scores.by_start import Sums, add_cases, mean_of_roots, season_of
 from smoecast.scores.pointwise import Values
 from smoecast.scores.reliability import BINS, brier_parts
 from smoecast.scores.statistics import ensemble_scores, forecast_scores
@@ -58,7 +58,7 @@ def records_of(config: Config, collected: Collected) -> list[Record]:
                 scores |= _difference(config, collected, (own, sums), cases)
             if season == YEAR and (channel, name) in collected.flat:
                 scores["flat_points"] = collected.flat[channel, name].value()
-            found += labelled(collected, (channel, name, season), scores, cases)
+            found += label(collected, (channel, name, season), scores, cases)
     return found
 
 
@@ -78,7 +78,7 @@ def _scores(
 ) -> dict[str, Values]:
     """Return scores (L, R) by name."""
     sums = collected.sums[key]
-    mean = chosen(sums, cases)
+    mean = add_cases(sums, cases)
     if "crps" not in sums:
         roots = mean_of_roots(sums["squared"], cases)
         return forecast_scores(mean) | {"rmse_mean_of_roots": roots}
@@ -88,7 +88,7 @@ def _scores(
     low, high = interval(
         config, collected, (sums["crps"], reference["crps"]), cases, Partial.value, aggregate.skill
     )
-    scores = ensemble_scores(mean, chosen(reference, cases))
+    scores = ensemble_scores(mean, add_cases(reference, cases))
     return scores | {"crpss_low": low, "crpss_high": high}
 
 
@@ -100,7 +100,7 @@ def _difference(
     statistic, score = ("crps", Partial.value) if ensemble else ("squared", aggregate.rmse)
     name = "crps_difference" if ensemble else "rmse_difference"
     parts = (pair[0][statistic], pair[1][statistic])
-    own, other = (score(chosen({statistic: part}, cases)[statistic]) for part in parts)
+    own, other = (score(add_cases({statistic: part}, cases)[statistic]) for part in parts)
     found = {name: own - other}
     low, high = interval(config, collected, parts, cases, score, np.subtract)
     return found | {f"{name}_low": low, f"{name}_high": high}
@@ -123,7 +123,7 @@ def interval(
     return difference_interval(pair, cases, blocks, score, config.evaluate.resamples, rng, compare)
 
 
-def labelled(
+def label(
     collected: Collected,
     key: tuple[str, str, str],
     scores: dict[str, Values],
@@ -168,16 +168,16 @@ def events_of(config: Config, collected: Collected) -> list[Record]:
     found: list[Record] = []
     for season, cases in seasons_of(config, collected):
         for (channel, name, event), (brier, table) in collected.events.items():
-            mean = chosen({"brier": brier}, cases)["brier"]
+            mean = add_cases({"brier": brier}, cases)["brier"]
             scores = {"brier": mean.value()} | brier_parts(_over(table, cases))
             reference = collected.events.get((channel, collected.reference, event))
             if reference is not None and name in collected.own:
                 pair = (brier, reference[0])
-                theirs = chosen({"brier": reference[0]}, cases)["brier"].value()
+                theirs = add_cases({"brier": reference[0]}, cases)["brier"].value()
                 low, high = interval(config, collected, pair, cases, Partial.value, aggregate.skill)
                 scores["brier_skill"] = aggregate.skill(mean.value(), theirs)
                 scores |= {"brier_skill_low": low, "brier_skill_high": high}
-            records = labelled(collected, (channel, name, season), scores, cases)
+            records = label(collected, (channel, name, season), scores, cases)
             found += [{"event": event, **record} for record in records]
     return found
 

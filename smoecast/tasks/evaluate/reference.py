@@ -14,7 +14,7 @@ from smoecast.data.members import with_members
 from smoecast.errors import InputError
 from smoecast.fields import channels
 from smoecast.fields.grid import place_of, same_place
-from smoecast.fields.missing import named
+from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
 from smoecast.fields.store import store
 from smoecast.scores.ensemble import member_quantiles
@@ -211,7 +211,7 @@ def open_reference(
         It cannot be read, lacks a channel, or is no ensemble of forecasts.
     """
     opened = open_files(paths, any_grid=True)
-    source = named(paths)
+    source = name_files(paths)
     missing = [d for d in ("init_time", "lead_time", "number") if d not in opened.dims]
     if missing:
         raise InputError(
@@ -221,7 +221,7 @@ def open_reference(
     there = [t for t in targets if channels.has_field(opened, t)]
     if not there:
         raise InputError(f"{source}: holds none of {', '.join(targets)}; nothing can be compared")
-    fields = raw.packed_ensemble(opened, there, source)
+    fields = raw.stack_ensemble(opened, there, source)
     return Reference(AGAINST, fields, climates_of(config, protocol))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.read.results import open_result, read_attributes
+from smoecast.fields.read import results
+from smoecast.fields.read.results import read_attributes
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.tasks.evaluate.accumulate import Collected
 
@@ -17,7 +18,7 @@ DEFAULT = "default"
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ResultFile:
     """A result that is to be scored.
 
     Attributes
@@ -55,7 +56,7 @@ class Scored:
         return "number" in self.fields.dims or products
 
 
-def opened(path: Path) -> Scored:
+def open_scored(path: Path) -> ResultFile:
     """Open a result.
 
     Raises
@@ -65,13 +66,13 @@ def opened(path: Path) -> Scored:
     """
     said = read_attributes(path.parent if path.name == METADATA else path)
     last = str(said.get("history", "")).strip().rpartition("\n")[2]
-    fields = open_result(path)
+    fields = results.open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
     verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
-    return Scored(fields, str(path), protocol, verb)
+    return ResultFile(fields, str(path), protocol, verb)
 
 
-def one_protocol(scored: Sequence[Scored]) -> str:
+def one_protocol(scored: Sequence[ResultFile]) -> str:
     """Return the protocol of calibrated results.
 
     Raises
@@ -89,7 +90,7 @@ def one_protocol(scored: Sequence[Scored]) -> str:
     return next(iter(found), DEFAULT)
 
 
-def named_apart(found: Sequence[Collected], paths: Sequence[Path]) -> None:
+def label_by_file(found: Sequence[Collected], paths: Sequence[Path]) -> None:
     """Give several results of one kind the names of their files in the place of one word."""
     for kind in {one.own[0] for one in found}:
         mine = [i for i, one in enumerate(found) if one.own[0] == kind]
@@ -119,7 +120,7 @@ def _rename(collected: Collected, label: str) -> None:
     collected.own = tuple(new.values())
 
 
-def once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def drop_duplicates(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return records without those of a baseline that several results share."""
     kept: dict[str, dict[str, Any]] = {}
     for record in records:

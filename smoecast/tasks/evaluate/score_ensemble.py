@@ -19,9 +19,9 @@ from smoecast.scores.histograms import PIT_BINS, pit_places
 from smoecast.scores.pointwise import Values
 from smoecast.scores.statistics import ensemble_statistics, normal_statistics
 from smoecast.tasks.evaluate import truth as evaluate_truth
-from smoecast.tasks.evaluate.accumulate import PLAIN, Case, Collected, Key, summed
+from smoecast.tasks.evaluate.accumulate import PLAIN, Case, Collected, Key, accumulate
 from smoecast.tasks.evaluate.reference import Reference, groups_of, in_common, raw_reference
-from smoecast.tasks.evaluate.result_files import Scored
+from smoecast.tasks.evaluate.result_files import ResultFile
 from smoecast.tasks.evaluate.truth import Fields, fields_at
 
 NORMAL = "normal"
@@ -31,7 +31,7 @@ Chances = Mapping[str, tuple[Values, Values]]
 """Event in words to its probability and whether it came."""
 
 
-def collect_ensembles(config: Config, scored: Scored, against: Reference | None) -> Collected:
+def collect_ensembles(config: Config, scored: ResultFile, against: Reference | None) -> Collected:
     """Sum up CRPS, spread, error of the mean and more, with the raw ensemble's.
 
     CRPS is that of the members as they are (not the fair one).
@@ -73,7 +73,7 @@ def collect_ensembles(config: Config, scored: Scored, against: Reference | None)
         regions=[],
     )
     climates = list(reference.climates.values()) if reference else []
-    return summed(config, collected, result, cases, groups_of(starts, climates))
+    return accumulate(config, collected, result, cases, groups_of(starts, climates))
 
 
 class _Scorer:
@@ -87,7 +87,7 @@ class _Scorer:
         What it is compared with.
     """
 
-    def __init__(self, config: Config, scored: Scored, reference: Reference | None) -> None:
+    def __init__(self, config: Config, scored: ResultFile, reference: Reference | None) -> None:
         self.config, self.source, self.reference = config, scored.source, reference
         self.own = (scored.name, f"{scored.name} {NORMAL}")
         self.normal = config.evaluate.normal or scored.protocol == PLAIN
@@ -105,9 +105,9 @@ class _Scorer:
             extremes = self.reference.extremes(block, target, members)
             own = extremes | {"efi_abs": np.abs(extremes["efi"])} if extremes else {}
             case = self._members((target, self.reference.name), members, true, {})
-            yield _extended(case, own | _weighted(case, extremes))
+            yield _extend(case, own | _weigh_by_extremes(case, extremes))
         for case in self._own(block, target, true):
-            yield _extended(case, _weighted(case, extremes))
+            yield _extend(case, _weigh_by_extremes(case, extremes))
 
     def _own(self, block: xr.Dataset, target: str, true: Fields) -> Iterator[Case]:
         written = {
@@ -158,7 +158,7 @@ def events_of_members(
     }
 
 
-def _weighted(case: Case, extremes: Mapping[str, Values]) -> dict[str, Values]:
+def _weigh_by_extremes(case: Case, extremes: Mapping[str, Values]) -> dict[str, Values]:
     """Return the CRPS weighted by each EFI of the raw ensemble."""
     if "crps" not in case.statistics:
         return {}
@@ -169,5 +169,5 @@ def _weighted(case: Case, extremes: Mapping[str, Values]) -> dict[str, Values]:
     }
 
 
-def _extended(case: Case, more: Mapping[str, Values]) -> Case:
+def _extend(case: Case, more: Mapping[str, Values]) -> Case:
     return Case(case.key, {**case.statistics, **more}, case.places, case.events)

@@ -16,7 +16,7 @@ from smoecast.disk.atomic import put, refuse_special, write_atomic
 from smoecast.errors import ConfigError
 from smoecast.fields import checksums
 from smoecast.fields.times import as_lead
-from smoecast.fields.write.blocks import check_place, growing, storing
+from smoecast.fields.write.blocks import check_place, explain_errors, stage_result
 from smoecast.tasks.provenance import ARGUMENTS, CONFIG, compact
 
 Record = dict[str, Any]
@@ -95,7 +95,7 @@ def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> N
         The disk does not take it.
     """
     texts = _texts(summary, made_from, output)
-    with growing(output) as part, storing(output):
+    with stage_result(output) as part, explain_errors(output):
         if output.suffix == ".nc":
             _write_netcdf(summary, made_from, part)
         else:

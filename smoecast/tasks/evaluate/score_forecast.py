@@ -14,9 +14,9 @@ from smoecast.scores.ensemble import ranks
 from smoecast.scores.statistics import ensemble_statistics, forecast_statistics, single_statistics
 from smoecast.tasks.evaluate import climatology, linear_regression
 from smoecast.tasks.evaluate import truth as evaluate_truth
-from smoecast.tasks.evaluate.accumulate import Case, Collected, summed
+from smoecast.tasks.evaluate.accumulate import Case, Collected, accumulate
 from smoecast.tasks.evaluate.reference import Reference
-from smoecast.tasks.evaluate.result_files import DEFAULT, Scored
+from smoecast.tasks.evaluate.result_files import DEFAULT, ResultFile
 from smoecast.tasks.evaluate.score_ensemble import collect_ensembles, events_of_members
 from smoecast.tasks.evaluate.truth import Fields, fields_at
 
@@ -52,7 +52,7 @@ class Baselines:
         return (self.hourly if name == "climatology" else self.weekly).at(channel, valid)
 
 
-def collect(config: Config, scored: Scored, reference: Reference | None) -> Collected:
+def collect(config: Config, scored: ResultFile, reference: Reference | None) -> Collected:
     """Sum up a result: an ensemble if it has members or a spread, a forecast if it has neither.
 
     Parameters
@@ -74,7 +74,7 @@ def collect(config: Config, scored: Scored, reference: Reference | None) -> Coll
     return _forecasts(config, scored)
 
 
-def _forecasts(config: Config, scored: Scored) -> Collected:
+def _forecasts(config: Config, scored: ResultFile) -> Collected:
     """Sum up errors and anomalies of a forecast, or of its members, with the baselines.
 
     Anomalies are departures from the hour-of-day climatology of the training times.
@@ -107,7 +107,7 @@ def _forecasts(config: Config, scored: Scored) -> Collected:
                     )
                     yield Case((target, name), statistics)
 
-        return summed(config, _empty(config, result), result, cases)
+        return accumulate(config, _empty(config, result), result, cases)
 
 
 def _members(

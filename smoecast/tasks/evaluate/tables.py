@@ -11,10 +11,8 @@ from smoecast.tasks.evaluate.records import chance_of
 TRUTH = "ERA5 as in WeatherBench 1, 5.625 degrees, 2017-2018"
 """Against what all of them were scored."""
 
-
 COLUMNS = (("z500", 72), ("z500", 120), ("t850", 72), ("t850", 120))
 """Channel and lead time in hours of the four numbers of each."""
-
 
 MARKS = {
     "R": "read in the publication or its code",
@@ -66,7 +64,6 @@ WEATHERBENCH = (
     Published("SMoE, variant not stated", (198, None, 1.42, None), "L", _DRYDEN),
 )
 """In the order in which the leaderboard lists them, baselines first."""
-
 
 Record = dict[str, Any]
 
@@ -172,7 +169,6 @@ ENSEMBLE_COLUMNS = (
 )
 """Those that no line of a table has are left out."""
 
-
 PURE_NUMBERS = ("acc", "crpss", "spread_skill_ratio", "flat_points")
 
 
@@ -199,7 +195,7 @@ def tables(summary: dict[str, Any]) -> str:
         parts[-1] += f"\n\n{DIFFERENCE},\nwith its 95 % interval ({summary['bootstrap']})."
     parts += event_tables(summary)
     if "published" in summary:
-        parts.append(_published(summary))
+        parts.append(_published_table(summary))
     place = f"scores: {summary['output']}\ntruth: {summary['truth']}"
     if summary.get("protocol", "default") != "default":
         place += f"\nprotocol: {summary['protocol']}, every grid point counts the same"
@@ -270,7 +266,7 @@ def _number(value: float | None, column: str, digits: int) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0 into 0
 
 
-def _published(summary: dict[str, Any]) -> str:
+def _published_table(summary: dict[str, Any]) -> str:
     """Return what others published beside this run's own, with a line on the truths."""
     header = ["RMSE", *(f"{c} {h // 24} d" for c, h in COLUMNS), "read", "truth"]
     rows = [

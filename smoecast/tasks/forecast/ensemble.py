@@ -43,7 +43,7 @@ class SmoothNoise:
 
     def __init__(self, grid: Grid, length_km: float, seed: int) -> None:
         self.grid, self.seed = grid, seed
-        rng = np.random.default_rng(_unsigned(seed))
+        rng = np.random.default_rng(_as_seed(seed))
         self.waves = rng.normal(size=(3, WAVES)) * (EARTH_KM / length_km)
 
     def fields(self, count: int, key: Sequence[int]) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ class SmoothNoise:
         -------
         ndarray of float32, shape (C, H, W)
         """
-        rng = np.random.default_rng([_unsigned(number) for number in (self.seed, *key)])
+        rng = np.random.default_rng([_as_seed(number) for number in (self.seed, *key)])
         amplitudes = rng.normal(size=(count, 2 * WAVES)) / np.sqrt(WAVES)
         height, width = self.grid.shape
         made = np.empty((count, height, width), np.float32)
@@ -84,7 +84,7 @@ class SmoothNoise:
         return np.stack(parts, axis=-1).reshape(-1, 3)  # (h, W, 3) -> (P, 3)
 
 
-def _unsigned(number: int) -> int:
+def _as_seed(number: int) -> int:
     """Return a number as a seed takes it: dates before 1970 are negative."""
     return number & 0xFFFFFFFFFFFFFFFF
 
@@ -110,7 +110,9 @@ class Perturbation:
     scale: NDArray[np.float32]
     floor: NDArray[np.float32]
 
-    def added(self, history: NDArray[np.float32], start: int, member: int) -> NDArray[np.float32]:
+    def add_noise(
+        self, history: NDArray[np.float32], start: int, member: int
+    ) -> NDArray[np.float32]:
         """Return the history (S, C, H, W) of one start with a member's noise.
 
         The same noise stands at all times of a history: an error of the analysis that lasts.
@@ -166,7 +168,7 @@ class Member:
             return history
         seconds = starts.astype("datetime64[s]").astype(np.int64).tolist()
         made = [
-            self.perturbation.added(one, start, self.perturbed)
+            self.perturbation.add_noise(one, start, self.perturbed)
             for one, start in zip(history, seconds, strict=True)
         ]
         return np.stack(made)

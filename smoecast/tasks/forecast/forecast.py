@@ -14,7 +14,7 @@ from smoecast import console, zoo
 from smoecast.config.run import Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
-from smoecast.data.unchanged import unchanged
+from smoecast.data.unchanged import hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import channels, times
@@ -83,17 +83,17 @@ def forecast(
     """
     path = _output(config, output)
     provenance.check_output(path, folder=config.forecast.format == "wb2")
-    config = provenance.resolved(config, "forecast", models=models, init_times=init_times)
+    config = provenance.resolve_arguments(config, "forecast", models=models, init_times=init_times)
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     opened = [open_model(folder) for folder in folders]
     ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
     asked = config.forecast.init_times
     paths = files.expand(inputs, "--input") if inputs else []
     stores = [config.store] if not paths or set(asked) & set(time_selection.PARTS) else []
-    with unchanged(paths, stores) as held, lock(path.parent):
+    with hold_inputs(paths, stores) as held, lock(path.parent):
         fields, manifest = initial_conditions(config, ensemble.model, paths, held)
         starts = select_starts(config, asked, fields, ensemble)
-        described = _described(config, ensemble, manifest, starts) | provenance.arguments(
+        described = _describe(config, ensemble, manifest, starts) | provenance.arguments(
             models=models, inputs=inputs, init_times=init_times, output=output
         )
         summary = _summary(path, starts, ensemble)
@@ -108,7 +108,7 @@ def forecast(
     return {**summary, "written": True}
 
 
-def _described(
+def _describe(
     config: Config, ensemble: Ensemble, manifest: Any, starts: NDArray[np.datetime64]
 ) -> dict[str, Any]:
     """Return the global attributes of the result."""

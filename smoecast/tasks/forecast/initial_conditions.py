@@ -40,7 +40,7 @@ def initial_conditions(
         fields = fields.sel(channel=list(model.inputs.channels))
         source = str(config.store)
     else:
-        manifest, source = held.manifest, fields_missing.named(paths)
+        manifest, source = held.manifest, fields_missing.name_files(paths)
         opened = time_selection.evenly(open_files(paths), model.config.data.step_hours, source)
         opened = derive(opened, model.inputs.channels, (), source)
         fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)

@@ -99,7 +99,7 @@ def predict(
     if perturb is not None:
         history = perturb(history, starts)
     if plan.step_hours:
-        return _rolled(model, plan, history, starts)
+        return _roll_out(model, plan, history, starts)
     if model.inputs.lead:
         return np.stack([_at(model, history, starts, h) for h in plan.lead_hours], axis=1)
     output = model.network(torch.from_numpy(model.inputs.assemble(history, starts))).numpy()
@@ -120,7 +120,7 @@ def _at(
     return output
 
 
-def _rolled(
+def _roll_out(
     model: Model, plan: Plan, history: NDArray[np.float32], starts: NDArray[np.datetime64]
 ) -> NDArray[np.float32]:
     """Repeat the model's first lead time, keeping the lead times asked for."""

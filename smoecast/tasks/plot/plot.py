@@ -16,7 +16,7 @@ from smoecast.config.run import Config
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.confine import confine
 from smoecast.disk.locks import lock
-from smoecast.disk.read_locks import reading
+from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import channels, times
 from smoecast.fields.read.open import open_file
@@ -118,7 +118,7 @@ def _maps(config: Config) -> Pictures:
     forecasts = open_file(path).isel(init_time=-1, lead_time=-1)
     start = np.datetime64(forecasts["init_time"].item(), "ns")
     lead = np.timedelta64(forecasts["lead_time"].item(), "ns")
-    with reading(config.store):
+    with hold_for_reading(config.store):
         truth = store.open_store(config.store)["fields"]
         for channel in (c for c in config.targets if channels.has_field(forecasts, c)):
             found = channels.field(forecasts, channel, str(path))

@@ -10,7 +10,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console
-from smoecast.calibration.calibrated_forecast import Forecast, joined
+from smoecast.calibration.calibrated_forecast import CalibratedForecast, join_lead_times
 from smoecast.calibration.reordering import How, choice
 from smoecast.config.products import Products
 from smoecast.config.run import Config
@@ -29,7 +29,7 @@ _HOW: dict[str, How] = {"ecc-q": "quantile", "ecc-r": "random", "ecc-t": "transf
 
 
 @dataclass(frozen=True, eq=False)
-class Maker:
+class CalibratedBlocks:
     """All that a block needs beside its fields.
 
     Attributes
@@ -53,7 +53,7 @@ class Maker:
     count: int
     history: History | None
 
-    def chosen(self, size: int) -> NDArray[np.intp]:
+    def choose_members(self, size: int) -> NDArray[np.intp]:
         """Return which of `size` members stand for those made: the same at every start."""
         return choice(size, self.count, np.random.default_rng(self.config.seed))
 
@@ -61,7 +61,7 @@ class Maker:
         """Return the numbers of the members made: those that came in, then new ones."""
         size = len(numbers)
         more = numbers.max() + 1 + np.arange(max(0, self.count - size))
-        return np.concatenate([numbers[self.chosen(size)[:size]], more])
+        return np.concatenate([numbers[self.choose_members(size)[:size]], more])
 
     def block(self, fields: Fields, starts: Starts) -> dict[str | Event, NDArray[np.float32]]:
         """Calibrate the ensembles of some starts.
@@ -91,10 +91,10 @@ class Maker:
             made[event] = forecast.probability(target, event.threshold, event.above)
         return {name: values.astype(np.float32) for name, values in made.items()}
 
-    def _members(self, forecast: Forecast, raw: Fields, starts: Starts) -> Fields:
+    def _members(self, forecast: CalibratedForecast, raw: Fields, starts: Starts) -> Fields:
         """Return members (B, L, count, D, H, W), each start's from a generator of its own."""
         how = _HOW.get(self.config.postprocess.members_by, "quantile")
-        chosen = self.chosen(raw.shape[2])
+        chosen = self.choose_members(raw.shape[2])
         if forecast.members is not None and self.history is None:
             return forecast.members[:, :, chosen]
         made = []
@@ -102,12 +102,12 @@ class Maker:
             rng = np.random.default_rng([self.config.seed, _number_of(start)])
             if self.history is not None:
                 past = self.history(start, self.count)
-                made.append(forecast.shuffled(index, past, self.count, rng=rng))
+                made.append(forecast.shuffle_members(index, past, self.count, rng=rng))
             else:
-                made.append(forecast.ranked(index, raw[index][:, chosen], how, rng=rng))
+                made.append(forecast.rank_members(index, raw[index][:, chosen], how, rng=rng))
         return np.stack(made)
 
-    def _forecast(self, fields: Fields, starts: Starts) -> Forecast:
+    def _forecast(self, fields: Fields, starts: Starts) -> CalibratedForecast:
         """Apply the calibration, also to lead times that it was not fitted for.
 
         Those are taken for the nearest that it was fitted for.
@@ -122,7 +122,7 @@ class Maker:
             shown = np.repeat(fields[:, [index]], len(fitted), axis=1)
             ahead = np.full(len(fitted), hour)
             found.append(self.calibration.apply(shown, starts, ahead).lead(slot))
-        return joined(found)
+        return join_lead_times(found)
 
 
 def _number_of(start: np.datetime64) -> int:
@@ -142,15 +142,17 @@ _SEVERAL = {"members": "number", "quantiles": "quantile"}
 
 
 Blocks = list[tuple[int, Any]]
-"""Starts of each block, and what `Maker.block` will give of it."""
+"""Starts of each block, and what `CalibratedBlocks.block` will give of it."""
 
 
-def calibrated(maker: Maker, fields: xr.DataArray, step: console.Progress) -> xr.Dataset:
+def calibrate(
+    calibrated: CalibratedBlocks, fields: xr.DataArray, step: console.Progress
+) -> xr.Dataset:
     """Return what is wanted of a calibrated ensemble, lazily.
 
     Parameters
     ----------
-    maker : Maker
+    calibrated : CalibratedBlocks
         Says what, and makes it.
     fields : xr.DataArray
         ``(init_time, lead_time, number, channel, latitude, longitude)``, or the axes of a
@@ -164,13 +166,13 @@ def calibrated(maker: Maker, fields: xr.DataArray, step: console.Progress) -> xr
         ``t2m`` with `number`; ``t2m_mean``, ``t2m_std``; ``t2m_quantile`` with `quantile`;
         ``t2m_probability_above`` and ``_below`` with a threshold each: those wanted.
     """
-    blocks = _blocks(maker, fields, step)
-    wanted = maker.wanted
-    built = xr.Dataset(coords=_coordinates(maker, fields))
-    sizes = {"members": maker.count, "quantiles": len(wanted.quantiles)}
+    blocks = _blocks(calibrated, fields, step)
+    wanted = calibrated.wanted
+    built = xr.Dataset(coords=_coordinates(calibrated, fields))
+    sizes = {"members": calibrated.count, "quantiles": len(wanted.quantiles)}
     for product in ("members", "mean", "std", "quantiles"):
         if getattr(wanted, product):
-            found = _product(maker, blocks, fields, product, sizes.get(product))
+            found = _product(calibrated, blocks, fields, product, sizes.get(product))
             built = built.assign(found.data_vars).assign_coords(_scalars(found))
     for channel, above in sorted({(e.channel, e.above) for e in wanted.events}):
         events = [e for e in wanted.events if (e.channel, e.above) == (channel, above)]
@@ -183,16 +185,16 @@ def calibrated(maker: Maker, fields: xr.DataArray, step: console.Progress) -> xr
     return built
 
 
-def _blocks(maker: Maker, fields: xr.DataArray, step: console.Progress) -> Blocks:
+def _blocks(calibrated: CalibratedBlocks, fields: xr.DataArray, step: console.Progress) -> Blocks:
     """Return blocks of starts; fewer together where fields are large."""
     starts = fields["init_time"].values
-    larger = max(1.0, maker.count / fields.sizes["number"])
+    larger = max(1.0, calibrated.count / fields.sizes["number"])
     one = int(np.prod(fields.shape[1:]) * larger)
     many = max(1, min(BATCH, VALUES // one))
 
     def block(begin: int) -> dict[str | Event, Any]:
         some = fields.isel(init_time=slice(begin, begin + many)).values
-        made = maker.block(some, starts[begin : begin + many])
+        made = calibrated.block(some, starts[begin : begin + many])
         step(min(begin + many, len(starts)))
         return made
 
@@ -200,7 +202,7 @@ def _blocks(maker: Maker, fields: xr.DataArray, step: console.Progress) -> Block
     return [(min(many, len(starts) - begin), delayed(block)(begin)) for begin in begins]
 
 
-def _joined(blocks: Blocks, key: str | Event, shape: tuple[int, ...]) -> da.Array:
+def _join(blocks: Blocks, key: str | Event, shape: tuple[int, ...]) -> da.Array:
     """Return one product of all blocks, (I, *shape)."""
     parts = [da.from_delayed(made[key], (size, *shape), dtype=np.float32) for size, made in blocks]
     joined: da.Array = da.concatenate(parts)
@@ -208,15 +210,19 @@ def _joined(blocks: Blocks, key: str | Event, shape: tuple[int, ...]) -> da.Arra
 
 
 def _product(
-    maker: Maker, blocks: Blocks, fields: xr.DataArray, product: str, several: int | None
+    calibrated: CalibratedBlocks,
+    blocks: Blocks,
+    fields: xr.DataArray,
+    product: str,
+    several: int | None,
 ) -> xr.Dataset:
     """Return one product of every target, each a variable."""
-    targets = maker.calibration.targets
+    targets = calibrated.calibration.targets
     extra = [] if several is None else [several]
     leads, place = fields.sizes["lead_time"], fields.shape[-2:]
-    made = _joined(blocks, product, (leads, *extra, len(targets), *place))
+    made = _join(blocks, product, (leads, *extra, len(targets), *place))
     along = [] if several is None else [_SEVERAL[product]]
-    whole = xr.DataArray(made, dims=(*_leading(fields), *along, "channel", *fields.dims[-2:]))
+    whole = xr.DataArray(made, dims=(*_leading_dims(fields), *along, "channel", *fields.dims[-2:]))
     found = layout({t: whole.isel(channel=i) for i, t in enumerate(targets)}, stack=False)
     if product == "members":
         return found
@@ -236,11 +242,11 @@ def _probability(blocks: Blocks, fields: xr.DataArray, events: list[Event]) -> x
     """Return the probability of one channel's events on one side, along their thresholds."""
     channel, side = events[0].channel, "above" if events[0].above else "below"
     shape = (fields.sizes["lead_time"], *fields.shape[-2:])
-    parts = [_joined(blocks, event, shape) for event in events]
+    parts = [_join(blocks, event, shape) for event in events]
     along = f"{channel}_threshold_{side}"
     whole = xr.DataArray(
         da.stack(parts, axis=2).rechunk({2: -1}),
-        dims=(*_leading(fields), along, *fields.dims[-2:]),
+        dims=(*_leading_dims(fields), along, *fields.dims[-2:]),
     )
     found = layout({channel: whole}, stack=False)
     known = attributes_of(channel)
@@ -252,7 +258,7 @@ def _probability(blocks: Blocks, fields: xr.DataArray, events: list[Event]) -> x
     return found.rename({channel: f"{channel}_probability_{side}"})
 
 
-def _leading(fields: xr.DataArray) -> list[str]:
+def _leading_dims(fields: xr.DataArray) -> list[str]:
     return [str(name) for name in fields.dims[:2]]
 
 
@@ -261,13 +267,13 @@ def _scalars(found: xr.Dataset) -> dict[Any, xr.DataArray]:
     return dict(found.coords)
 
 
-def _coordinates(maker: Maker, fields: xr.DataArray) -> dict[Any, Any]:
+def _coordinates(calibrated: CalibratedBlocks, fields: xr.DataArray) -> dict[Any, Any]:
     """Return the coordinates of the result, the input's where they stay."""
     mapping = fields.attrs.get("grid_mapping")
-    kept = [*_leading(fields), *fields.dims[-2:], *([mapping] if mapping else [])]
+    kept = [*_leading_dims(fields), *fields.dims[-2:], *([mapping] if mapping else [])]
     coordinates: dict[Any, Any] = {name: fields[name].variable for name in kept}
-    if maker.wanted.members:
-        coordinates["number"] = ("number", maker.numbers(fields["number"].values))
-    if maker.wanted.quantiles:
-        coordinates["quantile"] = ("quantile", np.array(maker.wanted.quantiles))
+    if calibrated.wanted.members:
+        coordinates["number"] = ("number", calibrated.numbers(fields["number"].values))
+    if calibrated.wanted.quantiles:
+        coordinates["quantile"] = ("quantile", np.array(calibrated.wanted.quantiles))
     return coordinates

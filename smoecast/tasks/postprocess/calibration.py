@@ -8,15 +8,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.calibration.calibrated_forecast import Forecast
+from smoecast.calibration.calibrated_forecast import CalibratedForecast
 from smoecast.config.run import Config
 from smoecast.data.members import check_several
 from smoecast.errors import ModelError
-from smoecast.fields.grid import Grid, Plane, place_from_dict
+from smoecast.fields.grid import Grid, ProjectedGrid, place_from_dict
 from smoecast.nn.cost import count_parameters
-from smoecast.tasks.descriptions import calibrating
+from smoecast.tasks.descriptions import calibration_config
 from smoecast.tasks.postprocess import statistical
-from smoecast.tasks.postprocess.network import METHODS, opened
+from smoecast.tasks.postprocess.network import METHODS, open_correction
 from smoecast.tasks.postprocess.statistical import Apply
 from smoecast.training.model_files import identity_of, load_state, load_tensors, of_model
 
@@ -51,7 +51,7 @@ class Calibration:
     channels: tuple[str, ...]
     targets: tuple[str, ...]
     lead_hours: tuple[int, ...]
-    grid: Grid | Plane | None
+    grid: Grid | ProjectedGrid | None
     sha256: str
     method: str
     protocol: str
@@ -69,9 +69,9 @@ def raw_calibration(config: Config) -> Calibration:
     settings = config.postprocess
     columns = [settings.channels.index(t) for t in settings.targets]
 
-    def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> Forecast:
+    def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> CalibratedForecast:
         check_several(members)
-        return Forecast(members=members[:, :, :, columns])
+        return CalibratedForecast(members=members[:, :, :, columns])
 
     return Calibration(
         settings.channels, settings.targets, settings.lead_hours, None, "raw", "raw",
@@ -91,18 +91,18 @@ def open_calibration(folder: Path) -> Calibration:
     if state.get("kind") not in KINDS:
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no calibration")
     with of_model(folder):
-        config = calibrating(state)
+        config = calibration_config(state)
         grid = place_from_dict(state["grid"])
     settings = config.postprocess
     tensors = load_tensors(folder, state)
     size = sum(tensor.numel() for tensor in tensors.values())
     with of_model(folder):
         if state["kind"] in METHODS:
-            apply, network = opened(config, state, tensors, grid)
+            apply, network = open_correction(config, state, tensors, grid)
             size = count_parameters(network)
             anywhere = state["kind"] == "mlp"
         else:
-            apply = statistical.opened(config, state, tensors, grid.shape)
+            apply = statistical.open_coefficients(config, state, tensors, grid.shape)
             anywhere = True
     pooled = settings.where == "pooled"  # such coefficients fit any grid
     return Calibration(
@@ -118,7 +118,7 @@ def open_calibration(folder: Path) -> Calibration:
     )
 
 
-def fitted_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> xr.DataArray:
+def select_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> xr.DataArray:
     """Return the forecasts of one part of the split, or of all, whose truth is known, lazy."""
     fields = ensembles["fields"]
     valid = fields["init_time"].values[:, None] + fields["lead_time"].values[None, :]

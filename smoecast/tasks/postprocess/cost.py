@@ -79,13 +79,13 @@ def _network(config: Config, shape: dict[str, int], samples: int) -> dict[str, A
     height, width = list(shape.values())[-2:]
     settings, members = config.postprocess, shape.get("number", 2)
     with torch.device("meta"):
-        parameters = count_parameters(_untrained(config, (height, width)))
+        parameters = count_parameters(_new_network(config, (height, width)))
     grid = min(height, PROBE[0]), min(width, PROBE[1])
     larger = height * width / (grid[0] * grid[1])
-    network = _untrained(config, grid)
+    network = _new_network(config, grid)
     inputs = _inputs(config, grid, members)
     adds = multiply_adds(network, (inputs.shape[1], *grid))
-    kept, seconds = _tried(network, inputs, settings.training.threads)
+    kept, seconds = _try_network(network, inputs, settings.training.threads)
     batch = settings.training.batch_size
     batch_bytes = 4 * batch * inputs.shape[1] * height * width
     return {
@@ -121,7 +121,7 @@ def _statistics(config: Config, grid: tuple[int, int]) -> Statistics:
     )
 
 
-def _untrained(config: Config, grid: tuple[int, int]) -> nn.Module:
+def _new_network(config: Config, grid: tuple[int, int]) -> nn.Module:
     return new_correction(config, _predictors(config, grid), _statistics(config, grid))
 
 
@@ -133,7 +133,7 @@ def _inputs(config: Config, grid: tuple[int, int], members: int) -> Tensor:
     return torch.randn(1, count, *grid)
 
 
-def _tried(network: nn.Module, inputs: Tensor, wanted: int) -> tuple[int, float]:
+def _try_network(network: nn.Module, inputs: Tensor, wanted: int) -> tuple[int, float]:
     """Return bytes kept for the way back, and seconds of a sample's way there and back."""
     kept: dict[int, int] = {}
 

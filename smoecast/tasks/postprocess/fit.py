@@ -20,7 +20,7 @@ from smoecast.fields.grid import place_of
 from smoecast.fields.store import store
 from smoecast.fields.times import valid_times
 from smoecast.tasks.postprocess import statistical
-from smoecast.tasks.postprocess.calibration import fitted_part
+from smoecast.tasks.postprocess.calibration import select_part
 from smoecast.tasks.postprocess.fit_network import Cases, fit_network
 from smoecast.tasks.postprocess.network import METHODS as NETWORKS
 from smoecast.training.checkpoint import RESUME
@@ -129,7 +129,7 @@ def _fit_classical(
 
 def _cases(config: Config, ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> Cases:
     """Return the ensembles of one part, or of all, lazy, and their truth (N, L, D, H, W)."""
-    fields = fitted_part(ensembles, truth, part)
+    fields = select_part(ensembles, truth, part)
     if not fields.sizes["init_time"]:
         of = f"of the {part} split " if part else ""
         raise InputError(

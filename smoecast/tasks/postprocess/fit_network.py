@@ -13,7 +13,7 @@ from smoecast.config.run import Config
 from smoecast.data.ensemble_samples import EnsembleSamples, Predictors
 from smoecast.data.members import is_moments, moments
 from smoecast.data.statistics import mean_and_std
-from smoecast.fields.grid import Grid, Plane
+from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.fields.store import store
 from smoecast.fields.times import as_hours
 from smoecast.nn.normalize import Statistics
@@ -36,7 +36,7 @@ def fit_network(
     config: Config,
     training: Cases,
     validation: Cases,
-    place: Grid | Plane,
+    place: Grid | ProjectedGrid,
     rows: Fields,
     identity: dict[str, Any],
 ) -> tuple[Tensors, dict[str, Any]]:

@@ -31,7 +31,7 @@ PART = "test"
 
 
 @dataclass(frozen=True, eq=False)
-class Incoming:
+class EnsembleInput:
     """An ensemble to calibrate.
 
     Attributes
@@ -56,9 +56,9 @@ class Incoming:
         return tuple(int(hour) for hour in hours.round())
 
 
-def open_incoming(
+def open_input(
     config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
-) -> Incoming:
+) -> EnsembleInput:
     """Open what is to be calibrated.
 
     Parameters
@@ -79,7 +79,7 @@ def open_incoming(
     ModelError
         It has no members, lies on another grid, or the calibration was not fitted for a lead time.
     """
-    source = missing.named(paths) if paths else str(config.ensemble_store)
+    source = missing.name_files(paths) if paths else str(config.ensemble_store)
     opened = _from_files(config, calibration, paths, manifest) if paths else _from_store(config)
     fields = opened.fields
     if "number" not in fields.dims:
@@ -97,24 +97,24 @@ def open_incoming(
 
 def _from_files(
     config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
-) -> Incoming:
-    source = missing.named(paths)
+) -> EnsembleInput:
+    source = missing.name_files(paths)
     opened = over_land(open_files(paths, any_grid=True))
     if not config.postprocess.any_lead:
-        wanted = _wanted(config, calibration, opened, source)
+        wanted = _leads_to_calibrate(config, calibration, opened, source)
         opened = time_selection.leads(opened, wanted, source)
     elif "lead_time" not in opened.dims:
         time_selection.leads(opened, (), source)  # refuses analyses
-    fields = raw.packed_ensemble(opened, calibration.channels, source)
+    fields = raw.stack_ensemble(opened, calibration.channels, source)
     # in this thread: netCDF-C is not asked from several
     with dask.config.set(scheduler="synchronous"):
         if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
             fields = fields.load()
         gaps = missing.check_finite(fields, paths, gaps=True)
-    return Incoming(fields, manifest, gaps)
+    return EnsembleInput(fields, manifest, gaps)
 
 
-def _wanted(
+def _leads_to_calibrate(
     config: Config, calibration: Calibration, opened: xr.Dataset, source: str
 ) -> tuple[int, ...]:
     """Return the lead times to calibrate; refuse an ensemble that has none of the calibration's."""
@@ -135,13 +135,15 @@ def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) ->
         )
 
 
-def _from_store(config: Config) -> Incoming:
+def _from_store(config: Config) -> EnsembleInput:
     path: Path = config.ensemble_store
     dataset = store.open_store(path)
     fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
     if is_moments(fields):
         console.say(f"{path}: mean and spread; members are quantiles at each point")
         fields = with_members(fields, config.postprocess.members or QUANTILES)
-        return Incoming(fields, store.details_of(dataset)["manifest"], gaps=False)
+        return EnsembleInput(fields, store.details_of(dataset)["manifest"], gaps=False)
     corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
-    return Incoming(fields, store.details_of(dataset)["manifest"], gaps=bool(corner.isnull().any()))
+    return EnsembleInput(
+        fields, store.details_of(dataset)["manifest"], gaps=bool(corner.isnull().any())
+    )

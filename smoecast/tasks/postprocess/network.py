@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from smoecast.calibration.calibrated_forecast import Forecast
+from smoecast.calibration.calibrated_forecast import CalibratedForecast
 from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.network import MemberCorrection, SpreadCorrection
 from smoecast.config.run import Config
@@ -17,11 +17,11 @@ from smoecast.data.inputs import Inputs
 from smoecast.data.members import check_several, moments
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import ConfigError, ModelError
-from smoecast.fields.grid import Grid, Plane
+from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.nn.backbones.ens10 import EnsembleTransformer, EnsembleUNet, LeNet, PointMLP
 from smoecast.nn.build import FIRST_FORECAST, build
 from smoecast.nn.normalize import Statistics, statistics_of
-from smoecast.nn.outline import filled
+from smoecast.nn.outline import restore_tensors
 from smoecast.tasks.descriptions import constants_of
 from smoecast.tasks.postprocess.statistical import Apply
 
@@ -36,7 +36,7 @@ METHODS = ("mlp", "lenet", "unet", "transformer", "smoe")
 
 
 def predictors_of(
-    config: Config, place: Grid | Plane, constants: dict[str, NDArray[np.float32]]
+    config: Config, place: Grid | ProjectedGrid, constants: dict[str, NDArray[np.float32]]
 ) -> Predictors:
     """Return what the run's network sees beside the ensemble.
 
@@ -55,7 +55,7 @@ def predictors_of(
         pooled = settings.method == "mlp" and settings.where == "pooled"
         local = settings.method == "mlp" and not pooled
         return Predictors(place, position=local, season=pooled, lead=pooled or several)
-    if isinstance(place, Plane):
+    if isinstance(place, ProjectedGrid):
         raise ModelError(
             f"{config.ensemble_store}: postprocess.method smoe sees latitude and local time and "
             f"needs a regular latitude-longitude grid, not {place.describe()}: take another method"
@@ -111,8 +111,8 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
     return SpreadCorrection(plain, statistics, statistics.base + channels, steady)
 
 
-def opened(
-    config: Config, state: dict[str, Any], tensors: Tensors, place: Grid | Plane
+def open_correction(
+    config: Config, state: dict[str, Any], tensors: Tensors, place: Grid | ProjectedGrid
 ) -> tuple[Apply, nn.Module]:
     """Return what applies a fitted network, and the network.
 
@@ -135,7 +135,7 @@ def opened(
     try:
         statistics = statistics_of(weights)
         _check_statistics(config, predictors, statistics, weights)
-        network = filled(lambda: new_correction(config, predictors, statistics), weights)
+        network = restore_tensors(lambda: new_correction(config, predictors, statistics), weights)
     except (ConfigError, ModelError) as error:
         raise ModelError(
             f"the weights do not fit the calibration network of the config ({error}): fit it again"
@@ -161,9 +161,9 @@ def _check_statistics(
 def _gaussian(predict: Predict) -> Apply:
     """Return what a network's mean and spread say: a normal distribution."""
 
-    def apply(members: Fields, starts: NDArray[np.datetime64], hours: Fields) -> Forecast:
+    def apply(members: Fields, starts: NDArray[np.datetime64], hours: Fields) -> CalibratedForecast:
         mean, std = (part.astype(np.float64) for part in predict(members, starts, hours))
-        return Forecast(Distribution("normal", mean, std, np.zeros_like(mean)))
+        return CalibratedForecast(Distribution("normal", mean, std, np.zeros_like(mean)))
 
     return apply
 

@@ -8,17 +8,17 @@ from smoecast import console
 from smoecast.config.products import Products, products
 from smoecast.config.run import Config
 from smoecast.data.sources import files
-from smoecast.data.unchanged import Inputs, unchanged
+from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import times
 from smoecast.fields.grid import place_of
 from smoecast.fields.write.netcdf import write_netcdf
 from smoecast.tasks import provenance
-from smoecast.tasks.postprocess.apply import Maker, calibrated
+from smoecast.tasks.postprocess.apply import CalibratedBlocks, calibrate
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
-from smoecast.tasks.postprocess.input import Incoming, open_incoming
+from smoecast.tasks.postprocess.input import EnsembleInput, open_input
 from smoecast.tasks.postprocess.schaake_dates import earlier_truth
 from smoecast.tasks.provenance import attributes, is_there, save_config, with_lineage
 
@@ -42,7 +42,7 @@ def postprocess(
     inputs : sequence of str
         Ensemble files, folders or globs; none: the test part of the run's ensemble store.
     output : Path, optional
-        Default: ``calibrated.nc`` in the run's folder.
+        Default: ``calibrate.nc`` in the run's folder.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
 
@@ -69,20 +69,20 @@ def postprocess(
     wanted = products(config.postprocess.write)
     paths = files.expand(inputs, "--input") if inputs else []
     truth = files.expand(config.postprocess.truth, "postprocess.truth")
-    with unchanged([*paths, *truth], _stores(config, model, paths)) as held:
+    with hold_inputs([*paths, *truth], _stores(config, model, paths)) as held:
         calibration = _calibration(config, model, held)
         _check_events(wanted, calibration)
-        incoming = open_incoming(config, calibration, paths, held.manifest[: len(paths)])
-        maker = _maker(config, calibration, incoming, wanted)
-        described = _described(maker, incoming) | provenance.arguments(
+        incoming = open_input(config, calibration, paths, held.manifest[: len(paths)])
+        calibrated = _new_blocks(config, calibration, incoming, wanted)
+        described = _describe(calibrated, incoming) | provenance.arguments(
             model=model, inputs=inputs, output=output
         )
-        return _make(maker, incoming, described, path, held, verify=verify)
+        return _make(calibrated, incoming, described, path, held, verify=verify)
 
 
 def _make(
-    maker: Maker,
-    incoming: Incoming,
+    calibrated: CalibratedBlocks,
+    incoming: EnsembleInput,
     described: dict[str, Any],
     path: Path,
     held: Inputs,
@@ -96,14 +96,14 @@ def _make(
         "starts": len(starts),
         "first": times.iso(starts[0]),
         "last": times.iso(starts[-1]),
-        "what": _what(maker),
+        "what": _what(calibrated),
     }
     with lock(path.parent):
         if is_there(path, described, whole=verify):
             save_config(path)
             return {**summary, "written": False}
         with console.progress("calibrating", len(starts)) as step:
-            dataset = calibrated(maker, incoming.fields, step).assign_attrs(described)
+            dataset = calibrate(calibrated, incoming.fields, step).assign_attrs(described)
             write_netcdf(dataset, path, gaps=incoming.gaps, confirm=held.confirm)
         save_config(path)
     return {**summary, "written": True}
@@ -134,7 +134,9 @@ def _check_events(wanted: Products, calibration: Calibration) -> None:
         )
 
 
-def _maker(config: Config, calibration: Calibration, incoming: Incoming, wanted: Products) -> Maker:
+def _new_blocks(
+    config: Config, calibration: Calibration, incoming: EnsembleInput, wanted: Products
+) -> CalibratedBlocks:
     hours, fields = incoming.lead_hours, incoming.fields
     history = None
     if config.postprocess.members_by == "schaake" and wanted.members:
@@ -146,37 +148,37 @@ def _maker(config: Config, calibration: Calibration, incoming: Incoming, wanted:
             f"{count} members cannot come of {came} by postprocess.method {calibration.method}: "
             "lower postprocess.members, or take emos"
         )
-    return Maker(config, calibration, hours, wanted, count, history)
+    return CalibratedBlocks(config, calibration, hours, wanted, count, history)
 
 
-def _described(maker: Maker, incoming: Incoming) -> dict[str, Any]:
+def _describe(calibrated: CalibratedBlocks, incoming: EnsembleInput) -> dict[str, Any]:
     """Return the global attributes of the result."""
-    config, settings = maker.config, maker.config.postprocess
+    config, settings = calibrated.config, calibrated.config.postprocess
     made_from = {
         "starts": incoming.fields["init_time"].values.astype(str).tolist(),
-        "leads": maker.lead_hours,
-        "targets": maker.calibration.targets,
-        "members": maker.count,
+        "leads": calibrated.lead_hours,
+        "targets": calibrated.calibration.targets,
+        "members": calibrated.count,
         "members_by": settings.members_by,
         "write": settings.write,
         "seed": config.seed,
     }
-    protocol = maker.calibration.protocol
+    protocol = calibrated.calibration.protocol
     if protocol != "default":
         made_from["protocol"] = protocol
-    sha256, manifest = maker.calibration.sha256, incoming.manifest
+    sha256, manifest = calibrated.calibration.sha256, incoming.manifest
     described = attributes(config, "postprocess", sha256, manifest, made_from)
     described["protocol"] = protocol
     return with_lineage(described, incoming.fields.attrs, "calibrated")
 
 
-def _what(maker: Maker) -> str:
+def _what(calibrated: CalibratedBlocks) -> str:
     """Return in words what is written."""
-    leads = ", ".join(f"{hour} h" for hour in maker.lead_hours)
-    parts = [f"{', '.join(maker.calibration.targets)} at {leads}"]
-    wanted = maker.wanted
+    leads = ", ".join(f"{hour} h" for hour in calibrated.lead_hours)
+    parts = [f"{', '.join(calibrated.calibration.targets)} at {leads}"]
+    wanted = calibrated.wanted
     if wanted.members:
-        parts.append(f"{maker.count} members")
+        parts.append(f"{calibrated.count} members")
     else:
         parts += [word for word in ("mean", "std") if getattr(wanted, word)]
     if wanted.quantiles:

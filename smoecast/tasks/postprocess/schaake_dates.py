@@ -10,7 +10,7 @@ from smoecast.config.run import Config
 from smoecast.data import raw
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import InputError
-from smoecast.fields.grid import Grid, Plane, place_of, same_place
+from smoecast.fields.grid import Grid, ProjectedGrid, place_of, same_place
 from smoecast.fields.times import iso
 
 History = Callable[[np.datetime64, int], NDArray[np.float32]]
@@ -20,7 +20,7 @@ _YEAR = 365.2425
 
 
 def earlier_truth(
-    config: Config, targets: Sequence[str], lead_hours: Sequence[int], place: Grid | Plane
+    config: Config, targets: Sequence[str], lead_hours: Sequence[int], place: Grid | ProjectedGrid
 ) -> History:
     """Return what gives the truth of earlier dates, lead time by lead time.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smoecast import names
 from smoecast.calibration import emos, mbm
-from smoecast.calibration.calibrated_forecast import Forecast
+from smoecast.calibration.calibrated_forecast import CalibratedForecast
 from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.families import family_of
@@ -25,7 +25,7 @@ from smoecast.fields.times import as_hours, iso
 Fields = NDArray[np.floating[Any]]
 Starts = NDArray[np.datetime64]
 Fitted = Emos | MemberByMember
-Apply = Callable[[Fields, Starts, Fields], Forecast]
+Apply = Callable[[Fields, Starts, Fields], CalibratedForecast]
 """Members (B, L, M, C, H, W) of the lead times that were fitted, starts (B,) and the hours (L,)
 after which they hold to what comes of them."""
 
@@ -147,7 +147,7 @@ def _lowest(channel: str) -> float:
     return 0.0 if names.is_never_negative(channel) else -np.inf
 
 
-def opened(
+def open_coefficients(
     config: Config,
     state: dict[str, Any],
     tensors: dict[str, torch.Tensor],
@@ -181,7 +181,7 @@ def opened(
     }
     columns = [config.postprocess.channels.index(t) for t in config.postprocess.targets]
 
-    def apply(members: Fields, starts: Starts, _: Fields) -> Forecast:
+    def apply(members: Fields, starts: Starts, _: Fields) -> CalibratedForecast:
         window = _window_of(config, windows, starts)
         batch, leads, size, _, *space = members.shape
         targets = len(columns)
@@ -197,8 +197,8 @@ def opened(
                     said = fit_.forecast(raw, starts[some])
                     parts[:, some, lead, target] = said.location, said.scale, said.shift
         if config.postprocess.method == "mbm":
-            return Forecast(members=own)
-        return Forecast(Distribution(config.postprocess.distribution, *parts))
+            return CalibratedForecast(members=own)
+        return CalibratedForecast(Distribution(config.postprocess.distribution, *parts))
 
     return apply
 

@@ -16,7 +16,7 @@ from smoecast.data import raw, statistics, time_selection
 from smoecast.data.sources import files
 from smoecast.data.sources.registry import Kind
 from smoecast.data.store_plan import kinds_of, store_of
-from smoecast.data.unchanged import ChangedError, Inputs, unchanged
+from smoecast.data.unchanged import ChangedError, Inputs, hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields import missing as fields_missing
@@ -64,7 +64,7 @@ def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
     with lock(config.data_place):
         paths, memory = raw.raw_files(config, kind), config.data_place / files.DIGESTS
         try:
-            with unchanged(paths, memory=memory) as inputs:
+            with hold_inputs(paths, memory=memory) as inputs:
                 details = _details(config, kind, inputs.manifest)
                 done = _is_done(path, details, verify)
                 if not done:
@@ -73,15 +73,15 @@ def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
             drafts.discard(path)  # nobody knows which of its parts are of which version
             raise
         drafts.discard(path)  # a run may have been killed between its last two steps
-        return _described(path, written=not done)
+        return _describe(path, written=not done)
 
 
 def _write(config: Config, kind: Kind, details: dict[str, Any], inputs: Inputs) -> None:
     """Make the store of one kind, or go on with it."""
     path = store_of(config, kind)
     content = raw.content(config, kind, details["identity"])
-    draft = drafts.begin(_template(content, config, kind), path, details)
-    missing = draft.missing()
+    draft = drafts.start_draft(_template(content, config, kind), path, details)
+    missing = draft.missing_chunks()
     if len(missing) < len(draft.chunks):
         done = len(draft.chunks) - len(missing)
         console.say(f"{done} of {len(draft.chunks)} parts are there already")
@@ -92,7 +92,7 @@ def _write(config: Config, kind: Kind, details: dict[str, Any], inputs: Inputs) 
         drafts.discard(path)  # with other input it is another store
         raise
     inputs.confirm()
-    mean, std = statistics.merged(draft.notes())
+    mean, std = statistics.merge_moments(draft.notes())
     draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
 
 
@@ -127,7 +127,7 @@ def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
     training = np.flatnonzero(content["train"].values)[:_SCALE_TIMES]
     with dask.config.set(scheduler="synchronous"):
         values = content["fields"].isel(time=training).values
-    mean, std = statistics.merged([statistics.moments(values)])
+    mean, std = statistics.merge_moments([statistics.moments(values)])
     packing = {"offset": mean.astype(np.float32), "scale": std.astype(np.float32)}
     return content.assign({name: ("channel", value) for name, value in packing.items()})
 
@@ -156,7 +156,7 @@ def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
                 return False
         if store.sums_of(path) is None:
             store.verify_store(path, whole=False)
-            with drafts.storing(path):
+            with drafts.explain_errors(path):
                 store.add_checksums(path)
             console.say(f"{path}: an earlier version made it; it has checksums from now on")
         else:
@@ -167,7 +167,7 @@ def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
     return True
 
 
-def _described(path: Path, *, written: bool) -> dict[str, Any]:
+def _describe(path: Path, *, written: bool) -> dict[str, Any]:
     with store.open_store(path) as dataset:
         fields = dataset["fields"]
         times = dataset[str(fields.dims[0])].values

@@ -10,7 +10,7 @@ from loopback import Shelf, serving
 from smoecast.data.download import collect as module
 from smoecast.data.download.collect import Hooks, collect
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.remote_file import Remote
+from smoecast.data.download.remote_file import RemoteFile
 from smoecast.data.download.retry import Limits
 from smoecast.errors import InputError, NotPublishedError
 
@@ -25,7 +25,7 @@ def shelf():
 
 
 def remotes(shelf, **more):
-    return [Remote(f"{i}.nc", f"{shelf.address}/{i}", **more) for i in range(6)]
+    return [RemoteFile(f"{i}.nc", f"{shelf.address}/{i}", **more) for i in range(6)]
 
 
 def test_no_more_at_once_than_asked_for(shelf, tmp_path):
@@ -47,7 +47,7 @@ def test_no_more_at_once_than_asked_for(shelf, tmp_path):
 
 def test_next_address_is_tried(shelf, tmp_path, capsys):
     def locate(remote, patience):
-        return [Remote(remote.name, f"{shelf.address}/gone"), remote]
+        return [RemoteFile(remote.name, f"{shelf.address}/gone"), remote]
 
     collect(remotes(shelf), tmp_path, QUICK, Hooks(locate=locate))
     assert shelf.answered.count(404) == 6
@@ -129,7 +129,7 @@ NAMES = ["../x.nc", "/tmp/x.nc", "a/../../x.nc", ".lock", "a//b", "c:x", "a\\b"]
 def test_a_name_that_leads_out_is_not_even_asked_for(shelf, tmp_path, name):
     folder = tmp_path / "run" / "raw"
     with pytest.raises(InputError, match="is no name of a file in this folder"):
-        collect([Remote(name, f"{shelf.address}/0")], folder, QUICK)
+        collect([RemoteFile(name, f"{shelf.address}/0")], folder, QUICK)
     assert not shelf.asked
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {".lock"}
 
@@ -141,7 +141,7 @@ def test_an_archive_gives_no_name_that_leads_out(shelf, tmp_path):
         path.with_name("new").write_bytes(b"bad")
         yield "../out.nc", path.with_name("new")
 
-    remote = Remote("a.zip", f"{shelf.address}/0", gives=("../out.nc",))
+    remote = RemoteFile("a.zip", f"{shelf.address}/0", gives=("../out.nc",))
     with pytest.raises(InputError, match=r"'\.\./out\.nc' is no name of a file"):
         collect([remote], folder, QUICK, Hooks(unpack=unpack))
     assert not (tmp_path / "out.nc").exists()
@@ -155,5 +155,5 @@ def test_a_link_that_leads_out_is_not_followed(shelf, tmp_path, name):
     (folder / "sub").symlink_to(elsewhere)
     (folder / "1.nc.part").symlink_to(elsewhere / "1.nc")
     with pytest.raises(InputError, match="a symbolic link leads out"):
-        collect([Remote(name, f"{shelf.address}/0")], folder, QUICK)
+        collect([RemoteFile(name, f"{shelf.address}/0")], folder, QUICK)
     assert not list(elsewhere.iterdir())

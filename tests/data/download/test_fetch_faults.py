@@ -19,7 +19,7 @@ from loopback import Shelf, serving
 from smoecast.data.download import partial_file
 from smoecast.data.download.fetch import fetch
 from smoecast.data.download.http import CHUNK
-from smoecast.data.download.retry import Limits, Patience, StoppedError
+from smoecast.data.download.retry import Limits, RetryBudget, StoppedError
 from smoecast.errors import InputError, NotPublishedError, OutputError
 
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -34,7 +34,7 @@ def shelf():
 
 
 def get(shelf, folder, limits=QUICK, **more):
-    return fetch(f"{shelf.address}/file", folder / "file", patience=Patience(limits), **more)
+    return fetch(f"{shelf.address}/file", folder / "file", patience=RetryBudget(limits), **more)
 
 
 def leftovers(folder):
@@ -121,7 +121,7 @@ def test_errors_without_end_use_up_the_budget(shelf, tmp_path):
 def test_nobody_listens(tmp_path):
     limits = Limits(first_wait=0.01, retry_seconds=0.1)
     with pytest.raises(InputError, match="no connection; given up"):
-        fetch("http://127.0.0.1:9/file", tmp_path / "file", patience=Patience(limits))
+        fetch("http://127.0.0.1:9/file", tmp_path / "file", patience=RetryBudget(limits))
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.2])
@@ -141,7 +141,7 @@ def test_silence_is_a_failure(shelf, tmp_path, pause):
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/file"
         with pytest.raises(InputError, match=r"no answer for 0.05 s; given up"):
-            fetch(url, tmp_path / "file", patience=Patience(limits))
+            fetch(url, tmp_path / "file", patience=RetryBudget(limits))
 
 
 def test_wrong_checksum_is_refused_and_gone(shelf, tmp_path):
@@ -293,10 +293,10 @@ def test_secrets_are_shown_nowhere(shelf, tmp_path, capsys):
     for status in (500, 429):
         shelf.statuses.setdefault("/file?path=a&token=topsecret", []).append((status, {}))
     shelf.files["/file?path=a&token=topsecret"] = BODY
-    entry = fetch(url, tmp_path / "file", patience=Patience(QUICK))
+    entry = fetch(url, tmp_path / "file", patience=RetryBudget(QUICK))
     assert "Authorization" in shelf.asked[0][1]
     with pytest.raises(InputError) as caught:
-        fetch(url + "2", tmp_path / "other", patience=Patience(QUICK))
+        fetch(url + "2", tmp_path / "other", patience=RetryBudget(QUICK))
     told = repr(entry) + str(caught.value) + "".join(capsys.readouterr())
     told += "".join(p.read_text() for p in tmp_path.glob("*.json"))
     assert "trying again" in told
@@ -318,7 +318,7 @@ def test_unchanged_file_is_not_sent(shelf, tmp_path):
 
 
 def test_stopped_downloads_keep_their_part(shelf, tmp_path):
-    patience = Patience(QUICK)
+    patience = RetryBudget(QUICK)
 
     def stop(done, total):
         patience.stop()
@@ -329,7 +329,7 @@ def test_stopped_downloads_keep_their_part(shelf, tmp_path):
 
 
 def test_failures_at_the_same_time_count_once():
-    patience = Patience(Limits(first_wait=0.2, longest_wait=0.2, retry_seconds=0.5))
+    patience = RetryBudget(Limits(first_wait=0.2, longest_wait=0.2, retry_seconds=0.5))
     import threading
 
     threads = [

@@ -9,7 +9,7 @@ import pytest
 
 from smoecast.data.download import manifest as module
 from smoecast.data.download.manifest import Manifest, entry_of
-from smoecast.data.download.remote_file import Remote, shown
+from smoecast.data.download.remote_file import RemoteFile, shown
 from smoecast.errors import InputError, OutputError
 
 
@@ -95,11 +95,11 @@ def test_addresses_without_secrets(url, seen):
 
 
 def test_what_stays_and_what_may_still_come():
-    remote = Remote(
+    remote = RemoteFile(
         "a.zip", "https://host/a.zip", gives=("a.nc", "b.nc"), published=date(2014, 2, 1)
     )
-    assert remote.kept == ("a.nc", "b.nc")
+    assert remote.final_names == ("a.nc", "b.nc")
     assert remote.may_come_after(date(2014, 1, 31))
     assert not remote.may_come_after(date(2014, 2, 1))
-    assert not Remote("a.nc", "").may_come_after(date.min)
-    assert Remote("a.nc", "").kept == ("a.nc",)
+    assert not RemoteFile("a.nc", "").may_come_after(date.min)
+    assert RemoteFile("a.nc", "").final_names == ("a.nc",)

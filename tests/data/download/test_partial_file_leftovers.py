@@ -10,7 +10,7 @@ from made_weatherbench import zipped
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.data.download.grib_filter import GribSieve
-from smoecast.data.download.partial_file import KEPT_DAYS, Part, sweep_fetched
+from smoecast.data.download.partial_file import KEPT_DAYS, PartialFile, sweep_downloads
 from smoecast.data.download.unzip import extract
 from smoecast.data.sources.planet import files
 from smoecast.disk.locks import lock
@@ -38,7 +38,7 @@ def test_parts_of_this_run_and_recent_ones_of_others_stay(tmp_path: Path) -> Non
     go |= {".ens10_sfc_1.nc.grib": 0}
     for name, days in (stay | go).items():
         aged(tmp_path / name, days)
-    sweep_fetched(tmp_path, ["a.nc", "s/0.0"])
+    sweep_downloads(tmp_path, ["a.nc", "s/0.0"])
     assert names(tmp_path) == set(stay)
 
 
@@ -89,6 +89,6 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, kind: str) -> None:
     link = tmp_path / "a.part.journal.new" if kind == "journal" else path
     link.symlink_to(precious)
     with pytest.raises(OSError, match="symbolic links"):
-        part = Part(path) if kind == "part" else GribSieve(path, lambda *_: True, "a")
+        part = PartialFile(path) if kind == "part" else GribSieve(path, lambda *_: True, "a")
         part._note() if kind == "journal" else part.append(b"")
     assert precious.read_text() == "precious"

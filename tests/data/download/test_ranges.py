@@ -5,8 +5,8 @@ import random
 import pytest
 from loopback import Shelf, serving
 
-from smoecast.data.download.ranges import fetch_pieces, joined
-from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.download.ranges import fetch_pieces, join_ranges
+from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.errors import InputError, NotPublishedError
 
 CONTENT = random.Random(7).randbytes(300_000)
@@ -28,15 +28,15 @@ def get(shelf, path, limits=QUICK, missing=InputError, pieces=PIECES, told=None)
         path,
         pieces,
         missing=missing,
-        patience=Patience(limits),
+        patience=RetryBudget(limits),
         progress=lambda done, total: told.append((done, total)),
         record=lambda entry: None,
     )
 
 
 def test_pieces_that_touch_are_one():
-    assert joined(PIECES) == [(10, 1000), (50_000, 40_005), (200_000, 60_000)]
-    assert joined([(5, 5), (0, 5)]) == [(5, 5), (0, 5)]
+    assert join_ranges(PIECES) == [(10, 1000), (50_000, 40_005), (200_000, 60_000)]
+    assert join_ranges([(5, 5), (0, 5)]) == [(5, 5), (0, 5)]
 
 
 def test_wanted_bytes_and_no_others(shelf, tmp_path):

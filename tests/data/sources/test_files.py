@@ -12,7 +12,7 @@ from smoecast.data.raw import raw_files
 from smoecast.data.sources.files import expand, manifest
 from smoecast.data.time_selection import evenly, leads
 from smoecast.errors import ConfigError, InputError
-from smoecast.fields.missing import check_finite, named
+from smoecast.fields.missing import check_finite, name_files
 
 
 def test_paths_folders_and_globs_are_expanded_once_each(tmp_path: Path) -> None:
@@ -118,4 +118,6 @@ def test_the_first_missing_value_is_named() -> None:
 
 
 def test_many_files_are_named_by_their_ends() -> None:
-    assert named([Path("x/a.nc"), Path("x/b.nc"), Path("x/c.nc")]) == "x/a.nc ... c.nc (3 files)"
+    assert (
+        name_files([Path("x/a.nc"), Path("x/b.nc"), Path("x/c.nc")]) == "x/a.nc ... c.nc (3 files)"
+    )

@@ -195,7 +195,7 @@ def test_year_to_come_is_not_published_yet(world, monkeypatch):
     with pytest.raises(NotPublishedError, match=r"air.sig995.2014.nc .*and 1 more.*6 of 8 files"):
         download(config)
     assert (config.raw / "hgt.2014.nc").is_file()
-    assert len(registry.fetched(config)) == 6
+    assert len(registry.find_raw_files(config)) == 6
     with pytest.raises(InputError, match="fetch what is missing"):
         preprocess(config)
 

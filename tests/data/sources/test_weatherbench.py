@@ -10,12 +10,12 @@ from made_weatherbench import constants, field, stored, zipped
 
 from smoecast.config import yaml_file
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources import weatherbench
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.canonical.units import GRAVITY
 from smoecast.fields.derived import derive
-from smoecast.fields.missing import leading_trimmed
+from smoecast.fields.missing import trim_leading
 from smoecast.fields.read.open import open_files
 from smoecast.tasks.download import download, plan
 from smoecast.tasks.preprocess.preprocess import preprocess
@@ -75,7 +75,7 @@ def world(tmp_path):
 
 def test_addresses_old_and_new():
     wanted = weatherbench.list_files(parse("data.channels=[z500]", "data.constants=[]"))
-    (new, old) = weatherbench.hooks(parse()).locate(wanted[0], Patience(Limits()))
+    (new, old) = weatherbench.hooks(parse()).locate(wanted[0], RetryBudget(Limits()))
     assert new.url == (
         "https://dataserv.ub.tum.de/public.php/dav/files/m1524895/5.625deg/geopotential_500/"
         "geopotential_500_5.625deg.zip"
@@ -85,8 +85,8 @@ def test_addresses_old_and_new():
         "&files=geopotential_500_5.625deg.zip"
     )
     assert (
-        new.kept
-        == old.kept
+        new.final_names
+        == old.final_names
         == (
             "geopotential_500hPa_2016_5.625deg.nc",
             "geopotential_500hPa_2017_5.625deg.nc",
@@ -166,7 +166,7 @@ def test_precipitation_begins_seven_hours_late_in_1979(tmp_path, absent):
         made.to_netcdf(paths[-1])
     dataset = open_files(paths, trim_start=True)
     assert dataset.sizes["time"] == (17 if absent else 24)
-    found = leading_trimmed(derive(dataset, wanted), wanted)
+    found = trim_leading(derive(dataset, wanted), wanted)
     assert found["time"].values[0] == np.datetime64("1979-01-01T12:00", "ns")
     assert found.sizes["time"] == 12
     assert all(np.isfinite(found[name].values).all() for name in wanted)

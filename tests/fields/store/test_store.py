@@ -33,8 +33,8 @@ def write_chunk(draft: drafts.Draft, dataset: xr.Dataset, chunk: int) -> None:
 
 
 def write(path: Path, dataset: xr.Dataset, identity: str = "abc") -> None:
-    draft = drafts.begin(dataset, path, {"identity": identity})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(dataset, path, {"identity": identity})
+    for chunk in draft.missing_chunks():
         write_chunk(draft, dataset, chunk)
     draft.finish(xr.Dataset({"mean": dataset["fields"].mean(["time", "latitude", "longitude"])}))
 
@@ -100,12 +100,12 @@ def test_half_precision_halves_the_bytes_and_keeps_three_digits(tmp_path: Path) 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     write(tmp_path / "whole.zarr", content())
     path = tmp_path / "store.zarr"
-    draft = drafts.begin(content(), path, {"identity": "abc"})
-    assert draft.missing() == [0, 1, 2]
+    draft = drafts.start_draft(content(), path, {"identity": "abc"})
+    assert draft.missing_chunks() == [0, 1, 2]
     write_chunk(draft, content(), 2)
     (draft.group / "fields" / "0.0.0.0").write_bytes(b"half a chunk, no note")
-    again = drafts.begin(content(), path, {"identity": "abc"})
-    assert again.missing() == [0, 1]
+    again = drafts.start_draft(content(), path, {"identity": "abc"})
+    assert again.missing_chunks() == [0, 1]
     assert not path.exists()
     write(path, content())
     assert tree(path) == tree(tmp_path / "whole.zarr")
@@ -120,7 +120,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_notes_come_back_in_order(tmp_path: Path) -> None:
-    draft = drafts.begin(content(), tmp_path / "store.zarr", {"identity": "abc"})
+    draft = drafts.start_draft(content(), tmp_path / "store.zarr", {"identity": "abc"})
     for chunk in (2, 0, 1):
         write_chunk(draft, content(), chunk)
     assert [note["first"] for note in draft.notes()] == [1.0, 5.0, 9.0]
@@ -128,13 +128,13 @@ def test_notes_come_back_in_order(tmp_path: Path) -> None:
 
 def test_a_draft_of_something_else_is_thrown_away(tmp_path: Path) -> None:
     path = tmp_path / "store.zarr"
-    draft = drafts.begin(content(), path, {"identity": "abc"})
+    draft = drafts.start_draft(content(), path, {"identity": "abc"})
     write_chunk(draft, content(), 0)
-    assert drafts.begin(content(), path, {"identity": "def"}).missing() == [0, 1, 2]
+    assert drafts.start_draft(content(), path, {"identity": "def"}).missing_chunks() == [0, 1, 2]
 
 
 def test_a_discarded_draft_leaves_nothing(tmp_path: Path) -> None:
-    drafts.begin(content(), tmp_path / "store.zarr", {"identity": "abc"})
+    drafts.start_draft(content(), tmp_path / "store.zarr", {"identity": "abc"})
     drafts.discard(tmp_path / "store.zarr")
     assert list(tmp_path.iterdir()) == []
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_an_output_error_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "store.zarr"
-    draft = drafts.begin(content(), path, {"identity": "abc"})
+    draft = drafts.start_draft(content(), path, {"identity": "abc"})
     write_chunk(draft, content(), 0)
 
     def full(*_: object) -> None:
@@ -161,21 +161,21 @@ def test_a_full_disk_is_an_output_error_and_loses_nothing(
         patch.setattr(drafts, "write_atomic", full)
         with pytest.raises(OutputError, match=r"No space left on device\); free space"):
             write_chunk(draft, content(), 1)
-    assert draft.missing() == [1, 2]
+    assert draft.missing_chunks() == [1, 2]
     write(path, content())
     np.testing.assert_array_equal(store.open_store(path)["fields"], content()["fields"])
 
 
 def test_a_chunk_that_changed_on_disk_is_refused_and_made_again(tmp_path: Path) -> None:
     path = tmp_path / "store.zarr"
-    draft = drafts.begin(content(), path, {"identity": "abc"})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(content(), path, {"identity": "abc"})
+    for chunk in draft.missing_chunks():
         write_chunk(draft, content(), chunk)
     file = draft.group / "fields" / "1.0.0.0"
     file.write_bytes(file.read_bytes()[::-1])
     with pytest.raises(OutputError, match="part 2 of 3 did not read back"):
         draft.finish(xr.Dataset())
-    assert draft.missing() == [1]
+    assert draft.missing_chunks() == [1]
 
 
 def test_no_store_no_zarr_and_another_schema_are_refused(tmp_path: Path) -> None:

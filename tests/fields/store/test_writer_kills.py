@@ -35,8 +35,8 @@ SUMMARY = xr.Dataset({"mean": ("channel", [1.0, 2.0]), "std": ("channel", [3.0, 
 
 def filled(path: Path, value: float = 0.0) -> drafts.Draft:
     dataset = content(value)
-    draft = drafts.begin(dataset, path, {"identity": f"{value}"})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(dataset, path, {"identity": f"{value}"})
+    for chunk in draft.missing_chunks():
         draft.write(chunk, dataset["fields"].values[draft.slice_of(chunk)], {})
     return draft
 

@@ -63,7 +63,7 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
     def damage(path: Path) -> None:
         path.unlink()
         with netCDF4.Dataset(path, "w") as file:
-            cf.define(file, cf.prepared(given.transpose(..., "latitude")))
+            cf.define(file, cf.prepare(given.transpose(..., "latitude")))
 
     monkeypatch.setattr(checksums, "seal_file", damage)
     with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from smoecast.nn.backbones.cnn import CNN
-from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.backbones.conv_slots import ConvSlot
 from smoecast.nn.convolutions import SameConv2d
 
 
@@ -62,7 +62,7 @@ def test_sites_are_counted_through():
 
     CNN(3, 2, (5, 6), note, width=8, blocks=2)
     assert [site.name for site in asked] == ["first", "hidden.0", "hidden.1", "last"]
-    assert asked[2] == Site("hidden", 8, 8, (5, 6), number=1, block=1)
+    assert asked[2] == ConvSlot("hidden", 8, 8, (5, 6), number=1, block=1)
 
 
 def test_dropout_only_in_training():

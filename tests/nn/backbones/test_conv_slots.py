@@ -3,12 +3,12 @@ from torch import nn
 
 from smoecast.config.network import Network
 from smoecast.errors import ConfigError
-from smoecast.nn.backbones.conv_slots import Convolutions, Site
+from smoecast.nn.backbones.conv_slots import Convolutions, ConvSlot
 from smoecast.nn.build import build
 from smoecast.nn.convolutions import SameConv2d
 
 GRID = (4, 6)
-HIDDEN = Site("hidden", 2, 3, GRID, number=5, block=2)
+HIDDEN = ConvSlot("hidden", 2, 3, GRID, number=5, block=2)
 
 
 def convolutions(*layers, padding="zeros", kernel_size=3, first_kernel_size=3):
@@ -23,10 +23,10 @@ def convolutions(*layers, padding="zeros", kernel_size=3, first_kernel_size=3):
 
 def test_names_of_places():
     assert HIDDEN.names == {"hidden.5", "block.2", "hidden", "alternate", "all"}
-    even = Site("hidden", 2, 3, GRID, number=4, block=2)
+    even = ConvSlot("hidden", 2, 3, GRID, number=4, block=2)
     assert even.names == {"hidden.4", "block.2", "hidden", "all"}
-    assert Site("first", 2, 3, GRID).names == {"first", "ends", "all"}
-    assert Site("last", 2, 3, GRID).name == "last"
+    assert ConvSlot("first", 2, 3, GRID).names == {"first", "ends", "all"}
+    assert ConvSlot("last", 2, 3, GRID).name == "last"
 
 
 def test_a_network_of_too_many_parameters_is_refused_before_it_is_made():
@@ -46,12 +46,12 @@ def test_special_layers_stand_where_they_are_asked_for(layers, special):
 
 def test_the_first_convolution_has_its_own_size():
     make = convolutions("none", first_kernel_size=7)
-    assert make(Site("first", 2, 3, GRID)).weight.shape == (3, 2, 7, 7)
+    assert make(ConvSlot("first", 2, 3, GRID)).weight.shape == (3, 2, 7, 7)
     assert make(HIDDEN).weight.shape == (3, 2, 3, 3)
 
 
 def test_a_kernel_that_wraps_twice_is_refused():
-    narrow = Site("hidden", 2, 3, (8, 2))
+    narrow = ConvSlot("hidden", 2, 3, (8, 2))
     with pytest.raises(ValueError, match=r"7 points wraps around the 2 longitudes at hidden\.0"):
         convolutions(padding="periodic", kernel_size=7)(narrow)
     convolutions(padding="periodic", kernel_size=5)(narrow)

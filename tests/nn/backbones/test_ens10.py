@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smoecast.nn.backbones.ens10 import EnsembleTransformer, EnsembleUNet, LeNet, PointMLP, enlarged
+from smoecast.nn.backbones.ens10 import EnsembleTransformer, EnsembleUNet, LeNet, PointMLP, upsample
 from smoecast.nn.cost import count_parameters
 
 GRID = (12, 16)
@@ -69,9 +69,9 @@ def test_the_u_net_keeps_odd_grids(grid: tuple[int, int]) -> None:
 
 def test_a_row_left_over_is_the_one_before_it() -> None:
     fields = torch.arange(4.0).view(1, 1, 2, 2)
-    larger = enlarged(fields, torch.Size((5, 4)), "zeros")
+    larger = upsample(fields, torch.Size((5, 4)), "zeros")
     torch.testing.assert_close(larger[0, 0, :, 0], torch.tensor([0.0, 0.5, 1.5, 2.0, 2.0]))
-    around = enlarged(fields, torch.Size((4, 4)), "periodic")
+    around = upsample(fields, torch.Size((4, 4)), "periodic")
     torch.testing.assert_close(around[0, 0, 0], torch.tensor([0.25, 0.25, 0.75, 0.75]))
 
 

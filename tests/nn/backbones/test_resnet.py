@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.backbones.conv_slots import ConvSlot
 from smoecast.nn.backbones.resnet import Block, ResNet
 from smoecast.nn.convolutions import SameConv2d
 
@@ -43,12 +43,12 @@ def test_convolutions_are_asked_for_by_site():
     grid = (5, 6)
     ResNet(3, 2, grid, note, width=8, blocks=2, position_channels=4)
     assert asked == [
-        Site("first", 7, 8, grid),
-        Site("hidden", 8, 8, grid, number=0, block=0),
-        Site("hidden", 8, 8, grid, number=1, block=0),
-        Site("hidden", 8, 8, grid, number=2, block=1),
-        Site("hidden", 8, 8, grid, number=3, block=1),
-        Site("last", 8, 2, grid),
+        ConvSlot("first", 7, 8, grid),
+        ConvSlot("hidden", 8, 8, grid, number=0, block=0),
+        ConvSlot("hidden", 8, 8, grid, number=1, block=0),
+        ConvSlot("hidden", 8, 8, grid, number=2, block=1),
+        ConvSlot("hidden", 8, 8, grid, number=3, block=1),
+        ConvSlot("last", 8, 2, grid),
     ]
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from smoecast.nn.backbones.conv_slots import Site
+from smoecast.nn.backbones.conv_slots import ConvSlot
 from smoecast.nn.backbones.unet import UNet, check_levels
 from smoecast.nn.convolutions import SameConv2d
 
@@ -35,13 +35,13 @@ def test_sites_say_width_grid_and_block_of_every_level():
     UNet(3, 2, (8, 12), note, width=4, levels=2, position_channels=1)
     fine, coarse = (8, 12), (4, 6)
     assert asked == [
-        Site("first", 4, 4, fine),
-        Site("hidden", 4, 4, fine, number=0, block=0),
-        Site("hidden", 4, 8, coarse, number=1, block=1),
-        Site("hidden", 8, 8, coarse, number=2, block=1),
-        Site("hidden", 12, 4, fine, number=3, block=2),
-        Site("hidden", 4, 4, fine, number=4, block=2),
-        Site("last", 4, 2, fine),
+        ConvSlot("first", 4, 4, fine),
+        ConvSlot("hidden", 4, 4, fine, number=0, block=0),
+        ConvSlot("hidden", 4, 8, coarse, number=1, block=1),
+        ConvSlot("hidden", 8, 8, coarse, number=2, block=1),
+        ConvSlot("hidden", 12, 4, fine, number=3, block=2),
+        ConvSlot("hidden", 4, 4, fine, number=4, block=2),
+        ConvSlot("last", 4, 2, fine),
     ]
 
 

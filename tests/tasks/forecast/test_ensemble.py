@@ -228,7 +228,7 @@ def test_noise_leaves_what_is_never_negative_and_what_is_known(done: Config) -> 
     )
     rain = ensemble.Perturbation(made.noise, np.ones(2, np.float32), np.array([0, -np.inf], "f4"))
     history = np.zeros((2, 2, 8, 16), np.float32)
-    raised = rain.added(history, start=0, member=1)
+    raised = rain.add_noise(history, start=0, member=1)
     assert raised[:, 0].min() == 0.0
     assert raised[:, 1].min() < 0.0
     np.testing.assert_array_equal(raised[0], raised[1])

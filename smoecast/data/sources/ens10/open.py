@@ -11,7 +11,7 @@ from smoecast.data import time_selection
 from smoecast.data.members import moment_names, over_land
 from smoecast.errors import InputError
 from smoecast.fields import channels
-from smoecast.fields.missing import named
+from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
 
 _ORDER = ("init_time", "lead_time", "number", "channel", "latitude", "longitude")
@@ -45,11 +45,11 @@ def open_fields(paths: Sequence[Path], settings: Postprocess) -> xr.DataArray:
         kinds.setdefault(path.name.split("_")[1], []).append(path)
     keeps_members = settings.ens10.keep == "members"
     reader = _open_members if keeps_members else _open_statistics
-    dataset = _merged([reader(found) for found in kinds.values()], named(paths))
-    dataset = time_selection.leads(dataset, settings.lead_hours, named(paths))
+    dataset = _merge([reader(found) for found in kinds.values()], name_files(paths))
+    dataset = time_selection.leads(dataset, settings.lead_hours, name_files(paths))
     names = settings.channels if keeps_members else moment_names(settings.channels)
     if keeps_members:
-        parts = [channels.field(dataset, name, named(paths)) for name in names]
+        parts = [channels.field(dataset, name, name_files(paths)) for name in names]
     else:
         parts = [dataset[name] for name in names]
     bare = [_bare(part) for part in parts]
@@ -64,7 +64,7 @@ def _bare(array: xr.DataArray) -> xr.DataArray:
     return array.drop_vars([name for name in array.coords if name not in array.dims])
 
 
-def _merged(opened: Sequence[xr.Dataset], what: str) -> xr.Dataset:
+def _merge(opened: Sequence[xr.Dataset], what: str) -> xr.Dataset:
     """Put the channels of both kinds of file side by side, at the starts that both have."""
     starts = opened[0]["init_time"].values
     for dataset in opened[1:]:
@@ -96,7 +96,7 @@ def _open_statistics(paths: Sequence[Path]) -> xr.Dataset:
             combine_attrs="override",
         )
     except ValueError as problem:
-        raise InputError(f"{named(paths)}: they do not fit together ({problem})") from None
+        raise InputError(f"{name_files(paths)}: they do not fit together ({problem})") from None
     return joined.sortby("init_time")
 
 

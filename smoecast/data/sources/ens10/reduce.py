@@ -34,7 +34,7 @@ _ONE_WRITER = threading.Lock()  # netCDF-C crashes under threads
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is wanted of one file.
 
     Attributes
@@ -75,7 +75,7 @@ class Wish:
         )
 
 
-def missing(path: Path, wish: Wish, what: str) -> dict[np.datetime64, list[str]]:
+def find_missing(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[str]]:
     """Return the wanted messages that a file lacks, in words, by start of forecast.
 
     Parameters
@@ -92,7 +92,7 @@ def missing(path: Path, wish: Wish, what: str) -> dict[np.datetime64, list[str]]
         A message is broken, or no start has all of its messages.
     """
     messages, _ = index(path)
-    lacking = _lacking(messages, wish)
+    lacking = _find_lacking(messages, wish)
     starts = _starts(messages, wish)
     if len(lacking) == len(starts):
         first = next(iter(lacking.values()))[0]
@@ -100,7 +100,7 @@ def missing(path: Path, wish: Wish, what: str) -> dict[np.datetime64, list[str]]
     return lacking
 
 
-def _starts(messages: Sequence[Message], wish: Wish) -> list[np.datetime64]:
+def _starts(messages: Sequence[Message], wish: Request) -> list[np.datetime64]:
     """Return the starts that a file has, and those of the years that it should have."""
     there = {message.init_time for message in messages}
     years = {int(str(start)[:4]) for start in there}
@@ -115,7 +115,7 @@ def _numbers(messages: Sequence[Message]) -> list[int]:
     return sorted(there | set(others[: max(0, len(MEMBERS) - len(there))]))
 
 
-def _lacking(messages: Sequence[Message], wish: Wish) -> dict[np.datetime64, list[str]]:
+def _find_lacking(messages: Sequence[Message], wish: Request) -> dict[np.datetime64, list[str]]:
     there = {(m.init_time, m.channel, int(as_hours(m.lead_time)), m.member) for m in messages}
     wanted = list(product(wish.channels, wish.lead_hours, _numbers(messages)))
     lacking = {}
@@ -131,7 +131,7 @@ def _lacking(messages: Sequence[Message], wish: Wish) -> dict[np.datetime64, lis
     return lacking
 
 
-def make(path: Path, wish: Wish, target: Path) -> Path:
+def make(path: Path, wish: Request, target: Path) -> Path:
     """Make the file that stays of what was kept of a remote one; return `target`.
 
     Parameters
@@ -151,7 +151,7 @@ def make(path: Path, wish: Wish, target: Path) -> Path:
         The disk does not take it.
     """
     messages, _ = index(path)
-    lacking = _lacking(messages, wish)
+    lacking = _find_lacking(messages, wish)
     whole = [message for message in messages if message.init_time not in lacking]
     if wish.keep == "members":
         _copy(path, whole, target)

@@ -17,11 +17,11 @@ from smoecast import console
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks
 from smoecast.data.download.grib_filter import GribSieve
-from smoecast.data.download.remote_file import About, Offer, Remote, shown
-from smoecast.data.download.retry import Patience
+from smoecast.data.download.remote_file import About, Offer, RemoteFile, shown
+from smoecast.data.download.retry import RetryBudget
 from smoecast.data.sources.ens10 import reduce
-from smoecast.data.sources.ens10.reduce import Wish
-from smoecast.disk.atomic import staging
+from smoecast.data.sources.ens10.reduce import Request
+from smoecast.disk.atomic import stage
 from smoecast.errors import ConfigError
 from smoecast.fields.times import iso
 
@@ -47,7 +47,7 @@ DATES = tuple(day for day in _YEAR if day.weekday() in (_MONDAY, _THURSDAY))
 """The 105 start dates, by which the files are named."""
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the files that hold the channels of a run.
 
     Raises
@@ -59,7 +59,7 @@ def list_files(config: Config) -> list[Remote]:
     return [_remote(wish, base) for wish in _wishes(config)]
 
 
-def _wishes(config: Config) -> list[Wish]:
+def _wishes(config: Config) -> list[Request]:
     """Return what is wanted of each file."""
     settings = config.postprocess
     strange = sorted(set(settings.lead_hours) - set(STEPS))
@@ -72,7 +72,7 @@ def _wishes(config: Config) -> list[Wish]:
         kinds.setdefault(_kind(channel), []).append(channel)
     months = settings.ens10.months or range(1, 13)
     return [
-        Wish(kind, day, tuple(sorted(kinds[kind])), settings.lead_hours, settings.ens10.keep)
+        Request(kind, day, tuple(sorted(kinds[kind])), settings.lead_hours, settings.ens10.keep)
         for day in DATES
         if day.month in months
         for kind in sorted(kinds)
@@ -84,13 +84,13 @@ def _kind(name: str) -> str:
     return "sfc" if _OFFER.channel(name).level is None else "pl"
 
 
-def _remote(wish: Wish, base: str) -> Remote:
+def _remote(wish: Request, base: str) -> RemoteFile:
     """Return the file of a wish; its name tells other wishes of the same file apart."""
     text = f"{wish.channels} {wish.lead_hours}"
     mark = hashlib.sha256(text.encode()).hexdigest()[:8]
     suffix = "nc" if wish.keep == "statistics" else "grib"
     day = wish.day.strftime("%Y%m%d")
-    return Remote(
+    return RemoteFile(
         name=f"output.{wish.kind}.{day}.{mark}",
         url=f"{base.rstrip('/')}/output.{wish.kind}.{day}",
         about=_BYTES[wish.kind],
@@ -98,25 +98,25 @@ def _remote(wish: Wish, base: str) -> Remote:
     )
 
 
-def _places(remote: Remote, patience: Patience) -> list[Remote]:
+def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
     """Return the file at its newer and at its older address; a mirror has no other one."""
     if not remote.url.startswith(NEWER):
         return [remote]
     older = f"{OLDER}{remote.url.removeprefix(NEWER)}"
-    return [remote, Remote(remote.name, older, about=remote.about, gives=remote.gives)]
+    return [remote, RemoteFile(remote.name, older, about=remote.about, gives=remote.gives)]
 
 
 def hooks(config: Config) -> Hooks:
     """Return what is done around a fetch: two addresses to try, messages to sift and to reduce."""
     wishes = {_remote(wish, "").name: wish for wish in _wishes(config)}
 
-    def part(path: Path, remote: Remote) -> GribSieve:
+    def part(path: Path, remote: RemoteFile) -> GribSieve:
         wish, what = wishes[remote.name], shown(remote.url)
         return GribSieve(path, lambda message, number: wish.wants(message, number, what), what)
 
-    def inspect(path: Path, remote: Remote) -> dict[str, Any]:
+    def inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
         wish = wishes[remote.name]
-        missing = reduce.missing(path, wish, shown(remote.url))
+        missing = reduce.find_missing(path, wish, shown(remote.url))
         for start, messages in missing.items():
             more = f" and {len(messages) - 1} more of that start" if len(messages) > 1 else ""
             console.say(
@@ -129,9 +129,9 @@ def hooks(config: Config) -> Hooks:
             "missing": [message for messages in missing.values() for message in messages],
         }
 
-    def unpack(path: Path, remote: Remote) -> Iterable[tuple[str, Path]]:
+    def unpack(path: Path, remote: RemoteFile) -> Iterable[tuple[str, Path]]:
         (name,) = remote.gives
-        with staging(path.with_name(name)) as part:
+        with stage(path.with_name(name)) as part:
             yield name, reduce.make(path, wishes[remote.name], part)
 
     return Hooks(locate=_places, part=part, inspect=inspect, unpack=unpack)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import requests
 
 from smoecast import console
-from smoecast.data.download.retry import Patience
-from smoecast.disk.atomic import named
+from smoecast.data.download.retry import RetryBudget
+from smoecast.disk.atomic import resolve
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def account() -> tuple[str, str]:
         if key := os.environ.get(f"{prefix}_KEY"):
             return os.environ.get(f"{prefix}_URL", URL), key
     for name in (os.environ.get("CDSAPI_RC", "~/.cdsapirc"), "~/.ecmwfdatastoresrc"):
-        path = named(name)
+        path = resolve(name)
         if path.is_file():
             pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
             found = {key.strip(): value.strip() for key, value in pairs}
@@ -55,7 +55,7 @@ def account() -> tuple[str, str]:
     )
 
 
-def open_client(patience: Patience) -> "Client":
+def open_client(patience: RetryBudget) -> "Client":
     """Open the store with the real client, its own retries switched off.
 
     Raises
@@ -83,7 +83,7 @@ def open_client(patience: Patience) -> "Client":
         )
 
 
-def asked(call: Callable[[], T], name: str, patience: Patience) -> T:
+def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
     """Call the client until it answers, within the patience of the download.
 
     Raises
@@ -106,7 +106,7 @@ def asked(call: Callable[[], T], name: str, patience: Patience) -> T:
         except requests.HTTPError as error:
             response = error.response
             if response is None or response.status_code not in _AGAIN:
-                raise _refused(response, name) from None
+                raise _refusal_of(response, name) from None
             why = f"the Climate Data Store answers {response.status_code}"
             text = response.headers.get("Retry-After", "")
             rest = float(text) if text.isdigit() else None
@@ -118,7 +118,7 @@ def asked(call: Callable[[], T], name: str, patience: Patience) -> T:
         since = time.monotonic()
 
 
-def _refused(response: requests.Response | None, name: str) -> ConfigError | InputError:
+def _refusal_of(response: requests.Response | None, name: str) -> ConfigError | InputError:
     words = _words(response)
     status = response.status_code if response is not None else "nothing"
     if status == 401:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoecast import console
-from smoecast.data.download.remote_file import Remote
-from smoecast.data.download.retry import Patience, SpentError
-from smoecast.data.sources.era5.client import asked, failure, open_client
+from smoecast.data.download.remote_file import RemoteFile
+from smoecast.data.download.retry import RetryBudget, RetryBudgetError
+from smoecast.data.sources.era5.client import ask, failure, open_client
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import InputError, NotPublishedError, OutputError
 
@@ -84,8 +84,8 @@ class Queue:
                 self._save()
 
     def locate(
-        self, remote: Remote, collection: str, request: dict[str, Any], patience: Patience
-    ) -> Remote:
+        self, remote: RemoteFile, collection: str, request: dict[str, Any], patience: RetryBudget
+    ) -> RemoteFile:
         """Return where the file is, once the store has made it, and its size.
 
         Goes back to the request in the journal, or submits one.
@@ -100,16 +100,16 @@ class Queue:
             The client is not installed, or the account is missing or refused.
         """
         client = self._client(patience)
-        job = self._attached(client, remote.name, patience) or self._submitted(
+        job = self._attach(client, remote.name, patience) or self._submit(
             client, remote.name, collection, request, patience
         )
         self._await(job, remote.name, patience)
-        results = asked(job.get_results, remote.name, patience)
+        results = ask(job.get_results, remote.name, patience)
         # its `file:checksum` is a token of its own cache (fsspec), of parts or of names, and no
         # checksum of the content: the size and every GRIB message are verified instead
         return replace(remote, url=results.location, size=results.content_length)
 
-    def _client(self, patience: Patience) -> "Client":
+    def _client(self, patience: RetryBudget) -> "Client":
         """Return the client of this thread: its session does not stand two."""
         if not hasattr(self._of_thread, "client"):
             with self._lock:
@@ -117,15 +117,15 @@ class Queue:
         client: Client = self._of_thread.client
         return client
 
-    def _attached(self, client: "Client", name: str, patience: Patience) -> "Job | None":
+    def _attach(self, client: "Client", name: str, patience: RetryBudget) -> "Job | None":
         """Return the job of an earlier run if it may still bring the file."""
         if not self.knows(name):
             return None
         identity = str(self._journal[name]["id"])
         try:
-            job = asked(lambda: client.get_remote(identity), name, patience)
-            status = asked(lambda: job.status, name, patience)
-        except SpentError:
+            job = ask(lambda: client.get_remote(identity), name, patience)
+            status = ask(lambda: job.status, name, patience)
+        except RetryBudgetError:
             raise
         except InputError:
             status = "gone"
@@ -136,16 +136,16 @@ class Queue:
         self.forget(name)
         return None
 
-    def _submitted(
+    def _submit(
         self,
         client: "Client",
         name: str,
         collection: str,
         request: dict[str, Any],
-        patience: Patience,
+        patience: RetryBudget,
     ) -> "Job":
         self._check_time(name)
-        job = asked(lambda: client.submit(collection, request), name, patience)
+        job = ask(lambda: client.submit(collection, request), name, patience)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         facts = {"id": job.request_id, "submitted": now, "collection": collection}
         with self._lock:
@@ -163,10 +163,10 @@ class Queue:
                 "room and run again"
             ) from None
 
-    def _await(self, job: "Job", name: str, patience: Patience) -> None:
+    def _await(self, job: "Job", name: str, patience: RetryBudget) -> None:
         """Ask the queue, ever less often, until the job is done."""
         seconds = POLL[0]
-        while (status := asked(lambda: job.status, name, patience)) != "successful":
+        while (status := ask(lambda: job.status, name, patience)) != "successful":
             if status not in ("accepted", "running"):
                 self.forget(name)
                 raise failure(job, name, status)

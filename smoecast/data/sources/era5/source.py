@@ -18,11 +18,11 @@ from typing import Any
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, today
-from smoecast.data.download.remote_file import About, Remote
-from smoecast.data.download.retry import Patience, SpentError
+from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.download.retry import RetryBudget, RetryBudgetError
 from smoecast.data.sources.era5.queue import Queue
 from smoecast.errors import ConfigError, InputError, NotPublishedError
-from smoecast.fields.derived import needed
+from smoecast.fields.derived import sources_of
 from smoecast.fields.read.grib.index import index
 from smoecast.names import VARIABLES, Channel, parse_channel
 
@@ -48,7 +48,7 @@ _FINAL_MONTHS = 4
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """One request, and the file that comes of it.
 
     Attributes
@@ -63,13 +63,13 @@ class Wish:
         GRIB messages that must come.
     """
 
-    remote: Remote
+    remote: RemoteFile
     collection: str
     request: dict[str, Any]
     fields: int
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the files that hold the channels of a run.
 
     Raises
@@ -80,7 +80,7 @@ def list_files(config: Config) -> list[Remote]:
     return [wish.remote for wish in wishes(config)]
 
 
-def wishes(config: Config) -> list[Wish]:
+def wishes(config: Config) -> list[Request]:
     """Return the requests of a run. Raises as `list_files` does."""
     data = config.data
     if config.download.url:
@@ -91,7 +91,7 @@ def wishes(config: Config) -> list[Wish]:
     years = sorted(set(data.years))
     if years[0] < FIRST_YEAR:
         raise ConfigError(f"data.years names {years[0]}, but source era5 begins in {FIRST_YEAR}")
-    channels = [_known(name) for name in needed((*data.channels, *data.constants), _has)]
+    channels = [_channel_of(name) for name in sources_of((*data.channels, *data.constants), _has)]
     made = [
         wish
         for year in years
@@ -111,7 +111,7 @@ def _has(name: str) -> bool:
     return channel is not None and channel.variable.name not in _ABSENT
 
 
-def _known(name: str) -> Channel:
+def _channel_of(name: str) -> Channel:
     channel = parse_channel(name)
     if channel is None or not _has(name):
         raise ConfigError(f"data.channels names {name}, which source era5 lacks")
@@ -141,7 +141,7 @@ def _groups(channels: Sequence[Channel]) -> list[tuple[str, tuple[int, ...], lis
 
 def _monthly(
     config: Config, year: int, month: int, kind: str, levels: tuple[int, ...], names: list[str]
-) -> Iterator[Wish]:
+) -> Iterator[Request]:
     """Split the fields of a month into requests of no more than `FIELDS` fields."""
     days = [f"{day:02d}" for day in range(1, monthrange(year, month)[1] + 1)]
     # sums over six hours are made of every hour's
@@ -162,7 +162,7 @@ def _wish(
     times: list[str],
     levels: tuple[int, ...],
     names: list[str],
-) -> Wish:
+) -> Request:
     era5 = config.data.era5
     request: dict[str, Any] = {
         "product_type": ["reanalysis"],
@@ -183,14 +183,14 @@ def _wish(
     mark = hashlib.sha256(json.dumps([collection, request], sort_keys=True).encode()).hexdigest()
     fields = len(names) * max(1, len(levels)) * len(days) * len(times)
     last = first + timedelta(days=len(days) - 1)
-    remote = Remote(
+    remote = RemoteFile(
         name=f"era5_{first:%Y%m}_{kind}_{mark[:8]}.grib",
         url="",
         about=fields * (200 + 2 * prod(shape(era5.grid_degrees, era5.area))),
         published=last + _DELAY,
         final=_months_later(first, _FINAL_MONTHS),
     )
-    return Wish(remote, collection, request, fields)
+    return Request(remote, collection, request, fields)
 
 
 def _cds_name(name: str) -> str:
@@ -221,8 +221,8 @@ def hooks(config: Config) -> Hooks:
 
 
 def _places(
-    queue: Queue, by_name: dict[str, Wish], remote: Remote, patience: Patience
-) -> Iterator[Remote]:
+    queue: Queue, by_name: dict[str, Request], remote: RemoteFile, patience: RetryBudget
+) -> Iterator[RemoteFile]:
     """Yield where the store has put the file; once more if an older result is gone or wrong."""
     wish = by_name[remote.name]
     if remote.may_come_after(today()):
@@ -230,7 +230,7 @@ def _places(
     older = queue.knows(remote.name)
     try:
         yield queue.locate(remote, wish.collection, wish.request, patience)
-    except SpentError:
+    except RetryBudgetError:
         raise
     except InputError:
         if not older:
@@ -240,7 +240,7 @@ def _places(
         yield queue.locate(remote, wish.collection, wish.request, patience)
 
 
-def _inspect(path: Path, wish: Wish) -> dict[str, Any]:
+def _inspect(path: Path, wish: Request) -> dict[str, Any]:
     """Walk the messages: as many as asked for; how many of them are preliminary ERA5T.
 
     Raises

@@ -11,9 +11,9 @@ from typing import Any
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, today
-from smoecast.data.download.remote_file import About, Remote
+from smoecast.data.download.remote_file import About, RemoteFile
 from smoecast.data.sources.opendata import runs
-from smoecast.data.sources.opendata.runs import URL, Want, Wish
+from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.grib.index import index
 from smoecast.names import parse_channel
@@ -35,7 +35,7 @@ ACCUMULATED = ("tp", "ssrd", "strd")
 _CONSTANTS = ("orography", "lsm")
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the files of the newest analysis, or an estimate of them before the survey.
 
     Raises
@@ -48,7 +48,7 @@ def list_files(config: Config) -> list[Remote]:
     return runs.remotes(_wish(config), config.raw, 1)
 
 
-def _wish(config: Config) -> Wish:
+def _wish(config: Config) -> Request:
     step = config.data.step_hours
     if step % STEP_HOURS or 24 % step:
         raise ConfigError(
@@ -58,8 +58,8 @@ def _wish(config: Config) -> Wish:
     channels = (*config.data.channels, *config.data.constants)
     check_channels(channels, "data.channels", (*SINGLE, *_CONSTANTS))
     hours = range(0, max(config.sample.history_hours) + 1, step)
-    wants = tuple(Want("oper", "fc", 0, before) for before in hours)
-    return Wish(config.download.url.rstrip("/") or URL, wants, channels, step)
+    wants = tuple(FileRequest("oper", "fc", 0, before) for before in hours)
+    return Request(config.download.url.rstrip("/") or URL, wants, channels, step)
 
 
 def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> None:
@@ -85,19 +85,19 @@ def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> Non
 
 def hooks(config: Config) -> Hooks:
     """Return what is done around a fetch: look for the newest run before, count messages after."""
-    return around(_wish(config), config.raw)
+    return make_hooks(_wish(config), config.raw)
 
 
-def around(wish: Wish, folder: Path) -> Hooks:
+def make_hooks(wish: Request, folder: Path) -> Hooks:
     """Return what is done around a fetch of these files."""
     return Hooks(
-        survey=partial(runs.survey, wish),
+        survey=partial(runs.discover, wish),
         locate=lambda remote, patience: [runs.later(remote, today())],
         inspect=lambda path, remote: _inspect(path, remote, wish, folder),
     )
 
 
-def _inspect(path: Path, remote: Remote, wish: Wish, folder: Path) -> dict[str, Any]:
+def _inspect(path: Path, remote: RemoteFile, wish: Request, folder: Path) -> dict[str, Any]:
     """Walk the messages: those that the index promised, and no others.
 
     Raises
@@ -118,7 +118,7 @@ def _inspect(path: Path, remote: Remote, wish: Wish, folder: Path) -> dict[str, 
                 "that the index promised: run again"
             )
     except InputError:
-        runs.doubt(folder, wish)
+        runs.discard_index(folder, wish)
         raise
     start = min(m.init_time for m in messages)
     members = len({m.member for m in messages})

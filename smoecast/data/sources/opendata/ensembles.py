@@ -9,17 +9,17 @@ from pathlib import Path
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks
-from smoecast.data.download.remote_file import ENSEMBLES, About, Remote
+from smoecast.data.download.remote_file import ENSEMBLES, About, RemoteFile
 from smoecast.data.sources.opendata import runs
 from smoecast.data.sources.opendata.analyses import (
     ACCUMULATED,
     LICENCE,
     SINGLE,
     STEP_HOURS,
-    around,
     check_channels,
+    make_hooks,
 )
-from smoecast.data.sources.opendata.runs import URL, Want, Wish
+from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
 from smoecast.errors import ConfigError
 
 ABOUT = About(
@@ -33,7 +33,7 @@ MEMBERS = 51
 STEPS = (*range(0, 145, 3), *range(150, 361, 6))
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the files of the newest ensemble, or an estimate of them before the survey.
 
     Raises
@@ -46,7 +46,7 @@ def list_files(config: Config) -> list[Remote]:
     return runs.remotes(_wish(config), _folder(config), MEMBERS)
 
 
-def _wish(config: Config) -> Wish:
+def _wish(config: Config) -> Request:
     wanted = config.postprocess
     check_channels(wanted.channels, "postprocess.channels", (*SINGLE, *ACCUMULATED))
     odd = [hours for hours in wanted.lead_hours if hours not in STEPS]
@@ -60,9 +60,9 @@ def _wish(config: Config) -> Wish:
         raise ConfigError(
             f"postprocess.lead_hours names 0, when {sums[0]} has not begun: leave it out"
         )
-    wants = tuple(Want("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
+    wants = tuple(FileRequest("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
     url = config.download.url.rstrip("/") or URL
-    return Wish(url, wants, wanted.channels, STEP_HOURS)
+    return Request(url, wants, wanted.channels, STEP_HOURS)
 
 
 def _folder(config: Config) -> Path:
@@ -71,4 +71,4 @@ def _folder(config: Config) -> Path:
 
 def hooks(config: Config) -> Hooks:
     """Return what is done around a fetch: look for the newest run before, count messages after."""
-    return around(_wish(config), _folder(config))
+    return make_hooks(_wish(config), _folder(config))

@@ -15,7 +15,7 @@ from typing import Any
 
 from smoecast import console
 from smoecast.data.download.collect import Hooks, collect
-from smoecast.data.download.remote_file import Remote, shown
+from smoecast.data.download.remote_file import RemoteFile, shown
 from smoecast.data.download.retry import Limits
 from smoecast.data.sources.opendata.index import lines_of, select
 from smoecast.disk.atomic import write_atomic
@@ -30,7 +30,7 @@ _NEWEST = "opendata.json"
 
 
 @dataclass(frozen=True)
-class Want:
+class FileRequest:
     """One file of a run.
 
     Attributes
@@ -50,7 +50,7 @@ class Want:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is wanted of the newest run.
 
     Attributes
@@ -66,11 +66,11 @@ class Wish:
     """
 
     url: str
-    wants: tuple[Want, ...]
+    wants: tuple[FileRequest, ...]
     channels: tuple[str, ...]
     every_hours: int
 
-    def index_name(self, want: Want, start: datetime) -> str:
+    def index_name(self, want: FileRequest, start: datetime) -> str:
         """Return under which name the index of a file is kept."""
         run = start - timedelta(hours=want.before)
         return f"opendata_{run:%Y%m%d%H}_{want.stream}_{want.step}h.index"
@@ -81,7 +81,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def survey(wish: Wish, folder: Path, limits: Limits) -> None:
+def discover(wish: Request, folder: Path, limits: Limits) -> None:
     """Look for the newest run that is there whole; fetch its indexes and note its start.
 
     Raises
@@ -98,11 +98,11 @@ def survey(wish: Wish, folder: Path, limits: Limits) -> None:
     while start >= oldest:
         addresses = {wish.index_name(w, start): _address(wish, w, start) for w in wish.wants}
         indexes = [
-            Remote(name, f"{address.removesuffix('.grib2')}.index", published=tomorrow)
+            RemoteFile(name, f"{address.removesuffix('.grib2')}.index", published=tomorrow)
             for name, address in addresses.items()
         ]
         try:
-            collect(indexes, folder, limits, Hooks(inspect=lambda path, remote: _looked_at(path)))
+            collect(indexes, folder, limits, Hooks(inspect=lambda path, remote: _inspect(path)))
         except NotPublishedError:
             console.say(f"the run of {start:%Y-%m-%d %H} UTC is not there yet")
             start -= timedelta(hours=wish.every_hours)
@@ -117,7 +117,7 @@ def survey(wish: Wish, folder: Path, limits: Limits) -> None:
     )
 
 
-def _address(wish: Wish, want: Want, start: datetime) -> str:
+def _address(wish: Request, want: FileRequest, start: datetime) -> str:
     try:
         from ecmwf.opendata import client  # noqa: PLC0415  # an optional extra
     except ImportError:
@@ -142,12 +142,12 @@ def _address(wish: Wish, want: Want, start: datetime) -> str:
     return address
 
 
-def _looked_at(path: Path) -> dict[str, Any]:
+def _inspect(path: Path) -> dict[str, Any]:
     return {"messages": sum(1 for _ in lines_of(path))}
 
 
-def newest(wish: Wish, folder: Path) -> tuple[datetime, dict[str, str]] | None:
-    """Return start and addresses of the run that `survey` has found; None before it has.
+def newest(wish: Request, folder: Path) -> tuple[datetime, dict[str, str]] | None:
+    """Return start and addresses of the run that `discover` has found; None before it has.
 
     None as well if it looked for other files than are wanted now.
     """
@@ -160,7 +160,7 @@ def newest(wish: Wish, folder: Path) -> tuple[datetime, dict[str, str]] | None:
     return None
 
 
-def remotes(wish: Wish, folder: Path, count: int) -> list[Remote]:
+def remotes(wish: Request, folder: Path, count: int) -> list[RemoteFile]:
     """Return the files of the newest run, or an estimate of them before the survey.
 
     Parameters
@@ -181,20 +181,21 @@ def remotes(wish: Wish, folder: Path, count: int) -> list[Remote]:
     if found is None:
         about = MESSAGE_BYTES * count * len(wish.channels)
         return [
-            Remote(f"{_stem(want, 'latest')}.grib2", wish.url, about=about) for want in wish.wants
+            RemoteFile(f"{_stem(want, 'latest')}.grib2", wish.url, about=about)
+            for want in wish.wants
         ]
     start, addresses = found
     return [_remote(wish, want, folder, start, addresses) for want in wish.wants]
 
 
-def _stem(want: Want, when: str) -> str:
+def _stem(want: FileRequest, when: str) -> str:
     before = f"-{want.before}h" if want.before and when == "latest" else ""
     return f"opendata_{when}{before}_{want.stream}_{want.step}h"
 
 
 def _remote(
-    wish: Wish, want: Want, folder: Path, start: datetime, addresses: dict[str, str]
-) -> Remote:
+    wish: Request, want: FileRequest, folder: Path, start: datetime, addresses: dict[str, str]
+) -> RemoteFile:
     index = wish.index_name(want, start)
     try:
         pieces = select(folder / index, want.step, wish.channels)
@@ -204,7 +205,7 @@ def _remote(
     mark = hashlib.sha256(json.dumps(pieces).encode()).hexdigest()[:8]
     run = start - timedelta(hours=want.before)
     size = sum(length for _, length in pieces)
-    return Remote(
+    return RemoteFile(
         name=f"{_stem(want, f'{run:%Y%m%d%H}')}_{mark}.grib2",
         url=addresses[index],
         size=size,
@@ -213,12 +214,12 @@ def _remote(
     )
 
 
-def later(remote: Remote, day: date) -> Remote:
+def later(remote: RemoteFile, day: date) -> RemoteFile:
     """Return the file as one that may still come: a mirror may have its index first."""
     return replace(remote, published=day + timedelta(days=1))
 
 
-def doubt(folder: Path, wish: Wish) -> None:
+def discard_index(folder: Path, wish: Request) -> None:
     """Throw the indexes of the newest run away: what they promise is not what came."""
     found = newest(wish, folder)
     if found is not None:

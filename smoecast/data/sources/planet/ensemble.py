@@ -51,9 +51,9 @@ class Centre:
     ground: surface.Ground
 
 
-def found(climate: Climate = CENTRE) -> Centre:
+def set_up_centre(climate: Climate = CENTRE) -> Centre:
     """Set up a forecasting centre that takes `climate` for the planet's."""
-    flow, ground = dynamics.build(climate), surface.survey(climate)
+    flow, ground = dynamics.build(climate), surface.lay_ground(climate)
     return Centre(
         replace(flow, **spectral.in_single(flow)), replace(ground, **spectral.in_single(ground))
     )
@@ -72,7 +72,7 @@ def forecast(
     Parameters
     ----------
     centre : Centre
-        From `found`.
+        From `set_up_centre`.
     before, truth : dynamics.State
         The planet's states `BREEDING` before each start and at it; leading axis (start,).
     starts : (start,) array of datetime64

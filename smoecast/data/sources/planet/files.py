@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smoecast import names
 from smoecast.data.sources.planet import surface
 from smoecast.data.sources.planet.dynamics import State
-from smoecast.disk.atomic import put, staging
+from smoecast.disk.atomic import put, stage
 from smoecast.errors import OutputError
 
 Array = NDArray[np.floating]
@@ -107,7 +107,7 @@ def _whole(path: Path) -> Iterator[Path]:
     """Give a temporary name for `path`, made `path` only when all went well."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with staging(path) as part:
+        with stage(path) as part:
             yield part
             put(part, path)
     except OSError as error:

@@ -27,7 +27,7 @@ def first_state(flow: dynamics.Flow, seed: int, season: float) -> dynamics.State
     return dynamics.State(dynamics.potential_vorticity(flow, psi + eddies), tau)
 
 
-def begin(flow: dynamics.Flow, seed: int, start: np.datetime64) -> dynamics.State:
+def start_weather(flow: dynamics.Flow, seed: int, start: np.datetime64) -> dynamics.State:
     """Return the state at `start`, after the spin-up."""
     state = first_state(flow, seed, dynamics.season(start - SPIN_UP))
     for time, later in run(flow, state, start - SPIN_UP):

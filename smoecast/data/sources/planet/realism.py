@@ -171,7 +171,7 @@ def doubling_days(seed: int, cases: int = 6) -> float:
     """
     flow, start = dynamics.build(Climate()), np.datetime64("2001-01-01", "s")
     starts = start + np.arange(cases) * np.timedelta64(20, "D")
-    state = nature.begin(flow, seed, start)
+    state = nature.start_weather(flow, seed, start)
     stop = starts[-1] + np.timedelta64(1, "D")
     kept, _ = nature.collect(flow, state, start, stop, wanted=starts, tell=lambda time: None)
     rng = np.random.default_rng([seed, 3])

@@ -108,10 +108,10 @@ def _plan(folder: Path, planet: data.Planet, step_hours: int) -> Plan:
 
 def _go_on(plan: Plan, done: int, seed: int, progress: Progress) -> None:
     """Write the files after the first `done`, from the state kept there or from the beginning."""
-    flow, ground = dynamics.build(TRUTH), surface.survey(TRUTH)
+    flow, ground = dynamics.build(TRUTH), surface.lay_ground(TRUTH)
     begins, whole = plan.parts[0][1], plan.parts[-1][2] - plan.parts[0][1]
     kept = files.load_state(_state_path(plan.paths[done - 1]), plan.parameters) if done else None
-    done, state = (0, nature.begin(flow, seed, begins)) if kept is None else (done, kept)
+    done, state = (0, nature.start_weather(flow, seed, begins)) if kept is None else (done, kept)
 
     def tell(time: np.datetime64) -> None:
         progress(float((time - begins) / whole))
@@ -201,7 +201,7 @@ def write_ensembles(
 
 
 def _within(progress: Progress | None, begin: float, end: float, share: float) -> None:
-    """Report a share of a part that lasts from `begin` to `end` of the whole."""
+    """Report a share of a part that lasts from `start_weather` to `end` of the whole."""
     if progress is not None:
         progress(begin + (end - begin) * share)
 
@@ -218,7 +218,7 @@ def _run_centre(
     """Write the missing years of ensembles."""
     states = _states(planet, years, missing, partial(_within, progress, 0.0, 0.3))
     wanted = [i for i, needed in enumerate(missing) if needed]
-    centre, part = ensemble.found(), 0.7 / len(wanted)
+    centre, part = ensemble.set_up_centre(), 0.7 / len(wanted)
     for count, i in enumerate(wanted):
         before, truth = states[i]
         groups = ensemble.forecast_all(centre, before, truth, years[i], planet.members, planet.seed)
@@ -251,7 +251,7 @@ def _states(
     """Return the truth before each start date and at it, year by year; none where not missing."""
     flow = dynamics.build(TRUTH)
     begins = time = np.datetime64(planet.start, "s")
-    state, last = nature.begin(flow, planet.seed, begins), years[-1][-1]
+    state, last = nature.start_weather(flow, planet.seed, begins), years[-1][-1]
 
     def tell(now: np.datetime64) -> None:
         progress(min(1.0, float((now - begins) / (last - begins))))

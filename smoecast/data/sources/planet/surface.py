@@ -79,7 +79,7 @@ def balance_matrix(truncation: int) -> Array:
     return 2.0 * ROTATION * matrix
 
 
-def survey(climate: Climate) -> Ground:
+def lay_ground(climate: Climate) -> Ground:
     """Survey the ground of a climate on the product grid.
 
     Its mountains, as the flow feels them, give the slopes; heights are those of the true ones, to
@@ -118,7 +118,7 @@ def upper_air(ground: Ground, flow: dynamics.Flow, state: dynamics.State) -> dic
     Parameters
     ----------
     ground : Ground
-        From `survey`.
+        From `lay_ground`.
     flow : dynamics.Flow
         The planet.
     state : dynamics.State
@@ -183,7 +183,7 @@ def near_surface(ground: Ground, air: dict[str, Array], time: NDArray[np.datetim
     Parameters
     ----------
     ground : Ground
-        From `survey`.
+        From `lay_ground`.
     air : dict of (..., latitude, longitude) arrays
         From `upper_air`.
     time : (...) array of datetime64

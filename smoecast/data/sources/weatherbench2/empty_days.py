@@ -36,13 +36,13 @@ def empty_places(array: ZarrArray, block: NDArray[Any], index: tuple[int, ...]) 
     inside = tuple(slice(0, n - b) for n, b in zip(array.shape, begins, strict=True))
     outer = [axis for axis, d in enumerate(array.dimensions) if d not in HORIZONTAL]
     flat = tuple(axis for axis in range(block.ndim) if axis not in outer)
-    empty = _is_missing(block[inside], array.described.get("fill_value")).all(axis=flat)
+    empty = _is_fill(block[inside], array.described.get("fill_value")).all(axis=flat)
     places = np.argwhere(empty) + np.array([begins[axis] for axis in outer], dtype=np.intp)
     found: list[list[int]] = places.tolist()
     return found
 
 
-def _is_missing(values: NDArray[Any], fill: object) -> NDArray[np.bool_]:
+def _is_fill(values: NDArray[Any], fill: object) -> NDArray[np.bool_]:
     missing: NDArray[np.bool_] = np.isnan(values)
     if isinstance(fill, int | float):
         missing |= values == fill

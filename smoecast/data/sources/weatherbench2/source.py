@@ -15,11 +15,11 @@ from functools import partial
 
 from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks
-from smoecast.data.download.remote_file import About, Offer, Remote
+from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.weatherbench2 import zarr_subset
-from smoecast.data.sources.weatherbench2.zarr_subset import Wish
+from smoecast.data.sources.weatherbench2.zarr_subset import Request
 from smoecast.errors import ConfigError
-from smoecast.fields.derived import needed
+from smoecast.fields.derived import sources_of
 from smoecast.names import variable_of
 
 ABOUT = About(
@@ -42,7 +42,7 @@ _FIELD_BYTES = 5_800
 """Of one field, compressed: about 0.7 of its 32 x 64 float32."""
 
 
-def list_files(config: Config) -> list[Remote]:
+def list_files(config: Config) -> list[RemoteFile]:
     """Return the objects that hold the channels of a run, or an estimate before the survey.
 
     Raises
@@ -53,11 +53,11 @@ def list_files(config: Config) -> list[Remote]:
         What the survey brought is damaged, or the store has changed.
     """
     wish = _wish(config)
-    if zarr_subset.is_surveyed(config.raw, wish):
+    if zarr_subset.is_discovered(config.raw, wish):
         return zarr_subset.remotes(config.raw, wish)
     days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in wish.years)
     return [
-        Remote(
+        RemoteFile(
             name=f"{STORE}/{name}",
             url=f"{wish.url}/{name}",
             about=_FIELD_BYTES * _fields(name, days * 24 // STEP_HOURS),
@@ -75,7 +75,7 @@ def _fields(name: str, times: int) -> int:
     return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
 
 
-def _wish(config: Config) -> Wish:
+def _wish(config: Config) -> Request:
     """Return what is wanted of the store."""
     data = config.data
     if data.step_hours % STEP_HOURS:
@@ -88,7 +88,7 @@ def _wish(config: Config) -> Wish:
         raise ConfigError(
             f"data.years names {outside[0]}, but source weatherbench2 has {YEARS[0]} to {YEARS[-1]}"
         )
-    names = needed((*data.channels, *data.constants), _OFFER.has)
+    names = sources_of((*data.channels, *data.constants), _OFFER.has)
     channels = [_OFFER.channel(name) for name in names]
     levels: dict[str, set[int]] = {}
     for channel in channels:
@@ -96,7 +96,7 @@ def _wish(config: Config) -> Wish:
         own.update([channel.level] if channel.level is not None else [])
     base = (config.download.url or URL).rstrip("/")
     years = tuple(sorted(set(data.years)))
-    return Wish(
+    return Request(
         STORE, f"{base}/{STORE}", years, {name: tuple(sorted(own)) for name, own in levels.items()}
     )
 
@@ -109,7 +109,7 @@ def hooks(config: Config) -> Hooks:
     """
     wish = _wish(config)
     return Hooks(
-        survey=partial(zarr_subset.survey, wish),
+        survey=partial(zarr_subset.discover, wish),
         inspect=lambda path, remote: zarr_subset.inspect(path, remote, config.raw, wish),
-        opened=lambda paths: [zarr_subset.opened(config.raw, wish)],
+        opened=lambda paths: [zarr_subset.finish_group(config.raw, wish)],
     )

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from smoecast.data.download.collect import Hooks, collect
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.remote_file import Remote
+from smoecast.data.download.remote_file import RemoteFile
 from smoecast.data.download.retry import Limits
 from smoecast.data.sources.weatherbench2.empty_days import (
     HORIZONTAL,
@@ -44,7 +44,7 @@ _COMPRESSED = 0.7
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is wanted of a group.
 
     Attributes
@@ -83,7 +83,7 @@ class _Axes:
     wanted: dict[str, NDArray[np.intp]]
 
 
-def survey(wish: Wish, folder: Path, limits: Limits) -> None:
+def discover(wish: Request, folder: Path, limits: Limits) -> None:
     """Fetch the metadata of the group and its coordinates.
 
     Raises
@@ -91,8 +91,8 @@ def survey(wish: Wish, folder: Path, limits: Limits) -> None:
     InputError
         The group lacks a variable or a level, or is none.
     """
-    theirs = Remote(wish.theirs, f"{wish.url}/{METADATA}")
-    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _accepted(path)))
+    theirs = RemoteFile(wish.theirs, f"{wish.url}/{METADATA}")
+    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _read_accepted(path)))
     _check_has(_arrays(folder, wish), wish)
     look = partial(inspect, folder=folder, wish=wish)
     collect(_coordinates(folder, wish), folder, limits, Hooks(inspect=look))
@@ -101,12 +101,12 @@ def survey(wish: Wish, folder: Path, limits: Limits) -> None:
         raise InputError(f"{wish.store}: the store has no level {min(lacks)} hPa any more")
 
 
-def _accepted(path: Path) -> dict[str, Any]:
+def _read_accepted(path: Path) -> dict[str, Any]:
     arrays_of(path)
     return {}
 
 
-def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
+def _check_has(arrays: dict[str, ZarrArray], wish: Request) -> None:
     for name in wish.levels:
         if name not in arrays:
             raise InputError(
@@ -123,7 +123,7 @@ def _check_has(arrays: dict[str, ZarrArray], wish: Wish) -> None:
             )
 
 
-def _arrays(folder: Path, wish: Wish) -> dict[str, ZarrArray]:
+def _arrays(folder: Path, wish: Request) -> dict[str, ZarrArray]:
     path = folder / wish.theirs
     return _read_once(path, path.stat().st_mtime_ns)
 
@@ -133,7 +133,7 @@ def _read_once(path: Path, mtime_ns: int) -> dict[str, ZarrArray]:
     return arrays_of(path)
 
 
-def is_surveyed(folder: Path, wish: Wish) -> bool:
+def is_discovered(folder: Path, wish: Request) -> bool:
     """Whether the files of the group can be listed without asking the network."""
     if not (folder / wish.theirs).is_file():
         return False
@@ -141,7 +141,7 @@ def is_surveyed(folder: Path, wish: Wish) -> bool:
     return all((folder / remote.name).is_file() for remote in _coordinates(folder, wish))
 
 
-def _coordinates(folder: Path, wish: Wish) -> list[Remote]:
+def _coordinates(folder: Path, wish: Request) -> list[RemoteFile]:
     arrays = _arrays(folder, wish)
     names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
     names.setdefault("time")
@@ -152,10 +152,12 @@ def _coordinates(folder: Path, wish: Wish) -> list[Remote]:
     ]
 
 
-def _remote(wish: Wish, array: ZarrArray, index: tuple[int, ...], series: str = "") -> Remote:
+def _remote(
+    wish: Request, array: ZarrArray, index: tuple[int, ...], series: str = ""
+) -> RemoteFile:
     key = array.key(index)
     size = int(np.prod(array.chunks)) * array.dtype.itemsize
-    return Remote(
+    return RemoteFile(
         name=f"{wish.store}/{key}",
         url=f"{wish.url}/{key}",
         about=int(_COMPRESSED * size),
@@ -165,7 +167,7 @@ def _remote(wish: Wish, array: ZarrArray, index: tuple[int, ...], series: str = 
     )
 
 
-def _axes(folder: Path, wish: Wish) -> _Axes:
+def _axes(folder: Path, wish: Request) -> _Axes:
     arrays, group = _arrays(folder, wish), folder / wish.store
     times = _times(arrays["time"], group)
     years = times.astype("datetime64[Y]").astype(np.int64) + 1970
@@ -191,19 +193,19 @@ def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
         ) from problem
 
 
-def remotes(folder: Path, wish: Wish) -> list[Remote]:
+def remotes(folder: Path, wish: Request) -> list[RemoteFile]:
     """Return every object that a surveyed group must have here."""
     return [*_coordinates(folder, wish), *(remote for _, remote in _chunks(folder, wish))]
 
 
-def _chunks(folder: Path, wish: Wish) -> Iterator[tuple[ZarrArray, Remote]]:
+def _chunks(folder: Path, wish: Request) -> Iterator[tuple[ZarrArray, RemoteFile]]:
     arrays, wanted = _arrays(folder, wish), _axes(folder, wish).wanted
     for name in wish.levels:
         for index in arrays[name].chunk_indices(wanted):
             yield arrays[name], _remote(wish, arrays[name], index)
 
 
-def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, Any]:
+def inspect(path: Path, remote: RemoteFile, folder: Path, wish: Request) -> dict[str, Any]:
     """Decode a chunk; note the times and levels of it that have no value at all.
 
     Raises
@@ -221,7 +223,7 @@ def inspect(path: Path, remote: Remote, folder: Path, wish: Wish) -> dict[str, A
     return {"empty": places} if places else {}
 
 
-def opened(folder: Path, wish: Wish) -> Path:
+def finish_group(folder: Path, wish: Request) -> Path:
     """Look at all chunks together and give the part its metadata; return their file.
 
     Raises
@@ -250,7 +252,7 @@ def opened(folder: Path, wish: Wish) -> Path:
     return group / METADATA
 
 
-def _metadata(folder: Path, wish: Wish, digest: str) -> dict[str, Any]:
+def _metadata(folder: Path, wish: Request, digest: str) -> dict[str, Any]:
     """Return every metadata file of the part by its name, the consolidated one last."""
     arrays, theirs = _arrays(folder, wish), folder / wish.theirs
     part = {"years": list(wish.years), "levels": list(wish.all_levels), "sha256": digest}

@@ -21,7 +21,7 @@ _ROUNDING = 1e-3  # degrees to which GRIB 1 rounds coordinates and increments
 
 
 @dataclass(frozen=True)
-class Place:
+class GribGrid:
     """How the values of a message lie on the Earth.
 
     Attributes
@@ -68,7 +68,7 @@ class Place:
         )
 
 
-def place_of(keys: "Keys", what: str) -> Place:
+def place_of(keys: "Keys", what: str) -> GribGrid:
     """Return the grid of a message.
 
     Raises
@@ -81,7 +81,7 @@ def place_of(keys: "Keys", what: str) -> Place:
         raise InputError(
             f"{what} lies on the grid {kind}, no regular latitude-longitude grid: regrid it first"
         )
-    place = Place(
+    place = GribGrid(
         kind=kind,
         shape=(keys.whole("Nj"), keys.whole("Ni")),
         corners=(
@@ -121,7 +121,7 @@ def _increments(keys: "Keys", kind: str) -> tuple[float | None, float | None]:
 
 
 @functools.lru_cache(maxsize=64)
-def _coordinates(place: Place) -> tuple[np.ndarray, np.ndarray]:
+def _coordinates(place: GribGrid) -> tuple[np.ndarray, np.ndarray]:
     north, west, south, east = place.corners
     rows, columns = place.shape
     if not (max(abs(north), abs(south)) <= 90 + _ROUNDING and max(abs(west), abs(east)) <= 720):
@@ -150,7 +150,7 @@ def _agree(span: float, points: int, increment: float | None, name: str) -> None
         )
 
 
-def _gaussian(place: Place) -> np.ndarray:
+def _gaussian(place: GribGrid) -> np.ndarray:
     """Return the Gaussian latitudes from the first to the last point, (Nj,)."""
     if not 1 <= place.parallels <= _PARALLELS:
         raise ValueError(f"counts {place.parallels} Gaussian parallels from pole to equator")

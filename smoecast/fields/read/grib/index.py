@@ -8,7 +8,7 @@ import numpy as np
 
 from smoecast.errors import InputError
 from smoecast.fields.read.grib import server, worker
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain
 
 
@@ -62,7 +62,7 @@ def describe(message: bytes, number: int, what: str) -> Message | str:
     return str(found["label"]) if "label" in found else from_plain(found)[0]
 
 
-def decode(path: Path, where: np.ndarray, place: Place) -> np.ndarray:
+def decode(path: Path, where: np.ndarray, place: GribGrid) -> np.ndarray:
     """Decode messages of a file.
 
     Parameters

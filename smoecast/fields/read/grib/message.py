@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.names import VARIABLES, Variable
 
 
@@ -51,7 +51,7 @@ class Message:
     lead_time: np.timedelta64
     analysis: bool
     experiment: str
-    place: Place
+    place: GribGrid
 
     @property
     def channel(self) -> str:
@@ -61,7 +61,7 @@ class Message:
 
 def to_plain(messages: Sequence[Message]) -> dict[str, Any]:
     """Return messages as lists, numbers and texts, which JSON can carry."""
-    places: dict[Place, int] = {}
+    places: dict[GribGrid, int] = {}
     rows = [
         (
             *(m.number, m.offset, m.length, m.variable.name, m.unit, m.level, m.member),
@@ -80,7 +80,7 @@ def from_plain(plain: dict[str, Any]) -> list[Message]:
 
 
 def _message(
-    places: Sequence[Place],
+    places: Sequence[GribGrid],
     number: int,
     offset: int,
     length: int,
@@ -110,7 +110,7 @@ def _message(
     )
 
 
-def place_from_plain(plain: dict[str, Any]) -> Place:
+def place_from_plain(plain: dict[str, Any]) -> GribGrid:
     """Return the grid of which JSON has made lists, as `dataclasses.asdict` gives it."""
     keys: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-    return Place(**keys)
+    return GribGrid(**keys)

@@ -17,7 +17,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import LEFT_OUT, canonical
 from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.times import as_hours, iso
@@ -188,6 +188,6 @@ def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path:
     return decoded
 
 
-def _decode(where: np.ndarray, path: Path, place: Place) -> np.ndarray:
+def _decode(where: np.ndarray, path: Path, place: GribGrid) -> np.ndarray:
     """Decode one block of messages, missing values as NaN."""
     return decode(path, where.reshape(-1, 3), place).reshape(*where.shape[:-2], *place.shape)

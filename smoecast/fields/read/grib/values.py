@@ -7,7 +7,7 @@ import eccodes
 import numpy as np
 
 from smoecast.errors import InputError
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 
 _MISSING = 1e20
 
@@ -16,7 +16,7 @@ def decode(
     file: int,
     where: np.ndarray,
     values: np.ndarray,
-    place: Place,
+    place: GribGrid,
     what: str,
     begin: Callable[[int, int], None],
 ) -> None:
@@ -49,7 +49,7 @@ def decode(
             field[...] = found
 
 
-def _values(message: bytes, place: Place, what: str) -> np.ndarray:
+def _values(message: bytes, place: GribGrid, what: str) -> np.ndarray:
     """Decode one message, (latitude, longitude) float64."""
     try:
         handle = eccodes.codes_new_from_message(message)

@@ -31,7 +31,7 @@ def check_whole(path: Path) -> None:
     found = path.stat().st_size
     try:
         with path.open("rb") as file:
-            needed = _Header(file, found).needed_bytes()
+            needed = _Header(file, found).last_byte()
     except (struct.error, KeyError, IndexError, EOFError) as problem:
         raise InputError(f"{path}: its NetCDF header is damaged: fetch the file again") from problem
     if found < needed:
@@ -95,7 +95,7 @@ class _Header:
             raise EOFError("no file is that large")
         return records, size, begin
 
-    def needed_bytes(self) -> int:
+    def last_byte(self) -> int:
         """Return the offset after the last byte of data."""
         records = self._number(self._count)
         sizes = self._dimensions()

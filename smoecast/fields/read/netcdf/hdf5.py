@@ -89,7 +89,7 @@ def _library() -> dict[str, Any]:
     return found
 
 
-def check_contained(path: Path) -> None:
+def refuse_other_files(path: Path) -> None:
     """Refuse an HDF5 file with parts in other files, or in which there is no end of something.
 
     Parameters
@@ -104,7 +104,7 @@ def check_contained(path: Path) -> None:
         `DEEPEST`, there are more than `MOST_OBJECTS`, or a chunk is larger than `LARGEST_CHUNK` or
         stored in more bytes than it has; if HDF5 cannot read the file.
     """
-    with HDF5_LOCK, _opened(path) as file:  # xarray holds it when other threads read
+    with HDF5_LOCK, _open_file(path) as file:  # xarray holds it when other threads read
         found = _Contents(path)
         done = _library()["H5Lvisit"](file, 0, 0, _LINK(found.visit), None)
     if found.wrong or done < 0:
@@ -115,7 +115,7 @@ _DAMAGED = "it cannot be read as NetCDF (its HDF5 structure is damaged): fetch t
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_file(path: Path) -> Iterator[int]:
     """Open a file of HDF5 for reading, with its identifier."""
     library = _library()
     access = library["H5Pcreate"](library["access"])

@@ -28,4 +28,4 @@ def check_file(path: Path) -> None:
     if magic in classic.MAGIC:
         classic.check_whole(path)
     elif magic == hdf5.MAGIC:
-        hdf5.check_contained(path)
+        hdf5.refuse_other_files(path)

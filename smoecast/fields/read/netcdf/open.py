@@ -14,8 +14,8 @@ import xarray as xr
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
-from smoecast.fields.read.netcdf.stored import in_blocks, reading
-from smoecast.fields.read.netcdf.watchdog import watched
+from smoecast.fields.read.netcdf.stored import explain_errors, in_blocks
+from smoecast.fields.read.netcdf.watchdog import watch
 
 CACHE_BYTES = 4 * 2**20
 """Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
@@ -40,10 +40,10 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`;
         and whenever fields are read that are damaged.
     """
-    return canonical(decoded(path), str(path), any_grid)
+    return canonical(open_raw(path), str(path), any_grid)
 
 
-def decoded(path: Path) -> xr.Dataset:
+def open_raw(path: Path) -> xr.Dataset:
     """Open a NetCDF file as it is, its fields on disk, once nothing speaks against reading it.
 
     Parameters
@@ -59,7 +59,7 @@ def decoded(path: Path) -> xr.Dataset:
     check_file(path)
     netCDF4.set_chunk_cache(CACHE_BYTES)
     what = f"{path}: it cannot be read as NetCDF"
-    with watched(path), reading(what), warnings.catch_warnings():
+    with watch(path), explain_errors(what), warnings.catch_warnings():
         # it warns of what is refused below, or does no harm
         warnings.simplefilter("ignore")
         store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def watched(path: Path) -> Iterator[None]:
+def watch(path: Path) -> Iterator[None]:
     """End the process, in one sentence and with exit code 3, if the block computes without end.
 
     Only for opening files: nothing can call HDF5 back from its circles, and what waits for a slow

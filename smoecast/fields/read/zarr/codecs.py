@@ -26,7 +26,7 @@ PROBLEMS = (ValueError, TypeError, RuntimeError, OSError, EOFError, zlib.error)
 Bytes = NDArray[np.uint8]
 
 
-def _inflated(stored: bytes, size: int, wrapped: int) -> bytes:
+def _inflate(stored: bytes, size: int, wrapped: int) -> bytes:
     """Undo zlib, or gzip with `wrapped` 31: one byte more than expected at most."""
     return zlib.decompressobj(wrapped).decompress(stored, size + 1)
 
@@ -73,8 +73,8 @@ _COMPRESSORS: dict[str, Callable[[bytes, int], bytes | Bytes]] = {
     "blosc": _blosc,
     "zstd": _zstd,
     "lz4": _lz4,
-    "zlib": lambda stored, size: _inflated(stored, size, zlib.MAX_WBITS),
-    "gzip": lambda stored, size: _inflated(stored, size, zlib.MAX_WBITS + 16),
+    "zlib": lambda stored, size: _inflate(stored, size, zlib.MAX_WBITS),
+    "gzip": lambda stored, size: _inflate(stored, size, zlib.MAX_WBITS + 16),
     "bz2": lambda stored, size: bz2.BZ2Decompressor().decompress(stored, size + 1),
 }
 _FILTERS = ("shuffle", "delta", "fixedscaleoffset", "quantize", "bitround")

@@ -97,7 +97,7 @@ def check_files(folder: Path) -> None:
         try:
             if path.name == "zarr.json":
                 raise ValueError("is of another version of Zarr than the store")
-            entry = _loaded(path)
+            entry = _load(path)
             codecs_of(entry, dtype_of(entry["dtype"]))
         except json.JSONDecodeError:
             continue
@@ -109,7 +109,7 @@ def check_files(folder: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """Return the metadata files of a group by name."""
     try:
-        described: dict[str, Any] = _loaded(path)["metadata"]
+        described: dict[str, Any] = _load(path)["metadata"]
         if described.get(".zgroup", {"zarr_format": 2})["zarr_format"] != 2:
             raise ValueError("another version of Zarr")
     except (*_WRONG, OSError, RecursionError) as problem:
@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, Any]:
     return described
 
 
-def _loaded(path: Path) -> Any:
+def _load(path: Path) -> Any:
     """Return the JSON of a file that is no larger than metadata can be."""
     if not path.is_file():
         raise ValueError("there is no such file")

@@ -136,13 +136,13 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
     dataset = read_group(path.parent, chunks={})
     try:
         if PART in dataset.attrs:
-            dataset = _selected(dataset, path)
+            dataset = _select(dataset, path)
         return canonical(dataset, str(path.parent), any_grid)
     except _STRANGE as problem:
         raise InputError(_unreadable(path.parent, problem)) from problem
 
 
-def _selected(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+def _select(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Return the years and levels of a part, all of whose chunks are there."""
     arrays, (own_years, own_levels) = arrays_of(path), _part(dataset.attrs[PART], path)
     wanted: dict[str, NDArray[np.intp]] = {}

@@ -20,7 +20,7 @@ from smoecast.config.run import Config
 from smoecast.data.download.grib_filter import GribSieve
 from smoecast.data.download.http import CHUNK
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources.ens10 import reduce
 from smoecast.data.sources.ens10 import source as ens10_source
 from smoecast.data.sources.ens10.open import open_fields
@@ -184,7 +184,7 @@ def test_another_wish_needs_the_file_again():
         return {
             name
             for remote in ens10_source.list_files(config)
-            for name in (remote.name, *remote.kept)
+            for name in (remote.name, *remote.final_names)
         }
 
     one = names("postprocess.channels=[t2m, msl]")
@@ -312,7 +312,7 @@ def test_addresses_and_dates(monkeypatch):
     config = yaml_file.parse(CONFIG, "x.yaml", ["postprocess.ens10.months=[]"])
     remotes = ens10_source.list_files(config)
     assert len(remotes) == 210
-    assert ens10_source.hooks(config).locate(remotes[1], Patience(Limits())) == [
+    assert ens10_source.hooks(config).locate(remotes[1], RetryBudget(Limits())) == [
         remotes[1],
         ens10_source.Remote(
             remotes[1].name,
@@ -431,7 +431,7 @@ def test_a_full_disk_keeps_what_came(contents, tmp_path, monkeypatch):
     part = tmp_path / "part"
     part.write_bytes(contents["/output.sfc.20180104"])
     monkeypatch.setattr(reduce.os, "fsync", full)
-    wish = reduce.Wish("sfc", FIRST, ("t2m",), (48,), "members")
+    wish = reduce.Request("sfc", FIRST, ("t2m",), (48,), "members")
     with pytest.raises(OutputError, match=r"a.grib: the disk does not take the file \(No space"):
         reduce.make(part, wish, tmp_path / "a.grib")
     assert part.is_file()

@@ -19,7 +19,7 @@ from made_cds import CdsHandler, Store, grib, value_of
 from smoecast.config import yaml_file
 from smoecast.data.download import collect
 from smoecast.data.download.manifest import Manifest
-from smoecast.data.download.retry import Limits, Patience
+from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources import registry
 from smoecast.data.sources.era5 import client, source
 from smoecast.data.sources.era5 import queue as era5_queue
@@ -285,7 +285,7 @@ def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     queue = era5_queue.Queue(config.raw, 60.0)
     config.raw.mkdir(parents=True)
     (wish,) = source.wishes(config)
-    queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
+    queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.files.clear()
     store.jobs["job-1"]["expired"] = True
     download(config)
@@ -299,7 +299,7 @@ def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
     config.raw.mkdir(parents=True)
     (wish,) = source.wishes(config)
     queue = era5_queue.Queue(config.raw, 60.0)
-    queue.locate(wish.remote, wish.collection, wish.request, Patience(Limits()))
+    queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.jobs["job-1"] |= {"asked": -3, "fails": True}
     download(config)
     assert len(store.posts) == 2
@@ -462,7 +462,7 @@ def test_untrusted_certificate():
         raise requests.exceptions.SSLError("secret")
 
     with pytest.raises(InputError, match="certificate"):
-        client.asked(refuse, "file", Patience(Limits()))
+        client.ask(refuse, "file", RetryBudget(Limits()))
 
 
 def test_refusal_without_an_answer():
@@ -472,7 +472,7 @@ def test_refusal_without_an_answer():
         raise requests.HTTPError("secret")
 
     with pytest.raises(InputError, match=r"answers nothing \(without a reason\)"):
-        client.asked(refuse, "file", Patience(Limits()))
+        client.ask(refuse, "file", RetryBudget(Limits()))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": {"id": 1}}', '{"a": 3}'])

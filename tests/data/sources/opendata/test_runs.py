@@ -104,7 +104,7 @@ def test_the_newest_analysis(world, capsys):
     wanted = config()
     made = download(wanted)
     assert [entry["file"][:28] for entry in made["files"]] == ["opendata_2026112406_oper_0h_"]
-    fields = open_files(registry.fetched(wanted))
+    fields = open_files(registry.find_raw_files(wanted))
     assert fields["init_time"].values == np.datetime64(NEWEST)
     np.testing.assert_array_equal(fields["t850"].squeeze(), expected("t", 850, NEWEST))
     np.testing.assert_array_equal(fields["t2m"].squeeze(), expected("2t", 0, NEWEST))
@@ -135,15 +135,15 @@ def test_to_the_store_with_its_history(world):
 def test_a_newer_run_is_taken_as_soon_as_it_is_there(world):
     shelf, config = world
     download(config())
-    old = registry.fetched(config())
+    old = registry.find_raw_files(config())
     shelf.asked.clear()
     download(config())
     newer = datetime(2026, 11, 24, 12)
     assert [path for path, _ in shelf.asked] == [index_of(newer)]
-    assert registry.fetched(config()) == old
+    assert registry.find_raw_files(config()) == old
     shelf.files |= run(newer, "oper", "fc", 0, (None,))
     download(config())
-    assert registry.fetched(config())[0].name.startswith("opendata_2026112412_oper_0h_")
+    assert registry.find_raw_files(config())[0].name.startswith("opendata_2026112412_oper_0h_")
 
 
 def test_a_whole_run_or_the_one_before(world):
@@ -152,13 +152,14 @@ def test_a_whole_run_or_the_one_before(world):
     del shelf.files[index_of(NEWEST, "enfo", "ef", 24)]
     download(config(*ENSEMBLE))
     assert (
-        "opendata_2026112400_enfo_24h" in registry.fetched(config(*ENSEMBLE), "ensembles")[1].name
+        "opendata_2026112400_enfo_24h"
+        in registry.find_raw_files(config(*ENSEMBLE), "ensembles")[1].name
     )
     with pytest.raises(NotPublishedError, match="no run of the last 72 hours has all that is wan"):
         download(config("sample.history_hours=[0, 6, 12, 18, 24]"))
     wide = config("data.step_hours=12", "sample.history_hours=[0, 12]", "sample.lead_hours=[12]")
     download(wide)
-    assert [path.name[:19] for path in registry.fetched(wide)] == [
+    assert [path.name[:19] for path in registry.find_raw_files(wide)] == [
         "opendata_2026112400", "opendata_2026112312",
     ]  # fmt: skip
 
@@ -167,7 +168,7 @@ def test_the_newest_ensemble(world):
     shelf, config = world
     wanted = config(*ENSEMBLE)
     made = download(wanted)
-    fields = open_files(registry.fetched(wanted, "ensembles"))
+    fields = open_files(registry.find_raw_files(wanted, "ensembles"))
     assert dict(fields["t2m"].sizes) == {
         "init_time": 1, "lead_time": 2, "number": 3, "latitude": 7, "longitude": 12,
     }  # fmt: skip
@@ -178,7 +179,9 @@ def test_the_newest_ensemble(world):
     assert sum(entry["bytes"] for entry in made["files"]) == sum(
         count for path, count in shelf.sent.items() if path.endswith(".grib2")
     )
-    assert all(path.parent.name == "ensembles" for path in registry.fetched(wanted, "ensembles"))
+    assert all(
+        path.parent.name == "ensembles" for path in registry.find_raw_files(wanted, "ensembles")
+    )
     shape = preprocess(wanted)["ensembles"]["shape"]
     assert (shape["lead_time"], shape["number"], shape["channel"]) == (2, 3, 3)
 
@@ -188,7 +191,7 @@ def test_the_control_is_member_zero_where_it_is_there(world):
     for step in (6, 24):
         del shelf.files[index_of(NEWEST, "enfo", "ef", step)]
     download(config(*ENSEMBLE))
-    fields = open_files(registry.fetched(config(*ENSEMBLE), "ensembles"))
+    fields = open_files(registry.find_raw_files(config(*ENSEMBLE), "ensembles"))
     assert fields["number"].values.tolist() == [0, 1, 2, 3]
 
 
@@ -201,9 +204,9 @@ def test_both_kinds_in_one_download(world):
     other = config(*ENSEMBLE[1:], "name=other")
     with pytest.raises(NotPublishedError):
         download(other)
-    assert len(registry.fetched(other, "ensembles")) == 2  # which did come
+    assert len(registry.find_raw_files(other, "ensembles")) == 2  # which did come
     with pytest.raises(InputError, match="not there yet: run `smoecast download`"):
-        registry.fetched(other)
+        registry.find_raw_files(other)
 
 
 def test_ensembles_beside_a_simulated_planet(world, monkeypatch):
@@ -247,7 +250,7 @@ def test_the_same_messages_as_the_real_client(world, tmp_path):
         for param in np.atleast_1d(request["param"]):
             one = message(str(param), request.get("levelist", 0), NEWEST, 0, None)
             assert one in theirs.read_bytes()
-            assert one in registry.fetched(wanted)[0].read_bytes()
+            assert one in registry.find_raw_files(wanted)[0].read_bytes()
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 11, 24), datetime(2026, 5, 11)])
@@ -256,9 +259,9 @@ def test_the_same_addresses_as_the_real_client(day, hour):
     """Before cycle 50r1 the runs of 06 and 18 UTC were the stream scda."""
     client = Client(source="https://a.example")
     for stream, kind, step in (("oper", "fc", 0), ("enfo", "ef", 24)):
-        wish = runs.Wish("https://a.example", (), (), 6)
+        wish = runs.Request("https://a.example", (), (), 6)
         start = day.replace(hour=hour)
-        ours = runs._address(wish, runs.Want(stream, kind, step), start)
+        ours = runs._address(wish, runs.FileRequest(stream, kind, step), start)
         request = {"date": f"{day:%Y%m%d}", "time": hour, "stream": stream, "step": step}
         their_kind = "pf" if kind == "ef" else kind
         assert client._get_urls(request | {"type": their_kind}).urls == [ours]
@@ -306,7 +309,7 @@ def test_an_index_that_promises_wrong(world):
         download(config())
     shelf.files[path] = right
     download(config())
-    assert len(registry.fetched(config())) == 1
+    assert len(registry.find_raw_files(config())) == 1
 
 
 def test_a_page_in_place_of_an_index(world):
@@ -344,7 +347,7 @@ def test_other_lead_times_are_another_survey(world):
     other = config(*ENSEMBLE[:-2], "postprocess.lead_hours=[12]")
     assert plan(other)["files"][0]["file"] == "opendata_latest_enfo_12h.grib2"
     with pytest.raises(InputError, match="not there yet"):
-        registry.fetched(other, "ensembles")
+        registry.find_raw_files(other, "ensembles")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,12 @@ def states():
     start = np.datetime64("2001-03-01", "s")
     wanted = start + np.arange(3) * ensemble.BREEDING
     kept, _ = nature.collect(
-        flow, nature.begin(flow, 0, start), start, wanted[-1], wanted=wanted, tell=lambda t: None
+        flow,
+        nature.start_weather(flow, 0, start),
+        start,
+        wanted[-1],
+        wanted=wanted,
+        tell=lambda t: None,
     )
     before, truth = (dynamics.State(kept.pv[s], kept.slow[s]) for s in (slice(0, 2), slice(1, 3)))
     return before, truth, wanted[1:]
@@ -91,7 +96,7 @@ def test_none_wanted_and_none_possible(tmp_path):
 
 def test_analyses_have_the_promised_size(states):
     before, truth, starts = states
-    centre = ensemble.found()
+    centre = ensemble.set_up_centre()
     pv = ensemble.analyses(centre, before, truth, starts, 6, seed=0)
     assert pv.dtype == np.float32
     mean = pv.mean(axis=1, keepdims=True)
@@ -103,7 +108,7 @@ def test_analyses_have_the_promised_size(states):
 
 def test_values_do_not_depend_on_company(states):
     before, truth, starts = states
-    centre = ensemble.found()
+    centre = ensemble.set_up_centre()
     both = ensemble.forecast(centre, before, truth, starts, 2, seed=0)
     second = slice(1, 2)
     alone = ensemble.forecast(
@@ -119,7 +124,7 @@ def test_values_do_not_depend_on_company(states):
 
 def test_other_seed_other_members_and_a_single_one_works(states):
     before, truth, starts = states
-    centre = ensemble.found()
+    centre = ensemble.set_up_centre()
     one = ensemble.forecast(centre, before, truth, starts, 1, seed=0)["z500"]
     two = ensemble.forecast(centre, before, truth, starts, 1, seed=1)["z500"]
     assert one.shape == (2, 3, 1, 32, 64)
@@ -129,7 +134,7 @@ def test_other_seed_other_members_and_a_single_one_works(states):
 def test_the_imperfect_copy_drifts_from_the_truth(states):
     _, truth, starts = states
     day = np.timedelta64(48, "h")
-    perfect, copy = ensemble.found(Climate()), ensemble.found()
+    perfect, copy = ensemble.set_up_centre(Climate()), ensemble.set_up_centre()
     state = dynamics.State(
         truth.pv[:, None].astype(np.float32), truth.slow[:, None].astype(np.float32)
     )

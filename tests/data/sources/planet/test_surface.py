@@ -16,7 +16,7 @@ def flow():
 
 @pytest.fixture(scope="module")
 def place():
-    return surface.survey(Climate())
+    return surface.lay_ground(Climate())
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_cold_air_collects_in_hollows_but_not_without_limit(flow, place, state):
 
 
 def test_a_biased_copy_is_warm_and_cold_by_terrain(flow, place, state):
-    biased = surface.survey(Climate(terrain_bias=1.0))
+    biased = surface.lay_ground(Climate(terrain_bias=1.0))
     when = np.array("2001-07-01", "M8[s]")
     difference = (
         surface.products(biased, flow, state, when)["t2m"]

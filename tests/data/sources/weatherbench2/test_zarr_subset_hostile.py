@@ -178,4 +178,4 @@ def test_an_array_without_points(shelf, tmp_path):
     )
     download(config)
     with pytest.raises(InputError, match="latitude"):
-        open_files(registry.fetched(config))
+        open_files(registry.find_raw_files(config))

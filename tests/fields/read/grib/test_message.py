@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain, to_plain
 from smoecast.names import VARIABLES
 
-PLACE = Place("regular_ll", (3, 4), (60.0, 0.0, 40.0, 30.0), (10.0, None), 0, False, True, False)
+PLACE = GribGrid("regular_ll", (3, 4), (60.0, 0.0, 40.0, 30.0), (10.0, None), 0, False, True, False)
 ONE = Message(
     number=1,
     offset=5,

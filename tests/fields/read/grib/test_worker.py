@@ -16,7 +16,7 @@ from made_killers import PACKINGS, killer
 
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib import worker as grib_worker
-from smoecast.fields.read.grib.grid import Place
+from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, describe, index
 from smoecast.fields.read.open import open_file
 
@@ -307,7 +307,7 @@ def test_a_field_larger_than_the_desk(tmp_path, fresh):
 
 
 def test_more_fields_than_memory(tmp_path):
-    place = Place("regular_ll", (1 << 13, 1 << 13), (90, 0, -90, 359), (1, 1), 0, *3 * [False])
+    place = GribGrid("regular_ll", (1 << 13, 1 << 13), (90, 0, -90, 359), (1, 1), 0, *3 * [False])
     where = np.zeros((1 << 20, 3), np.int64)
     with pytest.raises(InputError, match=r"a\.grib: 1048576 fields of 8192 x 8192 .* not fit into"):
         decode(write(tmp_path / "a.grib", GOOD), where, place)

@@ -48,6 +48,6 @@ def test_a_header_that_leads_in_circles_is_3_and_one_sentence(tmp_path: Path, ca
 def test_what_comes_back_is_let_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(watchdog, "CPU_SECONDS", 0.2)
     monkeypatch.setattr(watchdog, "_LOOK_SECONDS", 0.01)
-    with watchdog.watched(tmp_path / "a.nc"):
+    with watchdog.watch(tmp_path / "a.nc"):
         time.sleep(0.5)  # waiting is not computing
     assert all(thread.name != "watch" for thread in threading.enumerate())

@@ -141,8 +141,8 @@ def stacked() -> xr.Dataset:
 
 def made_store(path: Path) -> Path:
     made = stacked().assign(offset=("channel", [280.0]), scale=("channel", [5.0]))
-    draft = drafts.begin(made, path, {"identity": "abc"})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(made, path, {"identity": "abc"})
+    for chunk in draft.missing_chunks():
         draft.write(chunk, made["fields"].values[draft.slice_of(chunk)], {})
     draft.finish(made[["scale"]].rename(scale="std"))
     return path
@@ -155,8 +155,8 @@ def read_store(path: Path) -> None:
 def test_a_draft_that_others_have_touched_is_not_finished(tmp_path: Path, marker: Path) -> None:
     """Zarr itself opens it to append; it looks at the files of each array."""
     made = stacked()
-    draft = drafts.begin(made, tmp_path / "store.zarr", {"identity": "abc"})
-    for chunk in draft.missing():
+    draft = drafts.start_draft(made, tmp_path / "store.zarr", {"identity": "abc"})
+    for chunk in draft.missing_chunks():
         draft.write(chunk, made["fields"].values[draft.slice_of(chunk)], {})
     file = draft.metadata / "time" / ".zarray"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"compressor": PICKLE}))

@@ -163,7 +163,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ours") / "store.zarr"
     made = fields().rename(t2m="fields").expand_dims("channel", axis=1).assign_coords(channel=["a"])
     made = made.assign(offset=("channel", [280.0]), scale=("channel", [5.0]))
-    draft = drafts.begin(made, path, {"identity": "abc"})
+    draft = drafts.start_draft(made, path, {"identity": "abc"})
     draft.write(0, made["fields"].values, {})
     draft.finish(xr.Dataset({"mean": ("channel", [280.0]), "train": ("time", np.arange(8) < 6)}))
     return path
