@@ -25,7 +25,7 @@ def place_of(path: Path) -> Path:
     for name in path.parts:
         staged = bool(parts) and parts[-1].endswith(".part") and _OURS.fullmatch(parts[-1])
         if staged:
-            parts.pop()  # the folder of `staging`, beside the place
+            parts.pop()  # the folder of `stage`, beside the place
         parts.append(name)
     if parts and _OURS.fullmatch(parts[-1]):
         parts[-1] = parts[-1][1:].rsplit(".", 2)[0]

@@ -42,8 +42,8 @@ def test_what_was_left_of_one_file_goes_and_nothing_else(tmp_path):
 def test_a_sweep_takes_what_killed_runs_left_and_nothing_else(tmp_path):
     code = (
         "import os, sys, signal; from pathlib import Path\n"
-        "from smoecast.disk.atomic import staging\n"
-        "with staging(Path(sys.argv[1]) / 'f.nc') as part:\n"
+        "from smoecast.disk.atomic import stage\n"
+        "with stage(Path(sys.argv[1]) / 'f.nc') as part:\n"
         "    part.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

@@ -13,9 +13,11 @@ from smoecast.errors import LockedError, OutputError
 
 
 def test_lock_is_free_again_after_the_block(tmp_path):
-    for _ in range(2):
-        with lock(tmp_path / "run"):
-            pass
+    folder = tmp_path / "run"
+    with lock(folder), pytest.raises(LockedError), lock(folder):
+        pass
+    with lock(folder):
+        assert json.loads((folder / ".lock").read_bytes())["pid"] == os.getpid()
 
 
 def test_lock_held_by_another_process_is_refused_and_names_it(tmp_path):

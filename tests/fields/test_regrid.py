@@ -229,9 +229,9 @@ BUSY = """
 import time
 import numpy as np
 import xarray as xr
-from smoecast.fields.regrid import named_grid, regrid
+from smoecast.fields.regrid import grid_by_name, regrid
 
-fine, coarse = named_grid("1"), named_grid("5.625")
+fine, coarse = grid_by_name("1"), grid_by_name("5.625")
 places = {"latitude": fine.latitude, "longitude": fine.longitude}
 fields = xr.DataArray(np.ones((100, *fine.shape), "f4"), places, ("time", *places))
 own, all_threads = time.thread_time(), time.process_time()

@@ -42,7 +42,7 @@ def postprocess(
     inputs : sequence of str
         Ensemble files, folders or globs; none: the test part of the run's ensemble store.
     output : Path, optional
-        Default: ``calibrate.nc`` in the run's folder.
+        Default: ``calibrated.nc`` in the run's folder.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
 

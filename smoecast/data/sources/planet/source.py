@@ -201,7 +201,7 @@ def write_ensembles(
 
 
 def _within(progress: Progress | None, begin: float, end: float, share: float) -> None:
-    """Report a share of a part that lasts from `start_weather` to `end` of the whole."""
+    """Report a share of a part that lasts from `begin` to `end` of the whole."""
     if progress is not None:
         progress(begin + (end - begin) * share)
 

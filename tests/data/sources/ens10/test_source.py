@@ -20,6 +20,7 @@ from smoecast.config.run import Config
 from smoecast.data.download.grib_filter import GribSieve
 from smoecast.data.download.http import CHUNK
 from smoecast.data.download.manifest import Manifest
+from smoecast.data.download.remote_file import RemoteFile
 from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources.ens10 import reduce
 from smoecast.data.sources.ens10 import source as ens10_source
@@ -314,7 +315,7 @@ def test_addresses_and_dates(monkeypatch):
     assert len(remotes) == 210
     assert ens10_source.hooks(config).locate(remotes[1], RetryBudget(Limits())) == [
         remotes[1],
-        ens10_source.Remote(
+        RemoteFile(
             remotes[1].name,
             "https://storage.ecmwf.europeanweather.cloud/MAELSTROM_AP4/output.sfc.20180101",
             about=3_400_000_000,

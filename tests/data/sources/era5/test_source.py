@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import date
 from math import prod
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,6 +66,12 @@ def world(tmp_path, monkeypatch):
 def quick_run(config, *overrides):
     more = ("data.constants=[]", "data.channels=[z500]", *overrides)
     return parse(f"folder={config.folder}", *more)
+
+
+def wait_ends_once(monkeypatch, store, count):
+    """Let the wait in the queue be over when so many requests were submitted, by no clock."""
+    clock = SimpleNamespace(monotonic=lambda: 0.0 if len(store.posts) < count else 1e9)
+    monkeypatch.setattr(era5_queue, "time", clock)
 
 
 def only(monkeypatch, count=1):
@@ -213,17 +220,18 @@ def test_months_to_come_are_not_asked_for(world, monkeypatch):
 def test_queue_longer_than_the_wait_ends_in_4_and_is_gone_back_to(world, monkeypatch):
     store, config = world
     only(monkeypatch, 2)
+    wait_ends_once(monkeypatch, store, 2)
     store.hold = True
     short = parse(
         f"folder={config.folder}",
         "data.constants=[]",
         "data.channels=[z500]",
-        "download.wait_hours=0.00002",
     )
     with pytest.raises(NotPublishedError, match=r"still queued.*wait_hours") as caught:
         download(short)
     assert caught.value.exit_code == 4
     assert len(store.posts) == 2
+    monkeypatch.setattr(era5_queue, "time", time)
     store.hold = False
     download(config)
     assert len(store.posts) == 2
@@ -232,6 +240,7 @@ def test_queue_longer_than_the_wait_ends_in_4_and_is_gone_back_to(world, monkeyp
 CODE = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from smoecast.config import yaml_file
 from smoecast.data.sources.era5 import queue
 from smoecast.tasks.download import download
@@ -263,16 +272,11 @@ def test_killed_in_the_queue(world, tmp_path):
 def test_job_that_is_gone_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
+    wait_ends_once(monkeypatch, store, 1)
     store.hold = True
     with pytest.raises(NotPublishedError):
-        download(
-            parse(
-                f"folder={config.folder}",
-                "data.constants=[]",
-                "data.channels=[z500]",
-                "download.wait_hours=0.00002",
-            )
-        )
+        download(parse(f"folder={config.folder}", "data.constants=[]", "data.channels=[z500]"))
+    monkeypatch.setattr(era5_queue, "time", time)
     store.hold = False
     store.jobs.clear()
     download(config)

@@ -224,9 +224,14 @@ def test_classic_file_of_fixed_and_of_several_record_variables(tmp_path):
 def test_classic_file_still_being_written_counts_no_records(tmp_path):
     path = make(tmp_path / "a.nc", format="NETCDF3_CLASSIC")
     content = bytearray(path.read_bytes())
+    records = content[4:8]
     content[4:8] = b"\xff" * 4  # the record count of a stream
     path.write_bytes(content)
     classic.check_whole(path)
+    content[4:8] = (int.from_bytes(records) + 1).to_bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="the file is cut"):
+        classic.check_whole(path)
 
 
 def test_damaged_classic_header(tmp_path):
