@@ -175,7 +175,7 @@ _TABLE = (
     Variable("ws10", "10 metre wind speed", "m s-1", "wind_speed",
              "10m_wind_speed", 207, _S, ("10si", "si10", "wind_speed")),
     Variable("fg10", "10 metre wind gust since the last output", "m s-1", "wind_speed_of_gust",
-             "10m_wind_gust_since_previous_post_processing", 49, _S, ("10fg", "10fg3", "fg310", "10fg6", "i10fg")),
+             "10m_wind_gust_since_previous_post_processing", 49, _S, ("10fg", "10fg3", "fg310", "10fg6", "i10fg", "max_i10fg")),
     Variable("msl", "mean sea level pressure", "Pa", "air_pressure_at_mean_sea_level",
              "mean_sea_level_pressure", 151, _S, ("slp", "psl", "prmsl")),
     Variable("sp", "surface pressure", "Pa", "surface_air_pressure",

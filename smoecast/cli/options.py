@@ -56,8 +56,16 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="netcdf (CF) or wb2, a WeatherBench 2 store; default: forecast.format.",
-        metavar="netcdf|wb2",
+        help="netcdf (CF), wb2, a WeatherBench 2 store, or grib, GRIB 2; default: forecast.format.",
+        metavar="netcdf|wb2|grib",
+    ),
+]
+CalibratedFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="netcdf (CF) or grib, GRIB 2; default: postprocess.format.",
+        metavar="netcdf|grib",
     ),
 ]
 Write = Annotated[

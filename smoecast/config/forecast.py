@@ -41,8 +41,13 @@ class Forecast(Section):
     lags_hours: tuple[Hours, ...] = Field(
         (0,), max_length=1000, description="members that start from analyses so many hours older"
     )
-    format: Literal["netcdf", "wb2"] = Field(
-        "netcdf", description="CF NetCDF, or a WeatherBench 2 store (Zarr)"
+    format: Literal["netcdf", "wb2", "grib"] = Field(
+        "netcdf", description="CF NetCDF, a WeatherBench 2 store (Zarr), or GRIB 2"
+    )
+    accumulation_hours: Hours | None = Field(
+        None,
+        description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
+        "start of the forecast",
     )
     title: str = Field("smoecast forecast", description="global attribute")
     institution: str = Field("not stated", description="global attribute: who ran it")

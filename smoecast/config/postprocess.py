@@ -79,6 +79,12 @@ class Postprocess(Section):
         "stretched; or quantiles in the ranks of the truth of earlier dates (Schaake shuffle)",
     )
     write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
+    format: Literal["netcdf", "grib"] = Field("netcdf", description="CF NetCDF, or GRIB 2")
+    accumulation_hours: Hours | None = Field(
+        None,
+        description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
+        "start of the forecast",
+    )
     any_lead: bool = Field(
         False,
         description="calibrate every lead time of the input, also those it was not fitted for: "

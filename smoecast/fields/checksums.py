@@ -3,7 +3,8 @@
 A NetCDF file has the sha256 of each MiB after its last byte of HDF5. Readers do not look there,
 and a program that changes the file cuts them off. A forecast store (Zarr) has size and sha256 of
 each of its files in a hidden one beside the chunks of `time`: zarr would warn of one in the group
-itself. An attribute says so in both.
+itself. An attribute says so in both. A GRIB file has the sha256 of each MiB in its first message
+(`fields.local_section`).
 """
 
 import hashlib
@@ -18,12 +19,14 @@ import netCDF4
 import numpy as np
 
 from smoecast.errors import InputError, OutputError
+from smoecast.fields import local_section
 from smoecast.fields.read.results import read_attributes
 
 MARK = "smoecast_checksums"
 """Global attribute of a result that carries checksums."""
 
 IN_FILE = "sha256 of each MiB follow the data; smoecast verify checks them"
+IN_GRIB = "section 2 of the first message has sha256 of each MiB; smoecast verify checks them"
 IN_STORE = "time/.smoecast.json has sha256 of every file; smoecast verify checks them"
 
 PIECE_BYTES = 2**20
@@ -67,13 +70,24 @@ def seal_store(path: Path) -> None:
     (path / LISTING).write_text(json.dumps(_list_parts(sizes, sums)))
 
 
+def seal_grib(path: Path, attributes: dict[str, Any]) -> None:
+    """Add attributes and checksums to a GRIB file that has been written with room for them.
+
+    Raises
+    ------
+    OSError
+        The disk is full or refuses.
+    """
+    local_section.fill(path, attributes, PIECE_BYTES)
+
+
 def check(path: Path, *, whole: bool) -> None:
     """Hold a result against the checksums that it carries.
 
     Parameters
     ----------
     path : Path
-        A NetCDF file, or the folder of a Zarr store.
+        A NetCDF or GRIB file, or the folder of a Zarr store.
     whole : bool
         Whether every byte is read; else what is larger than `SAMPLE_BYTES` is read in part: what
         describes the fields wholly, of the fields the first, the last and some between them.
@@ -90,6 +104,8 @@ def check(path: Path, *, whole: bool) -> None:
     try:
         if path.is_dir():
             _check_store(path, whole)
+        elif local_section.is_grib(path):
+            _check_grib(path, whole)
         else:
             _check_file(path, whole)
     except OSError as problem:
@@ -110,6 +126,28 @@ def _check_file(path: Path, whole: bool) -> None:
                 raise _is_changed(path, f"between bytes {first} and {first + sizes[number]}")
     if len(chosen) < len(sizes) and _header(path) != header:
         raise _is_changed(path, "a coordinate or an attribute")
+
+
+def _check_grib(path: Path, whole: bool) -> None:
+    found = local_section.read(path)
+    if found is None:
+        raise _no_checksums(path)
+    record, mark, begin = found
+    if local_section.of_head(path, mark) != record.head:
+        raise _is_changed(path, f"before byte {mark}")
+    sizes = _pieces(path.stat().st_size - begin)
+    if len(sizes) != len(record.pieces):
+        raise _is_changed(path, "it was cut, or something follows it")
+    with path.open("rb") as file:
+        for number in _choose_parts(sizes, whole):
+            first = file.seek(begin + number * PIECE_BYTES)
+            if _sha256(file.read(sizes[number])) != record.pieces[number]:
+                raise _is_changed(path, f"between bytes {first} and {first + sizes[number]}")
+
+
+def _pieces(size: int) -> list[int]:
+    """Return the size of each piece of so many bytes."""
+    return [min(PIECE_BYTES, size - first) for first in range(0, size, PIECE_BYTES)]
 
 
 def _read_sums(file: IO[bytes]) -> tuple[list[int], list[Any], str] | None:
@@ -133,7 +171,7 @@ def _read_sums(file: IO[bytes]) -> tuple[list[int], list[Any], str] | None:
         pieces, header = list(said["pieces"]), str(said["header"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    sizes = [min(PIECE_BYTES, size - first) for first in range(0, size, PIECE_BYTES)]
+    sizes = _pieces(size)
     return (sizes, pieces, header) if len(pieces) == len(sizes) else None
 
 

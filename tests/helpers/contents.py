@@ -9,6 +9,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from smoecast.fields import local_section
+
 Leaves = dict[str, str]
 """Name of a value to the value, or to a digest of it."""
 
@@ -49,6 +51,7 @@ def read(path: Path) -> Leaves:
 def _read_file(path: Path) -> Leaves:
     kinds = {
         ".nc": _netcdf,
+        ".grib": _grib,
         ".json": _json,
         ".jsonl": _lines,
         ".safetensors": _safetensors,
@@ -118,3 +121,12 @@ def _netcdf(path: Path) -> Leaves:
                 for mark in variable.ncattrs():
                     found[f"{group.path}{name}@{mark}"] = str(variable.getncattr(mark))
     return found
+
+
+def _grib(path: Path) -> Leaves:
+    found = local_section.read(path)
+    if found is None:
+        raise ValueError("it says nothing of itself")
+    record, _, begin = found
+    attributes = {f"@{name}": str(value) for name, value in record.attributes.items()}
+    return {**attributes, "messages": _digest(path.read_bytes()[begin:])}

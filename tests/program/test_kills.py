@@ -82,6 +82,11 @@ SCENES = (
         f"{FORECAST} --format wb2",
         (PREPROCESS, TRAIN, f"{FORECAST} --format wb2 -s forecast.title=old"),
     ),
+    Scene(f"{FORECAST} --format grib", (PREPROCESS, TRAIN)),
+    Scene(
+        f"{FORECAST} --format grib",
+        (PREPROCESS, TRAIN, f"{FORECAST} --format grib -s forecast.title=old"),
+    ),
     Scene(POSTPROCESS, (PREPROCESS,)),
     Scene(POSTPROCESS, (PREPROCESS, f"{POSTPROCESS} -s postprocess.write=[mean,std]")),
     Scene(EVALUATE, _RESULTS),

@@ -29,7 +29,9 @@ WRITING = (
     "train -q -c run.yaml --fresh",
     "forecast -q -c run.yaml -s forecast.title=other",
     "forecast -q -c run.yaml --format wb2",
+    "forecast -q -c run.yaml --format grib",
     "postprocess -q -c run.yaml -s postprocess.members=3",
+    "postprocess -q -c run.yaml --format grib",
     "postprocess -q -c run.yaml -s name=new -s data.run=small",
     "evaluate -q -c run.yaml",
     "plot -q -c run.yaml -k routing",
@@ -107,7 +109,7 @@ def test_a_read_only_folder_is_enough_to_read(place: Path, runner: Runner, comma
     assert outcome.code == 0, outcome
 
 
-@pytest.mark.parametrize("command", WRITING[1:9])
+@pytest.mark.parametrize("command", WRITING[1:11])
 def test_a_lock_of_somebody_else_is_5(place: Path, runner: Runner, command: str) -> None:
     for folder in ("runs/small", "runs/small/model", "runs/new", "runs/small/calibration", "."):
         (place / folder).mkdir(exist_ok=True)

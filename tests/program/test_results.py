@@ -26,6 +26,7 @@ from smoecast.errors import OutputError
 from smoecast.fields import checksums
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
+from smoecast.fields.write.grib import write_grib
 from smoecast.fields.write.netcdf import write_netcdf
 from smoecast.fields.write.wb2 import write_wb2
 from smoecast.tasks import provenance
@@ -337,7 +338,7 @@ def small() -> xr.Dataset:
     return xr.Dataset({"t2m": (tuple(sizes), values, described)}, coordinates)
 
 
-WRITERS = {"f.nc": write_netcdf, "f.zarr": write_wb2}
+WRITERS = {"f.nc": write_netcdf, "f.zarr": write_wb2, "f.grib": write_grib}
 EVENTS = ("open", "os.", "shutil.", "fcntl.", "ctypes.call_function")
 
 
@@ -379,8 +380,10 @@ def dies_at(operation: int, work: Callable[[], object]) -> bool:
     [
         ("f.nc", 2),
         ("f.zarr", 47),
+        ("f.grib", 3),
         pytest.param("f.nc", 1, marks=pytest.mark.slow),
         pytest.param("f.zarr", 1, marks=pytest.mark.slow),
+        pytest.param("f.grib", 1, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

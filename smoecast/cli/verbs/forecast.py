@@ -33,8 +33,9 @@ def forecast(
 ) -> None:
     """Forecast from a store or from analysis files (--input), once or as an ensemble.
 
-    Writes CF NetCDF, or a WeatherBench 2 store with --format wb2. Several models (--model again),
-    forecast.members with forecast.perturbation and forecast.lags_hours make members.
+    Writes CF NetCDF, a WeatherBench 2 store with --format wb2, or GRIB 2 with --format grib.
+    Several models (--model again), forecast.members with forecast.perturbation and
+    forecast.lags_hours make members.
     """
 
     def task() -> dict[str, Any]:

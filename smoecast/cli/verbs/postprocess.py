@@ -17,6 +17,7 @@ def postprocess(
     input_: options.Input = None,
     write: options.Write = None,
     any_lead: options.AnyLead = False,
+    format_: options.CalibratedFormat = None,
     output: options.Output = None,
     verify: options.Verify = False,
     dry_run: Annotated[
@@ -28,12 +29,14 @@ def postprocess(
 ) -> None:
     """Calibrate an ensemble: fit where nothing is fitted yet, then apply.
 
-    Without --input the test part of the ensemble store is calibrated.
+    Without --input the test part of the ensemble store is calibrated. Writes CF NetCDF, or GRIB 2
+    with --format grib.
     """
 
     def task() -> dict[str, Any]:
         given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
         given += ["postprocess.any_lead=true"] if any_lead else []
+        given += [f"postprocess.format={format_}"] if format_ else []
         wanted = read_config(config, [*(set_ or []), *given])
         if dry_run:
             from smoecast.tasks.postprocess.cost import plan

@@ -11,6 +11,7 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.events import Event
+from smoecast.fields import local_section
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.netcdf.headers import check_file
@@ -21,7 +22,9 @@ from smoecast.names import PROJECTION, parse_channel
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Return the global attributes of a NetCDF file or of a Zarr v2 group; empty when it is none.
+    """Return the global attributes of a NetCDF file, a Zarr v2 group or a GRIB result.
+
+    They are empty when it is none of these.
 
     Parameters
     ----------
@@ -35,6 +38,8 @@ def read_attributes(path: Path) -> dict[str, Any]:
         if path.is_dir():
             found = json.loads(described.read_bytes())
             return found if isinstance(found, dict) else {}
+        if local_section.is_grib(path):
+            return local_section.attributes_of(path)
         check_file(path)
         with watch(path), netCDF4.Dataset(path) as file:
             return {name: file.getncattr(name) for name in file.ncattrs()}

@@ -31,7 +31,7 @@ from smoecast.tasks.evaluate.score_forecast import collect
 
 tables = evaluate_tables.tables
 
-OWN = ("forecast.nc", "forecast.zarr", "calibrated.nc")
+OWN = ("forecast.nc", "forecast.zarr", "forecast.grib", "calibrated.nc", "calibrated.grib")
 """Results of a run that are scored where none is named."""
 
 AGAINST = ("weatherbench",)

@@ -1,4 +1,4 @@
-"""`smoecast forecast`: model and initial conditions to CF NetCDF or a WeatherBench 2 store."""
+"""`smoecast forecast`: model and initial conditions to CF NetCDF, WeatherBench 2 or GRIB."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,8 @@ from smoecast.data import time_selection
 from smoecast.data.sources import files
 from smoecast.data.unchanged import hold_inputs
 from smoecast.disk.locks import lock
-from smoecast.errors import ConfigError
 from smoecast.fields import channels, times
-from smoecast.fields.write.netcdf import write_netcdf
-from smoecast.fields.write.wb2 import write_wb2
-from smoecast.tasks import provenance
+from smoecast.tasks import formats, provenance
 from smoecast.tasks.forecast.ensemble import Ensemble, Member, ensemble_of
 from smoecast.tasks.forecast.initial_conditions import initial_conditions, select_starts
 from smoecast.tasks.forecast_model import open_model
@@ -32,8 +29,6 @@ BATCH = 16
 
 BATCH_BYTES = 128 * 2**20
 """Of the forecasts of one batch, at most, unless one start has more."""
-
-SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr"}
 
 
 def forecast(
@@ -58,7 +53,8 @@ def forecast(
     init_times : sequence of str
         Override `forecast.init_times`.
     output : Path, optional
-        Default: ``forecast.nc`` in the run's folder, or ``forecast.zarr`` in the format ``wb2``.
+        Default: ``forecast.nc`` in the run's folder; in the format ``wb2`` ``forecast.zarr``, in
+        ``grib`` ``forecast.grib``.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
 
@@ -70,7 +66,8 @@ def forecast(
     Raises
     ------
     ConfigError
-        The name of `output` belongs to another format, or a split has no start.
+        The name of `output` belongs to another format, which may not hold such a forecast, or a
+        split has no start.
     InputError
         Initial conditions are missing or damaged.
     NotPublishedError
@@ -81,12 +78,13 @@ def forecast(
         The file could not be written whole, what has its name is no result, or an input changed
         meanwhile.
     """
-    path = _output(config, output)
+    path = formats.output_path(config.place, "forecast", config.forecast, output)
     provenance.check_output(path, folder=config.forecast.format == "wb2")
     config = provenance.resolve_arguments(config, "forecast", models=models, init_times=init_times)
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     opened = [open_model(folder) for folder in folders]
     ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
+    _check_format(config, ensemble)
     asked = config.forecast.init_times
     paths = files.expand(inputs, "--input") if inputs else []
     stores = [config.store] if not paths or set(asked) & set(time_selection.PARTS) else []
@@ -102,10 +100,17 @@ def forecast(
             return {**summary, "written": False}
         with console.progress("forecasting", len(starts)) as step:
             dataset = _lazy(ensemble, fields, starts, step)
-            write = write_wb2 if config.forecast.format == "wb2" else write_netcdf
+            write = formats.writer_of(config.forecast)
             write(dataset.assign_attrs(described), path, confirm=held.confirm)
         save_config(path)
     return {**summary, "written": True}
+
+
+def _check_format(config: Config, ensemble: Ensemble) -> None:
+    members = None if ensemble.single else len(ensemble.members)
+    model, hours = ensemble.model, ensemble.plan.lead_hours
+    grid = model.inputs.grid
+    formats.check_forecast(config.forecast, model.config.targets, hours, members, grid)
 
 
 def _describe(
@@ -117,8 +122,7 @@ def _describe(
         "starts": starts.astype(str).tolist(),
         "leads": ensemble.plan.lead_hours,
     }
-    if settings.format != "netcdf":
-        made_from["format"] = settings.format
+    made_from |= formats.described(settings)
     if not ensemble.single:
         keys = {"members", "perturbation", "perturbation_km", "lags_hours"}
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
@@ -128,20 +132,6 @@ def _describe(
     sha256 = " ".join(found[model] for model in models)
     described = attributes(config, "forecast", sha256, manifest, made_from)
     return described if ensemble.single else {**described, "ensemble": ensemble.words}
-
-
-def _output(config: Config, output: Path | None) -> Path:
-    """Return what is written; refuse a name that belongs to another format."""
-    wanted = SUFFIXES[config.forecast.format]
-    if output is None:
-        return config.place / f"forecast{wanted}"
-    if output.suffix in SUFFIXES.values() and output.suffix != wanted:
-        form = next(name for name, suffix in SUFFIXES.items() if suffix == output.suffix)
-        raise ConfigError(
-            f"{output}: has the name of another format than {config.forecast.format}; "
-            f"give --format {form} or a name that ends in {wanted}"
-        )
-    return output
 
 
 def _lazy(

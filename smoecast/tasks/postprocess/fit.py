@@ -33,7 +33,10 @@ TEST = "test"
 _CHOICE = {"default": "validation", "ens10-paper": TEST}
 """By which part of the split a network is chosen, by protocol."""
 
-_NOT_FITTED = {"source", "files", "members", "members_by", "write", "any_lead", "training"}
+_NOT_FITTED = {
+    *("source", "files", "members", "members_by", "write", "any_lead", "training"),
+    *("format", "accumulation_hours"),
+}
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
 
 

@@ -13,8 +13,8 @@ from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError
 from smoecast.fields import times
 from smoecast.fields.grid import place_of
-from smoecast.fields.write.netcdf import write_netcdf
-from smoecast.tasks import provenance
+from smoecast.fields.store import store
+from smoecast.tasks import formats, provenance
 from smoecast.tasks.postprocess.apply import CalibratedBlocks, calibrate
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
@@ -42,7 +42,7 @@ def postprocess(
     inputs : sequence of str
         Ensemble files, folders or globs; none: the test part of the run's ensemble store.
     output : Path, optional
-        Default: ``calibrated.nc`` in the run's folder.
+        Default: ``calibrated.nc`` in the run's folder; in the format ``grib`` ``calibrated.grib``.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
 
@@ -55,7 +55,8 @@ def postprocess(
     ------
     ConfigError
         The probability of a channel is wanted that is not calibrated, or more members than came
-        in of a calibration that corrects member by member.
+        in of a calibration that corrects member by member; or the format cannot hold it, or the
+        name of `output` belongs to another.
     InputError
         The ensemble or its truth is missing, damaged, or lacks a channel or lead time.
     ModelError
@@ -64,14 +65,16 @@ def postprocess(
         The file could not be written whole, what has its name is no result, or an input changed
         meanwhile.
     """
-    path = output or config.place / "calibrated.nc"
+    settings = config.postprocess
+    path = formats.output_path(config.place, "calibrated", settings, output)
     provenance.check_output(path)
     wanted = products(config.postprocess.write)
     paths = files.expand(inputs, "--input") if inputs else []
     truth = files.expand(config.postprocess.truth, "postprocess.truth")
     with hold_inputs([*paths, *truth], _stores(config, model, paths)) as held:
-        calibration = _calibration(config, model, held)
+        calibration = _calibration(config, model, held, wanted)
         _check_events(wanted, calibration)
+        formats.check_calibrated(settings, calibration.targets, wanted, place=None)
         incoming = open_input(config, calibration, paths, held.manifest[: len(paths)])
         calibrated = _new_blocks(config, calibration, incoming, wanted)
         described = _describe(calibrated, incoming) | provenance.arguments(
@@ -104,7 +107,11 @@ def _make(
             return {**summary, "written": False}
         with console.progress("calibrating", len(starts)) as step:
             dataset = calibrate(calibrated, incoming.fields, step).assign_attrs(described)
-            write_netcdf(dataset, path, gaps=incoming.gaps, confirm=held.confirm)
+            corrected = calibrated.calibration.method != "raw"
+            write = formats.writer_of(
+                calibrated.config.postprocess, members=calibrated.count, calibrated=corrected
+            )
+            write(dataset, path, gaps=incoming.gaps, confirm=held.confirm)
         save_config(path)
     return {**summary, "written": True}
 
@@ -116,11 +123,14 @@ def _stores(config: Config, model: Path | None, paths: Sequence[Path]) -> list[P
     return [config.store, config.ensemble_store]
 
 
-def _calibration(config: Config, model: Path | None, held: Inputs) -> Calibration:
+def _calibration(config: Config, model: Path | None, held: Inputs, wanted: Products) -> Calibration:
     if model is not None:
         return open_calibration(model)
     if config.postprocess.method == "raw":
         return raw_calibration(config)
+    if config.postprocess.format != "netcdf":  # what it cannot hold is refused before the fit
+        place = place_of(store.open_store(config.ensemble_store))
+        formats.check_calibrated(config.postprocess, config.postprocess.targets, wanted, place)
     fit(config, held)
     return open_calibration(config.calibration)
 
@@ -163,6 +173,7 @@ def _describe(calibrated: CalibratedBlocks, incoming: EnsembleInput) -> dict[str
         "write": settings.write,
         "seed": config.seed,
     }
+    made_from |= formats.described(settings)
     protocol = calibrated.calibration.protocol
     if protocol != "default":
         made_from["protocol"] = protocol

@@ -154,7 +154,7 @@ def _gaussian(place: GribGrid) -> np.ndarray:
     """Return the Gaussian latitudes from the first to the last point, (Nj,)."""
     if not 1 <= place.parallels <= _PARALLELS:
         raise ValueError(f"counts {place.parallels} Gaussian parallels from pole to equator")
-    every = np.rad2deg(np.arcsin(_nodes(2 * place.parallels)))  # south to north
+    every = gaussian_latitudes(2 * place.parallels)
     if not place.northward:
         every = every[::-1]
     first = int(np.argmin(np.abs(every - place.corners[0])))
@@ -165,6 +165,11 @@ def _gaussian(place: GribGrid) -> np.ndarray:
     ):
         raise ValueError("does not lie on the parallels of its Gaussian grid")
     return np.asarray(latitudes)
+
+
+def gaussian_latitudes(rows: int) -> np.ndarray:
+    """Return the latitudes of a Gaussian grid from pole to pole, (rows,), south to north."""
+    return np.asarray(np.rad2deg(np.arcsin(_nodes(rows))))
 
 
 def _nodes(count: int) -> np.ndarray:

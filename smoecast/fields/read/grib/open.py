@@ -17,6 +17,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import LEFT_OUT, canonical
 from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
+from smoecast.fields.local_section import attributes_of
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message
@@ -51,7 +52,7 @@ def open_grib(path: Path) -> xr.Dataset:
         among = ", ".join(left_out) or "no message at all"
         raise InputError(f"{path}: no variable that smoecast knows, but {among}")
     _check_alike(messages, path)
-    raw = layout(_fields(messages, path))
+    raw = layout(_fields(messages, path)).assign_attrs(attributes_of(path))
     for name, array in raw.data_vars.items():
         first = next(m for m in messages if name in (m.variable.name, m.channel))
         array.attrs = {"units": first.unit}

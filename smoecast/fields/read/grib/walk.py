@@ -24,6 +24,11 @@ from smoecast.names import VARIABLES, variable_of, variable_of_param
 Read = Callable[[int, int], bytes]
 """Of so many bytes from a place on."""
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
+_STATISTICS = {
+    "derivedForecast": "mean or spread",
+    "percentileValue": "percentile",
+    "probabilityType": "probability",
+}
 _STEP_UNITS = (0, 1, 2, 10, 11, 12)  # minutes, 1, 24, 3, 6 and 12 hours; months differ in length
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
 _YEARS = range(1678, 2262)
@@ -172,6 +177,8 @@ def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message |
     pressures = level_type in ("isobaricInhPa", "isobaricInPa")
     if variable is None or (variable.vertical == "pressure") != pressures:
         return f"{short or 'unknown'} on {level_type or 'unknown level'}"
+    if made := _statistic(keys):
+        return f"{short} as {made}"
     if kind not in _TYPES:
         return f"{short} of type {kind}"
     init_time, lead_time = _times(keys, what)
@@ -189,6 +196,14 @@ def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message |
         experiment=keys.text("expver"),
         place=place_of(keys, f"{what} ({short})"),
     )
+
+
+def _statistic(keys: Keys) -> str:
+    """Return what a message has of an ensemble in the place of its values; empty for values."""
+    for key, words in _STATISTICS.items():
+        if value := keys.text(key):
+            return f"{words} ({key} {value})"
+    return ""
 
 
 def _level(keys: Keys, level_type: str, what: str) -> int:

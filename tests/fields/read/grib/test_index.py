@@ -27,6 +27,28 @@ def test_left_out_messages_are_named(tmp_path):
     assert dataset.attrs[LEFT_OUT].startswith("clwc on isobaricInhPa, stl1 on ")
 
 
+@pytest.mark.parametrize(
+    ("template", "key", "words"),
+    [
+        (2, "derivedForecast", "mean or spread (derivedForecast 4)"),
+        (6, "percentileValue", "percentile (percentileValue 4)"),
+        (5, "probabilityType", "probability (probabilityType 4)"),
+    ],
+)
+def test_statistics_of_ensembles_are_no_values(tmp_path, template, key, words):
+    """Of the type of a forecast, as that of its values."""
+    keys = {"shortName": "t", "level": 500, "typeOfProcessedData": 1}
+    sample = "regular_ll_pl_grib2"
+    path = write(
+        tmp_path / "a.grib",
+        message(sample, **keys),
+        message(sample, 5.0, productDefinitionTemplateNumber=template, **keys, **{key: 4}),
+    )
+    dataset = open_grib(path)
+    assert dataset["t"].dims == ("init_time", "lead_time", "level", "latitude", "longitude")
+    assert dataset.attrs[LEFT_OUT] == f"t as {words}"
+
+
 def test_ensemble_means_are_left_out(tmp_path):
     local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
     path = write(tmp_path / "a.grib", temperature(), temperature(9.0, **local, type="em"))

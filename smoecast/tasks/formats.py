@@ -1,0 +1,155 @@
+"""The formats of results: under which name, by which writer, and what they cannot hold."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from smoecast.config.forecast import Forecast
+from smoecast.config.postprocess import Postprocess
+from smoecast.config.products import Products
+from smoecast.errors import ConfigError
+from smoecast.fields.grid import Grid, ProjectedGrid
+from smoecast.fields.write.grib_content import Content
+from smoecast.fields.write.grib_grid import grid_keys
+from smoecast.fields.write.grib_limits import check_content
+from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write.wb2 import write_wb2
+
+SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
+
+Write = Callable[..., None]
+"""Of a dataset and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
+
+
+def output_path(
+    place: Path, name: str, settings: Forecast | Postprocess, output: Path | None
+) -> Path:
+    """Return what is written.
+
+    Parameters
+    ----------
+    place : Path
+        The run's folder.
+    name : str
+        Of the result there, without its suffix.
+    settings : Forecast or Postprocess
+        Of the verb; names the format.
+    output : Path, optional
+        What was named.
+
+    Raises
+    ------
+    ConfigError
+        Its name belongs to another format.
+    """
+    wanted = SUFFIXES[settings.format]
+    if output is None:
+        return place / f"{name}{wanted}"
+    known = get_args(type(settings).model_fields["format"].annotation)
+    for other in known:
+        if output.suffix == SUFFIXES[other] != wanted:
+            raise ConfigError(
+                f"{output}: has the name of another format than {settings.format}; "
+                f"give --format {other} or a name that ends in {wanted}"
+            )
+    return output
+
+
+def described(settings: Forecast | Postprocess) -> dict[str, Any]:
+    """Return what the format adds to what a result is made from."""
+    if settings.format == "netcdf":
+        return {}
+    keys = {"format", *(["accumulation_hours"] if settings.format == "grib" else [])}
+    return settings.model_dump(mode="json", include=keys)
+
+
+def check_forecast(
+    settings: Forecast,
+    channels: Sequence[str],
+    hours: Sequence[int],
+    members: int | None,
+    grid: Grid,
+) -> None:
+    """Refuse a forecast that its format cannot hold.
+
+    Parameters
+    ----------
+    settings : Forecast
+    channels : sequence of str
+    hours : sequence of int
+        Lead times.
+    members : int or None
+        None: no ensemble.
+    grid : Grid
+
+    Raises
+    ------
+    ConfigError
+        See `grib_limits.check_content` and `grib_grid.grid_keys`.
+    """
+    if settings.format == "grib":
+        numbers = None if members is None else tuple(range(members))
+        check_content(
+            Content(
+                tuple(channels),
+                tuple(map(float, hours)),
+                numbers,
+                members or 1,
+                accumulation_hours=settings.accumulation_hours,
+            )
+        )
+        grid_keys(grid)
+
+
+def check_calibrated(
+    settings: Postprocess,
+    channels: Sequence[str],
+    wanted: Products,
+    place: Grid | ProjectedGrid | None,
+) -> None:
+    """Refuse a calibrated ensemble that its format cannot hold, as far as it is known.
+
+    Parameters
+    ----------
+    settings : Postprocess
+    channels : sequence of str
+    wanted : Products
+    place : Grid, ProjectedGrid or None
+        None: not known yet.
+
+    Raises
+    ------
+    ConfigError
+        See `grib_limits.check_content` and `grib_grid.grid_keys`.
+    """
+    if settings.format == "grib":
+        check_content(
+            Content(
+                tuple(channels),
+                tuple(map(float, settings.lead_hours)),
+                size=settings.members or 1,
+                quantiles=wanted.quantiles,
+                events=wanted.events,
+                accumulation_hours=settings.accumulation_hours,
+            )
+        )
+        if place is not None:
+            grid_keys(place)
+
+
+def writer_of(settings: Forecast | Postprocess, **more: Any) -> Write:
+    """Return what writes a result.
+
+    Parameters
+    ----------
+    settings : Forecast or Postprocess
+    **more : Any
+        What GRIB says beside the fields: ``members`` and ``calibrated`` of `write_grib`.
+    """
+    if settings.format == "grib":
+        # imported where it is needed: it loads ecCodes and cfgrib
+        from smoecast.fields.write.grib import write_grib  # noqa: PLC0415
+
+        return partial(write_grib, accumulation_hours=settings.accumulation_hours, **more)
+    return write_wb2 if settings.format == "wb2" else write_netcdf
