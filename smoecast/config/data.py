@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from smoecast import names
 from smoecast.config.network import Fraction, Hundreds
-from smoecast.config.section import Section
+from smoecast.config.section import RARE, Section
 
 Hours = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -71,7 +71,7 @@ class Split(Section):
     """Which times train, choose and judge. All three as fractions in order of time, or as dates."""
 
     train: Part = Field(0.7, description="share of the series, or [first day, last day]")
-    validation: Part = Field(0.1, description="chooses; never trains")
+    validation: Part = Field(0.1, description="chooses the best model, never trains")
     test: Part = Field(0.2, description="touched by the final score alone")
 
     @model_validator(mode="after")
@@ -94,13 +94,13 @@ class Split(Section):
 class Planet(Section):
     """The simulated planet: weather that anyone can make in a minute; never real weather."""
 
-    years: Annotated[float, Field(gt=0, le=500)] = Field(3.0, description="length of the series")
-    start: Day = Field(date(2001, 1, 1), description="first day")
-    seed: Seed = Field(0, description="same seed, same weather")
+    years: Annotated[float, Field(gt=0, le=500)] = Field(3.0, description="how many are simulated")
+    start: Day = Field(date(2001, 1, 1), description="first day", json_schema_extra=RARE)
+    seed: Seed = Field(0, description="same seed, same weather", json_schema_extra=RARE)
     ensemble_years: Annotated[float, Field(ge=0, le=500)] = Field(
-        0.0, description="years of ensemble forecasts, two starts a week; 0 for none"
+        0.0, description="years with ensemble forecasts, two starts a week; 0: none"
     )
-    members: Hundreds = Field(10, description="ensemble members")
+    members: Hundreds = Field(10, description="ensemble members", json_schema_extra=RARE)
 
     @model_validator(mode="after")
     def _ends_in_time(self) -> "Planet":
@@ -137,7 +137,7 @@ class Era5(Section):
     """What of ERA5 is asked for, beside channels, years and step."""
 
     grid_degrees: Annotated[float, Field(ge=0.25, le=10)] = Field(
-        1.0, description="spacing of the grid, which the Climate Data Store interpolates to"
+        1.0, description="spacing of the grid that is asked for"
     )
     area: tuple[Degrees, Degrees, Degrees, Degrees] | tuple[()] = Field(
         (), description="[north, west, south, east] in degrees; none given: the whole Earth"
@@ -157,28 +157,32 @@ class Data(Section):
     source: Literal[
         "planet", "files", "ncep", "weatherbench", "weatherbench2", "era5", "opendata", "none"
     ] = Field("planet", description="where analyses come from; none: ensembles alone")
-    files: tuple[str, ...] = Field((), description="source files: paths, folders or globs")
+    files: tuple[str, ...] = Field((), description="for source files: paths, folders or globs")
     run: str = Field(
         "",
         pattern=f"^({RUN_NAME})?$",
-        description="name of the run whose raw files and stores are used; none given: this one's",
+        description="another run, whose raw files and stores are used; none given: this one's",
     )
     years: tuple[Year, ...] = Field(
         (),
         max_length=1000,
-        description="to fetch, for sources on the network: [2017, 2018] or 1979-2018",
+        description="to fetch from sources on the network: [2017, 2018] or 1979-2018",
     )
     channels: Channels = Field(
         ("z500", "t850", "t2m"), description="fields in the store, in this order"
     )
     constants: Channels = Field((), description="fields without time: orography, lsm, slt")
-    step_hours: Lead = Field(6, description="spacing of the store in time")
+    step_hours: Lead = Field(6, description="hours between two times of the store")
     grid: str = Field(
-        "", description="grid of the store: 5.625, 2.8125, 1.40625 ...; none given: as the data"
+        "", description="spacing of its grid: 5.625, 2.8125, 1.40625 ...; none given: as the data"
     )
-    regrid: Literal["bilinear", "conservative"] = Field("bilinear", description="how, to `grid`")
+    regrid: Literal["bilinear", "conservative"] = Field(
+        "bilinear", description="how, to `grid`", json_schema_extra=RARE
+    )
     precision: Literal["float32", "float16"] = Field(
-        "float32", description="of the store; float16 halves it, after normalisation"
+        "float32",
+        description="of the store; float16 halves it, after normalisation",
+        json_schema_extra=RARE,
     )
     split: Split = Field(Split(), description="by date or by fraction")
     planet: Planet = Field(Planet(), description="for source planet")
@@ -238,9 +242,11 @@ class Sample(Section):
     )
     targets: Channels = Field((), description="predicted channels; none given: all channels")
     lead_input: bool = Field(
-        False, description="the lead time is an input: one model for every lead time in between"
+        False,
+        description="the lead time is an input: one model for every lead time in between",
+        json_schema_extra=RARE,
     )
-    clock: bool = Field(True, description="hour of day and season as inputs")
+    time_features: bool = Field(True, description="hour of day and season as inputs")
     _check = field_validator("targets")(check_channels)
 
     @field_validator("history_hours", "lead_hours")

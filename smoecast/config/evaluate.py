@@ -1,8 +1,4 @@
-"""What a run is: one frozen, typed description, read from one YAML file.
-
-Each section belongs to one part of the chain. Unknown keys are refused. Loading, overriding and
-saving live in `smoecast.config.yaml_file`.
-"""
+"""What a run says of its scores: its section `evaluate`."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from smoecast import names
 from smoecast.config.data import Degrees
 from smoecast.config.network import Natural, Positive
-from smoecast.config.section import Section
+from smoecast.config.section import RARE, Section
 from smoecast.events import event
 
 
@@ -22,18 +18,23 @@ class Evaluate(Section):
         Field(("persistence", "climatology"), description="scored beside the forecast")
     )
     regions: tuple[str, ...] = Field(
-        ("global",), max_length=1000, description=f"of {', '.join(names.AREAS)}, or named in boxes"
+        ("global",), max_length=1000, description="global, tropics, europe, land, sea and more, or named in boxes"
     )
     boxes: dict[str, tuple[Degrees, Degrees, Degrees, Degrees]] = Field(
         {},
         max_length=1000,
         description="regions of your own, each name: [north, west, south, east] in degrees",
+        json_schema_extra=RARE,
     )
     seasons: bool = Field(False, description="also DJF, MAM, JJA, SON, by the time it holds")
     resamples: Natural = Field(
-        1000, description="of the bootstrap of differences to each baseline; 0: none"
+        1000,
+        description="of the bootstrap of differences to each baseline; 0: none",
+        json_schema_extra=RARE,
     )
-    block_days: Positive = Field(7, description="starts that the bootstrap keeps together")
+    block_days: Positive = Field(
+        7, description="starts that the bootstrap keeps together", json_schema_extra=RARE
+    )
     events: tuple[str, ...] = Field(
         (),
         max_length=1000,
@@ -43,9 +44,12 @@ class Evaluate(Section):
         False,
         description="score <var>_mean and <var>_std as a normal distribution where there are "
         "members too",
+        json_schema_extra=RARE,
     )
-    climate_days: Annotated[int, Field(ge=0, le=366)] = Field(
-        17, description="model climate of EFI: starts so near in the season; 0: no EFI"
+    efi_window_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        17,
+        description="model climate of EFI: starts so near in the season; 0: no EFI",
+        json_schema_extra=RARE,
     )
 
     @field_validator("events")

@@ -1,15 +1,11 @@
-"""What a run is: one frozen, typed description, read from one YAML file.
-
-Each section belongs to one part of the chain. Unknown keys are refused. Loading, overriding and
-saving live in `smoecast.config.yaml_file`.
-"""
+"""What a run says of its forecasts: its section `forecast`."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from smoecast.config.data import Hours, Lead
-from smoecast.config.section import Section
+from smoecast.config.section import RARE, Section
 
 
 class Forecast(Section):
@@ -18,28 +14,36 @@ class Forecast(Section):
     init_times: tuple[str, ...] = Field(
         ("test",), description="ISO times, a split (test), or first/last pairs as A/B"
     )
-    every_hours: Lead = Field(24, description="spacing of starts inside a split or range")
+    init_every_hours: Lead = Field(24, description="spacing of starts inside a split or range")
     lead_hours: tuple[Lead, ...] = Field(
         (),
         max_length=10_000,
-        description="written lead times; past the model's own it rolls out; none: the model's",
+        description="hours ahead; past the model's own it rolls out; none given: its own",
     )
     models: tuple[str, ...] = Field(
         (),
         max_length=1000,
         description="run folders or names in the zoo, each a member; none: the run's own",
+        json_schema_extra=RARE,
     )
     members: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        1, description="starts of each model: the analysis, and others with noise added"
+        1,
+        description="starts of each model: the analysis, and others with noise added",
+        json_schema_extra=RARE,
     )
     perturbation: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="of that noise: its share of each channel's standard deviation"
+        0.0,
+        description="of that noise: its share of each channel's standard deviation",
+        json_schema_extra=RARE,
     )
     perturbation_km: Annotated[float, Field(gt=0, le=1e5)] = Field(
-        1000.0, description="length over which that noise is alike"
+        1000.0, description="length over which that noise is alike", json_schema_extra=RARE
     )
     lags_hours: tuple[Hours, ...] = Field(
-        (0,), max_length=1000, description="members that start from analyses so many hours older"
+        (0,),
+        max_length=1000,
+        description="members that start from analyses so many hours older",
+        json_schema_extra=RARE,
     )
     format: Literal["netcdf", "wb2", "grib"] = Field(
         "netcdf", description="CF NetCDF, a WeatherBench 2 store (Zarr), or GRIB 2"
@@ -49,9 +53,9 @@ class Forecast(Section):
         description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
         "start of the forecast",
     )
-    title: str = Field("smoecast forecast", description="global attribute")
-    institution: str = Field("not stated", description="global attribute: who ran it")
-    license: str = Field("not stated", description="global attribute: terms of use")
+    title: str = Field("smoecast forecast", description="what the result is called")
+    institution: str = Field("not stated", description="who made it")
+    license: str = Field("not stated", description="its terms of use")
 
     @model_validator(mode="after")
     def _can_differ(self) -> "Forecast":

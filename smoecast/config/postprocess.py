@@ -9,7 +9,7 @@ from smoecast import names
 from smoecast.config.data import Channels, Ens10, Hours, Split, check_channels
 from smoecast.config.network import Natural, Network
 from smoecast.config.products import WORDS, products
-from smoecast.config.section import Section
+from smoecast.config.section import BRIEF, RARE, Section
 from smoecast.config.training import Training
 
 ENS10_PAPER = "ens10-paper"
@@ -21,62 +21,76 @@ ENS10_SPLIT = Split(
 """Of the benchmark (Ashkboos et al. 2022, arXiv 2206.14786), which chooses on the test years."""
 
 
+class PostprocessAdvanced(Section):
+    """What only research on calibrations turns."""
+
+    correction_units: Literal["spread", "error"] = Field(
+        "spread",
+        description="networks move the mean in units of the ensemble's spread (ENS-10), or of the "
+        "usual error of its mean in the training part, which few members do not make noisy",
+    )
+
+
 class Postprocess(Section):
     """Ensemble in, calibrated ensemble out."""
 
     source: Literal["planet", "files", "ens10", "opendata"] = Field(
         "planet", description="where ensembles come from"
     )
-    ens10: Ens10 = Field(Ens10(), description="for source ens10")
+    ens10: Ens10 = Field(Ens10(), description="for source ens10", json_schema_extra=RARE)
     files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
     truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
-    channels: Channels = Field(("z500", "t850", "t2m"), description="predictors")
-    targets: Channels = Field(("t2m",), description="calibrated channels")
+    channels: Channels = Field(("z500", "t850", "t2m"), description="what it sees")
+    targets: Channels = Field(("t2m",), description="what it corrects")
     lead_hours: tuple[Hours, ...] = Field(
-        (48,), max_length=10_000, description="lead times to calibrate"
+        (48,), max_length=10_000, description="hours ahead that it corrects"
     )
     split: Split = Field(Split(), description="by start of forecast")
     method: Literal["raw", "emos", "mbm", "mlp", "lenet", "unet", "transformer", "smoe"] = Field(
         "emos",
-        description="no correction, EMOS, member by member; the networks of the ENS-10 benchmark, "
-        "with its sizes: mlp (each point by itself), lenet (7 x 7 points), unet, transformer "
-        "(attention between members); or smoe, the network of section `network` below",
+        description="not at all, by regression (emos), member by member (mbm), by a network",
     )
     protocol: Literal["default", "ens10-paper"] = Field(
         "default",
         description="latitude weights, chosen on the validation part; or as the ENS-10 benchmark: "
         "1998 to 2015 train, 2016 and 2017 choose and judge, every grid point counts the same",
+        json_schema_extra=RARE,
     )
-    where: Literal["pooled", "local"] = Field(
-        "local",
-        description="coefficients of emos and mbm: one set for all points, or one a point; mlp: "
-        "without the position (then it serves any grid), or with it",
+    coefficients: Literal["pooled", "local"] = Field(
+        "local", description="one set for all points, which serves any grid, or one a point"
     )
     distribution: Literal["normal", "truncated_normal", "csg"] = Field(
         "normal",
         description="of emos; truncated_normal for wind speed, csg (gamma) for precipitation",
     )
     season: Literal["none", "harmonic"] = Field(
-        "none", description="coefficients of emos and mbm follow the day of the year"
+        "none",
+        description="coefficients of emos and mbm follow the day of the year",
+        json_schema_extra=RARE,
     )
     window_days: Natural = Field(
         0,
         description="emos and mbm are fitted anew to the days before each start; 0: once",
+        json_schema_extra=RARE,
     )
-    network: Network = Field(Network(), description="for method smoe")
-    shift: Literal["spread", "error"] = Field(
-        "spread",
-        description="networks move the mean in units of the ensemble's spread (ENS-10), or of the "
-        "usual error of its mean in the training part, which few members do not make noisy",
+    network: Network = Field(
+        Network(),
+        description="of method smoe: keys of network above that differ from their defaults",
+        json_schema_extra=BRIEF,
     )
-    training: Training = Field(Training(), description="how a network is fitted")
+    training: Training = Field(
+        Training(),
+        description="of a network: keys of training above that differ from their defaults",
+        json_schema_extra=BRIEF,
+    )
     members: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        0, description="members written; 0: as many as came in"
+        0, description="members written; 0: as many as came in", json_schema_extra=RARE
     )
-    members_by: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
+    reordering: Literal["ecc-q", "ecc-r", "ecc-t", "schaake"] = Field(
         "ecc-q",
         description="members in the ranks of the raw ones, as quantiles, draws, or the raw ones "
         "stretched; or quantiles in the ranks of the truth of earlier dates (Schaake shuffle)",
+        json_schema_extra=RARE,
     )
     write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
     format: Literal["netcdf", "grib"] = Field("netcdf", description="CF NetCDF, or GRIB 2")
@@ -89,6 +103,10 @@ class Postprocess(Section):
         False,
         description="calibrate every lead time of the input, also those it was not fitted for: "
         "as the nearest that it was",
+        json_schema_extra=RARE,
+    )
+    advanced: PostprocessAdvanced = Field(
+        PostprocessAdvanced(), description="for research on calibrations", json_schema_extra=RARE
     )
     _check = field_validator("channels", "targets")(check_channels)
 

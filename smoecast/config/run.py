@@ -20,19 +20,23 @@ from smoecast.config.evaluate import Evaluate
 from smoecast.config.forecast import Forecast
 from smoecast.config.network import Network
 from smoecast.config.postprocess import Postprocess
-from smoecast.config.section import Section
+from smoecast.config.section import RARE, Section
 from smoecast.config.training import Training
 
 
 class Config(Section):
     """A whole run."""
 
-    name: str = Field("planet", max_length=200, pattern=f"^{RUN_NAME}$", description="of the run")
+    name: str = Field("planet", max_length=200, pattern=f"^{RUN_NAME}$", description="what it is called")
     folder: Path = Field(Path("runs"), description="results go to folder/name")
-    seed: Seed = Field(0, description="of everything random but the planet")
+    seed: Seed = Field(0, description="begins all that is random but the planet")
     data: Data = Field(Data(), description="the analyses")
-    download: Download = Field(Download(), description="how raw data is fetched")
-    preprocess: Preprocess = Field(Preprocess(), description="how the store is made")
+    download: Download = Field(
+        Download(), description="how raw data is fetched", json_schema_extra=RARE
+    )
+    preprocess: Preprocess = Field(
+        Preprocess(), description="how the store is made", json_schema_extra=RARE
+    )
     sample: Sample = Field(Sample(), description="one training sample")
     network: Network = Field(Network(), description="the forecast network")
     training: Training = Field(Training(), description="how it learns")

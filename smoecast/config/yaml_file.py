@@ -1,4 +1,4 @@
-"""Read, override, explain and write a `smoecast.config.run.Config`.
+"""Read, override and write a `smoecast.config.run.Config`.
 
 YAML in, YAML out. Every mistake ends in one `ConfigError` that names the file, the key
 and the mend.
@@ -8,12 +8,12 @@ import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 
+from smoecast.config.renamed import RENAMED
 from smoecast.config.run import Config
 from smoecast.config.section import Section
 from smoecast.config.yaml_text import MOST_BYTES, check_plain, one_line, read_yaml
@@ -76,7 +76,12 @@ def validate(values: dict[str, Any], source: str) -> Config:
 
 def _first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    unknown = [p for p in problems if p["type"] == "extra_forbidden"]
+    keys = [".".join(map(str, p["loc"])) for p in unknown]
+    renamed = [f"{key} is now {RENAMED[key]}" for key in keys if key in RENAMED]
+    if renamed:
+        return f"keys have new names or places: {', '.join(renamed)}"
+    first = (unknown or problems)[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = one_line(".".join(str(part) for part in first["loc"] if not _is_branch(part)), 100)
     message = _explain(first["type"], first["loc"], first["msg"], first.get("input"))
@@ -90,9 +95,14 @@ def _is_branch(part: str | int) -> bool:
 
 def _explain(kind: str, loc: tuple[str | int, ...], message: str, value: object) -> str:
     if kind == "extra_forbidden":
-        known = list(_section_at(loc[:-1]).model_fields)
+        section = _section_at(loc[:-1])
+        known = {name: name for name in section.model_fields}
+        if "advanced" in known:
+            inner = _section_at([*loc[:-1], "advanced"]).model_fields
+            known = {name: f"advanced.{name}" for name in inner} | known
         close = difflib.get_close_matches(str(loc[-1])[:100], known, n=1, cutoff=0.5)
-        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
+        here = ", ".join(section.model_fields)
+        hint = f"did you mean '{known[close[0]]}'?" if close else f"known here: {here}"
         return f"there is no such key; {hint}"
     if kind == "model_type":
         message = "this is a section, with keys of its own below it"
@@ -141,31 +151,3 @@ def dump_values(values: dict[str, Any]) -> str:
 def schema() -> str:
     """Return the JSON schema of a config, for editors."""
     return json.dumps(Config.model_json_schema(), indent=2)
-
-
-def template(name: str) -> str:
-    """Return a commented config with every key at its default, to edit."""
-    lines = [
-        "# A smoecast run. Every key is optional; what stands here is the default.",
-        f"name: {name}  # {Config.model_fields['name'].description}",
-    ]
-    for key, field in Config.model_fields.items():
-        if key != "name":
-            lines += _describe(key, field, getattr(Config(), key), 0)
-    return "\n".join(lines) + "\n"
-
-
-def _describe(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
-    pad = "  " * depth
-    if isinstance(value, Section):
-        lines = ["", f"{pad}{key}:  # {field.description}"] if depth == 0 else []
-        lines = lines or [f"{pad}{key}:  # {field.description}"]
-        for name, inner in type(value).model_fields.items():
-            lines += _describe(name, inner, getattr(value, name), depth + 1)
-        return lines
-    plain = TypeAdapter(type(value)).dump_python(value, mode="json")
-    text = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()
-    choices = get_args(field.annotation)
-    words = [c for c in choices if isinstance(c, str)]
-    note = f"{field.description}" + (f" [{' | '.join(words)}]" if words else "")
-    return [f"{pad}{key}: {text}  # {note}"]

@@ -88,7 +88,7 @@ def build(
         for name, parameter in last.named_parameters(recurse=False):
             if name in ("weight", "common"):
                 parameter.mul_(FIRST_FORECAST)
-    if network.offset and network.kind != "linear":
+    if network.local_bias and network.kind != "linear":
         backbone.last = nn.Sequential(backbone.last, LocalBias(out_channels, grid))
     return backbone
 
@@ -104,13 +104,17 @@ def _backbone(
         (layers,) if isinstance(layers, str) else layers,
         _special(network, padding),
         kernel_size=network.kernel_size,
-        first_kernel_size=network.first_kernel_size or network.kernel_size,
+        first_kernel_size=network.advanced.first_kernel_size or network.kernel_size,
         padding=padding,
     )
     sizes = (in_channels, out_channels, grid, convolutions)
     settings: dict[str, Any] = network.model_dump(
-        include={"width", "normalization", "dropout", "position_channels", "shortcut"}
+        include={"width", "normalization", "dropout"}
     )
+    settings |= {
+        "position_channels": network.advanced.position_channels,
+        "shortcut": network.input_skip,
+    }
     backbone: ResNet | CNN | UNet
     if network.kind == "unet":
         backbone = UNet(*sizes, levels=network.levels, **settings)
@@ -149,7 +153,9 @@ def smoe_layer(
     padding: str,
     gates: dict[tuple[object, ...], Gate],
 ) -> SpatialMoE2d:
-    """Make one SMoE layer; the experts are `expansion` times those selected, rounded up.
+    """Make one SMoE layer as a config says; only here do its keys meet those of the layer.
+
+    The experts are `expansion` times those selected, rounded up.
 
     Parameters
     ----------
@@ -162,13 +168,14 @@ def smoe_layer(
     padding : str
         ``zeros`` or ``periodic``.
     gates : dict
-        Those of the network's earlier layers, for `smoe.share`; a new one is added.
+        Those of the network's earlier layers, for `share_gates`; a new one is added.
     """
+    advanced = smoe.advanced
     expansion, terms = smoe.sizes_at(site.names)
-    per_channel = math.ceil(expansion) if smoe.routing == "grouped" else expansion
+    per_channel = math.ceil(expansion) if advanced.routing == "grouped" else expansion
     experts = math.ceil(per_channel * site.out_channels * terms)
     key: tuple[object, ...] = (experts, site.out_channels * terms, site.grid)
-    if smoe.gate != "tensor":  # it looks at the input, so that must be alike too
+    if advanced.gate != "tensor":  # it looks at the input, so that must be alike too
         key = (*key, site.in_channels, kernel_size)
     layer = SpatialMoE2d(
         site.in_channels,
@@ -176,22 +183,22 @@ def smoe_layer(
         experts,
         grid=site.grid,
         kernel_size=kernel_size,
-        gate=gates.get(key, smoe.gate),
+        gate=gates.get(key, advanced.gate),
         padding=padding,
-        bias=smoe.bias,
-        error_quantile=smoe.error_quantile,
-        damping=smoe.damping,
-        routing_loss_weight=smoe.routing_loss_weight,
-        order=smoe.order,
-        routing=smoe.routing,
-        judge=smoe.judge,
-        error_memory=smoe.error_memory,
+        bias=advanced.bias,
+        error_quantile=advanced.error_quantile,
+        damping=advanced.damping,
+        routing_loss_weight=advanced.routing_loss_weight,
+        order=advanced.order,
+        routing=advanced.routing,
+        judge=advanced.routing_loss,
+        error_memory=advanced.error_memory,
         terms=terms,
-        shared=smoe.shared,
-        start=smoe.start,
-        expert_start=smoe.expert_start,
+        shared=advanced.shared,
+        start=advanced.start,
+        expert_start=advanced.expert_start,
     )
-    if smoe.share:
+    if advanced.share_gates:
         gates[key] = layer.gate
     return layer
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from smoecast.config import yaml_file
+from smoecast.config.renamed import upgrade
 from smoecast.config.run import Config
 from smoecast.config.yaml_text import one_line
 from smoecast.data.inputs import Inputs
@@ -60,7 +61,7 @@ def forecast_config(state: dict[str, Any]) -> Config:
         An entry is missing or wrong, or two of them disagree.
     """
     said = _check(_Forecasting, state)
-    config = yaml_file.validate(said.config, "its config")
+    config = yaml_file.validate(upgrade(said.config), "its config")
     for name, of_config in (
         ("channels", config.data.channels),
         ("targets", config.targets),
@@ -86,7 +87,7 @@ def calibration_config(state: dict[str, Any]) -> Config:
         An entry is missing or wrong, or two of them disagree.
     """
     said = _check(_Calibrating, state)
-    config = yaml_file.validate(said.config, "its config")
+    config = yaml_file.validate(upgrade(said.config), "its config")
     kind, method = state["kind"], config.postprocess.method
     if kind != method:
         raise ModelError(f"{STATE} says that it is {kind}, its config {method}: fit it again")

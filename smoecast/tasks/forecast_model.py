@@ -72,7 +72,7 @@ def _recipe(config: Config, constants: dict[str, NDArray[np.float32]], grid: Gri
     return Inputs(
         config.data.channels,
         sample.history_hours,
-        sample.clock,
+        sample.time_features,
         constants,
         grid,
         lead=sample.lead_input,

@@ -5,6 +5,7 @@ from typing import Any
 
 from smoecast import zoo
 from smoecast.config import yaml_file
+from smoecast.config.renamed import upgrade
 from smoecast.config.run import Config
 from smoecast.errors import ModelError
 from smoecast.nn.cost import count_parameters
@@ -63,7 +64,7 @@ def verify_model(place: Path) -> dict[str, Any]:
     else:
         count, sections = count_parameters(open_model(place).network), ["sample", "network"]
     if zoo.CONFIG in {path.name for path in place.iterdir()}:
-        _check_beside(place, yaml_file.validate(state["config"], str(place)), sections)
+        _check_beside(place, yaml_file.validate(upgrade(state["config"]), str(place)), sections)
     sealed = STATE in state["sha256"]
     return {"model": str(place), "parameters": count, "sha256": state["sha256"], "sealed": sealed}
 
@@ -79,6 +80,8 @@ def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
 
 
 def _decisive(config: Config, section: str) -> dict[str, Any]:
-    plain = section == "network" and config.network.smoe.layers == "none"
+    if section == "network":
+        plain = {"smoe": {"layers": "none"}} if config.network.smoe.layers == "none" else {}
+        return {**config.network.decisive(), **plain}
     values: dict[str, Any] = getattr(config, section).model_dump(mode="json")
-    return {**values, "smoe": {"layers": "none"}} if plain else values
+    return values

@@ -195,11 +195,11 @@ def _unroll(config: Config, network: nn.Module, samples: Samples) -> nn.Module:
 
 
 def _start(config: Config, network: nn.Module, state: Mapping[str, Any]) -> None:
-    """Take over the weights of `training.start_from`, if it names a model."""
+    """Take over the weights of `training.initial_weights`, if it names a model."""
     settings = config.training
-    if not settings.start_from:
+    if not settings.initial_weights:
         return
-    place = zoo.locate(settings.start_from)
+    place = zoo.locate(settings.initial_weights)
     theirs = open_model(place)
     for key in ("inputs", "targets"):
         old, new = tuple(theirs.state[key]), tuple(state[key])
@@ -227,9 +227,10 @@ def _cache(config: Config, samples: dict[str, Samples]) -> tuple[Batches, Batche
 
 def _identity_keys(config: Config) -> dict[str, Any]:
     """Return the keys that decide the weights: what a resumed run must agree on."""
-    kept = config.model_dump(mode="json", include={"seed", "sample", "network"})
+    kept = config.model_dump(mode="json", include={"seed", "sample"})
     data = config.data.model_dump(mode="json", exclude={"source", "files", "run"})
-    return {**kept, "data": data, "training": config.training.decisive()}
+    network, training = config.network.decisive(), config.training.decisive()
+    return {**kept, "data": data, "network": network, "training": training}
 
 
 def _loss(config: Config, samples: Samples) -> Loss:

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from smoecast.config.renamed import upgrade_identity
 from smoecast.errors import ConfigError, ModelError
 from smoecast.training.schedule import Progress
 
@@ -95,7 +96,7 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tr
         whole = sealed and digest(tensors) == scalars["sha256"]
         ledger = scalars["ledger"]
         found = TrainingProgress(**{**ledger, "progress": Progress(**ledger["progress"])})
-        theirs = scalars["identity"]
+        theirs = upgrade_identity(scalars["identity"])
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError):
         raise damaged from None
     if not whole:

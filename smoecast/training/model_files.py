@@ -15,10 +15,12 @@ from smoecast.disk.atomic import write_atomic
 from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
 
-SCHEMA = 2
+SCHEMA = 3
 """Of state.json; raised when a reader of the old one would misunderstand the new one."""
+READ = (1, 2, SCHEMA)
+"""Those that are read; until 2 the keys of its config had other names (`config.renamed`)."""
 UNSEALED = 1
-"""The schema before, whose state.json has no checksum of its own; it is still read."""
+"""The first, whose state.json has no checksum of its own."""
 
 TENSORS = "model.safetensors"
 STATE = "state.json"
@@ -93,9 +95,9 @@ def load_state(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}): train again or fetch it anew") from None
     schema = state.get("schema") if isinstance(state, dict) else None
-    if type(schema) is not int or schema not in (UNSEALED, SCHEMA):
+    if type(schema) is not int or schema not in READ:
         raise ModelError(
-            f"{path} has schema {schema!r:.20}, this version reads {UNSEALED} and {SCHEMA}: "
+            f"{path} has schema {schema!r:.20}, this version reads {', '.join(map(str, READ))}: "
             "use the version that wrote it, or train again"
         )
     _check_seal(state, path)

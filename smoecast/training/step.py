@@ -77,7 +77,7 @@ def rates(ledger: TrainingProgress, course: TrainingJob) -> tuple[float, float]:
     if settings.warmup_steps:
         done = ledger.epoch * course.steps + ledger.step
         factor, share = warm_up(done, settings.epochs * course.steps, settings.warmup_steps)
-    firsts = (settings.learning_rate, settings.gate_learning_rate)
+    firsts = (settings.learning_rate, settings.advanced.gate_learning_rate)
     weights, gates = (factor * rate(first, ledger.progress, share, settings) for first in firsts)
     return weights, gates
 

@@ -78,7 +78,7 @@ class Trainer:
         self.gates = gate_parameters(model)
         for parameter in self.gates:
             # at rest, no expert needs to be judged
-            parameter.requires_grad_(settings.gate_learning_rate > 0)
+            parameter.requires_grad_(settings.advanced.gate_learning_rate > 0)
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)
@@ -200,14 +200,15 @@ def _optimizer(
 ) -> torch.optim.Optimizer:
     """Return the optimizer; each group says which rate it takes, and by what factor."""
     # one group of weights where no factor sets experts apart, as runs of before saved them
-    apart = expert_parameters(model) if settings.expert_factor != 1.0 else []
+    factor = settings.advanced.expert_factor
+    apart = expert_parameters(model) if factor != 1.0 else []
     chosen = {id(part) for part in apart}
     groups: list[dict[str, Any]] = [
         {"params": [p for p in weights if id(p) not in chosen]},
         {"params": gates, "weight_decay": 0.0, "gates": True},
     ]
     if apart:
-        groups.append({"params": apart, "factor": settings.expert_factor})
+        groups.append({"params": apart, "factor": factor})
     kind = OPTIMIZERS[settings.optimizer]
     # learning rates are set before each step
     return kind(

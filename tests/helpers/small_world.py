@@ -69,7 +69,7 @@ data:
 sample: {history_hours: [0, 6], lead_hours: [6]}
 network: {width: 8, blocks: 1, smoe: {layers: last}}
 training: {epochs: 2, batch_size: 16, threads: 1}
-forecast: {every_hours: 24, lead_hours: [6, 24]}
+forecast: {init_every_hours: 24, lead_hours: [6, 24]}
 postprocess:
   source: files
   channels: [z500, t2m]

@@ -18,16 +18,20 @@ app = typer.Typer(
 def init(
     path: Annotated[Path, typer.Argument(help="Config file to write.")] = Path("run.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    every_key: Annotated[
+        bool, typer.Option("--all", help="Write every key, also those hardly ever changed.")
+    ] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a config with every key at its default, each explained, to edit."""
+    """Write a config to edit: the keys that one begins with at their defaults, each explained."""
 
     def task() -> dict[str, str]:
         from smoecast.config import yaml_file
+        from smoecast.config.template import template
         from smoecast.disk.atomic import write_atomic
         from smoecast.disk.leftovers import sweep_beside
 
-        text = yaml_file.template(path.stem)
+        text = template(path.stem, every_key=every_key)
         yaml_file.parse(text, f"{path}: the run would be called '{path.stem}'")
         content = text.encode()
         if path.exists() and not force and not (path.is_file() and path.read_bytes() == content):

@@ -190,11 +190,11 @@ def climates_of(config: Config, protocol: str) -> dict[str, ModelClimate]:
     Under the protocol of the authors of ENS-10 theirs as well: the same day of all years, the
     one that is forecast among them.
     """
-    if not config.evaluate.climate_days or not config.ensemble_store.exists():
+    if not config.evaluate.efi_window_days or not config.ensemble_store.exists():
         return {}
     dataset = store.open_store(config.ensemble_store)
     fields, inside = with_members(dataset["fields"]), dataset["train"].values
-    found = {ECMWF: ModelClimate(fields, inside, config.evaluate.climate_days)}
+    found = {ECMWF: ModelClimate(fields, inside, config.evaluate.efi_window_days)}
     if protocol == PLAIN:
         found[ENS10] = ModelClimate(fields, np.ones_like(inside), 0)
     return found

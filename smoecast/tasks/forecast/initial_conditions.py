@@ -77,7 +77,7 @@ def select_starts(
             earliest = there[0] + ensemble.history[-1] * time_selection.HOUR
             wanted.append(_part(config, text, ensemble.plan, earliest))
         else:
-            wanted.append(times.parse_times([text], config.forecast.every_hours))
+            wanted.append(times.parse_times([text], config.forecast.init_every_hours))
     starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
     if starts[-1] > there[-1]:
         raise NotPublishedError(
@@ -104,7 +104,7 @@ def _part(config: Config, part: str, plan: Plan, earliest: np.datetime64) -> NDA
         inside = dataset["time"].values[dataset[part].values]
     first = inside.astype("datetime64[D]")
     on_step = (inside - first) % (
-        config.forecast.every_hours * time_selection.HOUR
+        config.forecast.init_every_hours * time_selection.HOUR
     ) == 0 * time_selection.HOUR
     starts: NDArray[np.datetime64] = inside[
         on_step
@@ -115,6 +115,6 @@ def _part(config: Config, part: str, plan: Plan, earliest: np.datetime64) -> NDA
         raise ConfigError(
             f"the {part} split holds no start with its history and a truth "
             f"{plan.lead_hours[-1]} h later; "
-            "give --init-time or a smaller forecast.every_hours"
+            "give --init-time or a smaller forecast.init_every_hours"
         )
     return starts

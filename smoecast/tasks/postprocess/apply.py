@@ -93,7 +93,7 @@ class CalibratedBlocks:
 
     def _members(self, forecast: CalibratedForecast, raw: Fields, starts: Starts) -> Fields:
         """Return members (B, L, count, D, H, W), each start's from a generator of its own."""
-        how = _HOW.get(self.config.postprocess.members_by, "quantile")
+        how = _HOW.get(self.config.postprocess.reordering, "quantile")
         chosen = self.choose_members(raw.shape[2])
         if forecast.members is not None and self.history is None:
             return forecast.members[:, :, chosen]

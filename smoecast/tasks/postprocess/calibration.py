@@ -104,7 +104,7 @@ def open_calibration(folder: Path) -> Calibration:
         else:
             apply = statistical.open_coefficients(config, state, tensors, grid.shape)
             anywhere = True
-    pooled = settings.where == "pooled"  # such coefficients fit any grid
+    pooled = settings.coefficients == "pooled"  # such coefficients fit any grid
     return Calibration(
         settings.channels,
         settings.targets,

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__
+from smoecast.config.renamed import upgrade_identity
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
 from smoecast.data import raw
@@ -34,7 +35,7 @@ _CHOICE = {"default": "validation", "ens10-paper": TEST}
 """By which part of the split a network is chosen, by protocol."""
 
 _NOT_FITTED = {
-    *("source", "files", "members", "members_by", "write", "any_lead", "training"),
+    *("source", "files", "members", "reordering", "write", "any_lead", "network", "training"),
     *("format", "accumulation_hours"),
 }
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
@@ -82,7 +83,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
 
 def _refuse_unused(config: Config) -> None:
     settings = config.postprocess.training
-    keys = ("start_from", "keep_statistics", "keep_last", "log", "fine_tuning.epochs")
+    keys = ("initial_weights", "keep_statistics", "keep_last", "log", "fine_tuning.epochs")
     for key in keys:
         if attrgetter(key)(settings):
             raise ConfigError(
@@ -96,6 +97,7 @@ def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
     settings = config.postprocess
     kept = settings.model_dump(mode="json", exclude=_NOT_FITTED)
     kept |= {"seed": config.seed, "training": settings.training.decisive()}
+    kept["network"] = settings.network.decisive()
     if settings.protocol == "default":
         del kept["protocol"]  # as before there was any other
     return {
@@ -114,7 +116,7 @@ def _describe(config: Config, ensembles: xr.Dataset) -> dict[str, Any]:
 def _is_fitted(config: Config, state: dict[str, Any]) -> bool:
     if not (config.calibration / STATE).exists():
         return False
-    there = load_state(config.calibration)
+    there = upgrade_identity(load_state(config.calibration))
     return all(there.get(key) == state[key] for key in ("fitted", "data", "grid"))
 
 

@@ -118,7 +118,7 @@ def _make(
 
 def _stores(config: Config, model: Path | None, paths: Sequence[Path]) -> list[Path]:
     """Return the stores that may be read: none where a fitted calibration meets files."""
-    if model is not None and paths and config.postprocess.members_by != "schaake":
+    if model is not None and paths and config.postprocess.reordering != "schaake":
         return []
     return [config.store, config.ensemble_store]
 
@@ -149,7 +149,7 @@ def _new_blocks(
 ) -> CalibratedBlocks:
     hours, fields = incoming.lead_hours, incoming.fields
     history = None
-    if config.postprocess.members_by == "schaake" and wanted.members:
+    if config.postprocess.reordering == "schaake" and wanted.members:
         history = earlier_truth(config, calibration.targets, hours, place_of(fields))
     came = fields.sizes["number"]
     count = config.postprocess.members or came
@@ -169,7 +169,7 @@ def _describe(calibrated: CalibratedBlocks, incoming: EnsembleInput) -> dict[str
         "leads": calibrated.lead_hours,
         "targets": calibrated.calibration.targets,
         "members": calibrated.count,
-        "members_by": settings.members_by,
+        "reordering": settings.reordering,
         "write": settings.write,
         "seed": config.seed,
     }

@@ -93,7 +93,7 @@ def season(
         raise InputError(
             f"before {iso(start)} the truth has {len(dates)} dates at that hour of the day with "
             "all lead times, and the Schaake shuffle needs two: bring more truth, or choose "
-            "another postprocess.members_by"
+            "another postprocess.reordering"
         )
     apart = ((start - dates) / day) % _YEAR
     away = np.minimum(apart, _YEAR - apart).round()

@@ -131,7 +131,7 @@ def _fit_one(
     config: Config, channel: str, members: Fields, true: Fields, starts: Starts, rows: Fields
 ) -> Fitted:
     settings = config.postprocess
-    where, season = settings.where, settings.season
+    where, season = settings.coefficients, settings.season
     if settings.method == "mbm":
         return mbm.fit(
             members, true, where=where, season=season, starts=starts, weights=rows,
@@ -226,7 +226,7 @@ def _check_coefficients(
     settings = config.postprocess
     names_ = "abcd" if settings.method == "mbm" else family_of(settings.distribution).names
     shape = (windows,) * (windows > 0) + (3,) * (settings.season == "harmonic")
-    shape += space if settings.where == "local" else ()
+    shape += space if settings.coefficients == "local" else ()
     wanted = {
         f"{channel}.{settings.lead_hours[lead]}h.{name}"
         for lead, _, channel in _each(config)
