@@ -18,7 +18,9 @@ class Evaluate(Section):
         Field(("persistence", "climatology"), description="scored beside the forecast")
     )
     regions: tuple[str, ...] = Field(
-        ("global",), max_length=1000, description="global, tropics, europe, land, sea and more, or named in boxes"
+        ("global",),
+        max_length=1000,
+        description="global, tropics, europe, land, sea and more, or named in boxes",
     )
     boxes: dict[str, tuple[Degrees, Degrees, Degrees, Degrees]] = Field(
         {},

@@ -1,7 +1,7 @@
 """Keys of a config that had other names or places, and what older versions saved under them.
 
-A config that a person wrote is refused, with the new names. What smoecast itself saved, in a model or
-in a training that was stopped, is read as it was meant.
+A config that a person wrote is refused, with the new names. What smoecast itself saved, in a model
+or in a training that was stopped, is read as it was meant.
 """
 
 from collections.abc import Mapping

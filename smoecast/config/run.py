@@ -27,7 +27,9 @@ from smoecast.config.training import Training
 class Config(Section):
     """A whole run."""
 
-    name: str = Field("planet", max_length=200, pattern=f"^{RUN_NAME}$", description="what it is called")
+    name: str = Field(
+        "planet", max_length=200, pattern=f"^{RUN_NAME}$", description="what it is called"
+    )
     folder: Path = Field(Path("runs"), description="results go to folder/name")
     seed: Seed = Field(0, description="begins all that is random but the planet")
     data: Data = Field(Data(), description="the analyses")

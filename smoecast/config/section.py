@@ -4,10 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-
 RARE: dict[str, Any] = {"rare": True}
-"""Of a key (`json_schema_extra`): nobody needs it in the first month, so `config init` leaves it out
-unless all are asked for. Blocks called `advanced` are: what only research on the method turns."""
+"""Of a key (`json_schema_extra`) that nobody needs in the first month: `config init` leaves it out
+unless all are asked for. So are blocks called `advanced`: what only research on the method turns."""
 
 BRIEF: dict[str, Any] = {"brief": True}
 """Of a section whose keys are explained elsewhere: a written config has no more than its name."""

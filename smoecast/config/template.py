@@ -27,7 +27,9 @@ def template(name: str, *, every_key: bool = False) -> str:
     every_key : bool
         Whether it has keys too that hardly anybody needs in the first month (`section.RARE`).
     """
-    lines = [_HEAD + ("" if every_key else _MORE) + _line("name", name, Config.model_fields["name"])]
+    lines = [
+        _HEAD + ("" if every_key else _MORE) + _line("name", name, Config.model_fields["name"])
+    ]
     for key, field in Config.model_fields.items():
         if key != "name":
             lines += _describe(key, field, getattr(Config(), key), 0, every_key)

@@ -108,9 +108,7 @@ def _backbone(
         padding=padding,
     )
     sizes = (in_channels, out_channels, grid, convolutions)
-    settings: dict[str, Any] = network.model_dump(
-        include={"width", "normalization", "dropout"}
-    )
+    settings: dict[str, Any] = network.model_dump(include={"width", "normalization", "dropout"})
     settings |= {
         "position_channels": network.advanced.position_channels,
         "shortcut": network.input_skip,

@@ -20,11 +20,11 @@ from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.postprocess import postprocess
 
 CONFIG = "planet-calibration"
-PUBLISHED = "postprocess.shift=spread"
+PUBLISHED = "postprocess.advanced.correction_units=spread"
 """The head of the ENS-10 benchmark's networks."""
 METHODS = {
     "raw": ["postprocess.method=raw", "evaluate.normal=false"],
-    "EMOS, pooled": ["postprocess.method=emos", "postprocess.where=pooled"],
+    "EMOS, pooled": ["postprocess.method=emos", "postprocess.coefficients=pooled"],
     "EMOS, local": ["postprocess.method=emos"],
     "EMOS, local, harmonic": ["postprocess.method=emos", "postprocess.season=harmonic"],
     "member by member": ["postprocess.method=mbm", "evaluate.normal=false"],
@@ -36,9 +36,9 @@ METHODS = {
     "offset, no SMoE": ["postprocess.network.smoe.layers=none"],
     "no offset, no SMoE": [
         "postprocess.network.smoe.layers=none",
-        "postprocess.network.offset=false",
+        "postprocess.network.local_bias=false",
     ],
-    "no offset: SMoE": ["postprocess.network.offset=false"],
+    "no offset: SMoE": ["postprocess.network.local_bias=false"],
     "shifts by spread: SMoE": [PUBLISHED],
     "one resolution: SMoE": ["postprocess.network.kind=resnet", "postprocess.network.blocks=2"],
 }

@@ -42,7 +42,9 @@ data:
   split: {{train: 0.2, validation: 0.1, test: 0.7}}
 sample: {{history_hours: [0, {STEP}], lead_hours: [{STEP}]}}
 network: {{width: 64, blocks: 5}}
-forecast: {{every_hours: 24, lead_hours: [{", ".join(str(STEP * (i + 1)) for i in range(LEADS))}]}}
+forecast:
+  init_every_hours: 24
+  lead_hours: [{", ".join(str(STEP * (i + 1)) for i in range(LEADS))}]
 """
     return yaml_file.parse(text, "share.yaml", [])
 

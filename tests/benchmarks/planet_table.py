@@ -23,11 +23,14 @@ from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.train import train
 
 CONFIG = "planet-smoe"
-BARE = ["network.offset=false", "network.shortcut=false"]
+BARE = ["network.local_bias=false", "network.input_skip=false"]
 """The convolutions alone, as published: no offset at each point, no inputs at the last layer."""
 LOCAL = ["network.convolution=local", "network.smoe.layers=last"]
 PLAIN = ["network.smoe.layers=none", *BARE]
-FOUR = ["network.smoe.terms={last: 4}", "training.expert_factor=0.5"]
+FOUR = [
+    "network.smoe.advanced.experts_per_channel_at={last: 4}",
+    "training.advanced.expert_factor=0.5",
+]
 """Half as many terms, and experts at twice the rate: better where the forecast is one leap."""
 NETWORKS = {
     "ResNet": PLAIN,
@@ -45,11 +48,16 @@ NETWORKS = {
     "SMoE": [],
 }
 GLOBAL = [
-    f"network.smoe.{setting}"
-    for setting in ("judge=points", "terms=1", "shared=false", "routing=global")
+    f"network.smoe.advanced.{setting}"
+    for setting in (
+        "routing_loss=points",
+        "experts_per_channel_at={}",
+        "shared=false",
+        "routing=global",
+    )
 ]
-BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.terms=1"]
-MEMORY, STEP = "network.smoe.error_memory=0.9", "training.gate_learning_rate=1.0"
+BLOCK = ["network.smoe.layers=[block.1]", "network.smoe.advanced.experts_per_channel_at={}"]
+MEMORY, STEP = "network.smoe.advanced.error_memory=0.9", "training.advanced.gate_learning_rate=1.0"
 DIRECT = [
     "sample.lead_hours=[72,120]",
     "sample.targets=[z500,t850,t2m]",
@@ -61,11 +69,11 @@ LEAN = [
     *DIRECT,
     "training.epochs=2",
     *BARE,
-    "network.smoe.terms={last: 2}",
-    "network.smoe.expansion=4",
-    "training.expert_factor=1",
-    "network.smoe.error_memory=0",
-    "training.gate_learning_rate=0.3",
+    "network.smoe.advanced.experts_per_channel_at={last: 2}",
+    "network.smoe.advanced.expansion_at={}",
+    "training.advanced.expert_factor=1",
+    "network.smoe.advanced.error_memory=0",
+    "training.advanced.gate_learning_rate=0.3",
 ]
 """Half the epochs, and the lean SMoE that the ablation changes one by one."""
 ABLATION = {
@@ -73,48 +81,35 @@ ABLATION = {
     "SMoE": [],
     "with a memory of errors": [MEMORY],
     "and a gate step of 1": [MEMORY, STEP],
-    "and an offset": [MEMORY, STEP, "network.offset=true"],
-    "and the inputs at the last layer": [MEMORY, STEP, "network.shortcut=true"],
-    "and experts at half the rate": [MEMORY, STEP, "training.expert_factor=0.5"],
+    "and an offset": [MEMORY, STEP, "network.local_bias=true"],
+    "and the inputs at the last layer": [MEMORY, STEP, "network.input_skip=true"],
+    "and experts at half the rate": [MEMORY, STEP, "training.advanced.expert_factor=0.5"],
     "and 4 terms of 8 experts in the last": [
         MEMORY,
         STEP,
-        "network.smoe.terms={last: 4}",
-        "network.smoe.expansion={last: 8}",
+        "network.smoe.advanced.experts_per_channel_at={last: 4}",
+        "network.smoe.advanced.expansion_at={last: 8}",
     ],
-    "judged by points (the paper's RC loss)": ["network.smoe.judge=points"],
-    "no RC loss: the regions drawn at first": ["network.smoe.routing_loss_weight=0"],
-    "damping 0.1": ["network.smoe.damping=0.1"],
-    "no shared filter": ["network.smoe.shared=false"],
+    "judged by points (the paper's RC loss)": ["network.smoe.advanced.routing_loss=points"],
+    "no RC loss: the regions drawn at first": ["network.smoe.advanced.routing_loss_weight=0"],
+    "damping 0.1": ["network.smoe.advanced.damping=0.1"],
+    "no shared filter": ["network.smoe.advanced.shared=false"],
     "2 experts a channel": ["network.smoe.expansion=2"],
     "8 experts a channel": ["network.smoe.expansion=8"],
-    "one term everywhere": ["network.smoe.terms=1"],
-    "plain start": ["network.smoe.start=plain"],
-    "gate of conv": ["network.smoe.gate=conv"],
-    "all experts compete, in their order": [*GLOBAL, "network.smoe.order=expert"],
-    "all experts compete, by score": [*GLOBAL, "network.smoe.order=score"],
+    "one term everywhere": ["network.smoe.advanced.experts_per_channel_at={}"],
+    "plain start": ["network.smoe.advanced.start=plain"],
+    "gate of conv": ["network.smoe.advanced.gate=conv"],
+    "all experts compete, in their order": [*GLOBAL, "network.smoe.advanced.order=expert"],
+    "all experts compete, by score": [*GLOBAL, "network.smoe.advanced.order=score"],
     "last layer alone": ["network.smoe.layers=last"],
     "first and last layer": ["network.smoe.layers=ends"],
     "last block, own gates": BLOCK,
-    "last block, one gate": [*BLOCK, "network.smoe.share=true"],
-    "gate step 0.03": ["training.gate_learning_rate=0.03"],
+    "last block, one gate": [*BLOCK, "network.smoe.advanced.share_gates=true"],
+    "gate step 0.03": ["training.advanced.gate_learning_rate=0.03"],
     "the released recipe": [
-        "training.gate_learning_rate=0.002",
-        *(
-            f"network.smoe.{setting}"
-            for setting in (
-                "judge=points",
-                "terms=1",
-                "shared=false",
-                "bias=false",
-                "start=random",
-                "routing=global",
-                "order=score",
-                "expert_start=own",
-                "error_quantile=0.3",
-                "damping=0.1",
-            )
-        ),
+        "training.advanced.gate_learning_rate=0.002",
+        "network.smoe.preset=paper",
+        "network.smoe.advanced.experts_per_channel_at={}",
     ],
 }
 SCORED, LEADS = ("z500", "t850", "t2m"), (72, 120)

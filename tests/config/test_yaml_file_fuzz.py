@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
+from smoecast.config.template import template
 from smoecast.errors import ConfigError
 
 PLAIN = Config().model_dump(mode="json")
-TEXT = yaml_file.template("mine")
+TEXT = template("mine", every_key=True)
 FRAGMENTS = (
     "{", "}", "[", "]", ": ", "\n", "  ", "- ", "? ", "*a", "&a ", "<<: ", "!!int ", "!!set ", "|",
     "!!binary ", "!!float ", "!!timestamp ", "!<x> ", "'", '"', "#", "%", "@", "---\n", "...\n",

@@ -36,7 +36,9 @@ def test_the_papers_task_has_117_inputs(tmp_path: Path) -> None:
     config = zoo_run("weatherbench-smoe", tmp_path)
     constants = dict.fromkeys(config.data.constants)
     sample = config.sample
-    recipe = Inputs(config.data.channels, sample.history_hours, sample.clock, constants, None)
+    recipe = Inputs(
+        config.data.channels, sample.history_hours, sample.time_features, constants, None
+    )
     assert len(recipe.names) == 117
     with torch.device("meta"):
         network = build(config.network, 117, len(config.targets), (32, 64), True)

@@ -23,7 +23,7 @@ GRID = Grid(np.linspace(78.75, -78.75, 8), np.arange(16) * 22.5)
 CONFIG = """
 data: {source: files, files: [x.nc], channels: [u250, v250], constants: [lsm], step_hours: 6}
 sample: {history_hours: [0, 6], lead_hours: [6, 12]}
-network: {width: 4, blocks: 1, position_channels: 1, smoe: {layers: last}}
+network: {width: 4, blocks: 1, advanced: {position_channels: 1}, smoe: {layers: last}}
 postprocess:
   channels: [z500, t2m]
   targets: [t2m]
@@ -74,7 +74,7 @@ def classical_calibration(folder: Path, method: str, *overrides: str) -> Path:
     windows = ["2001-01-01T00:00:00.000000000", "2001-01-02T00:00:00.000000000"]
     rolls = settings.window_days > 0
     shape = ((2,) if rolls else ()) + ((3,) if settings.season == "harmonic" else ())
-    shape += GRID.shape if settings.where == "local" else ()
+    shape += GRID.shape if settings.coefficients == "local" else ()
     zero, one = np.zeros(shape), np.ones(shape)
     kind = MemberByMember if method == "mbm" else Emos
     tensors = kind(zero, one, zero, one).to_tensors()

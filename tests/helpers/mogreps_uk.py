@@ -28,7 +28,7 @@ postprocess:
   truth: ['{UK}/truth/*temperature*.nc']
   channels: [t2m]
   lead_hours: [12]
-  where: pooled
+  coefficients: pooled
   split: {{train: 0.67, validation: 0.0, test: 0.33}}
 {more}
 """)

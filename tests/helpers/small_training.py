@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from smoecast.config.network import Network, Smoe
-from smoecast.config.training import Training
+from smoecast.config.network import Network, Smoe, SmoeAdvanced
+from smoecast.config.training import Training, TrainingAdvanced
 from smoecast.nn.build import forecaster
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.normalize import Statistics
@@ -27,11 +27,23 @@ class Fields:
         return self.inputs[indices], self.targets[indices]
 
 
+def smoe_of(**keys):
+    """A section `smoe` whose advanced keys are given beside the others."""
+    advanced = {key: keys.pop(key) for key in [*keys] if key in SmoeAdvanced.model_fields}
+    return Smoe(**keys, advanced=advanced)
+
+
 def small_model(seed=0, layers="all"):
     torch.manual_seed(seed)
     one = torch.ones(1)
     statistics = Statistics(torch.zeros(2), torch.ones(2), one, torch.tensor([0]), torch.zeros(1))
-    config = Network(width=4, blocks=1, dropout=0.2, position_channels=1, smoe=Smoe(layers=layers))
+    config = Network(
+        width=4,
+        blocks=1,
+        dropout=0.2,
+        smoe=Smoe(layers=layers),
+        advanced={"position_channels": 1},
+    )
     return forecaster(config, statistics, GRID, True)
 
 
@@ -40,14 +52,18 @@ def pure_model(seed=0, gate="tensor", width=4):
     torch.manual_seed(seed)
     one = torch.ones(1)
     statistics = Statistics(torch.zeros(2), torch.ones(2), one, torch.tensor([0]), torch.zeros(1))
-    smoe = Smoe(layers="all", gate=gate, start="random", damping=0.5)
+    smoe = smoe_of(layers="all", gate=gate, start="random", damping=0.5)
     config = Network(width=width, blocks=1, normalization="none", smoe=smoe)
     return forecaster(config, statistics, GRID, True)
 
 
 def small_settings(**changes):
     settings = {"epochs": 3, "batch_size": 4, "device": "cpu", "patience": 5, "threads": 1}
-    return Training(**settings | changes)
+    settings |= changes
+    advanced = {
+        key: settings.pop(key) for key in [*settings] if key in TrainingAdvanced.model_fields
+    }
+    return Training(**settings, advanced=advanced)
 
 
 def small_loss(output, target):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from small_training import smoe_of
 
 from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
@@ -18,7 +19,7 @@ STATISTICS = Statistics(
 
 
 def network(**smoe):
-    return Network(width=8, blocks=2, position_channels=1, smoe=Smoe(**smoe))
+    return Network(width=8, blocks=2, smoe=smoe_of(**smoe), advanced={"position_channels": 1})
 
 
 @pytest.mark.parametrize(
@@ -36,20 +37,20 @@ def test_smoe_layers_stand_where_the_config_says(layers, count):
     [(2.0, "global", 1, 4), (1.3, "global", 1, 3), (1.3, "grouped", 1, 4), (3.0, "grouped", 2, 12)],
 )
 def test_number_of_experts(expansion, routing, terms, experts):
-    smoe = {"expansion": expansion, "routing": routing, "terms": terms}
+    smoe = {"expansion": expansion, "routing": routing, "experts_per_channel": terms}
     if routing == "global":
-        smoe |= {"judge": "points", "shared": False}
+        smoe |= {"routing_loss": "points", "shared": False}
     model = build(network(layers="last", **smoe), 3, 2, GRID, False)
     assert smoe_layers(model)[0].gate.num_experts == experts
 
 
 @pytest.mark.parametrize("kind", ["resnet", "cnn", "unet"])
 def test_an_offset_is_nothing_at_first_and_learns_what_each_point_needs(kind):
-    settings = Network(kind=kind, width=4, blocks=1, levels=2, offset=True)
+    settings = Network(kind=kind, width=4, blocks=1, levels=2, local_bias=True)
     torch.manual_seed(0)
     model = build(settings, 3, 2, (8, 8), True)
     torch.manual_seed(0)
-    without = build(settings.model_copy(update={"offset": False}), 3, 2, (8, 8), True)
+    without = build(settings.model_copy(update={"local_bias": False}), 3, 2, (8, 8), True)
     fields, target = torch.randn(4, 3, 8, 8), torch.randn(2, 8, 8)
     assert torch.equal(model.eval()(fields), without.eval()(fields))
     (model(fields) - target).square().mean().backward()
@@ -60,18 +61,19 @@ def test_an_offset_is_nothing_at_first_and_learns_what_each_point_needs(kind):
 
 
 def test_linear_regression_has_its_own_offset():
-    model = build(Network(kind="linear", offset=True), 3, 2, GRID, True)
+    model = build(Network(kind="linear", local_bias=True), 3, 2, GRID, True)
     assert [name for name, _ in model.named_parameters()] == ["last.weight", "last.bias"]
 
 
 def test_places_have_sizes_of_their_own():
-    smoe = {"layers": ["hidden.1", "last"], "expansion": {"last": 8}, "terms": {"hidden.1": 2}}
-    inner, last = smoe_layers(build(network(**smoe), 3, 2, GRID, False))
-    assert (inner.gate.num_experts, inner.feedback.terms) == (4 * 8 * 2, 2)
-    assert (last.gate.num_experts, last.feedback.terms) == (8 * 2, 1)
+    smoe = {"layers": ["hidden.1", "last"], "expansion": 5, "experts_per_channel": 3}
+    by_place = {"expansion_at": {"last": 8}, "experts_per_channel_at": {"hidden.1": 2}}
+    inner, last = smoe_layers(build(network(**smoe, **by_place), 3, 2, GRID, False))
+    assert (inner.gate.num_experts, inner.feedback.terms) == (5 * 8 * 2, 2)
+    assert (last.gate.num_experts, last.feedback.terms) == (8 * 2 * 3, 3)
 
 
-@pytest.mark.parametrize("key", ["expansion", "terms"])
+@pytest.mark.parametrize("key", ["expansion_at", "experts_per_channel_at"])
 def test_sizes_of_places_that_there_are_not_are_refused(key):
     with pytest.raises(ConfigError, match=r"section smoe names hidden\.9"):
         build(network(layers="last", **{key: {"hidden.9": 2}}), 3, 2, GRID, False)
@@ -125,7 +127,7 @@ def test_restore_refuses_other_weights():
     model = forecaster(network(), STATISTICS, GRID, True)
     tensors = model.state_dict()
     with pytest.raises(ModelError, match="do not fit the network"):
-        restore(Network(width=9, blocks=2, position_channels=1), tensors, GRID, True)
+        restore(Network(width=9, blocks=2, advanced={"position_channels": 1}), tensors, GRID, True)
     del tensors["normalizer.base"]
     with pytest.raises(ModelError, match=r"normalizer\.base"):
         restore(network(), tensors, GRID, True)

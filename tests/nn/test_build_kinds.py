@@ -6,9 +6,10 @@ import itertools
 import pytest
 import torch
 from safetensors.torch import load, save
+from small_training import smoe_of
 
 from smoecast.config import yaml_file
-from smoecast.config.network import Network, Smoe
+from smoecast.config.network import Network, NetworkAdvanced, Smoe
 from smoecast.errors import ConfigError
 from smoecast.nn.build import build, forecaster, restore
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
@@ -38,7 +39,7 @@ STATISTICS = Statistics(
 
 def network(kind="resnet", convolution="smoe", **smoe):
     return Network(
-        kind=kind, width=6, blocks=2, levels=2, convolution=convolution, smoe=Smoe(**smoe)
+        kind=kind, width=6, blocks=2, levels=2, convolution=convolution, smoe=smoe_of(**smoe)
     )
 
 
@@ -104,7 +105,11 @@ def test_rasp_and_thuerey_have_six_million_parameters(outputs):
     With the running statistics of batch norm, which Keras counts too: 6,364,418 and 6,365,571.
     """
     config = Network(
-        width=128, blocks=19, dropout=0.1, first_kernel_size=7, smoe=Smoe(layers="none")
+        width=128,
+        blocks=19,
+        dropout=0.1,
+        smoe=Smoe(layers="none"),
+        advanced={"first_kernel_size": 7},
     )
     with torch.device("meta"):
         model = build(config, 117, outputs, (32, 64), True)
@@ -120,7 +125,8 @@ def test_rasp_and_thuerey_have_six_million_parameters(outputs):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_convolution_alone_has_the_first_kernel_size(kind):
-    config = network(kind, layers="ends").model_copy(update={"first_kernel_size": 5})
+    wide = NetworkAdvanced(first_kernel_size=5)
+    config = network(kind, layers="ends").model_copy(update={"advanced": wide})
     layers = smoe_layers(small(config))
     assert [layer.weight.shape[-1] for layer in layers] == [5, 3]
 
@@ -128,7 +134,7 @@ def test_the_first_convolution_alone_has_the_first_kernel_size(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("gate", ["tensor", "conv"])
 def test_layers_of_equal_experts_and_grid_share_a_gate(kind, gate):
-    model = small(network(kind, layers="all", share=True, gate=gate))
+    model = small(network(kind, layers="all", share_gates=True, gate=gate))
     alike = {}
     for layer in smoe_layers(model):
         key = (layer.gate.num_experts, layer.grid)
@@ -142,7 +148,7 @@ def test_layers_of_equal_experts_and_grid_share_a_gate(kind, gate):
 
 def test_a_shared_gate_learns_from_all_its_layers():
     torch.manual_seed(0)
-    model = small(network(layers="hidden", share=True, start="random"))
+    model = small(network(layers="hidden", share_gates=True, start="random"))
     inputs = torch.randn(4, 3, *GRID)
     apart = copy.deepcopy(model)
     for layer in smoe_layers(apart):
@@ -156,7 +162,7 @@ def test_a_shared_gate_learns_from_all_its_layers():
 @pytest.mark.parametrize("kind", [*KINDS, "linear"])
 @pytest.mark.parametrize("share", [False, True])
 def test_weights_go_through_a_file(kind, share):
-    config = network(kind, layers="all", share=share)
+    config = network(kind, layers="all", share_gates=share)
     model = forecaster(config, STATISTICS, GRID, True)
     fields = torch.randn(4, 3, *GRID)
     model(fields)  # moves the running statistics away from their start
@@ -203,7 +209,7 @@ def test_a_choice_of_layers_survives_its_file(layers):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shortcut_brings_the_inputs_to_the_last_layer(kind):
     """Without a signal from within, the last layer alone makes the output of the inputs."""
-    settings = network(kind, layers="last").model_copy(update={"shortcut": True})
+    settings = network(kind, layers="last").model_copy(update={"input_skip": True})
     backbone = build(settings, 3, 2, GRID, True)
     last = backbone.last
     assert last.weight.shape[1] == 6 + 3

@@ -82,7 +82,7 @@ def test_leaves_the_network_as_it_was():
 
 def test_a_shared_gate_counts_once():
     def count(share):
-        smoe = Smoe(layers="hidden", share=share, expansion=2, terms=1)
+        smoe = Smoe(layers="hidden", expansion=2, advanced={"share_gates": share})
         return count_parameters(build(Network(width=8, blocks=2, smoe=smoe), 3, 2, GRID, True))
 
     assert count(False) - count(True) == 3 * 16 * POINTS

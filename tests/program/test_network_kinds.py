@@ -16,8 +16,8 @@ SETTINGS = {
     "cnn": "network={kind: cnn, width: 6, blocks: 2, kernel_size: 5, convolution: lowrank}",
     "unet": "network={kind: unet, width: 4, levels: 3, smoe: {layers: [block.1, last]}}",
     "linear": "network={kind: linear}",
-    "resnet": "network={width: 6, blocks: 2, first_kernel_size: 5, "
-    "smoe: {layers: alternate, share: true}}",
+    "resnet": "network={width: 6, blocks: 2, advanced: {first_kernel_size: 5}, "
+    "smoe: {layers: alternate, advanced: {share_gates: true}}}",
 }
 
 

@@ -104,7 +104,7 @@ folder: {tmp_path}
 data: {{source: files, files: [{NCEP}], channels: [tsig995]}}
 network: {{width: 4, blocks: 1}}
 training: {{epochs: 1, threads: 1, batch_size: 128}}
-forecast: {{every_hours: 6}}
+forecast: {{init_every_hours: 6}}
 """
     config = yaml_file.parse(text, "ncep.yaml")
     preprocess(config)
@@ -155,7 +155,7 @@ def test_ten_members_are_calibrated_to_a_truth(tmp_path: Path) -> None:
     config = members_run(
         tmp_path,
         "postprocess.method=emos",
-        "postprocess.where=pooled",
+        "postprocess.coefficients=pooled",
         f"postprocess.split={fractions}",
         f"postprocess.truth=['{tmp_path}/truth.nc']",
         "data.source=none",

@@ -94,7 +94,7 @@ def test_another_projection_is_refused(uk: Path, tmp_path: Path) -> None:
             projection_x_coordinate=came.projection_x_coordinate + 7e3
         )
     moved.to_netcdf(tmp_path / "moved.nc")
-    local = ("-s", "postprocess.where=local", "-o", str(tmp_path / "o.nc"))
+    local = ("-s", "postprocess.coefficients=local", "-o", str(tmp_path / "o.nc"))
     result = smoecast("postprocess", "-q", "-c", str(uk), "-i", str(tmp_path / "moved.nc"), *local)
     assert result.exit_code == 6
     assert "200 x 200 points of lambert_azimuthal_equal_area" in result.output
@@ -158,7 +158,7 @@ def test_the_mlp_needs_no_latitudes(uk: Path, where: str) -> None:
     said = ["-q", "-c", str(uk), "-s", f"name=uk-mlp-{where}"]
     settings = {
         "method": "mlp",
-        "where": where,
+        "coefficients": where,
         "split": "{train: 0.34, validation: 0.33, test: 0.33}",
         "training": "{epochs: 12, batch_size: 1, threads: 1, learning_rate: 0.02}",
     }

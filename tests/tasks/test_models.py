@@ -217,7 +217,7 @@ def to_lenet(state: State) -> None:
 
 CALIBRATIONS: dict[str, Callable[[Path], Path]] = {
     "emos": lambda p: classical_calibration(p, "emos"),
-    "pooled": lambda p: classical_calibration(p, "emos", "postprocess.where=pooled"),
+    "pooled": lambda p: classical_calibration(p, "emos", "postprocess.coefficients=pooled"),
     "rolling": lambda p: classical_calibration(p, "emos", "postprocess.window_days=9"),
     "seasonal": lambda p: classical_calibration(p, "mbm", "postprocess.season=harmonic"),
     **{
@@ -242,7 +242,7 @@ def test_whole_calibrations_pass(tmp_path: Path, name: str) -> None:
         ("emos", put("mbm", "kind"), "says that it is mbm, its config emos"),
         ("emos", put("forecast", "kind"), "no calibration"),
         ("emos", put(5, "protocol"), "protocol in state.json is wrong"),
-        ("emos", put("pooled", "config", "postprocess", "where"), "is no array of ()"),
+        ("emos", put("pooled", "config", "postprocess", "coefficients"), "is no array of ()"),
         ("emos", put([48], "config", "postprocess", "lead_hours"), "missing or one too many"),
         ("emos", put({"y": [1.0], "x": [1.0]}, "grid"), "no mapping"),
         ("emos", put({"y": [1.0, 1.0], "x": [1.0], "mapping": {}}, "grid"), "neither rises nor"),

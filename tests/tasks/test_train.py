@@ -34,9 +34,12 @@ def ready(world: Path, tmp_path: Path, done: Config):
 
 
 def test_fine_tuning_begins_where_the_other_ended(ready, done: Config) -> None:
-    still = ("training.learning_rate=1e-12", "training.gate_learning_rate=1e-12")
+    still = ("training.learning_rate=1e-12", "training.advanced.gate_learning_rate=1e-12")
     config = ready(
-        f"training.start_from={done.model}", "training.epochs=1", "training.minimum_rate=0", *still
+        f"training.initial_weights={done.model}",
+        "training.epochs=1",
+        "training.minimum_rate=0",
+        *still,
     )
     outcome = train(config)
     ours, theirs = load_tensors(config.model), load_tensors(done.model)
@@ -48,20 +51,20 @@ def test_fine_tuning_begins_where_the_other_ended(ready, done: Config) -> None:
 
 
 def test_a_model_with_other_targets_is_refused(ready, done: Config) -> None:
-    config = ready(f"training.start_from={done.model}", "sample.targets=[t2m]")
+    config = ready(f"training.initial_weights={done.model}", "sample.targets=[t2m]")
     with pytest.raises(ModelError, match="has the targets z500, t2m, the config t2m: start from"):
         train(config)
 
 
 def test_another_network_is_refused_by_its_first_tensor(ready, done: Config) -> None:
-    config = ready(f"training.start_from={done.model}", "network.width=6")
+    config = ready(f"training.initial_weights={done.model}", "network.width=6")
     with pytest.raises(ModelError, match=r"do not fit this network at backbone\.first"):
         train(config)
 
 
 def test_a_model_that_is_not_there_is_refused(ready) -> None:
     with pytest.raises(ConfigError, match="no such model in the zoo"):
-        train(ready("training.start_from=nowhere"))
+        train(ready("training.initial_weights=nowhere"))
 
 
 def test_the_last_model_is_a_model_too(ready) -> None:
@@ -98,7 +101,7 @@ def test_progress_moves_within_an_epoch(
 
 
 @pytest.mark.parametrize(
-    "key", ["start_from=x", "keep_last=true", "log=[mlflow]", "fine_tuning.epochs=1"]
+    "key", ["initial_weights=x", "keep_last=true", "log=[mlflow]", "fine_tuning.epochs=1"]
 )
 def test_keys_that_do_nothing_for_a_calibration_are_refused(done: Config, key: str) -> None:
     text = yaml_file.dump(done)

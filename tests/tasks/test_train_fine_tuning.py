@@ -51,11 +51,11 @@ def test_it_equals_two_runs_by_hand(ready, capsys: pytest.CaptureFixture[str]) -
     assert same(both.model / FIRST, first.model)
     by_hand = ready(
         "hand",
-        f"training.start_from={first.model}",
+        f"training.initial_weights={first.model}",
         "training.keep_statistics=true",
         "training.rollout_steps=2",
         "training.learning_rate=2e-4",
-        "training.gate_learning_rate=0",
+        "training.advanced.gate_learning_rate=0",
         "training.epochs=2",
     )
     train(by_hand)
@@ -72,7 +72,7 @@ def test_both_models_are_models_and_say_how_they_were_made(ready) -> None:
         told = load_state(place)["config"]["training"]
         assert told["fine_tuning"]["epochs"] == epochs
         assert told["epochs"] == config.training.epochs
-        assert told["start_from"] == ""
+        assert told["initial_weights"] == ""
     assert forecast(config)["written"]
 
 
@@ -124,7 +124,7 @@ def test_begun_anew_in_vain_the_old_model_stays(ready) -> None:
     config = ready("kept", *TUNING)
     train(config)
     before = load_tensors(config.model)
-    training = config.training.model_copy(update={"start_from": "nowhere"})
+    training = config.training.model_copy(update={"initial_weights": "nowhere"})
     with pytest.raises(ConfigError, match="no such model"):
         train(config.model_copy(update={"training": training}), fresh=True)
     assert all(torch.equal(value, before[n]) for n, value in load_tensors(config.model).items())

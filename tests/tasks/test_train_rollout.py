@@ -18,7 +18,7 @@ from smoecast.training.model_files import load_state, load_tensors
 
 
 def tuned(world: Path, done: Config, folder: Path, *overrides: str) -> Config:
-    start = (f"training.start_from={done.model}", "training.keep_statistics=true")
+    start = (f"training.initial_weights={done.model}", "training.keep_statistics=true")
     config = small_run(world, folder, *start, "training.rollout_steps=3", *overrides)
     config.place.mkdir(parents=True)
     (config.place / "store.zarr").symlink_to(done.store.resolve())

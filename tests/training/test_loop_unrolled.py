@@ -44,7 +44,8 @@ def one_step():
     two, three = torch.ones(2), torch.ones(3)
     statistics = Statistics(0 * three, three, two, torch.tensor([0, 1]), 0 * two)
     smoe = Smoe(layers="all")
-    config = Network(width=4, blocks=1, dropout=0.2, position_channels=1, smoe=smoe)
+    position = {"position_channels": 1}
+    config = Network(width=4, blocks=1, dropout=0.2, smoe=smoe, advanced=position)
     return forecaster(config, statistics, GRID, True)
 
 

@@ -26,7 +26,7 @@ def saved(tmp_path):
 def test_round_trip(saved):
     model, folder = saved
     state, tensors = load_state(folder), load_tensors(folder)
-    assert (state["schema"], state["channels"], state["seed"]) == (2, ["t2m"], 7)
+    assert (state["schema"], state["channels"], state["seed"]) == (3, ["t2m"], 7)
     assert {k: v.tolist() for k, v in tensors.items()} == {
         k: v.tolist() for k, v in model.state_dict().items()
     }
@@ -62,10 +62,10 @@ def test_damaged_state_is_refused(tmp_path, content):
         load_state(tmp_path)
 
 
-@pytest.mark.parametrize("content", [{}, {"schema": 3}, {"schema": True}, {"schema": [1]}, []])
+@pytest.mark.parametrize("content", [{}, {"schema": 4}, {"schema": True}, {"schema": [1]}, []])
 def test_other_schema_is_refused(tmp_path, content):
     (tmp_path / "state.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match="this version reads 1 and 2"):
+    with pytest.raises(ModelError, match="this version reads 1, 2, 3"):
         load_state(tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_a_model_of_the_schema_before_is_read_and_saved_anew(saved, tmp_path):
     assert len(identity_of(state)) == 64
     assert load_tensors(folder).keys() == model.state_dict().keys()
     save_model(tmp_path / "new", load_tensors(folder), state)
-    assert load_state(tmp_path / "new")["schema"] == 2
+    assert load_state(tmp_path / "new")["schema"] == 3
 
 
 @pytest.mark.parametrize("name", ["state.json", "model.safetensors"])

@@ -265,7 +265,7 @@ def test_experts_have_a_rate_of_their_own(tmp_path):
 def test_a_factor_of_one_leaves_older_runs_their_state():
     """A saved optimizer is by the order of its parameters; one group of weights, as before."""
     model = pure_model()
-    assert "expert_factor" not in small_settings().decisive()
+    assert "expert_factor" not in small_settings().decisive()["advanced"]
     assert len(Trainer(model, small_settings(), CPU, ProcessGroup()).optimizer.param_groups) == 2
     apart = Trainer(
         model, small_settings(expert_factor=0.5), CPU, ProcessGroup()

@@ -41,8 +41,8 @@ def predictors_of(
     """Return what the run's network sees beside the ensemble.
 
     Method smoe sees constants, latitude, clock and lead time. The networks of the benchmark see
-    what they see there: mlp the position, or with `coefficients: pooled` season and lead time; the others
-    nothing. Where there are several lead times, all see which it is.
+    what they see there: mlp the position, or with `coefficients: pooled` season and lead time; the
+    others nothing. Where there are several lead times, all see which it is.
 
     Raises
     ------
@@ -89,7 +89,10 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
     settings, place = config.postprocess, predictors.place
     channels, outputs = len(settings.channels), 2 * len(settings.targets)
     count, method = len(statistics.input_mean), settings.method
-    periodic, steady = isinstance(place, Grid) and place.periodic, settings.advanced.correction_units == "error"
+    periodic, steady = (
+        isinstance(place, Grid) and place.periodic,
+        settings.advanced.correction_units == "error",
+    )
     if method == "smoe":
         backbone = build(settings.network, count, outputs, place.shape, periodic)
         return SpreadCorrection(backbone, statistics, statistics.base + channels, steady)

@@ -57,7 +57,7 @@ def whole(done: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scores(done: Config, whole: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    changes = {"normal": True, "resamples": 200, "block_days": 1, "climate_days": 30}
+    changes = {"normal": True, "resamples": 200, "block_days": 1, "efi_window_days": 30}
     config = with_evaluate(done, events=("t2m>270",), **changes)
     out = tmp_path_factory.mktemp("scores") / "s.json"
     evaluate(config, inputs=[str(whole)], output=out)
@@ -251,7 +251,7 @@ def test_another_ensemble_to_compare_with(done: Config, whole: Path, tmp_path: P
     some = made_ensembles.isel(init_time=slice(-8, None), lead_time=[0])
     some["t2m"] = some["t2m"] - 1.0
     some.to_netcdf(tmp_path / "other.nc")
-    config = with_evaluate(done, block_days=1, resamples=100, climate_days=30)
+    config = with_evaluate(done, block_days=1, resamples=100, efi_window_days=30)
     other = str(tmp_path / "other.nc")
     summary = evaluate(config, inputs=[str(whole)], output=tmp_path / "s.json", against=other)
     assert [r["forecast"] for r in summary["scores"]] == ["against", "calibrated"]
@@ -331,7 +331,7 @@ def test_bands_of_rows_give_the_same_climate(
 
 def test_without_days_there_is_no_efi(done: Config, whole: Path, tmp_path: Path) -> None:
     summary = evaluate(
-        with_evaluate(done, climate_days=0), inputs=[str(whole)], output=tmp_path / "s.json"
+        with_evaluate(done, efi_window_days=0), inputs=[str(whole)], output=tmp_path / "s.json"
     )
     assert not any("efi" in r or "eecrps" in r for r in summary["scores"])
     result = open_result(whole)

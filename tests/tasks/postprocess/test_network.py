@@ -28,9 +28,9 @@ KINDS = {
     # a small one: after eleven large steps an epoch the statistics of a wide network's batch
     # normalisation lag behind its weights (losses 0.7 and 2.9), with SMoE or without
     "smoe": "method: smoe, network: {width: 6, blocks: 1}",
-    "mlp for any grid": "method: mlp, where: pooled",
-    "U-Net with SMoE": "method: smoe, shift: error, network: {kind: unet, width: 4, offset: true, "
-    "smoe: {layers: [block.1]}}",
+    "mlp for any grid": "method: mlp, coefficients: pooled",
+    "U-Net with SMoE": "method: smoe, advanced: {correction_units: error}, "
+    "network: {kind: unet, width: 4, local_bias: true, smoe: {layers: [block.1]}}",
     "plain network": "method: smoe, network: {width: 6, blocks: 1, smoe: {layers: none}}",
 }
 PARAMETERS = {"mlp": 128 * (2 * 2 + 3 + 1 + 3) + 2, "lenet": 64 * 5 * 9 + 64 + 20_500 + 2688 + 258}

@@ -108,9 +108,9 @@ def test_raw_members_give_their_own_quantiles(done: Config, world: Path, tmp_pat
 def test_members_take_the_ranks_of_the_raw_ones(
     done: Config, world: Path, tmp_path: Path, by: str
 ) -> None:
-    made = written(changed(done, members_by=by), tmp_path / "made.nc")
+    made = written(changed(done, reordering=by), tmp_path / "made.nc")
     np.testing.assert_array_equal(ranks(made["t2m"]), ranks(raw_of(world, made)))
-    again = written(changed(done, members_by=by), tmp_path / "again.nc")
+    again = written(changed(done, reordering=by), tmp_path / "again.nc")
     np.testing.assert_array_equal(made["t2m"], again["t2m"])
     if by == "ecc-t":
         np.testing.assert_allclose(made["t2m"].mean("number"), made["t2m_mean"], rtol=1e-6)
@@ -129,7 +129,7 @@ def test_fewer_and_more_members(done: Config, world: Path, tmp_path: Path) -> No
 
 
 def test_members_in_the_order_of_earlier_truth(done: Config, tmp_path: Path) -> None:
-    made = written(changed(done, members_by="schaake", members=8), tmp_path / "made.nc")
+    made = written(changed(done, reordering="schaake", members=8), tmp_path / "made.nc")
     truth, start = analyses()["t2m"], made["init_time"].values[3]
     # within one year the season's nearest dates are the latest whose truth is known by then
     dates = start - np.arange(3, 11)[::-1] * 24 * HOUR
@@ -154,7 +154,7 @@ def test_members_that_hang_together_have_the_lower_energy_score(
     shared = rng.normal(0, 2, (6, *valid.shape, 1, 1))  # of the truth, then of each member
     members = np.stack([true - shared[0] + e for e in shared[1:]], axis=2) + BIAS
     whole["t2m"].values[:] = members + rng.normal(0, 0.2, members.shape)
-    config, inputs = changed(done, members_by=by), [file_of(tmp_path, whole)]
+    config, inputs = changed(done, reordering=by), [file_of(tmp_path, whole)]
     made = written(config, tmp_path / "o.nc", model=done.calibration, inputs=inputs)["t2m"].values
 
     def score(values: Any) -> float:
@@ -168,7 +168,7 @@ def test_too_little_history(world: Path, done: Config, tmp_path: Path) -> None:
     with xr.open_dataset(world / "ensembles.nc", decode_timedelta=True) as dataset:
         first = dataset.isel(init_time=slice(0, 2)).load()
     inputs = [file_of(tmp_path, first)]
-    config = changed(done, members_by="schaake")
+    config = changed(done, reordering="schaake")
     with pytest.raises(InputError, match="before 2001-01-01T00:00 the truth has 0 dates"):
         postprocess(config, inputs=inputs, output=tmp_path / "o.nc")
     north = analyses().isel(latitude=slice(4))
@@ -259,7 +259,7 @@ postprocess:
   truth: ['{world}/analyses_*.nc']
   channels: [t2m]
   lead_hours: [24]
-  where: pooled
+  coefficients: pooled
 """
     config = yaml_file.parse(text, "gaps.yaml")
     preprocess(config)

@@ -20,7 +20,7 @@ from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 
-POOLED = "postprocess.where=pooled"
+POOLED = "postprocess.coefficients=pooled"
 
 
 @pytest.fixture(scope="module")
