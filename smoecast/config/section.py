@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 RARE: dict[str, Any] = {"rare": True}
 """Of a key (`json_schema_extra`) that nobody needs in the first month: `config init` leaves it out
-unless all are asked for. So are blocks called `advanced`: what only research on the method turns."""
+unless all are asked for. So are blocks called `advanced`, which only research turns."""
 
 BRIEF: dict[str, Any] = {"brief": True}
 """Of a section whose keys are explained elsewhere: a written config has no more than its name."""

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from smoecast.config.renamed import RENAMED
+from smoecast.config.renamed import RENAMED, upgrade
 from smoecast.config.run import Config
 from smoecast.config.section import Section
 from smoecast.config.yaml_text import MOST_BYTES, check_plain, one_line, read_yaml
@@ -21,7 +21,9 @@ from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError
 
 
-def load(path: Path, overrides: Sequence[str] = (), *, pipe: bool = True) -> Config:
+def load(
+    path: Path, overrides: Sequence[str] = (), *, pipe: bool = True, saved: bool = False
+) -> Config:
     """Read a config file and apply ``section.key=value`` overrides to it.
 
     Parameters
@@ -32,6 +34,8 @@ def load(path: Path, overrides: Sequence[str] = (), *, pipe: bool = True) -> Con
         Each ``section.key=value``, the value in YAML.
     pipe : bool
         Whether the file may be a pipe.
+    saved : bool
+        Whether smoecast itself wrote it, perhaps a version that had other names for keys.
 
     Raises
     ------
@@ -48,16 +52,18 @@ def load(path: Path, overrides: Sequence[str] = (), *, pipe: bool = True) -> Con
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: the config cannot be read ({why})") from None
-    return parse(text, str(path), overrides)
+    return parse(text, str(path), overrides, saved=saved)
 
 
-def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Config:
+def parse(text: str, source: str, overrides: Sequence[str] = (), *, saved: bool = False) -> Config:
     """Read a config from YAML text; `source` names it in messages. Raises as `load` does."""
     values = read_yaml(text, source)
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: a config is a set of sections such as `data:`, not a value")
+    if saved:
+        values = upgrade(values)
     for override in overrides:
         _apply(values, override)
     return validate(values, source)

@@ -72,7 +72,7 @@ def verify_model(place: Path) -> dict[str, Any]:
 def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
     """Refuse a config beside a model under which another one would have been trained."""
     with of_model(place):
-        beside = yaml_file.load(place / zoo.CONFIG, pipe=False)
+        beside = yaml_file.load(place / zoo.CONFIG, pipe=False, saved=True)
         for name in sections:
             key = first_difference(_decisive(told, name), _decisive(beside, name), name)
             if key:

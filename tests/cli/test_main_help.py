@@ -54,6 +54,16 @@ def test_a_config_round_trip_through_the_command_line(tmp_path: Path) -> None:
     assert '"title": "Config"' in run(app, ["config", "schema"]).output
 
 
+def test_config_init_writes_what_one_begins_with_or_all(tmp_path: Path) -> None:
+    few, every = tmp_path / "few.yaml", tmp_path / "every.yaml"
+    assert run(app, ["config", "init", str(few)]).exit_code == 0
+    assert run(app, ["config", "init", str(every), "--all"]).exit_code == 0
+    assert len(few.read_text().splitlines()) <= 90
+    assert "routing_loss" not in few.read_text()
+    assert "      routing_loss: experts  # " in every.read_text()
+    assert run(app, ["config", "check", "-c", str(every)]).exit_code == 0
+
+
 def test_config_init_keeps_a_file_that_is_there(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("mine")

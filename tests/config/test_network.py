@@ -4,6 +4,7 @@ import pytest
 
 from smoecast.config import yaml_file
 from smoecast.config.network import PRESETS, Smoe, SmoeAdvanced
+from smoecast.config.run import Config
 
 
 def test_a_preset_says_what_is_not_given() -> None:
@@ -31,14 +32,13 @@ def test_a_resolved_preset_survives_its_file(preset: str) -> None:
     assert yaml_file.parse(yaml_file.dump(config), "again") == config
 
 
-def test_the_preset_is_the_default_of_the_schema_and_decides_no_weights() -> None:
+def test_what_a_preset_says_decides_the_network_and_not_its_name() -> None:
     changed = Smoe(advanced=dict(PRESETS["paper"]))
     both = [
-        yaml_file.Config().network.model_copy(update={"smoe": s})
-        for s in (changed, Smoe(preset="paper"))
+        Config().network.model_copy(update={"smoe": s}) for s in (changed, Smoe(preset="paper"))
     ]
     assert both[0].decisive() == both[1].decisive()
-    assert both[0].decisive() != yaml_file.Config().network.decisive()
+    assert both[0].decisive() != Config().network.decisive()
 
 
 def test_sizes_stand_for_all_places_but_those_that_are_named() -> None:

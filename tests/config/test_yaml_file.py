@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from smoecast.config import yaml_file
+from smoecast.config.network import Smoe, SmoeAdvanced
+from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
+from smoecast.config.training import Training
 from smoecast.errors import ConfigError
 
 
@@ -180,6 +183,17 @@ def test_config_cannot_be_changed() -> None:
 def test_schema_is_json_and_names_every_section() -> None:
     properties = json.loads(yaml_file.schema())["properties"]
     assert set(properties) == set(Config.model_fields)
+
+
+def test_schema_has_the_keys_of_every_section_and_no_others() -> None:
+    sections = json.loads(yaml_file.schema())["$defs"]
+    for section in (Smoe, SmoeAdvanced, Training, Postprocess):
+        told = sections[section.__name__]
+        assert list(told["properties"]) == list(section.model_fields)
+        assert told["additionalProperties"] is False
+        assert "required" not in told
+    assert sections["Smoe"]["properties"]["preset"]["enum"] == ["comparative", "paper"]
+    assert sections["Smoe"]["properties"]["expansion"]["type"] == "number"
 
 
 def test_dump_is_plain_yaml() -> None:

@@ -10,6 +10,7 @@ import torch
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.config import yaml_file
+from smoecast.config.renamed import RENAMED
 from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
 from smoecast.fields.grid import Grid
@@ -117,3 +118,33 @@ def with_tensors(folder: Path, content: bytes) -> None:
     state = json.loads((folder / STATE).read_text())
     state["sha256"][TENSORS] = hashlib.sha256(content).hexdigest()
     sealed(folder, state)
+
+
+def as_before(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a config as versions before the new names saved them."""
+    before: dict[str, Any] = json.loads(json.dumps(values))
+    for network in (before.get("network"), before.get("postprocess", {}).get("network")):
+        smoe = (network or {}).get("smoe", {})
+        smoe.pop("preset", None)
+        for size, old in (("expansion", "expansion"), ("experts_per_channel", "terms")):
+            by_place = smoe.get("advanced", {}).pop(f"{size}_at", {})
+            elsewhere = smoe.pop(size, None)
+            if elsewhere is not None:
+                smoe[old] = by_place or elsewhere
+    for old, new in RENAMED.items():
+        _take_back(before, old.split("."), new.split("."))
+    return before
+
+
+def _take_back(values: dict[str, Any], old: list[str], new: list[str]) -> None:
+    place = values
+    for name in new[:-1]:
+        place = place.get(name, {})
+    if new[-1] not in place:
+        return
+    value = place.pop(new[-1])
+    for name in old[:-1]:
+        values = values[name]
+    values[old[-1]] = value
+    if new[-2:-1] == ["advanced"] and not place:
+        del values["advanced"]

@@ -6,6 +6,7 @@ from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.build import build, forecaster, restore
 from smoecast.nn.normalize import Statistics
+from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.model_layers import gate_parameters, routing_loss, smoe_layers
 
 GRID = (6, 8)
@@ -71,6 +72,20 @@ def test_places_have_sizes_of_their_own():
     inner, last = smoe_layers(build(network(**smoe, **by_place), 3, 2, GRID, False))
     assert (inner.gate.num_experts, inner.feedback.terms) == (5 * 8 * 2, 2)
     assert (last.gate.num_experts, last.feedback.terms) == (8 * 2 * 3, 3)
+
+
+def test_the_preset_paper_is_the_layer_as_it_is_by_default():
+    torch.manual_seed(0)
+    made = smoe_layers(build(network(layers="first", preset="paper"), 3, 2, GRID, False))[0]
+    channels, experts = made.weight.shape[1], made.gate.num_experts
+    torch.manual_seed(0)
+    layer = SpatialMoE2d(channels, experts // 4, experts, grid=GRID)
+    mine, theirs = ({**vars(one.feedback), "scale": None} for one in (made, layer))
+    assert mine == theirs
+    assert made.state_dict().keys() == layer.state_dict().keys()
+    assert not torch.equal(layer.weight[0], layer.weight[1])
+    assert not torch.equal(made.weight[0], made.weight[1])
+    assert made.gate.scores.std() == pytest.approx(layer.gate.scores.std(), rel=0.2)
 
 
 @pytest.mark.parametrize("key", ["expansion_at", "experts_per_channel_at"])

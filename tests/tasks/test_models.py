@@ -11,6 +11,7 @@ import pytest
 import torch
 from made_models import (
     GRID,
+    as_before,
     classical_calibration,
     forecast_model,
     network_calibration,
@@ -104,6 +105,41 @@ def test_a_whole_model_passes(folder: Path) -> None:
     assert model.network(fields).isfinite().all()
     assert verify_model(folder)["sealed"]
     assert "whole and right" in run(app, ["models", "verify", str(folder)]).output
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_model_of_before_the_new_names_forecasts_and_verifies(
+    tmp_path: Path, schema: int
+) -> None:
+    sizes = ("network.smoe.advanced.expansion_at={last: 2}", "network.local_bias=true")
+    folder = forecast_model(tmp_path / "model", *sizes)
+    fields = torch.randn(1, len(open_model(folder).inputs.names), *GRID.shape)
+    expected = open_model(folder).network(fields)
+    state = json.loads((folder / STATE).read_text())
+    state |= {"schema": schema, "config": as_before(state["config"])}
+    assert state["config"]["network"]["offset"] is True
+    assert state["config"]["network"]["smoe"]["expansion"] == {"last": 2.0}
+    assert "advanced" not in json.dumps(state["config"])
+    sealed(folder, state)
+    if schema == 1:
+        del state["sha256"][STATE]
+        (folder / STATE).write_text(json.dumps(state))
+    (folder / "config.yaml").write_text(json.dumps(state["config"]))
+    assert torch.equal(open_model(folder).network(fields), expected)
+    assert verify_model(folder)["sealed"] == (schema == 2)
+
+
+@pytest.mark.parametrize("method", ["emos", "smoe"])
+def test_a_calibration_of_before_the_new_names_is_read(tmp_path: Path, method: str) -> None:
+    make = network_calibration if method == "smoe" else classical_calibration
+    folder = make(tmp_path / "calibration", method)
+    expected = open_calibration(folder).parameters
+    state = json.loads((folder / STATE).read_text())
+    state |= {"schema": 2, "config": as_before(state["config"])}
+    sealed(folder, state)
+    assert "where" in state["config"]["postprocess"]
+    assert open_calibration(folder).parameters == expected
+    assert verify_model(folder)["parameters"] == expected
 
 
 @pytest.mark.parametrize(("change", "words"), STATES, ids=range(len(STATES)))
@@ -204,7 +240,7 @@ def test_tensors_that_are_wrong_are_refused(
 def test_a_config_beside_that_is_another_is_seen_by_verify(folder: Path) -> None:
     beside = folder / "config.yaml"
     beside.write_text("network: {width: 5}\nsample: {history_hours: [0, 6], lead_hours: [6, 12]}")
-    with pytest.raises(ModelError, match=r"differ at network\.\w+ "):
+    with pytest.raises(ModelError, match=r"differ at network\.[\w.]+ "):
         verify_model(folder)
     beside.write_text("width: 5")
     with pytest.raises(ModelError, match="there is no such key"):

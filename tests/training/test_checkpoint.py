@@ -176,6 +176,33 @@ def test_another_identity_is_refused(task, identity, named):
         train(small_model(), **task)
 
 
+def test_a_run_of_before_the_new_names_goes_on(task):
+    """What it is known by is told under the names of today."""
+    smoe = {"layers": "all", "expansion": {"last": 8.0}, "terms": 1, "judge": "experts"}
+    task["identity"] = {
+        "config": {"sample": {"clock": True}, "network": {"offset": False, "smoe": smoe}},
+        "fitted": {"where": "local", "training": {"gate_learning_rate": 1.0}},
+    }
+    task["settings"] = small_settings(epochs=1)
+    train(small_model(), **task)
+    advanced = {
+        "expansion_at": {"last": 8.0},
+        "experts_per_channel_at": {},
+        "routing_loss": "experts",
+    }
+    sizes = {"layers": "all", "expansion": 4.0, "experts_per_channel": 1, "advanced": advanced}
+    network = {"local_bias": False, "smoe": sizes}
+    today = {
+        "config": {"sample": {"time_features": True}, "network": network},
+        "fitted": {"coefficients": "local", "training": {"advanced": {"gate_learning_rate": 1.0}}},
+    }
+    _, ledger = load(task["folder"] / RESUME, today)
+    assert ledger.finished
+    network["local_bias"] = True
+    with pytest.raises(ConfigError, match=r"config\.network\.local_bias \(false, now true\)"):
+        load(task["folder"] / RESUME, today)
+
+
 def test_paths_and_tuples_in_the_identity_survive_json(task):
     task["identity"] = {"folder": Path("runs"), "leads": (6, 12)}
     train(small_model(), **task)

@@ -1,5 +1,6 @@
 """What `postprocess` writes and takes, on the small world."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import scoringrules
 import xarray as xr
+from made_models import as_before, sealed
 from scipy.stats import norm, rankdata
 from small_world import BIAS, analyses, ensembles
 from typer.testing import CliRunner
@@ -18,6 +20,7 @@ from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.training.model_files import STATE, load_state
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 
@@ -67,6 +70,23 @@ def test_everything_that_can_be_written(done: Config, tmp_path: Path) -> None:
     assert threshold.attrs["standard_name"] == "air_temperature"
     assert threshold.attrs["units"] == "K"
     assert made["t2m_std"].attrs["units_metadata"] == "temperature: difference"
+
+
+def test_a_calibration_of_before_the_new_names_is_not_fitted_anew(
+    done: Config, tmp_path: Path
+) -> None:
+    config = done.model_copy(update={"folder": tmp_path})
+    shutil.copytree(done.place, config.place)
+    state = load_state(config.calibration)
+    fitted = as_before({"postprocess": state["fitted"]})["postprocess"]
+    state |= {"schema": 2, "config": as_before(state["config"]), "fitted": fitted}
+    sealed(config.calibration, state)
+    before = (config.calibration / STATE).read_bytes()
+    assert b'"where"' in before
+    postprocess(config)
+    assert (config.calibration / STATE).read_bytes() == before
+    postprocess(changed(config, coefficients="pooled"))
+    assert (config.calibration / STATE).read_bytes() != before
 
 
 def test_only_what_is_asked_for(done: Config, tmp_path: Path) -> None:
