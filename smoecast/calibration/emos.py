@@ -11,7 +11,7 @@ Two things make it safe with few dates, see `smoecast.calibration.fitting.shrink
 coefficients are drawn towards the pooled ones, and c and d are fitted to errors on held-out dates.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,11 +19,16 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from smoecast.calibration.distributions import Distribution, Name
-from smoecast.calibration.fitting.families import Family, csg_moments, family_of
-from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
-from smoecast.calibration.fitting.fit_normal import FitData
-from smoecast.calibration.fitting.shrinkage import solve, solver_of
-from smoecast.errors import ConfigError, ModelError
+from smoecast.calibration.fitting.families import csg_moments, family_of
+from smoecast.calibration.fitting.fit_data import (
+    at_dates,
+    moments,
+    name_coefficients,
+    prepare,
+    season_columns,
+)
+from smoecast.calibration.fitting.shrinkage import solve
+from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
 Season = Literal["none", "harmonic"]
@@ -177,68 +182,9 @@ def fit(
         If shapes do not fit, a point has fewer than two members, or no truth is left.
     """
     family = family_of(distribution)
-    theta = fit_family(
-        family, *_cases(members, truth, weights, groups, season, starts), where, shrinkage, folds
-    )
-    if where == "pooled" and groups is None:
-        theta = [v.reshape(v.shape[0], -1)[:, 0] for v in theta]  # (B, *space) -> (B,)
-    kept = [v if season == "harmonic" else v[0] for v in theta]
-    return Emos(
-        **dict(zip(family.names, map(np.asarray, kept), strict=True)),
-        distribution=distribution,
-        season=season,
-    )
-
-
-def _cases(
-    members: ArrayLike,
-    truth: ArrayLike,
-    weights: ArrayLike | None,
-    groups: ArrayLike | None,
-    kind: str,
-    starts: ArrayLike | None,
-) -> tuple[FitData, tuple[int, ...]]:
-    columns = season_columns(kind, starts, len(np.asarray(members)))
-    return prepare(members, truth, weights, groups, columns)
-
-
-def fit_family(
-    family: Family,
-    data: FitData,
-    space: tuple[int, ...],
-    where: str,
-    shrinkage: float | None,
-    folds: int,
-) -> list[Values]:
-    """Return each coefficient of a family, (B, *space), in the data's own unit.
-
-    Raises
-    ------
-    ConfigError
-        If `where` is neither word, or as `shrinkage.solve`.
-    """
-    if where not in ("pooled", "local"):
-        raise ConfigError(f"EMOS knows no coefficients '{where}'; say pooled or local")
-    columns = data.season.shape[1]
-    solver = solver_of(family, columns)
-    unit = 1.0 if solver.any_unit else _unit(data)
-    theta = solve(solver, _in_units(data, unit), where == "local", shrinkage, folds)
-    rows = theta.reshape(-1, columns, *space).numpy()  # (K B, S) -> (K, B, *space)
-    return [row * unit**power for row, power in zip(rows, family.units, strict=True)]
-
-
-def _unit(data: FitData) -> float:
-    """Return the truth's standard deviation, in which descent sees numbers about 1."""
-    total = data.weight.sum()
-    mean = (data.weight * data.truth).sum() / total
-    return float((data.weight * (data.truth - mean) ** 2).sum().div(total).sqrt()) or 1.0
-
-
-def _in_units(data: FitData, unit: float) -> FitData:
-    return replace(
-        data,
-        mean=data.mean / unit,
-        variance=data.variance / unit**2,
-        truth=data.truth / unit,
-        deviations=data.deviations / unit,
-    )
+    columns = season_columns(season, starts, len(np.asarray(members)))
+    data, space = prepare(members, truth, weights, groups, columns)
+    theta = solve(family, data, where, shrinkage, folds)
+    one_set = where == "pooled" and groups is None
+    found = name_coefficients(family.names, theta, space, season, one_set=one_set)
+    return Emos(**found, distribution=distribution, season=season)

@@ -15,10 +15,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from smoecast.calibration.emos import Season, Where, fit_family
-from smoecast.calibration.fitting.families import Family, normal_start, spread_of
-from smoecast.calibration.fitting.fit_data import at_dates, moments, prepare, season_columns
-from smoecast.calibration.fitting.fit_normal import FitData
+from smoecast.calibration.emos import Season, Where
+from smoecast.calibration.fitting.families import NORMAL, Family, spread_of
+from smoecast.calibration.fitting.fit_data import (
+    FitData,
+    at_dates,
+    moments,
+    name_coefficients,
+    prepare,
+    season_columns,
+)
+from smoecast.calibration.fitting.fit_family import fit_pooled
+from smoecast.calibration.fitting.shrinkage import solve
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
@@ -139,13 +147,11 @@ def fit(
     """
     raw = np.asarray(members, np.float64)
     data, space = prepare(raw, truth, weights, groups, season_columns(season, starts, len(raw)))
-    theta = fit_family(
-        FAIR if fair else PLAIN, _with_members(data, raw), space, where, shrinkage, folds
-    )
-    if where == "pooled" and groups is None:
-        theta = [v.reshape(v.shape[0], -1)[:, 0] for v in theta]  # (B, *space) -> (B,)
-    a, b, c, d = (np.asarray(v if season == "harmonic" else v[0]) for v in theta)
-    return MemberByMember(a, b, c, d, season, lowest)
+    family = FAIR if fair else PLAIN
+    theta = solve(family, _with_members(data, raw), where, shrinkage, folds)
+    one_set = where == "pooled" and groups is None
+    found = name_coefficients(family.names, theta, space, season, one_set=one_set)
+    return MemberByMember(**found, season=season, lowest=lowest)
 
 
 def _with_members(data: FitData, raw: Values) -> FitData:
@@ -203,13 +209,19 @@ def _fair(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     return _slopes(theta, data, torch.ones_like(data.mean))
 
 
+def _start(data: FitData) -> Tensor:
+    """Return a, b, c, d of one normal distribution of least CRPS: the score here has corners."""
+    group, season = torch.zeros_like(data.group), data.season[:, :1]
+    return fit_pooled(NORMAL, replace(data, group=group, season=season))[:, 0]
+
+
 def _scores_of(slopes: Slopes) -> Callable[[Tensor, FitData], Tensor]:
     return lambda theta, data: slopes(theta, data)[0]
 
 
 def _family(slopes: Slopes) -> Family:
     units = (1.0, 0.0, 1.0, 0.0)
-    return Family("abcd", units, True, normal_start, _scores_of(slopes), slopes)
+    return Family("abcd", units, True, _start, _scores_of(slopes), slopes)
 
 
 PLAIN, FAIR = _family(_plain), _family(_fair)

@@ -11,7 +11,6 @@ from scipy.stats import truncnorm
 
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
-from smoecast.calibration.fitting import fit_family
 from smoecast.calibration.fitting.families import NORMAL
 from smoecast.calibration.fitting.fit_data import prepare, season_columns
 from smoecast.calibration.mbm import MemberByMember

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 _ITERATIONS = 200
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-11
 _SHORTEST = 1e-8
 """Share of the wanted step below which a point counts as settled."""
 

@@ -6,20 +6,20 @@ scores. All of a family's coefficients may follow the season.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from smoecast.calibration.crps import crps_csg, crps_truncated_normal
-from smoecast.calibration.fitting import fit_normal
-from smoecast.calibration.fitting.fit_normal import FitData
+from smoecast.calibration.fitting.fit_data import FitData
 from smoecast.errors import ConfigError
 from smoecast.nn.losses import gaussian_crps
 
 _ROOT_PI, _ROOT_TWO = math.sqrt(math.pi), math.sqrt(2.0)
 _LEAST = 1e-9
 """Floor under a gamma distribution's mean and std, in any unit."""
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,8 @@ class Family:
     slopes : callable, optional
         The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
         formula for these is faster than autograd.
+    most_cases : int
+        That one pooled set is fitted to: of more, every k-th point.
     """
 
     names: str
@@ -50,6 +52,7 @@ class Family:
     start: Callable[[FitData], Tensor]
     crps: Callable[[Tensor, FitData], Tensor]
     slopes: Callable[[Tensor, FitData], tuple[Tensor, Tensor]] | None = None
+    most_cases: int = 1_000_000
 
 
 def spread_of(c: Tensor, d: Tensor, variance: Tensor) -> Tensor:
@@ -106,8 +109,28 @@ def _csg(theta: Tensor, data: FitData) -> Tensor:
 
 
 def normal_start(data: FitData) -> Tensor:
-    """Return a, b, c, d of the pooled normal distribution of least CRPS."""
-    return fit_normal.fit_groups(replace(data, group=torch.zeros_like(data.group)))[:, 0]
+    """Return a, b, c, d of one normal distribution by least squares: near those of least CRPS.
+
+    Truth on the ensemble's mean, then the squared residual on its variance.
+    """
+    weight = data.weight / data.weight.sum().clamp(min=_TINY)
+    a, b = _regress(data.mean, data.truth, weight)
+    square = (data.truth - a - b * data.mean) ** 2
+    _, slope = _regress(data.variance, square, weight)
+    mean_square, mean_variance = (weight * square).sum(), (weight * data.variance).sum()
+    whole = mean_square / mean_variance.clamp(min=_TINY)
+    # neither part may start at nothing, where its gradient is 0
+    slope = torch.minimum(torch.maximum(slope, 0.05 * whole), 0.95 * whole)
+    rest = (mean_square - slope * mean_variance).clamp(min=_TINY)
+    return torch.stack([a, b, rest.sqrt(), slope.sqrt()])
+
+
+def _regress(x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return intercept and slope of y on x, weights of sum 1; slope 0 if x is constant."""
+    middle, level = (weight * x).sum(), (weight * y).sum()
+    residual = weight * (x - middle)
+    slope = (residual * (y - level)).sum() / (residual * (x - middle)).sum().clamp(min=_TINY)
+    return level - slope * middle, slope
 
 
 def _csg_start(data: FitData) -> Tensor:
@@ -120,7 +143,9 @@ def _csg_start(data: FitData) -> Tensor:
     return torch.stack(parts).sqrt()
 
 
-NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes)
+NORMAL = Family(
+    "abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes, most_cases=4_000_000
+)
 TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
 CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
 

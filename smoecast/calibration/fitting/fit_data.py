@@ -1,15 +1,91 @@
 """What a fit learns from, checked and made tensors: ensembles, truth, weights, season."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
-from smoecast.calibration.fitting.fit_normal import FitData
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.ensemble import ensemble_moments
 
 Values = NDArray[np.float64]
 _YEAR_DAYS = 365.2425
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """N dates at S points, float64.
+
+    Attributes
+    ----------
+    mean, variance : Tensor, shape (N, S)
+        Of the ensemble.
+    truth : Tensor, shape (N, S)
+        What happened; any number where the weight is 0.
+    weight : Tensor, shape (N, S)
+        Not negative; 0 leaves a case out.
+    group : Tensor of int64, shape (S,)
+        Points of one number share their pooled coefficients.
+    season : Tensor, shape (N, B)
+        Functions of the season; a column of ones where coefficients do not follow it.
+    deviations : Tensor, shape (N, M, S)
+        Members less their mean, 0 where one is missing. M is 0 where they do not matter.
+    count : Tensor, shape (N, S)
+        How many members there are, where they matter.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    truth: Tensor
+    weight: Tensor
+    group: Tensor
+    season: Tensor
+    deviations: Tensor
+    count: Tensor
+
+    def at(self, points: Tensor | slice) -> "FitData":
+        """Return the same dates at some of the points."""
+        return replace(
+            self,
+            mean=self.mean[:, points],
+            variance=self.variance[:, points],
+            truth=self.truth[:, points],
+            weight=self.weight[:, points],
+            group=self.group[points],
+            deviations=self.deviations[:, :, points],
+            count=self.count[:, points],
+        )
+
+    def dates(self, some: slice) -> "FitData":
+        """Return some of the dates at the same points."""
+        return replace(
+            self,
+            mean=self.mean[some],
+            variance=self.variance[some],
+            truth=self.truth[some],
+            weight=self.weight[some],
+            season=self.season[some],
+            deviations=self.deviations[some],
+            count=self.count[some],
+        )
+
+    def without(self, dates: slice) -> "FitData":
+        """Return the same data with the weight of some dates set to 0."""
+        weight = self.weight.clone()
+        weight[dates] = 0.0
+        return replace(self, weight=weight)
+
+    def in_units(self, unit: float) -> "FitData":
+        """Return the same data in another unit of the variable."""
+        return replace(
+            self,
+            mean=self.mean / unit,
+            variance=self.variance / unit**2,
+            truth=self.truth / unit,
+            deviations=self.deviations / unit,
+        )
 
 
 def moments(members: ArrayLike) -> tuple[Values, Values]:
@@ -152,7 +228,7 @@ def prepare(
             f"truth of shape {actual.shape} and groups of shape {group.shape} do not fit "
             f"forecasts of {mean.shape[0]} dates on a grid of shape {space}"
         )
-    weight = np.where(np.isnan(actual), 0.0, _spread_out(weights, actual.shape))
+    weight = np.where(np.isnan(actual), 0.0, _broadcast_weights(weights, actual.shape))
     if not weight.any():
         raise InputError("no case has both a forecast and a truth; there is nothing to fit")
     data = FitData(
@@ -168,12 +244,12 @@ def prepare(
     return data, space
 
 
-def _flat(field: Values) -> torch.Tensor:
+def _flat(field: Values) -> Tensor:
     """(N, *space) -> (N, S)."""
     return torch.tensor(field, dtype=torch.float64).reshape(len(field), -1)
 
 
-def _spread_out(weights: ArrayLike | None, shape: tuple[int, ...]) -> Values:
+def _broadcast_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Values:
     """Return one weight for every case, 1 if none are given."""
     given = np.asarray(1.0 if weights is None else weights, np.float64)
     try:
@@ -182,3 +258,34 @@ def _spread_out(weights: ArrayLike | None, shape: tuple[int, ...]) -> Values:
         raise InputError(
             f"weights of shape {given.shape} do not fit a truth of shape {shape}"
         ) from None
+
+
+def name_coefficients(
+    names: str, theta: Tensor, space: tuple[int, ...], season: str, *, one_set: bool
+) -> dict[str, Values]:
+    """Return fitted coefficients by name, as `at_dates` takes them.
+
+    Parameters
+    ----------
+    names : str
+        K letters.
+    theta : Tensor, shape (K B, S)
+        Those of one coefficient together.
+    space : tuple of int
+        Shape of the S points.
+    season : {"none", "harmonic"}
+        As in `season_columns`.
+    one_set : bool
+        All points have the same: keep them once.
+
+    Returns
+    -------
+    dict of ndarrays of float64
+        Of shape (*space), or () if `one_set`; with a season (B, *space) or (B,).
+    """
+    rows = theta.reshape(len(names), -1, theta.shape[1]).numpy()  # (K B, S) -> (K, B, S)
+    kept = rows[..., 0] if one_set else rows.reshape(*rows.shape[:2], *space)
+    return {
+        name: np.array(row if season == "harmonic" else row[0])
+        for name, row in zip(names, kept, strict=True)
+    }

@@ -1,8 +1,9 @@
-"""The regressions of any family: one set of coefficients for all points, or one for each.
+"""The regressions of a family: one set of coefficients for all points, or one for each.
 
-What `smoecast.calibration.fitting.fit_normal` is for the normal distribution, by descent.
 Coefficients are (K B, S): K of the family, each by B functions of the season, those of one
-coefficient together. Variables are about 1 in size; the caller scales them.
+coefficient together. Variables are about 1 in size; the caller scales them. Where the location is
+linear in the ensemble mean, that is centred inside, so that level and slope can be found, and drawn
+to known ones, apart from each other.
 """
 
 from dataclasses import dataclass, replace
@@ -12,12 +13,10 @@ from torch import Tensor
 
 from smoecast.calibration.fitting.bfgs import curvature_of, minimise
 from smoecast.calibration.fitting.families import Family
-from smoecast.calibration.fitting.fit_normal import FitData
+from smoecast.calibration.fitting.fit_data import FitData
 
 _VALUES = 50_000
 """Cases handled at once, so that they stay in the cache."""
-_POOLED = 1_000_000
-"""Cases that one pooled set is fitted to, at most: then every k-th point."""
 _TINY = 1e-300
 
 
@@ -43,22 +42,22 @@ def coefficients(theta: Tensor, season: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The loss to make least: weight x CRPS summed over cases, and a pull to known coefficients.
+    """The loss to make least: weight x CRPS summed over cases, and a penalty.
 
     Attributes
     ----------
     family : Family
         Of the forecast.
-    data : Data
+    data : FitData
         N dates at S points.
-    target, pull : Tensor or None
-        (K B, S) and (K B, K B): adds (theta - target)' pull (theta - target) / 2 to each point.
+    target, penalty : Tensor or None
+        (K B, S) and (K B, K B): adds (theta - target)' penalty (theta - target) / 2 to each point.
     """
 
     family: Family
     data: FitData
     target: Tensor | None = None
-    pull: Tensor | None = None
+    penalty: Tensor | None = None
 
     def at(self, points: Tensor | slice) -> "Objective":
         """Return the objective of some of the points."""
@@ -75,10 +74,10 @@ class Objective:
             scores, slope = self._part(theta, part)
             gradient += slope
             loss += scores.sum(0) if points == scores.shape[1] else scores.sum()
-        if self.target is not None and self.pull is not None:
-            away = theta - self.target
-            back = self.pull @ away
-            loss, gradient = loss + 0.5 * (away * back).sum(0), gradient + back
+        if self.target is not None and self.penalty is not None:
+            residual = theta - self.target
+            slope = self.penalty @ residual
+            loss, gradient = loss + 0.5 * (residual * slope).sum(0), gradient + slope
         return loss, gradient
 
     def _part(self, theta: Tensor, part: FitData) -> tuple[Tensor, Tensor]:
@@ -95,14 +94,14 @@ class Objective:
         return part.weight * scores, (part.season.T @ slopes).flatten(0, 1)
 
 
-def fit_groups(family: Family, data: FitData, scale_only: bool = False) -> Tensor:
+def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tensor:
     """Fit one set of coefficients for each group of points.
 
     Parameters
     ----------
     family : Family
         Of the forecast.
-    data : Data
+    data : FitData
         N dates at S points.
     scale_only : bool
         `mean` is the location already: leave it, fit the spread.
@@ -116,42 +115,44 @@ def fit_groups(family: Family, data: FitData, scale_only: bool = False) -> Tenso
     theta = torch.empty(len(family.names) * count, data.mean.shape[1], dtype=torch.float64)
     for group in sorted(set(data.group.tolist())):
         inside = (data.group == group).nonzero().flatten()
-        every = 1 + data.mean.shape[0] * len(inside) // _POOLED
-        part = data.at(inside[::every])
-        whole = part.weight.sum().clamp(min=_TINY)
-        mean = (part.weight * part.mean).sum() / whole
-        centre = mean.expand(part.mean.shape[1]) if family.located and not scale_only else None
+        part = data.at(inside[:: 1 + len(data.mean) * len(inside) // family.most_cases])
+        mean, weight = (v.reshape(-1, 1) for v in (part.mean, part.weight))  # (N, S) -> (N S, 1)
+        centre = _centre(family, mean, weight, scale_only)
         start = torch.zeros(len(family.names), count, dtype=torch.float64)
         start[:, 0] = family.start(part)
         if scale_only:
             start[:2, 0] = torch.tensor([0.0, 1.0])
-        flat = start.reshape(-1, 1)  # (K, B) -> (K B, 1)
-        theta[:, inside] = _descend(family, part, flat, centre, scale_only)
+        begin = _move(start.reshape(-1, 1), centre, count)  # (K, B) -> (K B, 1)
+        objective = Objective(family, replace(part, mean=part.mean - centre))
+        found = minimise(
+            objective, begin, curvature_of(objective, begin), _free(begin, count, scale_only)
+        )
+        theta[:, inside] = _move(found, -centre, count)
     return theta
 
 
-def local(
+def fit_local(
     family: Family,
     data: FitData,
-    target: Tensor,
     strength: float,
     scale_only: bool = False,
+    target: Tensor | None = None,
     near: Tensor | None = None,
 ) -> Tensor:
-    """Fit one set of coefficients for each point, drawn towards given ones.
+    """Fit one set of coefficients for each point, drawn towards those of all.
 
     Parameters
     ----------
     family : Family
         Of the forecast.
-    data : Data
+    data : FitData
         N dates at S points.
-    target : Tensor, shape (K B, S)
-        Towards which each point is drawn, such as those of `fit_groups`.
     strength : float
         How many average dates the target is worth.
     scale_only : bool
-        As in `fit_groups`.
+        As in `fit_pooled`.
+    target : Tensor, optional, shape (K B, S)
+        Towards which each point is drawn, if not those of `fit_pooled`.
     near : Tensor, optional, shape (K B, S)
         Where to begin, if anything is known that lies nearer than the target.
 
@@ -160,60 +161,43 @@ def local(
     Tensor, shape (K B, S)
         Coefficients of every point; the target where a point has no truth.
     """
-    share = data.weight * (data.weight > 0).sum(0) / data.weight.sum(0).clamp(min=_TINY)
-    even = replace(data, weight=share)
-    centre = (share * data.mean).sum(0) / share.sum(0).clamp(min=_TINY)
-    if not family.located or scale_only:
-        centre = torch.zeros_like(centre)
-    return _descend(family, even, target, centre, scale_only, strength, near)
+    target = fit_pooled(family, data, scale_only) if target is None else target
+    # weights whose mean over the dates of a point is 1: strength then counts dates
+    weight = data.weight * (data.weight > 0).sum(0) / data.weight.sum(0).clamp(min=_TINY)
+    even = replace(data, weight=weight)
+    count, dates = data.season.shape[1], weight.sum(0)
+    centre = _centre(family, data.mean, weight, scale_only)
+    begin = _move(target, centre, count)
+    objective = Objective(family, replace(even, mean=data.mean - centre))
+    # what one date tells about each coefficient, on average over the points
+    known = curvature_of(objective, begin) / dates.sum().clamp(min=_TINY)
+    objective = replace(objective, target=begin, penalty=strength * known)
+    first = begin if near is None else _move(near, centre, count)
+    curvature = (dates[:, None, None] + max(strength, 1e-3)) * known
+    free, found = _free(begin, count, scale_only), torch.empty_like(begin)
+    width = max(256, _VALUES // max(1, len(data.mean)))
+    for number in range(0, begin.shape[1], width):
+        chunk = slice(number, number + width)
+        found[:, chunk] = minimise(objective.at(chunk), first[:, chunk], curvature[chunk], free)
+    return _move(found, -centre, count)
 
 
-def _descend(
-    family: Family,
-    data: FitData,
-    start: Tensor,
-    centre: Tensor | None,
-    scale_only: bool,
-    strength: float | None = None,
-    near: Tensor | None = None,
-) -> Tensor:
-    """Return coefficients of least loss, of the shape of `start`, by lots of points."""
-    count = data.season.shape[1]
-    free = torch.ones(len(start), dtype=torch.bool)
-    free[: 2 * count * scale_only] = False
-    shift = torch.zeros(data.mean.shape[1], dtype=torch.float64) if centre is None else centre
-    middle = replace(data, mean=data.mean - shift)
-    begin = _undo_centring(start, shift[: start.shape[1]], count, family)
-    objective = Objective(family, middle)
-    curvature = curvature_of(objective, begin)
-    if strength is None:
-        found = minimise(objective, begin, curvature, free)
-    else:
-        known = curvature / data.weight.sum().clamp(min=_TINY)
-        drawn = replace(objective, target=begin, pull=strength * known)
-        first = begin if near is None else _undo_centring(near, shift, count, family)
-        found = _each(drawn, first, known, free, strength)
-    return _undo_centring(found, -shift[: start.shape[1]], count, family)
+def _centre(family: Family, mean: Tensor, weight: Tensor, scale_only: bool) -> Tensor:
+    """Return the mean over the dates of each point, which is taken off the ensemble mean, (S,)."""
+    if scale_only or not family.located:
+        return torch.zeros_like(mean[0])
+    return (weight * mean).sum(0) / weight.sum(0).clamp(min=_TINY)
 
 
-def _each(
-    objective: Objective, begin: Tensor, known: Tensor, free: Tensor, strength: float
-) -> Tensor:
-    """Return the coefficients of each point, (K B, S); `known` is what one date tells."""
-    found = torch.empty_like(begin)
-    width = max(256, _VALUES // max(1, len(objective.data.mean)))
-    for first in range(0, begin.shape[1], width):
-        lot = slice(first, first + width)
-        part = objective.at(lot)
-        dates = part.data.weight.sum(0)[:, None, None] + max(strength, 1e-3)
-        found[:, lot] = minimise(part, begin[:, lot], dates * known, free)
-    return found
-
-
-def _undo_centring(theta: Tensor, centre: Tensor, count: int, family: Family) -> Tensor:
+def _move(theta: Tensor, centre: Tensor, count: int) -> Tensor:
     """Return coefficients for an ensemble mean from which the centre was taken."""
-    if not family.located:
-        return theta
     moved = theta.clone()
     moved[:count] += moved[count : 2 * count] * centre
     return moved
+
+
+def _free(theta: Tensor, count: int, scale_only: bool) -> Tensor:
+    """Return which coefficients are fitted, (K B,) bool."""
+    free = torch.ones(len(theta), dtype=torch.bool)
+    free[: 2 * count * scale_only] = False
+    return free
