@@ -1,17 +1,16 @@
 """`smoecast download`: fetch raw data from a source, resumable and verified."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from smoecast import console
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
-from smoecast.data.download.partial_file import sweep_downloads
-from smoecast.data.sources import files, registry
-from smoecast.data.sources.planet import source as planet
+from smoecast.data.sources import registry
+from smoecast.data.sources.files import expand, manifest
+from smoecast.data.sources.registry import requests_of, source_of
+from smoecast.data.sources.source import Request
 from smoecast.disk.atomic import write_atomic
-from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError, NotPublishedError
 
 
@@ -19,7 +18,7 @@ def download(config: Config) -> dict[str, Any]:
     """Bring the raw files of a run, its analyses and its ensembles, to its folder.
 
     Source `planet` simulates them; source `files` has them already, so they are only checked; the
-    others are fetched (`data.sources.registry`).
+    others are fetched (`data.sources.remote`).
 
     Returns
     -------
@@ -37,62 +36,48 @@ def download(config: Config) -> dict[str, Any]:
     LockedError
         Another process brings files to the same folder.
     """
-    if not _kinds(config):
-        return _local(config)
-    entries = _simulate(config)["files"] if config.data.source == "planet" else []
-    late = []
-    for kind in _kinds(config):
+    asked_for = _bring(requests_of(config), config.download.url)
+    if not asked_for:
+        return _look_for_files(config)
+    entries, late = [], []
+    for asked in asked_for:
+        source = source_of(asked)
         try:
-            entries += registry.fetch_all(config, kind)
+            entries += source.fetch(asked) if source.fetch else []
         except NotPublishedError as error:
             late.append(error)
+        if not source.remote:
+            write_atomic(asked.raw / "config.yaml", dump(config).encode())
     if late:
         raise late[0]
-    return {**_place(config), "files": entries}
+    return {**_place(asked_for), "files": entries}
 
 
-def _kinds(config: Config) -> list[registry.Kind]:
-    """Return what of a run comes over the network."""
-    kinds = [kind for kind in registry.KINDS if registry.is_remote(config, kind)]
-    names = [registry.name_of(config, kind) for kind in kinds]
-    if config.download.url and len(set(names)) > 1:
+def _bring(requests: list[Request], url: str) -> list[Request]:
+    """Return those whose files have to be brought; one mirror can stand for one source alone."""
+    names = dict.fromkeys(r.wanted.source for r in requests if source_of(r).remote)
+    if url and len(names) > 1:
         raise ConfigError(
-            f"download.url stands for {names[0]} and for {names[1]}: fetch them by two configs, or "
+            f"download.url stands for {' and for '.join(names)}: fetch them by two configs, or "
             "leave it out"
         )
-    return kinds
+    return [asked for asked in requests if source_of(asked).fetch]
 
 
-def _place(config: Config) -> dict[str, Any]:
-    names = [registry.name_of(config, kind) for kind in _kinds(config)]
-    if config.data.source == "planet" or not names:
-        names.insert(0, config.data.source)
-    return {"source": ", ".join(dict.fromkeys(names)), "folder": str(config.raw)}
+def _place(asked_for: list[Request]) -> dict[str, Any]:
+    names = dict.fromkeys(asked.wanted.source for asked in asked_for)
+    return {"source": ", ".join(names), "folder": str(asked_for[0].raw)}
 
 
-def _local(config: Config) -> dict[str, Any]:
-    """Simulate a planet, or look whether the files that a run names are there."""
-    if config.data.source == "planet":
-        return _simulate(config)
-    paths = files.expand(config.data.files, "data.files")
-    paths += files.expand(config.postprocess.files, "postprocess.files")
+def _look_for_files(config: Config) -> dict[str, Any]:
+    """Look whether the files that a run names are there."""
+    paths = expand(config.data.files, "data.files")
+    paths += expand(config.postprocess.files, "postprocess.files")
     if not paths:
         raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
     console.say(f"{len(paths)} source files are in place, nothing to fetch")
-    return _summary(config, paths, paths[0].parent)
-
-
-def _simulate(config: Config) -> dict[str, Any]:
-    settings = config.data.planet
-    with lock(config.raw):
-        sweep_downloads(config.raw)
-        with console.progress("simulating the planet", 1.0) as step:
-            paths = planet.write_analyses(config.raw, settings, config.data.step_hours, step)
-        if settings.ensemble_years > 0:
-            with console.progress("simulating its ensemble forecasts", 1.0) as step:
-                paths += planet.write_ensembles(config.raw, settings, step)
-        write_atomic(config.raw / "config.yaml", dump(config).encode())
-        return _summary(config, paths, config.raw)
+    folder, source = str(paths[0].parent), config.data.source
+    return {"source": source, "folder": folder, "files": manifest(paths)}
 
 
 def plan(config: Config) -> dict[str, Any]:
@@ -104,16 +89,13 @@ def plan(config: Config) -> dict[str, Any]:
         ``source``, ``folder``, ``files`` (name, url, bytes to expect, whether it is there) and
         ``bytes`` still to come.
     """
-    entries = [entry for kind in _kinds(config) for entry in registry.plan(config, kind)]
+    asked_for = _bring(requests_of(config), config.download.url)
+    entries = [entry for asked in asked_for for entry in source_of(asked).plan(asked)]
     left = sum(entry["bytes"] for entry in entries if not entry["there"])
-    return {**_place(config), "bytes": left, "files": entries}
+    place = {"source": config.data.source, "folder": str(config.raw)}
+    return {**place, **(_place(asked_for) if asked_for else {}), "bytes": left, "files": entries}
 
 
 def list_sources() -> dict[str, Any]:
     """Return every source with what it is, its size, its licence and what it needs."""
     return {"sources": [asdict(about) for about in registry.about()]}
-
-
-def _summary(config: Config, paths: list[Path], folder: Path) -> dict[str, Any]:
-    entries = files.manifest(paths)
-    return {"source": config.data.source, "folder": str(folder), "files": entries}

@@ -9,6 +9,8 @@ import xarray as xr
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.data import raw
+from smoecast.data.sources.era5 import source as era5
+from smoecast.data.sources.registry import request_of
 from smoecast.errors import ConfigError
 from smoecast.fields.regrid import grid_by_name, regrid
 
@@ -45,7 +47,7 @@ def test_precipitation_of_six_hours_at_the_steps_of_the_store(tmp_path: Path) ->
     dataset = hourly(["t2m", "tp"])
     dataset.to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m', 'lntp6h', 'tisr']", "data.constants=['lsm']")
-    content = raw.content(config, "analyses", "")
+    content = raw.content(request_of(config), "")
     fields = content["fields"].compute(scheduler="synchronous")
     times = fields["time"].values
     assert np.datetime_as_string(times[:2], "h").tolist() == ["2001-01-01T06", "2001-01-01T12"]
@@ -66,7 +68,7 @@ def test_a_store_on_another_grid_holds_all_fields_there(tmp_path: Path) -> None:
         "data.grid=5.625",
         "data.regrid=conservative",
     )
-    content = raw.content(config, "analyses", "")
+    content = raw.content(request_of(config), "")
     assert content["fields"].shape == (12, 2, 32, 64)
     expected = regrid(dataset[["t2m", "lsm"]], grid_by_name("5.625"), "conservative")
     np.testing.assert_allclose(
@@ -79,16 +81,13 @@ def test_an_unknown_grid_is_a_config_error(tmp_path: Path) -> None:
     hourly(["t2m"], step=6).to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m']", "data.grid=7.5")
     with pytest.raises(ConfigError, match=r"no grid '7\.5'"):
-        raw.content(config, "analyses", "")
+        raw.content(request_of(config), "")
 
 
-def test_hourly_sums_join_six_hourly_fields_of_era5(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hourly_sums_join_six_hourly_fields_of_era5(tmp_path: Path) -> None:
     hourly(["tp"]).drop_vars("lsm").to_netcdf(tmp_path / "era5_200101_accumulated_1.nc")
     hourly(["t2m"], step=6).to_netcdf(tmp_path / "era5_200101_surface_1.nc")
     paths = sorted(tmp_path.glob("*.nc"))
-    monkeypatch.setattr(raw, "raw_files", lambda config, kind: paths)
     config = run_of(
         tmp_path,
         "data.source=era5",
@@ -97,7 +96,7 @@ def test_hourly_sums_join_six_hourly_fields_of_era5(
         "data.channels=['t2m', 'tp6h']",
         "data.constants=['lsm']",
     )
-    content = raw.content(config, "analyses", "")
+    content = era5.SOURCE.open(paths, request_of(config))
     assert content["fields"].shape == (11, 2, 19, 36)
     assert content["fields"]["time"].dt.hour.values.tolist()[:3] == [6, 12, 18]
 
@@ -105,8 +104,8 @@ def test_hourly_sums_join_six_hourly_fields_of_era5(
 def test_a_file_that_changed_is_opened_again(tmp_path: Path) -> None:
     hourly(["t2m"], step=6).to_netcdf(tmp_path / "a.nc")
     config = run_of(tmp_path, "data.channels=['t2m']")
-    first = raw.content(config, "analyses", "first")
-    assert raw.content(config, "analyses", "first") is first
+    first = raw.content(request_of(config), "first")
+    assert raw.content(request_of(config), "first") is first
     (tmp_path / "a.nc").unlink()
     hourly(["t2m"], hours=96, step=6).to_netcdf(tmp_path / "a.nc")
-    assert raw.content(config, "analyses", "second").sizes["time"] == 16
+    assert raw.content(request_of(config), "second").sizes["time"] == 16

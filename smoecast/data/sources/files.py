@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.data.download.manifest import sha256_of
+from smoecast.data.download.remote_file import About
+from smoecast.data.sources.open import open_analyses, open_ensembles
+from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest, Source
 from smoecast.disk.atomic import resolve, write_atomic
 from smoecast.errors import InputError
 
@@ -85,3 +88,17 @@ def _recall(memory: Path | None) -> dict[str, Any]:
         return {name: mark for name, mark in known.items() if len(mark) > 1 and mark[-1]}
     except (ValueError, AttributeError, TypeError, KeyError):
         return {}
+
+
+ABOUT = About(
+    "files", "NetCDF or GRIB that you have", "as you have it", "as you got it", "data.files"
+)
+SOURCE: Source[AnalysesRequest] = Source(
+    ABOUT, lambda asked: expand(asked.wanted.files, "data.files"), open_analyses
+)
+ENSEMBLES: Source[EnsemblesRequest] = Source(
+    ABOUT,
+    lambda asked: expand(asked.wanted.files, "postprocess.files"),
+    open_ensembles,
+    has_any=lambda asked: bool(asked.wanted.files),
+)

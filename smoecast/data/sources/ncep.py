@@ -6,10 +6,13 @@ Kalnay et al. (1996), doi:10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2.
 
 from dataclasses import dataclass
 from datetime import date
+from math import prod
 
-from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, check_netcdf
 from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.sources.open import open_analyses
+from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError
 from smoecast.names import Channel, parse_channel
 
@@ -23,7 +26,7 @@ ABOUT = About(
 URL = "https://downloads.psl.noaa.gov/Datasets/ncep.reanalysis"
 FIRST_YEAR = 1948
 STEP_HOURS = 6
-_POINTS = 73 * 144
+_SHAPE = (73, 144)
 _LEVELS = (10, 20, 30, 50, 70, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 
 
@@ -51,7 +54,7 @@ _SERIES = {
 }
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     """Return the yearly files that hold the channels of a run.
 
     Raises
@@ -59,7 +62,7 @@ def list_files(config: Config) -> list[RemoteFile]:
     ConfigError
         A channel, a year or the spacing in time is not in this data.
     """
-    data = config.data
+    data = asked.wanted
     if data.step_hours % STEP_HOURS:
         raise ConfigError(
             f"data.step_hours = {data.step_hours}, but source ncep has a time every "
@@ -71,7 +74,7 @@ def list_files(config: Config) -> list[RemoteFile]:
     if data.constants:
         raise ConfigError("source ncep has no constants: leave data.constants empty")
     series = dict.fromkeys(_series(channel) for channel in data.channels)
-    base = (config.download.url or URL).rstrip("/")
+    base = (asked.download.url or URL).rstrip("/")
     return [_remote(base, one, year) for one in series for year in sorted(set(data.years))]
 
 
@@ -100,7 +103,7 @@ def _remote(base: str, series: _Series, year: int) -> RemoteFile:
     return RemoteFile(
         name=name,
         url=f"{base}/{series.folder}/{name}",
-        about=2 * times * max(1, len(series.levels)) * _POINTS,
+        about=2 * times * max(1, len(series.levels)) * prod(_SHAPE),
         # the file of a running year is appended to; the last days come early in January
         published=whole,
         final=whole,
@@ -108,6 +111,10 @@ def _remote(base: str, series: _Series, year: int) -> RemoteFile:
     )
 
 
-def hooks(config: Config) -> Hooks:
-    """Return what is done around a fetch: a look at the first bytes."""
-    return Hooks(inspect=check_netcdf)
+SOURCE = remote_source(
+    ABOUT,
+    list_files,
+    lambda asked: Hooks(inspect=check_netcdf),
+    open_analyses,
+    lambda asked: size_analyses(asked, _SHAPE, count_times(asked.wanted)),
+)

@@ -7,15 +7,18 @@ begin seven hours late, on 1979-01-01 at 07:00 UTC; a run with them in 1979 begi
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, check_netcdf
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.download.retry import RetryBudget
 from smoecast.data.download.unzip import extract
+from smoecast.data.sources.open import open_analyses
+from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError
 from smoecast.fields.derived import sources_of
 from smoecast.names import parse_channel
@@ -42,7 +45,7 @@ _BYTES = 1_600_000_000
 """Of one field over all years: 175 GB shared by 111 fields."""
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     """Return the archives that hold the channels of a run.
 
     Raises
@@ -50,19 +53,19 @@ def list_files(config: Config) -> list[RemoteFile]:
     ConfigError
         A channel or a year is not in this data.
     """
-    years = sorted(set(config.data.years))
+    years = sorted(set(asked.wanted.years))
     outside = [year for year in years if year not in YEARS]
     if outside:
         raise ConfigError(
             f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
         )
     wanted: dict[str, set[int]] = {}
-    names = sources_of((*config.data.channels, *config.data.constants), _OFFER.has)
+    names = sources_of((*asked.wanted.channels, *asked.wanted.constants), _OFFER.has)
     for name in names:
         channel = _OFFER.channel(name)
         if channel.variable.vertical != "constant":
             wanted.setdefault(channel.variable.name, set()).add(channel.level or 0)
-    base = config.download.url or WEBDAV
+    base = asked.download.url or WEBDAV
     files = [_archive(base, name, levels, years) for name, levels in wanted.items()]
     if any(name in _CONSTANTS for name in names):
         name = f"constants_{_RESOLUTION}.nc"
@@ -108,6 +111,15 @@ def _inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
     return {} if remote.gives else check_netcdf(path, remote)
 
 
-def hooks(config: Config) -> Hooks:
+def hooks(asked: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch: two addresses to try, archives to unpack."""
     return Hooks(locate=_places, unpack=_unpack, inspect=_inspect)
+
+
+SOURCE = remote_source(
+    ABOUT,
+    list_files,
+    hooks,
+    partial(open_analyses, trim_start=True),  # tp and tisr begin seven hours after the rest
+    lambda asked: size_analyses(asked, (32, 64), count_times(asked.wanted)),
+)

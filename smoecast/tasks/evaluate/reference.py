@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.run import Config
-from smoecast.data import raw
 from smoecast.data.members import with_members
+from smoecast.data.sources.open import stack_ensemble
 from smoecast.errors import InputError
 from smoecast.fields import channels
 from smoecast.fields.grid import place_of, same_place
@@ -221,7 +221,7 @@ def open_reference(
     there = [t for t in targets if channels.has_field(opened, t)]
     if not there:
         raise InputError(f"{source}: holds none of {', '.join(targets)}; nothing can be compared")
-    fields = raw.stack_ensemble(opened, there, source)
+    fields = stack_ensemble(opened, there, source)
     return Reference(AGAINST, fields, climates_of(config, protocol))
 
 

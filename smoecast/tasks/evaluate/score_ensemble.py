@@ -53,7 +53,7 @@ def collect_ensembles(config: Config, scored: ResultFile, against: Reference | N
     """
     source = scored.source
     targets = evaluate_truth.present(config.postprocess.targets, scored.fields, source)
-    truth = raw.truth_of(config)
+    truth = raw.truth_of(config.postprocess, config.store)
     result = evaluate_truth.with_truth(in_common(scored.fields, against, source), truth, source)
     reference = against or raw_reference(config, result, scored.protocol)
     scorer = _Scorer(config, scored, reference)

@@ -69,7 +69,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
         state = _describe(config, ensembles)
         if _is_fitted(config, state):
             return False
-        truth = raw.truth_of(config)
+        truth = raw.truth_of(config.postprocess, config.store)
         write_atomic(folder / "config.yaml", dump(config).encode())
         if config.postprocess.method in NETWORKS:
             tensors, extra = _fit_network(config, ensembles, truth, state)

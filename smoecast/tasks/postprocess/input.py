@@ -11,8 +11,9 @@ import xarray as xr
 
 from smoecast import console
 from smoecast.config.run import Config
-from smoecast.data import raw, time_selection
+from smoecast.data import time_selection
 from smoecast.data.members import is_moments, over_land, with_members
+from smoecast.data.sources.open import stack_ensemble
 from smoecast.errors import ModelError
 from smoecast.fields import missing, times
 from smoecast.fields.grid import place_of, same_place
@@ -105,7 +106,7 @@ def _from_files(
         opened = time_selection.leads(opened, wanted, source)
     elif "lead_time" not in opened.dims:
         time_selection.leads(opened, (), source)  # refuses analyses
-    fields = raw.stack_ensemble(opened, calibration.channels, source)
+    fields = stack_ensemble(opened, calibration.channels, source)
     # in this thread: netCDF-C is not asked from several
     with dask.config.set(scheduler="synchronous"):
         if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate

@@ -43,7 +43,7 @@ def earlier_truth(
     InputError
         The truth is missing or lies elsewhere; on a call, fewer than two dates come before.
     """
-    truth = raw.truth_of(config)
+    truth = raw.truth_of(config.postprocess, config.store)
     if not same_place(place, place_of(truth)):
         raise InputError(
             f"the truth is on {place_of(truth).describe()}, the ensemble on {place.describe()}; "

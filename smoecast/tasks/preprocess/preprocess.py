@@ -11,15 +11,16 @@ import numpy as np
 import xarray as xr
 
 from smoecast import console
+from smoecast.config.data import Preprocess
 from smoecast.config.run import Config
 from smoecast.data import raw, statistics, time_selection
 from smoecast.data.sources import files
-from smoecast.data.sources.registry import Kind
-from smoecast.data.store_plan import kinds_of, store_of
+from smoecast.data.sources.registry import requests_of, source_of
+from smoecast.data.sources.source import Request
 from smoecast.data.unchanged import ChangedError, Inputs, hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
-from smoecast.fields import missing as fields_missing
+from smoecast.fields.missing import check_finite
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
 from smoecast.tasks.preprocess import workers
@@ -55,20 +56,20 @@ def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
     LockedError
         Another process preprocesses the same run, or reads the store that is to be replaced.
     """
-    return {kind: _make(config, kind, verify) for kind in kinds_of(config)}
+    return {asked.kind: _make(asked, config.preprocess, verify) for asked in requests_of(config)}
 
 
-def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
-    """Make the store of one kind, or go on with it, or find it done."""
-    path = store_of(config, kind)
-    with lock(config.data_place):
-        paths, memory = raw.raw_files(config, kind), config.data_place / files.DIGESTS
+def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
+    """Make one store, or go on with it, or find it done."""
+    path, place = asked.store, asked.store.parent
+    with lock(place):
+        paths, memory = source_of(asked).find(asked), place / files.DIGESTS
         try:
             with hold_inputs(paths, memory=memory) as inputs:
-                details = _details(config, kind, inputs.manifest)
+                details = _details(asked, inputs.manifest)
                 done = _is_done(path, details, verify)
                 if not done:
-                    _write(config, kind, details, inputs)
+                    _write(asked, settings, details, inputs)
         except ChangedError:
             drafts.discard(path)  # nobody knows which of its parts are of which version
             raise
@@ -76,27 +77,27 @@ def _make(config: Config, kind: Kind, verify: bool) -> dict[str, Any]:
         return _describe(path, written=not done)
 
 
-def _write(config: Config, kind: Kind, details: dict[str, Any], inputs: Inputs) -> None:
-    """Make the store of one kind, or go on with it."""
-    path = store_of(config, kind)
-    content = raw.content(config, kind, details["identity"])
-    draft = drafts.start_draft(_template(content, config, kind), path, details)
+def _write(asked: Request, settings: Preprocess, details: dict[str, Any], inputs: Inputs) -> None:
+    """Make one store, or go on with it."""
+    content = raw.content(asked, details["identity"])
+    template = _add_packing(content) if asked.is_half else content
+    draft = drafts.start_draft(template, asked.store, details)
     missing = draft.missing_chunks()
     if len(missing) < len(draft.chunks):
         done = len(draft.chunks) - len(missing)
         console.say(f"{done} of {len(draft.chunks)} parts are there already")
     try:
-        with console.progress(f"preprocessing {kind}", max(len(missing), 1)) as step:
-            workers.each(partial(fill, config, kind, draft), missing, config.preprocess, step)
+        with console.progress(f"preprocessing {asked.kind}", max(len(missing), 1)) as step:
+            workers.each(partial(fill, asked, draft), missing, settings, step)
     except InputError:
-        drafts.discard(path)  # with other input it is another store
+        drafts.discard(asked.store)  # with other input it is another store
         raise
     inputs.confirm()
     mean, std = statistics.merge_moments(draft.notes())
     draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
 
 
-def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
+def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
     """Make one chunk of a store: the work of one worker.
 
     Raises
@@ -106,24 +107,22 @@ def fill(config: Config, kind: Kind, draft: drafts.Draft, chunk: int) -> None:
     OutputError
         The disk is full or refuses.
     """
-    content = raw.content(config, kind, draft.identity)
+    content = raw.content(asked, draft.identity)
     rows = draft.slice_of(chunk)
     along = content["fields"].dims[0]
     # one thread: the blocks come from netCDF-C, which crashes under threads
     with dask.config.set(scheduler="synchronous"):
         block = content["fields"].isel({along: rows}).compute()
-    fields_missing.check_finite(block, raw.raw_files(config, kind), gaps=kind == "ensembles")
+    check_finite(block, source_of(asked).find(asked), gaps=asked.kind == "ensembles")
     training = content["train"].values[rows]
     draft.write(chunk, block.values, statistics.moments(block.values[training]))
 
 
-def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
+def _add_packing(content: xr.Dataset) -> xr.Dataset:
     """Return the content with the scale of a store of half precision, taken from its first fields.
 
     Any scale of about the right size will do: it only keeps float16 from overflowing.
     """
-    if kind != "analyses" or config.data.precision == "float32":
-        return content
     training = np.flatnonzero(content["train"].values)[:_SCALE_TIMES]
     with dask.config.set(scheduler="synchronous"):
         values = content["fields"].isel(time=training).values
@@ -132,13 +131,8 @@ def _template(content: xr.Dataset, config: Config, kind: Kind) -> xr.Dataset:
     return content.assign({name: ("channel", value) for name, value in packing.items()})
 
 
-def _details(config: Config, kind: Kind, manifest: list[dict[str, Any]]) -> dict[str, Any]:
-    if kind == "analyses":
-        keep = {"data": config.data.model_dump(mode="json", exclude={"files", "run"})}
-    else:
-        wanted = {"source", "channels", "lead_hours", "split"}
-        keep = {"postprocess": config.postprocess.model_dump(mode="json", include=wanted)}
-    made_from = {**keep, "manifest": manifest}
+def _details(asked: Request, manifest: list[dict[str, Any]]) -> dict[str, Any]:
+    made_from = {**asked.decisive(), "manifest": manifest}
     text = json.dumps(made_from, sort_keys=True)
     return {**made_from, "identity": hashlib.sha256(text.encode()).hexdigest()}
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from raw_files import find_raw_files
 
 from smoecast.config.run import Config
-from smoecast.data.raw import raw_files
 from smoecast.data.sources.files import expand, manifest
+from smoecast.data.sources.registry import requests_of
 from smoecast.data.time_selection import evenly, leads
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import InputError
 from smoecast.fields.missing import check_finite, name_files
 
 
@@ -42,15 +43,14 @@ def test_the_manifest_holds_size_and_sha256(tmp_path: Path) -> None:
     assert manifest([path]) == [{"file": "a.nc", "bytes": 3, "sha256": digest}]
 
 
-def test_raw_files_of_a_run_without_ensembles() -> None:
+def test_a_run_without_files_of_ensembles_asks_for_none() -> None:
     config = Config.model_validate({"postprocess": {"source": "files"}})
-    with pytest.raises(ConfigError, match=r"postprocess\.files names none"):
-        raw_files(config, "ensembles")
+    assert [asked.kind for asked in requests_of(config)] == ["analyses"]
 
 
 def test_raw_files_that_were_never_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `smoecast download`"):
-        raw_files(Config(folder=tmp_path), "analyses")
+        find_raw_files(Config(folder=tmp_path))
 
 
 def _analyses(times: np.ndarray) -> xr.Dataset:

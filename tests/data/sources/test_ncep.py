@@ -11,13 +11,15 @@ import pytest
 import xarray as xr
 from loopback import Shelf, serving
 from made_ncep import KINDS, LEVELS, PRESSURE, content, write
+from raw_files import find_raw_files
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
 from smoecast.data.download import collect
 from smoecast.data.download.http import CHUNK
-from smoecast.data.sources import ncep, registry
+from smoecast.data.sources import ncep, remote
+from smoecast.data.sources.registry import request_of
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.canonical.units import GRAVITY
 from smoecast.fields.read.open import open_file
@@ -69,7 +71,9 @@ def world(tmp_path):
 
 
 def test_addresses_are_those_of_noaa():
-    wanted = ncep.list_files(parse("data.channels=[z500, z850, u250, sp]", "data.years=[2013]"))
+    wanted = ncep.list_files(
+        request_of(parse("data.channels=[z500, z850, u250, sp]", "data.years=[2013]"))
+    )
     assert [r.url for r in wanted] == [
         f"https://downloads.psl.noaa.gov/Datasets/ncep.reanalysis/{name}.2013.nc"
         for name in ("pressure/hgt", "pressure/uwnd", "surface/pres.sfc")
@@ -189,13 +193,13 @@ def test_running_year_is_looked_at_again(world, monkeypatch):
 
 def test_year_to_come_is_not_published_yet(world, monkeypatch):
     shelf, config = world
-    for module in (collect, registry):
+    for module in (collect, remote):
         monkeypatch.setattr(module, "today", lambda: date(2014, 1, 10))
     del shelf.files["/surface/slp.2014.nc"], shelf.files["/surface/air.sig995.2014.nc"]
     with pytest.raises(NotPublishedError, match=r"air.sig995.2014.nc .*and 1 more.*6 of 8 files"):
         download(config)
     assert (config.raw / "hgt.2014.nc").is_file()
-    assert len(registry.find_raw_files(config)) == 6
+    assert len(find_raw_files(config)) == 6
     with pytest.raises(InputError, match="fetch what is missing"):
         preprocess(config)
 
@@ -220,7 +224,7 @@ def test_year_that_should_be_there_is_not(world):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        ncep.list_files(parse(*overrides))
+        ncep.list_files(request_of(parse(*overrides)))
 
 
 def test_preprocess_before_download(tmp_path):

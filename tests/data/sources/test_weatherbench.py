@@ -12,6 +12,7 @@ from smoecast.config import yaml_file
 from smoecast.data.download.manifest import Manifest
 from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources import weatherbench
+from smoecast.data.sources.registry import request_of
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.canonical.units import GRAVITY
 from smoecast.fields.derived import derive
@@ -74,8 +75,8 @@ def world(tmp_path):
 
 
 def test_addresses_old_and_new():
-    wanted = weatherbench.list_files(parse("data.channels=[z500]", "data.constants=[]"))
-    (new, old) = weatherbench.hooks(parse()).locate(wanted[0], RetryBudget(Limits()))
+    wanted = weatherbench.list_files(request_of(parse("data.channels=[z500]", "data.constants=[]")))
+    (new, old) = weatherbench.hooks(request_of(parse())).locate(wanted[0], RetryBudget(Limits()))
     assert new.url == (
         "https://dataserv.ub.tum.de/public.php/dav/files/m1524895/5.625deg/geopotential_500/"
         "geopotential_500_5.625deg.zip"
@@ -97,7 +98,10 @@ def test_addresses_old_and_new():
 def test_small_archives_where_they_do():
     def names(*channels):
         return [
-            r.name for r in weatherbench.list_files(parse(f"data.channels=[{','.join(channels)}]"))
+            r.name
+            for r in weatherbench.list_files(
+                request_of(parse(f"data.channels=[{','.join(channels)}]"))
+            )
         ]
 
     assert names("z500", "t850", "tp") == [
@@ -141,7 +145,7 @@ def test_from_the_server_to_the_store(world):
 def test_what_is_computed_is_not_fetched():
     def names(*channels):
         wanted = parse(f"data.channels=[{','.join(channels)}]", "data.constants=[lat2d]")
-        return [remote.name for remote in weatherbench.list_files(wanted)]
+        return [remote.name for remote in weatherbench.list_files(request_of(wanted))]
 
     assert names("tp6h", "lntp6h") == ["total_precipitation_5.625deg.zip"]
     assert names("lntp6h", "tp", "tisr") == [
@@ -249,4 +253,4 @@ def test_zip_with_a_wrong_byte_inside(world):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        weatherbench.list_files(parse(*overrides))
+        weatherbench.list_files(request_of(parse(*overrides)))

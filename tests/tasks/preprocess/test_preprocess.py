@@ -19,6 +19,7 @@ from smoecast.config import yaml_file
 from smoecast.config.data import Preprocess
 from smoecast.config.run import Config
 from smoecast.data.sources import files
+from smoecast.data.sources.source import Request
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
@@ -60,11 +61,11 @@ def test_a_kill_in_the_middle_resumes_to_the_same_bytes(
     killed = run_of(tmp_path, "killed", raw)
     real, made = task.fill, []
 
-    def killer(config: Config, kind: str, draft: drafts.Draft, chunk: int) -> None:
+    def killer(asked: Request, draft: drafts.Draft, chunk: int) -> None:
         if len(made) == 3:
             raise KeyboardInterrupt
         made.append(chunk)
-        real(config, kind, draft, chunk)
+        real(asked, draft, chunk)
 
     with monkeypatch.context() as patch:
         patch.setattr(task, "fill", killer)
@@ -73,9 +74,9 @@ def test_a_kill_in_the_middle_resumes_to_the_same_bytes(
     assert not killed.store.exists()
     again: list[int] = []
 
-    def counted(config: Config, kind: str, draft: drafts.Draft, chunk: int) -> None:
+    def counted(asked: Request, draft: drafts.Draft, chunk: int) -> None:
         again.append(chunk)
-        real(config, kind, draft, chunk)
+        real(asked, draft, chunk)
 
     monkeypatch.setattr(task, "fill", counted)
     assert task.preprocess(killed)["analyses"]["written"]

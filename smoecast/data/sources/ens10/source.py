@@ -8,19 +8,24 @@ ever reach the disk; they become mean and spread, or stay as members, and what c
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from smoecast import console
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data.download.collect import Hooks
 from smoecast.data.download.grib_filter import GribSieve
 from smoecast.data.download.remote_file import About, Offer, RemoteFile, shown
 from smoecast.data.download.retry import RetryBudget
 from smoecast.data.sources.ens10 import reduce
-from smoecast.data.sources.ens10.reduce import Request
+from smoecast.data.sources.ens10.open import open_fields
+from smoecast.data.sources.ens10.reduce import MEMBERS, YEARS, Request
+from smoecast.data.sources.remote import remote_source
+from smoecast.data.sources.source import EnsemblesRequest, size_ensembles
 from smoecast.disk.atomic import stage
 from smoecast.errors import ConfigError
 from smoecast.fields.times import iso
@@ -47,7 +52,7 @@ DATES = tuple(day for day in _YEAR if day.weekday() in (_MONDAY, _THURSDAY))
 """The 105 start dates, by which the files are named."""
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
     """Return the files that hold the channels of a run.
 
     Raises
@@ -55,13 +60,12 @@ def list_files(config: Config) -> list[RemoteFile]:
     ConfigError
         A channel or a lead time is not in this data.
     """
-    base = config.download.url or NEWER
-    return [_remote(wish, base) for wish in _wishes(config)]
+    base = asked.download.url or NEWER
+    return [_remote(wish, base) for wish in _wishes(asked.wanted)]
 
 
-def _wishes(config: Config) -> list[Request]:
+def _wishes(settings: Postprocess) -> list[Request]:
     """Return what is wanted of each file."""
-    settings = config.postprocess
     strange = sorted(set(settings.lead_hours) - set(STEPS))
     if strange:
         raise ConfigError(
@@ -70,13 +74,17 @@ def _wishes(config: Config) -> list[Request]:
     kinds: dict[str, list[str]] = {}
     for channel in settings.channels:
         kinds.setdefault(_kind(channel), []).append(channel)
-    months = settings.ens10.months or range(1, 13)
     return [
         Request(kind, day, tuple(sorted(kinds[kind])), settings.lead_hours, settings.ens10.keep)
-        for day in DATES
-        if day.month in months
+        for day in _dates(settings)
         for kind in sorted(kinds)
     ]
+
+
+def _dates(settings: Postprocess) -> list[date]:
+    """Return the start dates that are wanted."""
+    months = settings.ens10.months or range(1, 13)
+    return [day for day in DATES if day.month in months]
 
 
 def _kind(name: str) -> str:
@@ -106,9 +114,9 @@ def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
     return [remote, RemoteFile(remote.name, older, about=remote.about, gives=remote.gives)]
 
 
-def hooks(config: Config) -> Hooks:
+def hooks(asked: EnsemblesRequest) -> Hooks:
     """Return what is done around a fetch: two addresses to try, messages to sift and to reduce."""
-    wishes = {_remote(wish, "").name: wish for wish in _wishes(config)}
+    wishes = {_remote(wish, "").name: wish for wish in _wishes(asked.wanted)}
 
     def part(path: Path, remote: RemoteFile) -> GribSieve:
         wish, what = wishes[remote.name], shown(remote.url)
@@ -135,3 +143,20 @@ def hooks(config: Config) -> Hooks:
             yield name, reduce.make(path, wishes[remote.name], part)
 
     return Hooks(locate=_places, part=part, inspect=inspect, unpack=unpack)
+
+
+def _open(paths: Sequence[Path], asked: EnsemblesRequest) -> xr.Dataset:
+    fields = open_fields(paths, asked.wanted)
+    return xr.Dataset({"fields": fields.assign_attrs(license=ABOUT.licence)})
+
+
+def _size(asked: EnsemblesRequest) -> dict[str, int]:
+    starts = len(YEARS) * len(_dates(asked.wanted))
+    sizes = size_ensembles(asked, (361, 720), starts, len(MEMBERS))
+    if asked.wanted.ens10.keep == "statistics":
+        del sizes["number"]  # mean and spread of each channel in the place of members
+        sizes["channel"] *= 2
+    return sizes
+
+
+SOURCE = remote_source(ABOUT, list_files, hooks, _open, _size)

@@ -16,11 +16,16 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from smoecast.config.run import Config
+import xarray as xr
+
+from smoecast.config.data import Data, Era5
 from smoecast.data.download.collect import Hooks, today
 from smoecast.data.download.remote_file import About, RemoteFile
 from smoecast.data.download.retry import RetryBudget, RetryBudgetError
 from smoecast.data.sources.era5.queue import Queue
+from smoecast.data.sources.open import SUMS, open_analyses
+from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.derived import sources_of
 from smoecast.fields.read.grib.index import index
@@ -69,7 +74,7 @@ class Request:
     fields: int
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     """Return the files that hold the channels of a run.
 
     Raises
@@ -77,13 +82,13 @@ def list_files(config: Config) -> list[RemoteFile]:
     ConfigError
         A channel, a year or the spacing in time is not in this data.
     """
-    return [wish.remote for wish in wishes(config)]
+    return [wish.remote for wish in wishes(asked)]
 
 
-def wishes(config: Config) -> list[Request]:
+def wishes(asked: AnalysesRequest) -> list[Request]:
     """Return the requests of a run. Raises as `list_files` does."""
-    data = config.data
-    if config.download.url:
+    data = asked.wanted
+    if asked.download.url:
         raise ConfigError(
             "download.url has no meaning for source era5, whose address stands beside the key in "
             "~/.cdsapirc: leave it out"
@@ -97,12 +102,12 @@ def wishes(config: Config) -> list[Request]:
         for year in years
         for month in range(1, 13)
         for kind, levels, names in _groups(channels)
-        for wish in _monthly(config, year, month, kind, levels, names)
+        for wish in _monthly(data, year, month, kind, levels, names)
     ]
     constants = [c.variable.name for c in channels if c.variable.vertical == "constant"]
     if constants:
         first = date(years[0], 1, 1)
-        made.append(_wish(config, "constant", first, ["01"], ["00:00"], (), constants))
+        made.append(_wish(data.era5, "constant", first, ["01"], ["00:00"], (), constants))
     return made
 
 
@@ -140,22 +145,22 @@ def _groups(channels: Sequence[Channel]) -> list[tuple[str, tuple[int, ...], lis
 
 
 def _monthly(
-    config: Config, year: int, month: int, kind: str, levels: tuple[int, ...], names: list[str]
+    data: Data, year: int, month: int, kind: str, levels: tuple[int, ...], names: list[str]
 ) -> Iterator[Request]:
     """Split the fields of a month into requests of no more than `FIELDS` fields."""
     days = [f"{day:02d}" for day in range(1, monthrange(year, month)[1] + 1)]
     # sums over six hours are made of every hour's
-    summed = kind == "accumulated" and {"tp6h", "lntp6h"} & set(config.data.channels)
-    times = [f"{hour:02d}:00" for hour in range(0, 24, 1 if summed else config.data.step_hours)]
+    summed = kind == "accumulated" and SUMS & set(data.channels)
+    times = [f"{hour:02d}:00" for hour in range(0, 24, 1 if summed else data.step_hours)]
     each = len(days) * len(times) * max(1, len(levels))
     share = max(1, FIELDS // each)
     for begin in range(0, len(names), share):
         some = names[begin : begin + share]
-        yield _wish(config, kind, date(year, month, 1), days, times, levels, some)
+        yield _wish(data.era5, kind, date(year, month, 1), days, times, levels, some)
 
 
 def _wish(
-    config: Config,
+    era5: Era5,
     kind: str,
     first: date,
     days: list[str],
@@ -163,7 +168,6 @@ def _wish(
     levels: tuple[int, ...],
     names: list[str],
 ) -> Request:
-    era5 = config.data.era5
     request: dict[str, Any] = {
         "product_type": ["reanalysis"],
         "variable": [_cds_name(name) for name in names],
@@ -210,10 +214,10 @@ def _months_later(first: date, months: int) -> date:
     return date(first.year + years, month + 1, 1)
 
 
-def hooks(config: Config) -> Hooks:
+def hooks(asked: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch: wait in the queue before, count the messages after."""
-    queue = Queue(config.raw, 3600.0 * config.download.wait_hours)
-    by_name = {wish.remote.name: wish for wish in wishes(config)}
+    queue = Queue(asked.raw, 3600.0 * asked.download.wait_hours)
+    by_name = {wish.remote.name: wish for wish in wishes(asked)}
     return Hooks(
         locate=partial(_places, queue, by_name),
         inspect=lambda path, remote: _inspect(path, by_name[remote.name]),
@@ -256,3 +260,20 @@ def _inspect(path: Path, wish: Request) -> dict[str, Any]:
         )
     preliminary = sum(m.experiment.lstrip("0") == "5" for m in messages)
     return {"fields": wish.fields, "preliminary": preliminary, "request": wish.request}
+
+
+def _open(paths: Sequence[Path], asked: AnalysesRequest) -> xr.Dataset:
+    if not SUMS & set(asked.wanted.channels):
+        return open_analyses(paths, asked)
+    # the sums need every hour of precipitation, the rest came at the step of the store
+    hourly = [path for path in paths if "_accumulated_" in path.name]
+    others = [path for path in paths if path not in hourly]
+    return open_analyses(paths, asked, groups=[hourly, others])
+
+
+def _size(asked: AnalysesRequest) -> dict[str, int]:
+    era5 = asked.wanted.era5
+    return size_analyses(asked, shape(era5.grid_degrees, era5.area), count_times(asked.wanted))
+
+
+SOURCE = remote_source(ABOUT, list_files, hooks, _open, _size)

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks, today
 from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.opendata import runs
 from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
+from smoecast.data.sources.remote import remote_source
+from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.grib.index import index
 from smoecast.names import parse_channel
@@ -27,6 +29,7 @@ ABOUT = About(
     needs="pip install smoecast[download]",
 )
 STEP_HOURS = 6
+SHAPE = (721, 1440)
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 _ON_LEVELS = ("z", "t", "u", "v", "q", "r", "w")
 SINGLE = ("t2m", "d2m", "u10", "v10", "msl", "sp", "skt", "tcc", "tcwv")
@@ -35,7 +38,7 @@ ACCUMULATED = ("tp", "ssrd", "strd")
 _CONSTANTS = ("orography", "lsm")
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     """Return the files of the newest analysis, or an estimate of them before the survey.
 
     Raises
@@ -45,21 +48,21 @@ def list_files(config: Config) -> list[RemoteFile]:
     InputError
         The newest run lacks a channel.
     """
-    return runs.remotes(_wish(config), config.raw, 1)
+    return runs.remotes(_wish(asked), asked.folder, 1)
 
 
-def _wish(config: Config) -> Request:
-    step = config.data.step_hours
+def _wish(asked: AnalysesRequest) -> Request:
+    step = asked.wanted.step_hours
     if step % STEP_HOURS or 24 % step:
         raise ConfigError(
             f"data.step_hours = {step}, but source opendata has an analysis every {STEP_HOURS} h: "
             "take 6, 12 or 24"
         )
-    channels = (*config.data.channels, *config.data.constants)
+    channels = (*asked.wanted.channels, *asked.wanted.constants)
     check_channels(channels, "data.channels", (*SINGLE, *_CONSTANTS))
-    hours = range(0, max(config.sample.history_hours) + 1, step)
+    hours = range(0, max(asked.history_hours) + 1, step)
     wants = tuple(FileRequest("oper", "fc", 0, before) for before in hours)
-    return Request(config.download.url.rstrip("/") or URL, wants, channels, step)
+    return Request(asked.download.url.rstrip("/") or URL, wants, channels, step)
 
 
 def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> None:
@@ -83,13 +86,8 @@ def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> Non
             )
 
 
-def hooks(config: Config) -> Hooks:
-    """Return what is done around a fetch: look for the newest run before, count messages after."""
-    return make_hooks(_wish(config), config.raw)
-
-
 def make_hooks(wish: Request, folder: Path) -> Hooks:
-    """Return what is done around a fetch of these files."""
+    """Return what is done around a fetch: look for the newest run before, count messages after."""
     return Hooks(
         survey=partial(runs.discover, wish),
         locate=lambda remote, patience: [runs.later(remote, today())],
@@ -123,3 +121,12 @@ def _inspect(path: Path, remote: RemoteFile, wish: Request, folder: Path) -> dic
     start = min(m.init_time for m in messages)
     members = len({m.member for m in messages})
     return {"licence": LICENCE, "start": f"{start}", "members": members, "fields": len(messages)}
+
+
+SOURCE = remote_source(
+    ABOUT,
+    list_files,
+    lambda asked: make_hooks(_wish(asked), asked.folder),
+    open_analyses,
+    lambda asked: size_analyses(asked, SHAPE, len(asked.history_hours)),
+)

@@ -5,21 +5,23 @@ the file has it. Since IFS cycle 50r1 (12 May 2026) the control is the high-reso
 longer stands in these files.
 """
 
-from pathlib import Path
+from functools import partial
 
-from smoecast.config.run import Config
-from smoecast.data.download.collect import Hooks
-from smoecast.data.download.remote_file import ENSEMBLES, About, RemoteFile
+from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.sources.open import open_ensembles
 from smoecast.data.sources.opendata import runs
 from smoecast.data.sources.opendata.analyses import (
     ACCUMULATED,
     LICENCE,
+    SHAPE,
     SINGLE,
     STEP_HOURS,
     check_channels,
     make_hooks,
 )
 from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
+from smoecast.data.sources.remote import remote_source
+from smoecast.data.sources.source import EnsemblesRequest, size_ensembles
 from smoecast.errors import ConfigError
 
 ABOUT = About(
@@ -33,7 +35,7 @@ MEMBERS = 51
 STEPS = (*range(0, 145, 3), *range(150, 361, 6))
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
     """Return the files of the newest ensemble, or an estimate of them before the survey.
 
     Raises
@@ -43,11 +45,11 @@ def list_files(config: Config) -> list[RemoteFile]:
     InputError
         The newest run lacks a channel, or a member of it.
     """
-    return runs.remotes(_wish(config), _folder(config), MEMBERS)
+    return runs.remotes(_wish(asked), asked.folder, MEMBERS)
 
 
-def _wish(config: Config) -> Request:
-    wanted = config.postprocess
+def _wish(asked: EnsemblesRequest) -> Request:
+    wanted = asked.wanted
     check_channels(wanted.channels, "postprocess.channels", (*SINGLE, *ACCUMULATED))
     odd = [hours for hours in wanted.lead_hours if hours not in STEPS]
     if odd:
@@ -61,14 +63,14 @@ def _wish(config: Config) -> Request:
             f"postprocess.lead_hours names 0, when {sums[0]} has not begun: leave it out"
         )
     wants = tuple(FileRequest("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
-    url = config.download.url.rstrip("/") or URL
+    url = asked.download.url.rstrip("/") or URL
     return Request(url, wants, wanted.channels, STEP_HOURS)
 
 
-def _folder(config: Config) -> Path:
-    return config.raw / ENSEMBLES
-
-
-def hooks(config: Config) -> Hooks:
-    """Return what is done around a fetch: look for the newest run before, count messages after."""
-    return make_hooks(_wish(config), _folder(config))
+SOURCE = remote_source(
+    ABOUT,
+    list_files,
+    lambda asked: make_hooks(_wish(asked), asked.folder),
+    partial(open_ensembles, licence=LICENCE),
+    lambda asked: size_ensembles(asked, SHAPE, 1, MEMBERS),
+)

@@ -13,9 +13,11 @@ the network.
 from datetime import date
 from functools import partial
 
-from smoecast.config.run import Config
 from smoecast.data.download.collect import Hooks
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
+from smoecast.data.sources.open import open_analyses
+from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.data.sources.weatherbench2 import zarr_subset
 from smoecast.data.sources.weatherbench2.zarr_subset import Request
 from smoecast.errors import ConfigError
@@ -42,7 +44,7 @@ _FIELD_BYTES = 5_800
 """Of one field, compressed: about 0.7 of its 32 x 64 float32."""
 
 
-def list_files(config: Config) -> list[RemoteFile]:
+def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     """Return the objects that hold the channels of a run, or an estimate before the survey.
 
     Raises
@@ -52,9 +54,9 @@ def list_files(config: Config) -> list[RemoteFile]:
     InputError
         What the survey brought is damaged, or the store has changed.
     """
-    wish = _wish(config)
-    if zarr_subset.is_discovered(config.raw, wish):
-        return zarr_subset.remotes(config.raw, wish)
+    wish = _wish(asked)
+    if zarr_subset.is_discovered(asked.raw, wish):
+        return zarr_subset.remotes(asked.raw, wish)
     days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in wish.years)
     return [
         RemoteFile(
@@ -75,9 +77,9 @@ def _fields(name: str, times: int) -> int:
     return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
 
 
-def _wish(config: Config) -> Request:
+def _wish(asked: AnalysesRequest) -> Request:
     """Return what is wanted of the store."""
-    data = config.data
+    data = asked.wanted
     if data.step_hours % STEP_HOURS:
         raise ConfigError(
             f"data.step_hours = {data.step_hours}, but source weatherbench2 has a time every "
@@ -94,22 +96,31 @@ def _wish(config: Config) -> Request:
     for channel in channels:
         own = levels.setdefault(channel.variable.cds_name, set())
         own.update([channel.level] if channel.level is not None else [])
-    base = (config.download.url or URL).rstrip("/")
+    base = (asked.download.url or URL).rstrip("/")
     years = tuple(sorted(set(data.years)))
     return Request(
         STORE, f"{base}/{STORE}", years, {name: tuple(sorted(own)) for name, own in levels.items()}
     )
 
 
-def hooks(config: Config) -> Hooks:
+def hooks(asked: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch.
 
     The metadata of the store come first; every chunk is decoded once, as it comes; all chunks
     together must have values on every day.
     """
-    wish = _wish(config)
+    wish = _wish(asked)
     return Hooks(
         survey=partial(zarr_subset.discover, wish),
-        inspect=lambda path, remote: zarr_subset.inspect(path, remote, config.raw, wish),
-        opened=lambda paths: [zarr_subset.finish_group(config.raw, wish)],
+        inspect=lambda path, remote: zarr_subset.inspect(path, remote, asked.raw, wish),
+        opened=lambda paths: [zarr_subset.finish_group(asked.raw, wish)],
     )
+
+
+SOURCE = remote_source(
+    ABOUT,
+    list_files,
+    hooks,
+    open_analyses,
+    lambda asked: size_analyses(asked, (32, 64), count_times(asked.wanted)),
+)

@@ -25,6 +25,7 @@ from smoecast.data.download.retry import Limits, RetryBudget
 from smoecast.data.sources.ens10 import reduce
 from smoecast.data.sources.ens10 import source as ens10_source
 from smoecast.data.sources.ens10.open import open_fields
+from smoecast.data.sources.registry import request_of
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields.store.store import open_store
 from smoecast.tasks.download import download, list_sources, plan
@@ -184,7 +185,7 @@ def test_another_wish_needs_the_file_again():
         config = yaml_file.parse(CONFIG, "x.yaml", overrides)
         return {
             name
-            for remote in ens10_source.list_files(config)
+            for remote in ens10_source.list_files(request_of(config, "ensembles"))
             for name in (remote.name, *remote.final_names)
         }
 
@@ -311,9 +312,11 @@ def test_addresses_and_dates(monkeypatch):
     assert len(ALL_DATES) == 105
     assert (ALL_DATES[0], ALL_DATES[-1]) == (date(2018, 1, 1), date(2018, 12, 31))
     config = yaml_file.parse(CONFIG, "x.yaml", ["postprocess.ens10.months=[]"])
-    remotes = ens10_source.list_files(config)
+    remotes = ens10_source.list_files(request_of(config, "ensembles"))
     assert len(remotes) == 210
-    assert ens10_source.hooks(config).locate(remotes[1], RetryBudget(Limits())) == [
+    assert ens10_source.hooks(request_of(config, "ensembles")).locate(
+        remotes[1], RetryBudget(Limits())
+    ) == [
         remotes[1],
         RemoteFile(
             remotes[1].name,
@@ -338,7 +341,9 @@ def test_addresses_and_dates(monkeypatch):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        ens10_source.list_files(yaml_file.parse(CONFIG, "x.yaml", overrides))
+        ens10_source.list_files(
+            request_of(yaml_file.parse(CONFIG, "x.yaml", overrides), "ensembles")
+        )
 
 
 def only(shelf, monkeypatch, content):

@@ -21,9 +21,10 @@ from smoecast.config import yaml_file
 from smoecast.data.download import collect
 from smoecast.data.download.manifest import Manifest
 from smoecast.data.download.retry import Limits, RetryBudget
-from smoecast.data.sources import registry
+from smoecast.data.sources import remote
 from smoecast.data.sources.era5 import client, source
 from smoecast.data.sources.era5 import queue as era5_queue
+from smoecast.data.sources.registry import request_of
 from smoecast.errors import ConfigError, InputError, NotPublishedError, OutputError
 from smoecast.tasks.download import download, plan
 from smoecast.tasks.preprocess.preprocess import preprocess
@@ -81,7 +82,7 @@ def only(monkeypatch, count=1):
 
 
 def test_requests_are_what_the_store_wants():
-    wishes = source.wishes(parse())
+    wishes = source.wishes(request_of(parse()))
     assert len(wishes) == 12 * 2 + 1
     first = wishes[0]
     assert first.collection == "reanalysis-era5-single-levels"
@@ -114,7 +115,9 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
     config = parse(
         "data.channels=[z500, t500, t850, u850, t2m, msl, tp, tisr]", "data.step_hours=6"
     )
-    january = [w for w in source.wishes(config) if w.remote.name.startswith("era5_201301")]
+    january = [
+        w for w in source.wishes(request_of(config)) if w.remote.name.startswith("era5_201301")
+    ]
     asked = {
         (tuple(w.request["variable"]), tuple(w.request.get("pressure_level", ()))) for w in january
     }
@@ -144,7 +147,7 @@ def test_points_of_a_grid(degrees, area, points):
 def test_no_request_is_too_large():
     levels = (50, 250, 500, 600, 700, 850, 925)
     channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
-    wishes = source.wishes(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
+    wishes = source.wishes(request_of(parse(f"data.channels=[{channels}]", "data.step_hours=1")))
     assert max(w.fields for w in wishes) <= source.FIELDS
     assert sum(w.fields for w in wishes) == 35 * 8760 + 1
 
@@ -207,7 +210,7 @@ def test_preliminary_months_come_again_once_they_are_final(world, monkeypatch):
 
 def test_months_to_come_are_not_asked_for(world, monkeypatch):
     store, config = world
-    for module in (collect, source, registry):
+    for module in (collect, source, remote):
         monkeypatch.setattr(module, "today", lambda: date(2013, 3, 7))
     with pytest.raises(
         NotPublishedError, match=r"not published before 2013-04-06 .and 9 more.*2 of"
@@ -288,7 +291,7 @@ def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     only(monkeypatch)
     queue = era5_queue.Queue(config.raw, 60.0)
     config.raw.mkdir(parents=True)
-    (wish,) = source.wishes(config)
+    (wish,) = source.wishes(request_of(config))
     queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.files.clear()
     store.jobs["job-1"]["expired"] = True
@@ -301,7 +304,7 @@ def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
     config.raw.mkdir(parents=True)
-    (wish,) = source.wishes(config)
+    (wish,) = source.wishes(request_of(config))
     queue = era5_queue.Queue(config.raw, 60.0)
     queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.jobs["job-1"] |= {"asked": -3, "fails": True}
@@ -510,12 +513,12 @@ def test_full_disk_at_the_journal(world, monkeypatch):
 )
 def test_what_it_lacks_is_said(overrides, words):
     with pytest.raises(ConfigError, match=words):
-        source.list_files(parse(*overrides))
+        source.list_files(request_of(parse(*overrides)))
 
 
 def test_made_grib_is_read_as_era5(tmp_path):
-    request = source.wishes(parse())[0].request
+    request = source.wishes(request_of(parse()))[0].request
     path = Path(tmp_path / "a.grib")
     path.write_bytes(b"".join(grib(request, "0005")))
-    notes = source._inspect(path, source.wishes(parse())[0])
+    notes = source._inspect(path, source.wishes(request_of(parse()))[0])
     assert notes["preliminary"] == 31

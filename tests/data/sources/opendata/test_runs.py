@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from ecmwf.opendata import Client
 from loopback import Shelf, serving
 from made_opendata import field, message, run, stem, value_of
+from raw_files import find_raw_files
 
 from smoecast.config import yaml_file
 from smoecast.data.download.manifest import Manifest
@@ -17,7 +19,6 @@ from smoecast.data.sources.opendata import runs
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.canonical.units import GRAVITY
 from smoecast.fields.read.open import open_files
-from smoecast.tasks import download as downloading
 from smoecast.tasks.download import download, plan
 from smoecast.tasks.preprocess.preprocess import preprocess
 
@@ -104,7 +105,7 @@ def test_the_newest_analysis(world, capsys):
     wanted = config()
     made = download(wanted)
     assert [entry["file"][:28] for entry in made["files"]] == ["opendata_2026112406_oper_0h_"]
-    fields = open_files(registry.find_raw_files(wanted))
+    fields = open_files(find_raw_files(wanted))
     assert fields["init_time"].values == np.datetime64(NEWEST)
     np.testing.assert_array_equal(fields["t850"].squeeze(), expected("t", 850, NEWEST))
     np.testing.assert_array_equal(fields["t2m"].squeeze(), expected("2t", 0, NEWEST))
@@ -135,15 +136,15 @@ def test_to_the_store_with_its_history(world):
 def test_a_newer_run_is_taken_as_soon_as_it_is_there(world):
     shelf, config = world
     download(config())
-    old = registry.find_raw_files(config())
+    old = find_raw_files(config())
     shelf.asked.clear()
     download(config())
     newer = datetime(2026, 11, 24, 12)
     assert [path for path, _ in shelf.asked] == [index_of(newer)]
-    assert registry.find_raw_files(config()) == old
+    assert find_raw_files(config()) == old
     shelf.files |= run(newer, "oper", "fc", 0, (None,))
     download(config())
-    assert registry.find_raw_files(config())[0].name.startswith("opendata_2026112412_oper_0h_")
+    assert find_raw_files(config())[0].name.startswith("opendata_2026112412_oper_0h_")
 
 
 def test_a_whole_run_or_the_one_before(world):
@@ -151,15 +152,12 @@ def test_a_whole_run_or_the_one_before(world):
     shelf, config = world
     del shelf.files[index_of(NEWEST, "enfo", "ef", 24)]
     download(config(*ENSEMBLE))
-    assert (
-        "opendata_2026112400_enfo_24h"
-        in registry.find_raw_files(config(*ENSEMBLE), "ensembles")[1].name
-    )
+    assert "opendata_2026112400_enfo_24h" in find_raw_files(config(*ENSEMBLE), "ensembles")[1].name
     with pytest.raises(NotPublishedError, match="no run of the last 72 hours has all that is wan"):
         download(config("sample.history_hours=[0, 6, 12, 18, 24]"))
     wide = config("data.step_hours=12", "sample.history_hours=[0, 12]", "sample.lead_hours=[12]")
     download(wide)
-    assert [path.name[:19] for path in registry.find_raw_files(wide)] == [
+    assert [path.name[:19] for path in find_raw_files(wide)] == [
         "opendata_2026112400", "opendata_2026112312",
     ]  # fmt: skip
 
@@ -168,7 +166,7 @@ def test_the_newest_ensemble(world):
     shelf, config = world
     wanted = config(*ENSEMBLE)
     made = download(wanted)
-    fields = open_files(registry.find_raw_files(wanted, "ensembles"))
+    fields = open_files(find_raw_files(wanted, "ensembles"))
     assert dict(fields["t2m"].sizes) == {
         "init_time": 1, "lead_time": 2, "number": 3, "latitude": 7, "longitude": 12,
     }  # fmt: skip
@@ -179,9 +177,7 @@ def test_the_newest_ensemble(world):
     assert sum(entry["bytes"] for entry in made["files"]) == sum(
         count for path, count in shelf.sent.items() if path.endswith(".grib2")
     )
-    assert all(
-        path.parent.name == "ensembles" for path in registry.find_raw_files(wanted, "ensembles")
-    )
+    assert all(path.parent.name == "ensembles" for path in find_raw_files(wanted, "ensembles"))
     shape = preprocess(wanted)["ensembles"]["shape"]
     assert (shape["lead_time"], shape["number"], shape["channel"]) == (2, 3, 3)
 
@@ -191,7 +187,7 @@ def test_the_control_is_member_zero_where_it_is_there(world):
     for step in (6, 24):
         del shelf.files[index_of(NEWEST, "enfo", "ef", step)]
     download(config(*ENSEMBLE))
-    fields = open_files(registry.find_raw_files(config(*ENSEMBLE), "ensembles"))
+    fields = open_files(find_raw_files(config(*ENSEMBLE), "ensembles"))
     assert fields["number"].values.tolist() == [0, 1, 2, 3]
 
 
@@ -204,15 +200,21 @@ def test_both_kinds_in_one_download(world):
     other = config(*ENSEMBLE[1:], "name=other")
     with pytest.raises(NotPublishedError):
         download(other)
-    assert len(registry.find_raw_files(other, "ensembles")) == 2  # which did come
+    assert len(find_raw_files(other, "ensembles")) == 2  # which did come
     with pytest.raises(InputError, match="not there yet: run `smoecast download`"):
-        registry.find_raw_files(other)
+        find_raw_files(other)
 
 
 def test_ensembles_beside_a_simulated_planet(world, monkeypatch):
     _, config = world
     made = [{"file": "planet_0.nc", "bytes": 1, "sha256": ""}]
-    monkeypatch.setattr(downloading, "_simulate", lambda config: {"files": list(made)})
+
+    def simulate(asked):
+        asked.raw.mkdir(parents=True)
+        return list(made)
+
+    planet = replace(registry.ANALYSES["planet"], fetch=simulate)
+    monkeypatch.setitem(registry.ANALYSES, "planet", planet)
     wanted = config(*ENSEMBLE, "data.source=planet", "data.constants=[]")
     summary = download(wanted)
     assert summary["source"] == "planet, opendata"
@@ -250,7 +252,7 @@ def test_the_same_messages_as_the_real_client(world, tmp_path):
         for param in np.atleast_1d(request["param"]):
             one = message(str(param), request.get("levelist", 0), NEWEST, 0, None)
             assert one in theirs.read_bytes()
-            assert one in registry.find_raw_files(wanted)[0].read_bytes()
+            assert one in find_raw_files(wanted)[0].read_bytes()
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 11, 24), datetime(2026, 5, 11)])
@@ -309,7 +311,7 @@ def test_an_index_that_promises_wrong(world):
         download(config())
     shelf.files[path] = right
     download(config())
-    assert len(registry.find_raw_files(config())) == 1
+    assert len(find_raw_files(config())) == 1
 
 
 def test_a_page_in_place_of_an_index(world):
@@ -347,7 +349,7 @@ def test_other_lead_times_are_another_survey(world):
     other = config(*ENSEMBLE[:-2], "postprocess.lead_hours=[12]")
     assert plan(other)["files"][0]["file"] == "opendata_latest_enfo_12h.grib2"
     with pytest.raises(InputError, match="not there yet"):
-        registry.find_raw_files(other, "ensembles")
+        find_raw_files(other, "ensembles")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 import xarray as xr
 from loopback import Shelf, serving
 from made_zarr import TIMES, dataset, described, stored
+from raw_files import find_raw_files
 
 from smoecast.config import yaml_file
-from smoecast.data.sources import registry
+from smoecast.data.sources.registry import request_of
 from smoecast.data.sources.weatherbench2 import source, zarr_subset
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.open import open_file, open_files
@@ -67,7 +68,7 @@ def of_years(*years):
 def check(config, *years):
     """What is read are the very values, on our axes."""
     opened, made = (
-        open_files(registry.find_raw_files(config)).load(),
+        open_files(find_raw_files(config)).load(),
         dataset().isel(time=of_years(*years)),
     )
     assert opened.sizes == {"time": made.sizes["time"], "level": 2, "latitude": 4, "longitude": 8}
@@ -127,14 +128,14 @@ def test_nothing_comes_twice_and_a_year_brings_its_own_chunks(world):
     shelf.asked.clear()
     download(config)
     assert not shelf.asked
-    before = registry.find_raw_files(config)[0].read_bytes()
+    before = find_raw_files(config)[0].read_bytes()
     more = parse(
         f"folder={config.folder}", f"download.url={shelf.address}", "data.years=[2016, 2017]"
     )
     download(more)
     assert len(shelf.asked) == 3 * 4  # chunk 3 ends the one year and begins the other
     check(more, 2016, 2017)
-    assert registry.find_raw_files(more)[0].read_bytes() != before
+    assert find_raw_files(more)[0].read_bytes() != before
 
 
 def test_a_cut_goes_on_where_it_was(world):
@@ -163,7 +164,7 @@ def test_killed_in_the_middle(world, monkeypatch):
         download(config)
     monkeypatch.undo()
     with pytest.raises(InputError, match="the file is not there yet: run `smoecast download`"):
-        registry.find_raw_files(config)
+        find_raw_files(config)
     group = config.raw / source.STORE
     whole = {str(p.relative_to(config.raw)) for p in group.rglob("*.?.?")}
     begun = {str(p.relative_to(config.raw)) for p in group.rglob("*.part")}
@@ -240,12 +241,12 @@ def test_a_day_without_values_is_refused(world, tmp_path):
         with pytest.raises(InputError, match=words):
             download(config)
     with pytest.raises(InputError, match=words):
-        registry.find_raw_files(config)
+        find_raw_files(config)
     other = parse(
         f"folder={config.folder}", f"download.url={shelf.address}", "data.channels=[t500]"
     )
     download(other)  # the other level has its values
-    assert open_files(registry.find_raw_files(other))["t"].notnull().all()
+    assert open_files(find_raw_files(other))["t"].notnull().all()
 
 
 def test_three_hours_of_a_day_are_enough_here(world, tmp_path):
@@ -256,7 +257,7 @@ def test_three_hours_of_a_day_are_enough_here(world, tmp_path):
     made["2m_temperature"].loc[{"time": "2017-06-01"}] = np.nan  # not asked for
     changed(shelf, tmp_path, made)
     download(config)
-    assert open_files(registry.find_raw_files(config))["t2m"].isnull().any()
+    assert open_files(find_raw_files(config))["t2m"].isnull().any()
 
 
 def test_days_across_tiles(world, tmp_path):
@@ -267,7 +268,7 @@ def test_days_across_tiles(world, tmp_path):
     made["2m_temperature"][{"latitude": 0, "longitude": 0}] = 1.0
     changed(shelf, tmp_path, made, latitude=3, level=1)
     download(config)
-    check_z = open_files(registry.find_raw_files(config))["z"]
+    check_z = open_files(find_raw_files(config))["z"]
     expected = made["geopotential"].values[of_years(2016)][:, :2].swapaxes(2, 3)[:, :, ::-1]
     np.testing.assert_array_equal(check_z.values, expected)
     made["2m_temperature"].loc[{"time": slice("2016-02-03", "2016-02-04T18:00")}] = np.nan
@@ -296,20 +297,20 @@ def test_absent_chunk(world):
     with pytest.raises(InputError, match=r"2\.0\.0\.0: the server has no such file \(404\), which"):
         download(config)
     with pytest.raises(InputError, match="run `smoecast download`"):
-        registry.find_raw_files(config)
+        find_raw_files(config)
 
 
 def test_chunk_lost_on_this_disk(world):
     shelf, config = world
     download(config)
-    path = registry.find_raw_files(config)[0]
+    path = find_raw_files(config)[0]
     lost = path.parent / "temperature/1.0.0.0"
     lost.unlink()
     with pytest.raises(InputError, match="must not be read as missing values"):
         open_file(path)
     (path.parent / "time/0").unlink()
     with pytest.raises(InputError, match="not there yet"):
-        registry.find_raw_files(config)
+        find_raw_files(config)
     shelf.asked.clear()
     download(config)
     assert [asked.rpartition(".zarr/")[2] for asked, _ in shelf.asked] == [
@@ -346,7 +347,7 @@ def test_what_the_store_no_longer_has(world, tmp_path):
 def test_groups_that_cannot_be_read(world):
     _, config = world
     download(config)
-    path = registry.find_raw_files(config)[0]
+    path = find_raw_files(config)[0]
     content = json.loads(path.read_bytes())
     content["metadata"]["temperature/.zarray"]["dtype"] = "<q9"
     path.write_text(json.dumps(content))
@@ -357,7 +358,7 @@ def test_groups_that_cannot_be_read(world):
 def test_a_missing_coordinate_is_said(world):
     _, config = world
     download(config)
-    group = registry.find_raw_files(config)[0].parent
+    group = find_raw_files(config)[0].parent
     (group / "time/0").unlink()
     wish = zarr_subset.Request(source.STORE, "", (2016,), {"2m_temperature": ()})
     with pytest.raises(InputError, match="time/0: the chunk is missing"):
@@ -382,11 +383,15 @@ def test_the_layout_is_that_of_the_original(objects):
 )
 def test_what_it_lacks_is_said(overrides, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
-        source.list_files(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
+        source.list_files(
+            request_of(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
+        )
 
 
 def test_sums_of_precipitation_come_under_the_name_of_the_store(tmp_path):
     wanted = "data.channels=[t2m, lntp6h, tp6h]"
-    remotes = source.list_files(parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]"))
+    remotes = source.list_files(
+        request_of(parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]"))
+    )
     names = [remote.name.rpartition("/")[2] for remote in remotes]
     assert names == ["2m_temperature", "total_precipitation_6hr"]

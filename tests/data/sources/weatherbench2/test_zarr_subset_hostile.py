@@ -9,11 +9,11 @@ import numcodecs
 import pytest
 from loopback import Shelf, serving
 from made_zarr import dataset, stored
+from raw_files import find_raw_files
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
-from smoecast.data.sources import registry
 from smoecast.data.sources.weatherbench2 import source
 from smoecast.errors import InputError
 from smoecast.fields.read.open import open_files
@@ -178,4 +178,4 @@ def test_an_array_without_points(shelf, tmp_path):
     )
     download(config)
     with pytest.raises(InputError, match="latitude"):
-        open_files(registry.find_raw_files(config))
+        open_files(find_raw_files(config))
