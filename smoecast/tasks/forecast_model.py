@@ -10,12 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__
+from smoecast.config.data import Data, Sample
+from smoecast.config.network import Network
 from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
-from smoecast.data.samples import Samples, Source, load, starts_within
+from smoecast.data.samples import Samples, Source, starts_within
 from smoecast.errors import InputError, ModelError
 from smoecast.fields.grid import Grid, grid_of
-from smoecast.fields.store import store
+from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, forecast_config
@@ -44,8 +46,17 @@ class Model:
     state: dict[str, Any]
 
 
-def inputs_of(config: Config, dataset: xr.Dataset) -> Inputs:
+def inputs_of(data: Data, sample: Sample, dataset: xr.Dataset, store: Path) -> Inputs:
     """Return the recipe for a network's inputs from a config and the store it trains on.
+
+    Parameters
+    ----------
+    data, sample
+        Sections of the config.
+    dataset : xr.Dataset
+        The store, opened.
+    store : Path
+        Where it is, for the message.
 
     Raises
     ------
@@ -53,84 +64,93 @@ def inputs_of(config: Config, dataset: xr.Dataset) -> Inputs:
         The store was made for other channels or constants.
     """
     channels = tuple(map(str, dataset["channel"].values))
-    if channels != config.data.channels:
+    if channels != data.channels:
         raise InputError(
-            f"{config.store}: holds {', '.join(channels)}, the config wants "
-            f"{', '.join(config.data.channels)}; run `smoecast preprocess` again"
+            f"{store}: holds {', '.join(channels)}, the config wants "
+            f"{', '.join(data.channels)}; run `smoecast preprocess` again"
         )
-    missing = [n for n in config.data.constants if f"constant_{n}" not in dataset]
+    missing = [n for n in data.constants if f"constant_{n}" not in dataset]
     if missing:
         raise InputError(
-            f"{config.store}: holds no constant {missing[0]}; run `smoecast preprocess` again"
+            f"{store}: holds no constant {missing[0]}; run `smoecast preprocess` again"
         )
-    constants = {n: dataset[f"constant_{n}"].values for n in config.data.constants}
-    return _recipe(config, constants, grid_of(dataset))
+    constants = {n: dataset[f"constant_{n}"].values for n in data.constants}
+    return _recipe(channels, sample, constants, grid_of(dataset))
 
 
-def _recipe(config: Config, constants: dict[str, NDArray[np.float32]], grid: Grid) -> Inputs:
-    sample = config.sample
-    return Inputs(
-        config.data.channels,
-        sample.history_hours,
-        sample.time_features,
-        constants,
-        grid,
-        lead=sample.lead_input,
-    )
+def _recipe(
+    channels: tuple[str, ...], sample: Sample, constants: dict[str, NDArray[np.float32]], grid: Grid
+) -> Inputs:
+    history, lead = sample.history_hours, sample.lead_input
+    return Inputs(channels, history, sample.time_features, constants, grid, lead)
 
 
-def samples_of(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, Samples]:
-    """Return training and validation samples, read from the store as `training.cache` says."""
-    step = config.data.step_hours
-    history = tuple(h // step for h in config.sample.history_hours)
-    leads = tuple(h // step for h in config.sample.lead_hours)
-    whole = (*leads[:-1], leads[-1] * config.training.rollout_steps)
-    targets = np.array([inputs.channels.index(t) for t in config.targets])
-    rows = store.rows_of(config.store)
-    source: Source = rows if config.training.cache == "disk" else load(rows)
-    times = dataset["time"].values
+def samples_of(
+    sample: Sample,
+    step_hours: int,
+    dataset: xr.Dataset,
+    inputs: Inputs,
+    source: Source,
+    rollout_steps: int = 1,
+) -> dict[str, Samples]:
+    """Return training and validation samples.
+
+    Parameters
+    ----------
+    sample : Sample
+        Section of the config.
+    step_hours : int
+        Spacing of the store.
+    dataset : xr.Dataset
+        The store, opened: times and parts of the split.
+    inputs : Inputs
+        From `inputs_of`.
+    source : Source
+        Of the fields of the store.
+    rollout_steps : int
+        So many lead times must lie within a part.
+    """
+    history = tuple(h // step_hours for h in sample.history_hours)
+    leads = tuple(h // step_hours for h in sample.lead_hours)
+    whole = (*leads[:-1], leads[-1] * rollout_steps)
+    targets = np.array([inputs.channels.index(t) for t in sample.targets or inputs.channels])
     return {
         part: Samples(
             source,
-            times,
+            dataset["time"].values,
             starts_within(dataset[part].values, history, whole, part),
             inputs,
             targets,
             history,
             leads,
-            config.sample.lead_input,
+            sample.lead_input,
         )
         for part in ("train", "validation")
     }
 
 
-def new_network(config: Config, dataset: xr.Dataset, samples: Samples) -> Forecaster:
-    """Return a fresh forecaster, its weights drawn from the config's seed."""
-    inputs = samples.inputs
+def new_network(settings: Network, seed: int, dataset: xr.Dataset, samples: Samples) -> Forecaster:
+    """Return a fresh forecaster for these samples of a store, its weights drawn from the seed."""
+    inputs, leads = samples.inputs, samples.leads
     mean, std = inputs.statistics(dataset["mean"].values, dataset["std"].values)
-    leads = samples.leads
     statistics = Statistics(
         input_mean=torch.from_numpy(mean),
         input_std=torch.from_numpy(std),
         target_scale=torch.from_numpy(samples.change_scale),
-        base=torch.tensor(inputs.base(config.targets, leads)),
+        base=torch.from_numpy(np.tile(samples.targets, leads)),
         target_mean=torch.from_numpy(np.tile(dataset["mean"].values[samples.targets], leads)),
     )
-    torch.manual_seed(config.seed)
-    network = forecaster(config.network, statistics, inputs.grid.shape, inputs.grid.periodic)
+    torch.manual_seed(seed)
+    network = forecaster(settings, statistics, inputs.grid.shape, inputs.grid.periodic)
     # the model carries them, so that it can run where the store is not
-    network.register_buffer(CONSTANTS, torch.from_numpy(_stack(inputs)))
+    fields = np.array(list(inputs.constants.values()), np.float32).reshape(-1, *inputs.grid.shape)
+    network.register_buffer(CONSTANTS, torch.from_numpy(fields))
     return network
-
-
-def _stack(inputs: Inputs) -> NDArray[np.float32]:
-    height, width = inputs.grid.shape
-    return np.array(list(inputs.constants.values()), np.float32).reshape(-1, height, width)
 
 
 def describe(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, Any]:
     """Return what a model's ``state.json`` says beside its training."""
-    details = store.details_of(dataset)
+    details = details_of(dataset)
     return {
         "kind": "forecast",
         "smoecast": __version__,
@@ -166,7 +186,12 @@ def open_model(folder: Path) -> Model:
         grid = Grid.from_dict(state["grid"])
     tensors = load_tensors(folder, state)
     with of_model(folder):
-        recipe = _recipe(config, constants_of(state, tensors, grid.shape), grid)
+        recipe = _recipe(
+            config.data.channels,
+            config.sample,
+            constants_of(state, tensors, grid.shape),
+            grid,
+        )
         leads = 1 if recipe.lead else len(config.sample.lead_hours)
         check_inputs(state, recipe, tensors, leads)
         network = restore(config.network, tensors, grid.shape, grid.periodic)

@@ -59,7 +59,7 @@ class TrainingProgress:
 
 
 def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], TrainingProgress]:
-    """Read what `run.Run.save` wrote, if it belongs to the same run.
+    """Read what `trainer.Trainer.save` wrote, if it belongs to the same run.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tr
     Returns
     -------
     tensors : dict of str to Tensor
-        For `run.Run.restore`.
-    ledger : Ledger
+        For `trainer.Trainer.restore`.
+    ledger : TrainingProgress
         The scalars.
 
     Raises

@@ -72,7 +72,7 @@ def join(device: str) -> Iterator[ProcessGroup]:
 
     Yields
     ------
-    Team
+    ProcessGroup
         Of one, where nothing was started beside this process.
 
     Raises

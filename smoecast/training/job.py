@@ -1,8 +1,9 @@
 """What a training run is given: data, loss, settings, and where it happens."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -59,9 +60,34 @@ class TrainingOutcome(TypedDict):
     trained: bool
 
 
+def _ignore(_: object) -> None:
+    """Stand for a callback that nobody gave."""
+
+
 @dataclass(frozen=True)
 class TrainingJob:
-    """What does not change while a run goes on; the parameters of `loop.train`.
+    """What does not change while a run goes on.
+
+    Attributes
+    ----------
+    samples, validation : Samples
+        To learn from, and to choose the epoch by.
+    loss : callable
+        (output, target) -> scalar, on the device of `device_of(settings.device)`.
+    settings : Training
+        Section `training` of the config.
+    folder : Path
+        Run folder: ``resume.safetensors`` and ``history.jsonl``, one line per epoch.
+    seed : int
+        Of the order of samples and of dropout. The weights are drawn before, by the caller.
+    identity : mapping
+        Config and data as JSON values; a run resumes under the same identity only.
+    tick : callable
+        Called after each step with the epochs that are done, a fraction included.
+    last : callable
+        Called once, at the end, with the last epoch's tensors.
+    team : ProcessGroup
+        The processes of this run, from `distributed.join`; all call `loop.train` alike.
 
     Raises
     ------
@@ -76,15 +102,21 @@ class TrainingJob:
     folder: Path
     seed: int
     identity: Mapping[str, Any]
-    tick: Callable[[float], None]
-    last: Callable[[dict[str, Tensor]], None]
-    team: ProcessGroup
+    tick: Callable[[float], None] = _ignore
+    last: Callable[[dict[str, Tensor]], None] = _ignore
+    team: ProcessGroup = field(default_factory=ProcessGroup)
 
     def __post_init__(self) -> None:
         """Refuse a run without samples."""
         for name, part in (("training", self.samples), ("validation", self.validation)):
             if len(part) == 0:
                 raise InputError(f"no {name} samples: widen data.split or take a longer series")
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The identity as a saved run has it: JSON values, and the number of processes."""
+        same: dict[str, Any] = json.loads(json.dumps(self.identity, default=str))
+        return {**same, "processes": self.team.size} if self.team.size > 1 else same
 
     @property
     def batch(self) -> int:

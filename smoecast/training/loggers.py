@@ -41,7 +41,7 @@ class MetricLogger:
 
 
 @contextmanager
-def journals(
+def open_loggers(
     kinds: Sequence[str], folder: Path, name: str
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Open what `training.log` names; close it when the block ends.
@@ -70,19 +70,19 @@ def journals(
 
     def note(record: Mapping[str, Any]) -> None:
         metrics = {key: float(record[key]) for key in METRICS}
-        for journal in opened:
-            journal.attempt(lambda: journal.write(metrics, record["epoch"]))  # noqa: B023  # at once
+        for logger in opened:
+            logger.attempt(lambda: logger.write(metrics, record["epoch"]))  # noqa: B023  # at once
 
     try:
         yield note
     finally:
-        for journal in opened:
-            journal.attempt(journal.close)
+        for logger in opened:
+            logger.attempt(logger.close)
 
 
 def _tensorboard(folder: Path, _name: str) -> MetricLogger:
     module = _package("torch.utils.tensorboard", "tensorboard")
-    journal = MetricLogger("tensorboard", (OSError, RuntimeError, ValueError, TypeError))
+    logger = MetricLogger("tensorboard", (OSError, RuntimeError, ValueError, TypeError))
 
     def begin() -> None:
         writer = module.SummaryWriter(str(folder / "tensorboard"))
@@ -92,25 +92,25 @@ def _tensorboard(folder: Path, _name: str) -> MetricLogger:
                 writer.add_scalar(key, value, epoch)
             writer.flush()
 
-        journal.write, journal.close = write, writer.close
+        logger.write, logger.close = write, writer.close
 
-    journal.attempt(begin)
-    return journal
+    logger.attempt(begin)
+    return logger
 
 
 def _mlflow(_folder: Path, name: str) -> MetricLogger:
     module = _package("mlflow", "mlflow")
     own = _package("mlflow.exceptions", "mlflow").MlflowException
     # a server that does not answer is an OSError of requests
-    journal = MetricLogger("mlflow", (OSError, RuntimeError, ValueError, TypeError, own))
+    logger = MetricLogger("mlflow", (OSError, RuntimeError, ValueError, TypeError, own))
 
     def begin() -> None:
         module.start_run(run_name=name)
-        journal.write = lambda metrics, epoch: module.log_metrics(dict(metrics), step=epoch)
-        journal.close = module.end_run
+        logger.write = lambda metrics, epoch: module.log_metrics(dict(metrics), step=epoch)
+        logger.close = module.end_run
 
-    journal.attempt(begin)
-    return journal
+    logger.attempt(begin)
+    return logger
 
 
 OPENERS: Mapping[str, Callable[[Path, str], MetricLogger]] = {

@@ -36,7 +36,7 @@ def watch() -> Iterator[SignalWatcher]:
 
     Yields
     ------
-    Watch
+    SignalWatcher
         To be asked at every boundary at which stopping is safe.
     """
     noted = SignalWatcher()

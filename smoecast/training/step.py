@@ -8,9 +8,8 @@ backward, and the margins they judge errors by (`precision.PieceScale`).
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from smoecast.errors import OutputError
 from smoecast.nn.smoe.model_layers import routing_loss, settle_gates
@@ -24,8 +23,11 @@ Piece = tuple[NDArray[np.int64], float]
 """Samples of one pass, and their share of the step's samples."""
 
 
-def take_step(run: Trainer, course: TrainingJob, order: NDArray[np.int64]) -> float:
+def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float:
     """Learn from the next batch of an epoch and note its loss in the ledger.
+
+    Losses are compared before the last backward, in which the processes wait for each other: a
+    process that found no number must not leave the others waiting.
 
     Returns
     -------
@@ -37,27 +39,50 @@ def take_step(run: Trainer, course: TrainingJob, order: NDArray[np.int64]) -> fl
     OutputError
         The loss is infinite or not a number, in any process.
     """
-    ledger, settings = run.ledger, course.settings
-    batch = order[ledger.step * course.batch : (ledger.step + 1) * course.batch]
-    weights, gates = rates(ledger, course)
+    ledger = run.ledger
+    batch = order[ledger.step * job.batch : (ledger.step + 1) * job.batch]
+    passes = cut_batch(batch, job.settings.batch_size, job.team)
+    run.optimizer.zero_grad(set_to_none=True)
+    total = routing = 0.0
+    for number, (indices, share) in enumerate(passes, start=1):
+        final = number == len(passes)
+        with run.without_sync(not final):
+            inputs, targets = run.bring(job.samples.batch(indices))
+            with run.autocast():
+                output = run.network(inputs)
+            # in float32, whatever the precision of the network
+            loss = job.loss(output.to(targets.dtype), targets)
+            total += share * float(loss.detach())
+            if final:
+                total = float(job.team.numbers([total]).sum())
+                refuse_divergence(total, f"epoch {ledger.epoch + 1}, step {ledger.step + 1}")
+            if math.isfinite(total):
+                run.backward(loss, share)
+            routing += share * routing_loss(run.model)
+    routing += _update(run, job)
+    ledger.loss_sum += total * len(batch)
+    ledger.step += 1
+    return routing
+
+
+def _update(run: Trainer, job: TrainingJob) -> float:
+    """Move the weights along the gradients that are there; return the rest of the routing loss."""
+    ledger, settings = run.ledger, job.settings
+    weights, gates = rates(ledger, job)
     for group in run.optimizer.param_groups:
         group["lr"] = gates if group["gates"] else group["factor"] * weights
-    run.optimizer.zero_grad(set_to_none=True)
-    loss, routing = _pass_all(run, course, pieces(batch, settings.batch_size, course.team))
     run.scaler.unscale_(run.optimizer)
-    routing += settle_gates(run.model) / course.team.size
+    routing = settle_gates(run.model) / job.team.size
     if settings.clip:
         # routing scores are not clipped: their gradient comes from a loss of their own
         nn.utils.clip_grad_norm_(run.weights, settings.clip)
     run.scaler.step(run.optimizer)
     run.scaler.update()
-    run.trail(settings.ema, ledger.epoch * course.steps + ledger.step)
-    ledger.loss_sum += loss * len(batch)
-    ledger.step += 1
+    run.trail(settings.ema, ledger.epoch * job.steps + ledger.step)
     return routing
 
 
-def pieces(batch: NDArray[np.int64], size: int, team: ProcessGroup) -> list[Piece]:
+def cut_batch(batch: NDArray[np.int64], size: int, team: ProcessGroup) -> list[Piece]:
     """Cut this process' part of a batch into passes.
 
     A process without samples (in a last, short batch) takes one with a share of 0, because
@@ -70,13 +95,13 @@ def pieces(batch: NDArray[np.int64], size: int, team: ProcessGroup) -> list[Piec
     return [(piece, len(piece) / len(batch)) for piece in cut]
 
 
-def rates(ledger: TrainingProgress, course: TrainingJob) -> tuple[float, float]:
+def rates(ledger: TrainingProgress, job: TrainingJob) -> tuple[float, float]:
     """Learning rates of weights and of routing scores at the next step."""
-    settings = course.settings
-    factor, share = 1.0, (ledger.epoch + ledger.step / course.steps) / settings.epochs
+    settings = job.settings
+    factor, share = 1.0, (ledger.epoch + ledger.step / job.steps) / settings.epochs
     if settings.warmup_steps:
-        done = ledger.epoch * course.steps + ledger.step
-        factor, share = warm_up(done, settings.epochs * course.steps, settings.warmup_steps)
+        done = ledger.epoch * job.steps + ledger.step
+        factor, share = warm_up(done, settings.epochs * job.steps, settings.warmup_steps)
     firsts = (settings.learning_rate, settings.advanced.gate_learning_rate)
     weights, gates = (factor * rate(first, ledger.progress, share, settings) for first in firsts)
     return weights, gates
@@ -95,42 +120,3 @@ def refuse_divergence(value: float, where: str) -> None:
             f"the loss is {value} at {where}: lower training.learning_rate, or look for missing "
             "values in the data"
         )
-
-
-def loss_of(
-    run: Trainer, course: TrainingJob, network: nn.Module, data: tuple[Tensor, Tensor]
-) -> Tensor:
-    """Return the loss of one pass, in float32 whatever the precision of the network."""
-    inputs, targets = (part.to(run.device) for part in data)
-    with run.autocast():
-        output = network(inputs)
-    return course.loss(output.to(targets.dtype), targets)
-
-
-def _pass_all(run: Trainer, course: TrainingJob, passes: list[Piece]) -> tuple[float, float]:
-    """Gather gradients; return the loss of the whole batch, and this process' routing loss.
-
-    Losses are compared before the last backward, in which the processes wait for each other: a
-    process that found no number must not leave the others waiting.
-    """
-    where = f"epoch {run.ledger.epoch + 1}, step {run.ledger.step + 1}"
-    total = routing = 0.0
-    for number, (indices, share) in enumerate(passes, start=1):
-        final = number == len(passes)
-        with run.without_sync(not final):
-            loss = loss_of(run, course, run.network, course.samples.batch(indices))
-            total += share * float(loss.detach())
-            if final:
-                total = float(course.team.numbers([total]).sum())
-                refuse_divergence(total, where)
-            if math.isfinite(total):
-                _backward(run, loss, share)
-            routing += share * routing_loss(run.model)
-    return total, routing
-
-
-def _backward(run: Trainer, loss: Tensor, share: float) -> None:
-    # what is averaged over the processes must be their size times larger
-    run.scale.share = share * run.team.size
-    scaled: Tensor = run.scaler.scale(loss * run.scale.share)
-    torch.autograd.backward(scaled)

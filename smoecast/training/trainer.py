@@ -45,7 +45,7 @@ class Trainer:
         no decay.
     device : torch.device
         The model is moved there.
-    team : Team
+    team : ProcessGroup
         The processes that train it together.
 
     Attributes
@@ -82,16 +82,24 @@ class Trainer:
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)
-        self.network = self._network()
+        self.network = DistributedDataParallel(model) if team.size > 1 else model
         self.best: dict[str, Tensor] = {}
         self.ledger = TrainingProgress()
-
-    def _network(self) -> nn.Module:
-        return DistributedDataParallel(self.model) if self.team.size > 1 else self.model
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of a forward pass."""
         return autocast(self.precision, self.device)
+
+    def bring(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the inputs and targets of a batch on the device of the model."""
+        return batch[0].to(self.device), batch[1].to(self.device)
+
+    def backward(self, loss: Tensor, share: float) -> None:
+        """Gather the gradients of one pass, which sees this share of a step's samples."""
+        # what is averaged over the processes must be their size times larger
+        self.scale.share = share * self.team.size
+        scaled: Tensor = self.scaler.scale(loss * self.scale.share)
+        torch.autograd.backward(scaled)
 
     def without_sync(self, wanted: bool) -> AbstractContextManager[None]:
         """Return a context in which, if `wanted`, gradients gather without being averaged yet."""

@@ -78,8 +78,11 @@ def make(folder):
     xr.Dataset(fields, place).to_netcdf(folder / "analyses.nc")
     preprocess(config)
     with store.open_store(config.store) as dataset:
-        inputs = inputs_of(config, dataset)
-        network = new_network(config, dataset, samples_of(config, dataset, inputs)["train"])
+        inputs = inputs_of(config.data, config.sample, dataset, config.store)
+        samples = samples_of(
+            config.sample, config.data.step_hours, dataset, inputs, store.rows_of(config.store)
+        )
+        network = new_network(config.network, config.seed, dataset, samples["train"])
         save_model(config.model, network.state_dict(), describe(config, dataset, inputs))
 
 

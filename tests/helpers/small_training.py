@@ -8,6 +8,8 @@ from smoecast.config.training import Training, TrainingAdvanced
 from smoecast.nn.build import forecaster
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.normalize import Statistics
+from smoecast.training import loop
+from smoecast.training.job import TrainingJob
 
 GRID = (5, 6)
 
@@ -68,3 +70,9 @@ def small_settings(**changes):
 
 def small_loss(output, target):
     return weighted_mse(output, target, torch.linspace(0.5, 1.0, GRID[0]), torch.ones(1))
+
+
+def train(model, samples, validation, loss, settings, *, report=None, fresh=False, **task):
+    """Train a model on a job of these samples and settings."""
+    job = TrainingJob(samples, validation, loss, settings, **task)
+    return loop.train(model, job, report=report, fresh=fresh)

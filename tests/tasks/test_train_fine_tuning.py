@@ -94,10 +94,10 @@ def test_stopped_anywhere_it_ends_with_the_same_weights(
     train(whole)
     steps = iter(range(10**6))
 
-    def agree(run, course, routing, signals, late):
+    def agree(run, job, routing, signals, late):
         run.ledger.routing_sum += routing
         if next(steps) == stop:
-            run.save(course.folder / RESUME, course.identity)
+            run.save(job.folder / RESUME, job.key)
             raise Interrupted(15, "saved")
         return False
 

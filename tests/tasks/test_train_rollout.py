@@ -44,7 +44,11 @@ def test_a_model_is_tuned_and_forecasts(
 def test_every_step_stays_in_its_part(world: Path, done: Config, tmp_path: Path) -> None:
     config = tuned(world, done, tmp_path)
     with store.open_store(config.store) as dataset:
-        samples = samples_of(config, dataset, inputs_of(config, dataset))
+        inputs = inputs_of(config.data, config.sample, dataset, config.store)
+        source = store.rows_of(config.store)
+        samples = samples_of(
+            config.sample, config.data.step_hours, dataset, inputs, source, rollout_steps=3
+        )
         for part in ("train", "validation"):
             inside = np.flatnonzero(dataset[part].values)
             assert samples[part].starts[-1] + 3 == inside[-1]

@@ -11,11 +11,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from small_training import small_model, small_settings
+from small_training import small_model, small_settings, train
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
 from smoecast.training.checkpoint import RESUME, first_difference, load
-from smoecast.training.loop import train
 
 
 def stop_after(calls):
@@ -287,9 +286,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from small_training import Fields, small_loss, small_model, small_settings
+from small_training import Fields, small_loss, small_model, small_settings, train
 from smoecast.errors import SmoecastError
-from smoecast.training.loop import train
 try:
     train(
         small_model(), Fields(22), Fields(9, seed=1), small_loss, small_settings(epochs=10**6,
@@ -328,8 +326,7 @@ KILLED = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from small_training import Fields, small_loss, small_model, small_settings
-from smoecast.training.loop import train
+from small_training import Fields, small_loss, small_model, small_settings, train
 train(
     small_model(), Fields(22), Fields(9, seed=1), small_loss,
     small_settings(save_minutes=1e-9, **json.loads(sys.argv[3])), folder=Path(sys.argv[2]), seed=3,

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_training import Fields, pure_model, small_loss, small_settings
+from small_training import Fields, pure_model, small_loss, small_settings, train
 
 from smoecast.errors import ConfigError
 from smoecast.training import distributed
 from smoecast.training.checkpoint import RESUME
 from smoecast.training.distributed import ProcessGroup, join
-from smoecast.training.loop import train
 
 HERE = str(Path(__file__).parents[1] / "helpers")
 SCRIPT = """
@@ -24,10 +23,9 @@ import json, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from small_training import Fields, pure_model, small_loss, small_model, small_settings
+from small_training import Fields, pure_model, small_loss, small_model, small_settings, train
 from smoecast.errors import SmoecastError
 from smoecast.training.distributed import join
-from smoecast.training.loop import train
 
 options = json.loads(sys.argv[3])
 make = small_model if options.pop("mixed", False) else pure_model

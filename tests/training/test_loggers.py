@@ -7,7 +7,7 @@ import pytest
 
 from smoecast import console
 from smoecast.errors import ConfigError
-from smoecast.training.loggers import journals
+from smoecast.training.loggers import open_loggers
 
 RECORD = {
     "epoch": 3,
@@ -67,13 +67,13 @@ def tensorboard(monkeypatch):
 
 
 def test_mlflow_gets_every_number(mlflow, tmp_path):
-    with journals(("mlflow",), tmp_path, "mine") as note:
+    with open_loggers(("mlflow",), tmp_path, "mine") as note:
         note(RECORD)
     assert mlflow.calls == ["mine", (NUMBERS, 3), "end"]
 
 
 def test_tensorboard_gets_every_number(tensorboard, tmp_path):
-    with journals(("tensorboard",), tmp_path, "mine") as note:
+    with open_loggers(("tensorboard",), tmp_path, "mine") as note:
         note(RECORD)
     numbers = [(name, value, 3) for name, value in NUMBERS.items()]
     folder = str(tmp_path / "tensorboard")
@@ -81,7 +81,7 @@ def test_tensorboard_gets_every_number(tensorboard, tmp_path):
 
 
 def test_without_loggers_nothing_happens(tmp_path):
-    with journals((), tmp_path, "mine") as note:
+    with open_loggers((), tmp_path, "mine") as note:
         note(RECORD)
     assert not list(tmp_path.iterdir())
 
@@ -95,7 +95,7 @@ def test_a_failure_is_one_warning_and_the_others_go_on(
         raise error
 
     setattr(mlflow, place, fail)
-    with journals(("mlflow", "tensorboard"), tmp_path, "mine") as note:
+    with open_loggers(("mlflow", "tensorboard"), tmp_path, "mine") as note:
         note(RECORD)
         note(RECORD)
     expected = "warning: mlflow failed (no answer); training goes on without it\n"
@@ -111,6 +111,6 @@ def test_a_missing_package_is_refused_at_the_start(monkeypatch, tmp_path, kind):
         pytest.raises(
             ConfigError, match=rf"{kind} is not installed; pip install 'smoecast\[log\]'"
         ),
-        journals((kind,), tmp_path, "mine"),
+        open_loggers((kind,), tmp_path, "mine"),
     ):
         pass

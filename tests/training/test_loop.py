@@ -3,11 +3,10 @@ import math
 
 import pytest
 import torch
-from small_training import Fields, small_loss, small_model, small_settings
+from small_training import Fields, small_loss, small_model, small_settings, train
 
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.training.job import device_of
-from smoecast.training.loop import train
 
 
 def test_learns_and_reports(task):

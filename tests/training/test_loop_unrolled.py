@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from small_training import GRID, small_settings
+from small_training import GRID, small_settings, train
 
 from smoecast.config.network import Network, Smoe
 from smoecast.config.training import FineTuning, Training
@@ -16,7 +16,6 @@ from smoecast.nn.build import forecaster
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.normalize import Statistics
 from smoecast.nn.rollout import Unrolled
-from smoecast.training.loop import train
 
 
 class Waves:

@@ -3,22 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from small_training import Fields, pure_model, small_loss, small_model, small_settings
+from small_training import Fields, pure_model, small_loss, small_model, small_settings, train
 
 from smoecast.errors import ConfigError, OutputError
 from smoecast.nn.smoe.model_layers import gate_parameters
 from smoecast.training.checkpoint import TrainingProgress
 from smoecast.training.distributed import ProcessGroup
 from smoecast.training.job import TrainingJob
-from smoecast.training.loop import train
 from smoecast.training.precision import autocast, resolve
-from smoecast.training.step import pieces, rates, take_step
+from smoecast.training.step import cut_batch, rates, take_step
 from smoecast.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
-def course_of(tmp_path, settings, samples=None):
+def job_of(tmp_path, settings, samples=None):
     def ignore(_):
         return None
 
@@ -30,9 +29,9 @@ def course_of(tmp_path, settings, samples=None):
 
 def gradients(tmp_path, model, batch, settings):
     """Gradients of one step on these samples, before it changes anything; routing loss."""
-    course = course_of(tmp_path, settings)
+    job = job_of(tmp_path, settings)
     run = Trainer(model, settings, CPU, ProcessGroup())
-    routing = take_step(run, course, np.asarray(batch))
+    routing = take_step(run, job, np.asarray(batch))
     return [p.grad for p in model.parameters()], routing
 
 
@@ -81,15 +80,15 @@ def test_training_with_passes_equals_training_with_large_batches(task, tmp_path)
 def test_pieces_cover_a_batch_once_with_shares_of_one():
     batch = np.arange(10)
     for size in (1, 2, 3):
-        parts = [pieces(batch, 2, ProcessGroup(rank, size)) for rank in range(size)]
+        parts = [cut_batch(batch, 2, ProcessGroup(rank, size)) for rank in range(size)]
         together = np.concatenate([indices for part in parts for indices, _ in part])
         assert together.tolist() == batch.tolist()
         assert sum(share for part in parts for _, share in part) == pytest.approx(1.0)
 
 
 def test_a_process_without_samples_joins_with_a_share_of_none():
-    assert pieces(np.array([5]), 4, ProcessGroup(1, 2))[0][1] == 0.0
-    assert pieces(np.array([5]), 4, ProcessGroup(0, 2)) == [(np.array([5]), 1.0)]
+    assert cut_batch(np.array([5]), 4, ProcessGroup(1, 2))[0][1] == 0.0
+    assert cut_batch(np.array([5]), 4, ProcessGroup(0, 2)) == [(np.array([5]), 1.0)]
 
 
 def test_a_divergence_in_an_early_pass_is_refused_before_the_step(tmp_path):
@@ -101,7 +100,7 @@ def test_a_divergence_in_an_early_pass_is_refused_before_the_step(tmp_path):
     with pytest.raises(OutputError, match="loss is nan at epoch 1, step 1"):
         take_step(
             Trainer(model, settings, CPU, ProcessGroup()),
-            course_of(tmp_path, settings, samples),
+            job_of(tmp_path, settings, samples),
             np.arange(8),
         )
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
@@ -184,7 +183,7 @@ def test_a_step_that_overflows_is_skipped_and_the_scale_falls(tmp_path, monkeypa
     run = Trainer(model, settings, CPU, ProcessGroup())
     for parameter in (samples := Fields(8)).targets:
         parameter.mul_(1e3)
-    take_step(run, course_of(tmp_path, settings, samples), np.arange(8))
+    take_step(run, job_of(tmp_path, settings, samples), np.arange(8))
     assert run.scaler.get_scale() == 2.0**126
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
@@ -194,9 +193,9 @@ def test_warm_up_comes_before_either_schedule(tmp_path):
     found = {}
     for schedule in ("plateau", "cosine"):
         settings = small_settings(epochs=5, warmup_steps=4, schedule=schedule, learning_rate=1.0)
-        course = course_of(tmp_path, settings)
+        job = job_of(tmp_path, settings)
         found[schedule] = [
-            rates(TrainingProgress(epoch=step // 2, step=step % 2), course)[0] for step in range(10)
+            rates(TrainingProgress(epoch=step // 2, step=step % 2), job)[0] for step in range(10)
         ]
     rising = [0.25, 0.5, 0.75, 1.0]
     assert found["plateau"] == pytest.approx(rising + [1.0] * 6)
@@ -220,10 +219,10 @@ def test_the_average_trails_its_weights_and_copies_buffers(tmp_path):
     model = small_model()
     start = {name: value.clone() for name, value in model.state_dict().items()}
     run = Trainer(model, settings, CPU, ProcessGroup())
-    course = course_of(tmp_path, settings)
-    take_step(run, course, np.arange(8))
+    job = job_of(tmp_path, settings)
+    take_step(run, job, np.arange(8))
     first = {name: p.detach().clone() for name, p in model.named_parameters()}
-    take_step(run, course, np.arange(8))
+    take_step(run, job, np.arange(8))
     for name, value in model.named_parameters():
         after_one = 0.1 * start[name] + 0.9 * first[name]  # decay 1 / 10
         expected = (2 / 11) * after_one + (9 / 11) * value
@@ -253,7 +252,7 @@ def test_experts_have_a_rate_of_their_own(tmp_path):
     model = pure_model()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     take_step(
-        Trainer(model, settings, CPU, ProcessGroup()), course_of(tmp_path, settings), np.arange(8)
+        Trainer(model, settings, CPU, ProcessGroup()), job_of(tmp_path, settings), np.arange(8)
     )
     last = ("backbone.last.weight", "backbone.last.common")
     moved = {n: float((model.get_parameter(n).detach() - before[n]).abs().max()) for n in last}

@@ -25,7 +25,7 @@ from smoecast.tasks.postprocess.network import (
     new_correction,
     predictors_of,
 )
-from smoecast.training.job import device_of
+from smoecast.training.job import TrainingJob, device_of
 from smoecast.training.loop import train as learn
 
 Cases = tuple[xr.DataArray, NDArray[np.float32]]
@@ -79,8 +79,7 @@ def fit_network(
     weights = torch.from_numpy(rows).float().to(device)
     loss = crps_loss(weights, statistics.target_scale.float().to(device))
     with console.progress("fitting the calibration", settings.training.epochs) as step:
-        outcome = learn(
-            network,
+        job = TrainingJob(
             samples,
             judges,
             loss,
@@ -88,8 +87,12 @@ def fit_network(
             folder=config.calibration,
             seed=config.seed,
             identity=identity,
-            report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
             tick=step,
+        )
+        outcome = learn(
+            network,
+            job,
+            report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
         )
     fields = np.array(list(constants.values()), np.float32).reshape(-1, *place.shape)
     tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}
