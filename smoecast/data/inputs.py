@@ -64,14 +64,14 @@ class Inputs:
 
         `ahead` (B,) is asked for where the lead time is an input, and only there.
         """
-        known = self._known_fields(times)
+        known = self._fields_at_start(times)
         if not self.lead or ahead is None:
             return known
         plane = (ahead / LEAD_UNIT).astype(np.float32)[:, None, None, None]
         shape = (len(times), 1, *self.grid.shape)
         return np.concatenate([known, np.broadcast_to(plane, shape)], axis=1)
 
-    def _known_fields(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    def _fields_at_start(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
         """Return what the start alone decides: (B, N + 1, H, W), with the clock N + 5."""
         height, width = self.grid.shape
         fields = [field.astype(np.float32) for field in self.constants.values()]

@@ -1,9 +1,11 @@
 """`smoecast download`: fetch raw data from a source, resumable and verified."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from smoecast import console
+from smoecast.config.data import Data
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
 from smoecast.data.sources import registry
@@ -36,9 +38,9 @@ def download(config: Config) -> dict[str, Any]:
     LockedError
         Another process brings files to the same folder.
     """
-    asked_for = _bring(requests_of(config), config.download.url)
+    asked_for = _requests_to_fetch(requests_of(config), config.download.url)
     if not asked_for:
-        return _look_for_files(config)
+        return _look_for_files(config.data, config.postprocess.files)
     entries, late = [], []
     for asked in asked_for:
         source = source_of(asked)
@@ -53,7 +55,7 @@ def download(config: Config) -> dict[str, Any]:
     return {**_place(asked_for), "files": entries}
 
 
-def _bring(requests: list[Request], url: str) -> list[Request]:
+def _requests_to_fetch(requests: list[Request], url: str) -> list[Request]:
     """Return those whose files have to be brought; one mirror can stand for one source alone."""
     names = dict.fromkeys(r.wanted.source for r in requests if source_of(r).remote)
     if url and len(names) > 1:
@@ -69,15 +71,13 @@ def _place(asked_for: list[Request]) -> dict[str, Any]:
     return {"source": ", ".join(names), "folder": str(asked_for[0].raw)}
 
 
-def _look_for_files(config: Config) -> dict[str, Any]:
+def _look_for_files(data: Data, of_ensembles: Sequence[str]) -> dict[str, Any]:
     """Look whether the files that a run names are there."""
-    paths = expand(config.data.files, "data.files")
-    paths += expand(config.postprocess.files, "postprocess.files")
+    paths = expand(data.files, "data.files") + expand(of_ensembles, "postprocess.files")
     if not paths:
         raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
     console.say(f"{len(paths)} source files are in place, nothing to fetch")
-    folder, source = str(paths[0].parent), config.data.source
-    return {"source": source, "folder": folder, "files": manifest(paths)}
+    return {"source": data.source, "folder": str(paths[0].parent), "files": manifest(paths)}
 
 
 def plan(config: Config) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def plan(config: Config) -> dict[str, Any]:
         ``source``, ``folder``, ``files`` (name, url, bytes to expect, whether it is there) and
         ``bytes`` still to come.
     """
-    asked_for = _bring(requests_of(config), config.download.url)
+    asked_for = _requests_to_fetch(requests_of(config), config.download.url)
     entries = [entry for asked in asked_for for entry in source_of(asked).plan(asked)]
     left = sum(entry["bytes"] for entry in entries if not entry["there"])
     place = {"source": config.data.source, "folder": str(config.raw)}

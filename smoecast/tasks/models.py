@@ -5,8 +5,9 @@ from typing import Any
 
 from smoecast import zoo
 from smoecast.config import yaml_file
+from smoecast.config.network import Network
 from smoecast.config.renamed import upgrade
-from smoecast.config.run import Config
+from smoecast.config.section import Section
 from smoecast.errors import ModelError
 from smoecast.nn.cost import count_parameters
 from smoecast.tasks.forecast_model import open_model
@@ -64,24 +65,26 @@ def verify_model(place: Path) -> dict[str, Any]:
     else:
         count, sections = count_parameters(open_model(place).network), ["sample", "network"]
     if zoo.CONFIG in {path.name for path in place.iterdir()}:
-        _check_beside(place, yaml_file.validate(upgrade(state["config"]), str(place)), sections)
+        _check_beside(place, upgrade(state["config"]), sections)
     sealed = STATE in state["sha256"]
     return {"model": str(place), "parameters": count, "sha256": state["sha256"], "sealed": sealed}
 
 
-def _check_beside(place: Path, told: Config, sections: list[str]) -> None:
+def _check_beside(place: Path, said: dict[str, Any], sections: list[str]) -> None:
     """Refuse a config beside a model under which another one would have been trained."""
+    told = yaml_file.validate(said, str(place))
     with of_model(place):
         beside = yaml_file.load(place / zoo.CONFIG, pipe=False, saved=True)
         for name in sections:
-            key = first_difference(_decisive(told, name), _decisive(beside, name), name)
+            ours, theirs = (_decisive(getattr(config, name)) for config in (told, beside))
+            key = first_difference(ours, theirs, name)
             if key:
                 raise ModelError(f"{STATE} and {zoo.CONFIG} differ at {key}: fetch it anew")
 
 
-def _decisive(config: Config, section: str) -> dict[str, Any]:
-    if section == "network":
-        plain = {"smoe": {"layers": "none"}} if config.network.smoe.layers == "none" else {}
-        return {**config.network.decisive(), **plain}
-    values: dict[str, Any] = getattr(config, section).model_dump(mode="json")
+def _decisive(section: Section) -> dict[str, Any]:
+    if isinstance(section, Network):
+        plain = {"smoe": {"layers": "none"}} if section.smoe.layers == "none" else {}
+        return {**section.decisive(), **plain}
+    values: dict[str, Any] = section.model_dump(mode="json")
     return values

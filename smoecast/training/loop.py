@@ -139,7 +139,7 @@ def _validate(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> float:
     size, count, total = job.settings.batch_size, len(job.validation), 0.0
     for start in range(job.team.rank * size, count, job.team.size * size):
         indices = np.arange(start, min(start + size, count))
-        inputs, targets = run.bring(job.validation.batch(indices))
+        inputs, targets = run.to_device(job.validation.batch(indices))
         with run.autocast():
             output = run.judged(inputs)
         total += float(job.loss(output.to(targets.dtype), targets)) * len(indices)

@@ -47,7 +47,7 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
     for number, (indices, share) in enumerate(passes, start=1):
         final = number == len(passes)
         with run.without_sync(not final):
-            inputs, targets = run.bring(job.samples.batch(indices))
+            inputs, targets = run.to_device(job.samples.batch(indices))
             with run.autocast():
                 output = run.network(inputs)
             # in float32, whatever the precision of the network

@@ -90,7 +90,7 @@ class Trainer:
         """Return the context of a forward pass."""
         return autocast(self.precision, self.device)
 
-    def bring(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def to_device(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the inputs and targets of a batch on the device of the model."""
         return batch[0].to(self.device), batch[1].to(self.device)
 

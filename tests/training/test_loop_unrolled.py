@@ -57,7 +57,7 @@ def loss(output, target):
     return weighted_mse(output, target, torch.linspace(0.5, 1.0, GRID[0]), scale)
 
 
-def trained(model, folder, steps, tick=None, **changes):
+def trained(model, folder, steps, tick=lambda done: None, **changes):
     task = {"folder": folder, "seed": 3, "identity": {"steps": steps}}
     samples, validation = Waves(22, steps), Waves(9, steps, seed=1)
     train(model, samples, validation, loss, small_settings(**changes), tick=tick, **task)

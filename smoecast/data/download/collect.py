@@ -81,24 +81,6 @@ class Hooks:
     opened: Callable[[Sequence[Path]], list[Path]] = list
 
 
-class _Tally:
-    """Adds up the shares of files that are done, from several threads."""
-
-    def __init__(self, step: console.Progress) -> None:
-        self._step, self._lock = step, threading.Lock()
-        self._shares: dict[str, float] = {}
-        self._bytes: dict[str, int] = {}
-        self._total, self._sum = 0.0, 0
-
-    def __call__(self, name: str, done: int, total: int | None) -> None:
-        share = min(done / total, 1.0) if total else 0.0
-        with self._lock:
-            self._total += share - self._shares.get(name, 0.0)
-            self._sum += done - self._bytes.get(name, 0)
-            self._shares[name], self._bytes[name] = share, done
-            self._step(round(self._total, 2), f"{self._sum / 1e6:.0f} MB")
-
-
 def today() -> date:
     """Return the day in UTC."""
     return datetime.now(UTC).date()
@@ -136,17 +118,13 @@ def collect(
     LockedError
         Another process fetches to the same folder.
     """
-    hooks, patience = hooks or Hooks(), RetryBudget(limits)
+    patience = RetryBudget(limits)
     with lock(folder):
         manifest = Manifest(folder)
         missing = [r for r in remotes if not is_complete(manifest, r)]
         with console.progress("fetching files", max(len(missing), 1)) as step:
-            tally = _Tally(step)
-            late = _all(
-                lambda remote: _one(remote, folder, manifest, hooks, patience, tally),
-                missing,
-                patience,
-            )
+            work = _Collection(folder, manifest, hooks or Hooks(), patience, step)
+            late = _do_all(work.bring_one, missing, patience)
     if late:
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         there = len(remotes) - len(late)
@@ -167,7 +145,7 @@ def _stale(manifest: Manifest, remote: RemoteFile) -> bool:
     return entry.day < remote.final and (remote.grows or today() >= remote.final)
 
 
-def _all(
+def _do_all(
     work: Callable[[RemoteFile], None], remotes: Sequence[RemoteFile], patience: RetryBudget
 ) -> list[NotPublishedError]:
     """Do the work for every file; return what is not published yet, raise what else fails."""
@@ -187,96 +165,105 @@ def _all(
     return sorted(late, key=str)
 
 
-def _one(
-    remote: RemoteFile,
-    folder: Path,
-    manifest: Manifest,
-    hooks: Hooks,
-    patience: RetryBudget,
-    tally: _Tally,
-) -> None:
-    """Bring one file, and what it holds, to the folder."""
-    path = confine(folder, remote.name)
-    if not manifest.holds(remote.name) or _stale(manifest, remote):
-        path.parent.mkdir(parents=True, exist_ok=True)  # a name may lead into a folder
-        _first_of(remote, path, manifest, patience, tally, hooks)
-    if remote.gives:
-        _unpack(remote, folder, manifest, hooks, patience)
-    tally(remote.name, 1, 1)
+class _Collection:
+    """What all files of a download share, and how each of them comes."""
 
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        hooks: Hooks,
+        patience: RetryBudget,
+        step: console.Progress,
+    ) -> None:
+        self.folder, self.manifest, self.hooks = folder, manifest, hooks
+        self.patience, self._step, self._lock = patience, step, threading.Lock()
+        self._done: dict[str, tuple[float, int]] = {}
+        self._total, self._sum = 0.0, 0
 
-def _unpack(
-    remote: RemoteFile, folder: Path, manifest: Manifest, hooks: Hooks, patience: RetryBudget
-) -> None:
-    """Put what an archive holds in its place; a damaged archive does not stay either.
+    def _tell(self, name: str, done: int, total: int | None) -> None:
+        """Add up the shares and the bytes of files, from several threads."""
+        share = min(done / total, 1.0) if total else 0.0
+        with self._lock:
+            before = self._done.get(name, (0.0, 0))
+            self._total += share - before[0]
+            self._sum += done - before[1]
+            self._done[name] = share, done
+            self._step(round(self._total, 2), f"{self._sum / 1e6:.0f} MB")
 
-    What is noted of the archive is noted of all that it gives.
-    """
-    path, archive = folder / remote.name, manifest.get(remote.name)
-    notes = archive.notes if archive is not None else {}
-    try:
-        for name, temporary in hooks.unpack(path, remote):
-            place = confine(folder, name)
-            manifest.add(name, entry_of(temporary, shown(remote.url), notes=notes))
-            temporary.replace(place)
-            patience.check()
-    except InputError:
-        path.unlink(missing_ok=True)
-        raise
-    path.unlink()
+    def bring_one(self, remote: RemoteFile) -> None:
+        """Bring one file, and what it holds, to the folder."""
+        path = confine(self.folder, remote.name)
+        if not self.manifest.holds(remote.name) or _stale(self.manifest, remote):
+            path.parent.mkdir(parents=True, exist_ok=True)  # a name may lead into a folder
+            self._try_places(remote, path)
+        if remote.gives:
+            self._unpack(remote)
+        self._tell(remote.name, 1, 1)
 
+    def _unpack(self, remote: RemoteFile) -> None:
+        """Put what an archive holds in its place; a damaged archive does not stay either.
 
-def _first_of(
-    remote: RemoteFile,
-    path: Path,
-    manifest: Manifest,
-    patience: RetryBudget,
-    tally: _Tally,
-    hooks: Hooks,
-) -> None:
-    """Fetch from the first place that has the file."""
-    problem: InputError | None = None
-    for place in hooks.locate(remote, patience):
-        if problem is not None:
-            console.say(f"{problem}; trying another way")
+        What is noted of the archive is noted of all that it gives.
+        """
+        path, archive = self.folder / remote.name, self.manifest.get(remote.name)
+        notes = archive.notes if archive is not None else {}
         try:
-            _from(place, path, manifest, patience, tally, hooks)
-            return
-        except RetryBudgetError:
+            for name, temporary in self.hooks.unpack(path, remote):
+                place = confine(self.folder, name)
+                self.manifest.add(name, entry_of(temporary, shown(remote.url), notes=notes))
+                temporary.replace(place)
+                self.patience.check()
+        except InputError:
+            path.unlink(missing_ok=True)
             raise
-        except NotOnServerError as error:
-            problem = InputError(f"{error}, {place.absent}") if place.absent else error
-        except InputError as error:
-            problem = error
-    raise problem or InputError(f"{remote.name}: the source names no place where it is")
+        path.unlink()
 
+    def _try_places(self, remote: RemoteFile, path: Path) -> None:
+        """Fetch from the first place that has the file."""
+        problem: InputError | None = None
+        for place in self.hooks.locate(remote, self.patience):
+            if problem is not None:
+                console.say(f"{problem}; trying another way")
+            try:
+                self._fetch(place, path)
+                return
+            except RetryBudgetError:
+                raise
+            except NotOnServerError as error:
+                problem = InputError(f"{error}, {place.absent}") if place.absent else error
+            except InputError as error:
+                problem = error
+        raise problem or InputError(f"{remote.name}: the source names no place where it is")
 
-def _from(
-    place: RemoteFile,
-    path: Path,
-    manifest: Manifest,
-    patience: RetryBudget,
-    tally: _Tally,
-    hooks: Hooks,
-) -> None:
-    known = manifest.get(place.name) if manifest.holds(place.name) else None
-    part = hooks.part(confine(path.parent, f"{path.name}.part"), place)
+    def _fetch(self, place: RemoteFile, path: Path) -> None:
+        manifest = self.manifest
+        known = manifest.get(place.name) if manifest.holds(place.name) else None
+        part = self.hooks.part(confine(path.parent, f"{path.name}.part"), place)
 
-    def record(entry: Entry) -> None:
-        manifest.add(place.name, replace(entry, notes=hooks.inspect(part.path, place)))
+        def record(entry: Entry) -> None:
+            notes = self.hooks.inspect(part.path, place)
+            manifest.add(place.name, replace(entry, notes=notes))
 
-    missing = NotPublishedError if place.may_come_after(today()) else InputError
-
-    def tell(done: int, total: int | None) -> None:
-        tally(place.name, done, total or place.about)
-
-    whole = partial(fetch, part=part, size=place.size, checksum=place.checksum)
-    get = (
-        partial(fetch_pieces, pieces=place.pieces)
-        if place.pieces
-        else partial(whole, known=known if place.grows else None)
-    )
-    entry = get(place.url, path, missing=missing, patience=patience, progress=tell, record=record)
-    if entry is known:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest.add(place.name, replace(entry, fetched=now))
+        get = (
+            partial(fetch_pieces, pieces=place.pieces)
+            if place.pieces
+            else partial(
+                fetch,
+                part=part,
+                size=place.size,
+                checksum=place.checksum,
+                known=known if place.grows else None,
+            )
+        )
+        entry = get(
+            place.url,
+            path,
+            missing=NotPublishedError if place.may_come_after(today()) else InputError,
+            patience=self.patience,
+            progress=lambda done, total: self._tell(place.name, done, total or place.about),
+            record=record,
+        )
+        if entry is known:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            manifest.add(place.name, replace(entry, fetched=now))

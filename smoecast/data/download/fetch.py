@@ -15,11 +15,10 @@ from pathlib import Path
 import requests
 
 from smoecast.data.download.http import (
-    TransientError,
     ask,
     content_range,
-    is_chunked,
     next_chunk,
+    tells_its_end,
     total_of,
 )
 from smoecast.data.download.manifest import Entry
@@ -35,7 +34,7 @@ from smoecast.data.download.partial_file import (
     start_partial,
 )
 from smoecast.data.download.remote_file import shown
-from smoecast.data.download.retry import Limits, RetryBudget
+from smoecast.data.download.retry import Limits, RetryBudget, TransientError
 from smoecast.disk.atomic import sync
 from smoecast.errors import InputError, SmoecastError
 
@@ -147,7 +146,7 @@ def _attempt(
             marks = start_partial(response, part)
         total = _total(response, wanted, there)
         _receive(response, wanted, there, total, patience)
-    _verify(wanted, total, doubtful=resumed or (total is None and not is_chunked(response)))
+    _verify(wanted, total, doubtful=resumed or (total is None and not tells_its_end(response)))
     return marks
 
 
@@ -181,7 +180,7 @@ def _total(response: requests.Response, wanted: _Target, there: int) -> int | No
             "use another mirror (download.url)"
         )
     known = total if total is not None else wanted.size
-    if known is None and not is_chunked(response) and wanted.checksum is None:
+    if known is None and not tells_its_end(response) and wanted.checksum is None:
         raise InputError(
             f"{where}: the server does not say how long the file is, so a cut would go unseen: "
             "use another mirror (download.url)"
@@ -203,7 +202,7 @@ def _receive(
         there += len(chunk)
         wanted.progress(there, total)
         patience.check()
-    if total is not None and there < total and not is_chunked(response):
+    if total is not None and there < total and not tells_its_end(response):
         raise TransientError(f"the connection ended after {there} of {total} bytes")
 
 
@@ -218,7 +217,7 @@ def _verify(wanted: _Target, total: int | None, *, doubtful: bool) -> None:
     algorithm, _, digest = (wanted.checksum or "").partition(":")
     right = expected is None or part.there == expected
     what = f"{part.there} bytes came, {expected} were promised"
-    if right and (unfinished := part.explain_unfinished()):
+    if right and (unfinished := part.explain_cut()):
         right, what = False, unfinished
     if right and algorithm:
         with part.path.open("rb") as stream:

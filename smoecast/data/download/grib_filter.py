@@ -177,7 +177,7 @@ class GribSieve(PartialFile):
             file.write(json.dumps(told))
         temporary.replace(self.journal)
 
-    def explain_unfinished(self) -> str:
+    def explain_cut(self) -> str:
         """Return in words why the file cannot end here; empty if it can."""
         if self._begun:
             return f"the file ends within message {self._count + 1}"

@@ -8,27 +8,12 @@ import urllib3
 
 from smoecast import __version__
 from smoecast.data.download.remote_file import shown
+from smoecast.data.download.retry import TransientError
 from smoecast.errors import InputError, NotPublishedError, SmoecastError
 
 CHUNK = 1 << 18
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _HEADERS = {"User-Agent": f"smoecast/{__version__}", "Accept-Encoding": "identity"}
-
-
-class TransientError(Exception):
-    """An attempt failed in a way that another one may not; never leaves `data.download.fetch`.
-
-    Parameters
-    ----------
-    why : str
-        In words, without the address.
-    wait : float, optional
-        Seconds for which the server asks to be left alone.
-    """
-
-    def __init__(self, why: str, wait: float | None = None) -> None:
-        super().__init__(why)
-        self.wait = wait
 
 
 class NotOnServerError(InputError):
@@ -59,7 +44,7 @@ def ask(
 
     Raises
     ------
-    TroubleError
+    TransientError
         Another attempt may bring more.
     InputError
         None will: the address, the certificate or the access is wrong.
@@ -130,7 +115,7 @@ def total_of(response: requests.Response, there: int) -> int | None:
     return there + int(length) if length.isdigit() else content_range(response)[1]
 
 
-def is_chunked(response: requests.Response) -> bool:
+def tells_its_end(response: requests.Response) -> bool:
     """Whether the body says itself where it ends."""
     return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
@@ -140,7 +125,7 @@ def next_chunk(response: requests.Response) -> bytes:
 
     Raises
     ------
-    TroubleError
+    TransientError
         The connection was cut or fell silent.
     """
     try:

@@ -7,15 +7,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import requests
 
-from smoecast import console
-from smoecast.data.download.http import TransientError
 from smoecast.data.download.manifest import Entry, entry_of
 from smoecast.data.download.remote_file import ENSEMBLES, shown
-from smoecast.data.download.retry import RetryBudget
+from smoecast.data.download.retry import RetryBudget, T, retry
 from smoecast.disk.atomic import sync, write_atomic
 from smoecast.disk.leftovers import remove, sweep
 from smoecast.errors import InputError, OutputError
@@ -100,7 +97,7 @@ class PartialFile:
             while written < len(chunk):
                 written += file.write(chunk[written:])
 
-    def explain_unfinished(self) -> str:
+    def explain_cut(self) -> str:
         """Return in words why the file cannot end here; empty if it can."""
         return ""
 
@@ -108,9 +105,6 @@ class PartialFile:
         """Throw away what has come."""
         self.marks.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
-
-
-T = TypeVar("T")
 
 
 Progress = Callable[[int, int | None], None]
@@ -124,26 +118,19 @@ Marks = dict[str, str]
 def retry_request(
     attempt: Callable[[requests.Session], T], part: PartialFile, url: str, patience: RetryBudget
 ) -> T:
-    """Attempt until nothing is in the way any more; bytes that came in between count as success.
+    """Attempt in a session of its own until nothing is in the way any more, see `retry`.
 
     Raises
     ------
-    SpentError
+    RetryBudgetError
         Too much time was lost.
     """
-    failures, most, since = 0, part.there, time.monotonic()
-    while True:
-        try:
-            with requests.Session() as session:
-                return attempt(session)
-        except TransientError as trouble:
-            if part.there > most:
-                failures, most, since = 0, part.there, time.monotonic()
-            failures += 1
-            why = f"{shown(url)}: {trouble}"
-            waited = patience.wait(failures, why, since, trouble.wait)
-            console.say(f"{why}; waited {waited:.1f} s, trying again")
-            since = time.monotonic()
+
+    def once() -> T:
+        with requests.Session() as session:
+            return attempt(session)
+
+    return retry(once, shown(url), patience, lambda: part.there)
 
 
 def read_marks(part: PartialFile, *, trusted: bool = False) -> Marks:

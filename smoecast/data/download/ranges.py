@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from smoecast.data.download.http import TransientError, ask, content_range, next_chunk
+from smoecast.data.download.http import ask, content_range, next_chunk
 from smoecast.data.download.manifest import Entry
 from smoecast.data.download.partial_file import (
     Marks,
@@ -24,7 +24,7 @@ from smoecast.data.download.partial_file import (
     start_partial,
 )
 from smoecast.data.download.remote_file import shown
-from smoecast.data.download.retry import RetryBudget
+from smoecast.data.download.retry import RetryBudget, TransientError
 from smoecast.disk.atomic import sync
 from smoecast.errors import InputError, SmoecastError
 

@@ -1,41 +1,47 @@
 """What a source has to offer: one remote file, and how its address is shown to people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from smoecast.config.data import Data
 from smoecast.errors import ConfigError
 from smoecast.names import Channel, parse_channel
 
 
 @dataclass(frozen=True)
 class Offer:
-    """The channels and constants of a source.
+    """The channels, constants and times of a source.
 
     Attributes
     ----------
     source : str
         Its name, for messages.
-    on_levels : tuple of str
-        Variables that it has at each of `levels`.
+    levels : mapping of str to tuple of int
+        Variables on pressure levels, and at which, hPa.
     single : tuple of str
         Variables without level, and constants.
-    levels : tuple of int
-        hPa.
     key : str
         Config key that names channels, for messages.
+    step_hours : int
+        Spacing in time.
+    first, last : int or None
+        Years; None for `last` where the source goes on.
     """
 
     source: str
-    on_levels: tuple[str, ...]
+    levels: Mapping[str, tuple[int, ...]]
     single: tuple[str, ...]
-    levels: tuple[int, ...]
     key: str = "data.channels"
+    step_hours: int = 1
+    first: int = 0
+    last: int | None = None
 
     def has(self, name: str) -> bool:
         """Whether the variable of a channel is there, at whatever level."""
         channel = parse_channel(name)
-        return channel is not None and channel.variable.name in (*self.on_levels, *self.single)
+        return channel is not None and channel.variable.name in (*self.levels, *self.single)
 
     def channel(self, name: str) -> Channel:
         """Return a channel that the source has.
@@ -47,16 +53,36 @@ class Offer:
         """
         channel = parse_channel(name)
         if channel is None or not self.has(name):
-            have = " ".join([f"{v}<level>" for v in self.on_levels] + [*self.single])
+            have = " ".join([*(f"{v}<level>" for v in self.levels), *self.single])
             raise ConfigError(
                 f"{self.key} names {name}, which source {self.source} lacks; it has {have}"
             )
-        if channel.level is not None and channel.level not in self.levels:
+        levels = self.levels.get(channel.variable.name, ())
+        if channel.level is not None and channel.level not in levels:
             raise ConfigError(
                 f"{self.key} names {name}, but source {self.source} has {channel.variable.name} "
-                f"at {' '.join(map(str, self.levels))} hPa"
+                f"at {' '.join(map(str, levels))} hPa"
             )
         return channel
+
+    def check_times(self, data: Data) -> None:
+        """Refuse a spacing in time, or a year, that the source does not have.
+
+        Raises
+        ------
+        ConfigError
+            It names the first one.
+        """
+        if data.step_hours % self.step_hours:
+            raise ConfigError(
+                f"data.step_hours = {data.step_hours}, but source {self.source} has a time every "
+                f"{self.step_hours} h: take a multiple"
+            )
+        outside = [y for y in data.years if y < self.first or y > (self.last or y)]
+        if outside:
+            has = f"begins in {self.first}"
+            has = has if self.last is None else f"has {self.first} to {self.last}"
+            raise ConfigError(f"data.years names {outside[0]}, but source {self.source} {has}")
 
 
 ENSEMBLES = "ensembles"

@@ -3,9 +3,14 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from smoecast import console
 from smoecast.errors import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,22 @@ class Limits:
     timeout_seconds: float = 60.0
     first_wait: float = 1.0
     longest_wait: float = 60.0
+
+
+class TransientError(Exception):
+    """An attempt failed in a way that another one may not; never leaves `retry`.
+
+    Parameters
+    ----------
+    why : str
+        In words, without the address.
+    wait : float, optional
+        Seconds for which the server asks to be left alone.
+    """
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
 
 
 class StoppedError(Exception):
@@ -76,7 +97,7 @@ class RetryBudget:
 
         Raises
         ------
-        SpentError
+        RetryBudgetError
             The wait would end after more time is lost than `Limits.retry_seconds`.
         StoppedError
             See `check`.
@@ -110,3 +131,41 @@ class RetryBudget:
         """Raise `StoppedError` once `stop` was called."""
         if self._stopped.is_set():
             raise StoppedError
+
+
+def retry(
+    attempt: Callable[[], T],
+    what: str,
+    patience: RetryBudget,
+    there: Callable[[], int] = lambda: 0,
+) -> T:
+    """Attempt until nothing is in the way any more; bytes that came in between count as success.
+
+    Parameters
+    ----------
+    attempt : callable
+        Raises TransientError where another attempt may bring more.
+    what : str
+        What is asked for, for messages.
+    patience : RetryBudget
+        Shared by all that a download asks for.
+    there : callable
+        Returns how many bytes have come.
+
+    Raises
+    ------
+    RetryBudgetError
+        Too much time was lost.
+    """
+    failures, most, since = 0, there(), time.monotonic()
+    while True:
+        try:
+            return attempt()
+        except TransientError as trouble:
+            if there() > most:
+                failures, most, since = 0, there(), time.monotonic()
+            failures += 1
+            why = f"{what}: {trouble}"
+            waited = patience.wait(failures, why, since, trouble.wait)
+            console.say(f"{why}; waited {waited:.1f} s, trying again")
+            since = time.monotonic()

@@ -9,12 +9,11 @@ from datetime import date
 from math import prod
 
 from smoecast.data.download.collect import Hooks, check_netcdf
-from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.remote import count_times, remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError
-from smoecast.names import Channel, parse_channel
 
 ABOUT = About(
     name="ncep",
@@ -24,7 +23,6 @@ ABOUT = About(
     needs="nothing",
 )
 URL = "https://downloads.psl.noaa.gov/Datasets/ncep.reanalysis"
-FIRST_YEAR = 1948
 STEP_HOURS = 6
 _SHAPE = (73, 144)
 _LEVELS = (10, 20, 30, 50, 70, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
@@ -52,6 +50,13 @@ _SERIES = {
     "msl": _Series("surface", "slp"),
     "sp": _Series("surface", "pres.sfc"),
 }
+_OFFER = Offer(
+    "ncep",
+    {name: series.levels for name, series in _SERIES.items() if series.levels},
+    tuple(name for name, series in _SERIES.items() if not series.levels),
+    step_hours=STEP_HOURS,
+    first=1948,
+)
 
 
 def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
@@ -63,37 +68,12 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
         A channel, a year or the spacing in time is not in this data.
     """
     data = asked.wanted
-    if data.step_hours % STEP_HOURS:
-        raise ConfigError(
-            f"data.step_hours = {data.step_hours}, but source ncep has a time every "
-            f"{STEP_HOURS} h: take a multiple"
-        )
-    early = [year for year in data.years if year < FIRST_YEAR]
-    if early:
-        raise ConfigError(f"data.years names {early[0]}, but source ncep begins in {FIRST_YEAR}")
+    _OFFER.check_times(data)
     if data.constants:
         raise ConfigError("source ncep has no constants: leave data.constants empty")
-    series = dict.fromkeys(_series(channel) for channel in data.channels)
+    series = dict.fromkeys(_SERIES[_OFFER.channel(name).variable.name] for name in data.channels)
     base = (asked.download.url or URL).rstrip("/")
     return [_remote(base, one, year) for one in series for year in sorted(set(data.years))]
-
-
-def _series(name: str) -> _Series:
-    channel = parse_channel(name)
-    found = _SERIES.get(channel.variable.name) if channel else None
-    if channel is None or found is None:
-        have = " ".join(key + ("<level>" if s.levels else "") for key, s in _SERIES.items())
-        raise ConfigError(f"data.channels names {name}, which source ncep lacks; it has {have}")
-    _check_level(channel, found)
-    return found
-
-
-def _check_level(channel: Channel, series: _Series) -> None:
-    if channel.level is not None and channel.level not in series.levels:
-        raise ConfigError(
-            f"data.channels names {channel.name}, but source ncep has {channel.variable.name} at "
-            f"{' '.join(map(str, series.levels))} hPa"
-        )
 
 
 def _remote(base: str, series: _Series, year: int) -> RemoteFile:

@@ -6,20 +6,16 @@ wanted years are kept; the archive is deleted once they are out. Precipitation a
 begin seven hours late, on 1979-01-01 at 07:00 UTC; a run with them in 1979 begins then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from smoecast.data.download.collect import Hooks, check_netcdf
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
-from smoecast.data.download.retry import RetryBudget
 from smoecast.data.download.unzip import extract
 from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.remote import count_times, remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
-from smoecast.errors import ConfigError
 from smoecast.fields.derived import sources_of
 from smoecast.names import parse_channel
 
@@ -32,13 +28,17 @@ ABOUT = About(
 )
 WEBDAV = "https://dataserv.ub.tum.de/public.php/dav/files/m1524895"
 OLD = "https://dataserv.ub.tum.de/s/m1524895/download"
-YEARS = range(1979, 2019)
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 _RESOLUTION = "5.625deg"
-_ON_LEVELS = ("z", "t", "u", "v", "q", "r")
 _SINGLE = ("t2m", "u10", "v10", "tp", "tisr", "tcc")
 _CONSTANTS = ("orography", "lsm", "slt")
-_OFFER = Offer("weatherbench", _ON_LEVELS, (*_SINGLE, *_CONSTANTS), LEVELS)
+_OFFER = Offer(
+    "weatherbench",
+    dict.fromkeys(("z", "t", "u", "v", "q", "r"), LEVELS),
+    (*_SINGLE, *_CONSTANTS),
+    first=1979,
+    last=2018,
+)
 _ALONE = {("z", 500), ("t", 850)}
 """Fields on a level with an archive of their own."""
 _BYTES = 1_600_000_000
@@ -54,11 +54,7 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
         A channel or a year is not in this data.
     """
     years = sorted(set(asked.wanted.years))
-    outside = [year for year in years if year not in YEARS]
-    if outside:
-        raise ConfigError(
-            f"data.years names {outside[0]}, but source weatherbench has {YEARS[0]} to {YEARS[-1]}"
-        )
+    _OFFER.check_times(asked.wanted)
     wanted: dict[str, set[int]] = {}
     names = sources_of((*asked.wanted.channels, *asked.wanted.constants), _OFFER.has)
     for name in names:
@@ -94,7 +90,7 @@ def _address(base: str, folder: str, name: str) -> str:
     return f"{base.rstrip('/')}/{_RESOLUTION}/{folder}/{name}"
 
 
-def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
+def _places(remote: RemoteFile) -> list[RemoteFile]:
     """Return the file at its newer and at its older address; a mirror has no other one."""
     if not remote.url.startswith(WEBDAV):
         return [remote]
@@ -103,17 +99,13 @@ def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
     return [remote, RemoteFile(remote.name, older, about=remote.about, gives=remote.gives)]
 
 
-def _unpack(path: Path, remote: RemoteFile) -> Iterable[tuple[str, Path]]:
-    return extract(path, remote.gives)
-
-
-def _inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
-    return {} if remote.gives else check_netcdf(path, remote)
-
-
-def hooks(asked: AnalysesRequest) -> Hooks:
+def hooks(_: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch: two addresses to try, archives to unpack."""
-    return Hooks(locate=_places, unpack=_unpack, inspect=_inspect)
+    return Hooks(
+        locate=lambda remote, patience: _places(remote),
+        unpack=lambda path, remote: extract(path, remote.gives),
+        inspect=lambda path, remote: {} if remote.gives else check_netcdf(path, remote),
+    )
 
 
 SOURCE = remote_source(

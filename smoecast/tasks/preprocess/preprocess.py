@@ -80,7 +80,7 @@ def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
 def _write(asked: Request, settings: Preprocess, details: dict[str, Any], inputs: Inputs) -> None:
     """Make one store, or go on with it."""
     content = raw.content(asked, details["identity"])
-    template = _add_packing(content) if asked.is_half else content
+    template = _with_scale(content) if asked.is_half else content
     draft = drafts.start_draft(template, asked.store, details)
     missing = draft.missing_chunks()
     if len(missing) < len(draft.chunks):
@@ -118,7 +118,7 @@ def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
     draft.write(chunk, block.values, statistics.moments(block.values[training]))
 
 
-def _add_packing(content: xr.Dataset) -> xr.Dataset:
+def _with_scale(content: xr.Dataset) -> xr.Dataset:
     """Return the content with the scale of a store of half precision, taken from its first fields.
 
     Any scale of about the right size will do: it only keeps float16 from overflowing.

@@ -88,7 +88,7 @@ def test_any_cut_of_the_bytes(tmp_path, size):
         part.append(FILE[begin : begin + size])
         assert part.there == min(begin + size, len(FILE))
     assert kept(tmp_path) == SECOND
-    assert part.explain_unfinished() == ""
+    assert part.explain_cut() == ""
     part.forget()
     assert names(tmp_path) == []
     assert part.there == 0
@@ -98,7 +98,7 @@ def test_zeros_between_messages_are_passed_over(tmp_path):
     part = sieve(tmp_path)
     padded = b"".join(one + bytes(100) for one in MESSAGES)
     part.append(padded)
-    assert (kept(tmp_path), part.there, part.explain_unfinished()) == (SECOND, len(padded), "")
+    assert (kept(tmp_path), part.there, part.explain_cut()) == (SECOND, len(padded), "")
 
 
 @pytest.mark.parametrize("cut", [0, 10, len(MESSAGES[0]) * 3 + 5, len(FILE) - 1])
@@ -161,9 +161,9 @@ def test_what_is_damaged_does_not_stay(tmp_path, content, words):
 def test_a_file_that_ends_too_soon_says_so(tmp_path):
     part = sieve(tmp_path)
     part.append(b"")
-    assert part.explain_unfinished() == "the file holds no message"
+    assert part.explain_cut() == "the file holds no message"
     part.append(FILE[:-1])
-    assert part.explain_unfinished() == "the file ends within message 6"
+    assert part.explain_cut() == "the file ends within message 6"
 
 
 def test_full_disk_leaves_what_another_run_goes_on_from(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ class Request:
         )
 
 
-def find_missing(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[str]]:
+def find_gaps(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[str]]:
     """Return the wanted messages that a file lacks, in words, by start of forecast.
 
     Parameters
@@ -92,7 +92,7 @@ def find_missing(path: Path, wish: Request, what: str) -> dict[np.datetime64, li
         A message is broken, or no start has all of its messages.
     """
     messages, _ = index(path)
-    lacking = _find_lacking(messages, wish)
+    lacking = _gaps_by_start(messages, wish)
     starts = _starts(messages, wish)
     if len(lacking) == len(starts):
         first = next(iter(lacking.values()))[0]
@@ -115,7 +115,7 @@ def _numbers(messages: Sequence[Message]) -> list[int]:
     return sorted(there | set(others[: max(0, len(MEMBERS) - len(there))]))
 
 
-def _find_lacking(messages: Sequence[Message], wish: Request) -> dict[np.datetime64, list[str]]:
+def _gaps_by_start(messages: Sequence[Message], wish: Request) -> dict[np.datetime64, list[str]]:
     there = {(m.init_time, m.channel, int(as_hours(m.lead_time)), m.member) for m in messages}
     wanted = list(product(wish.channels, wish.lead_hours, _numbers(messages)))
     lacking = {}
@@ -151,7 +151,7 @@ def make(path: Path, wish: Request, target: Path) -> Path:
         The disk does not take it.
     """
     messages, _ = index(path)
-    lacking = _find_lacking(messages, wish)
+    lacking = _gaps_by_start(messages, wish)
     whole = [message for message in messages if message.init_time not in lacking]
     if wish.keep == "members":
         _copy(path, whole, target)

@@ -20,7 +20,6 @@ from smoecast.config.postprocess import Postprocess
 from smoecast.data.download.collect import Hooks
 from smoecast.data.download.grib_filter import GribSieve
 from smoecast.data.download.remote_file import About, Offer, RemoteFile, shown
-from smoecast.data.download.retry import RetryBudget
 from smoecast.data.sources.ens10 import reduce
 from smoecast.data.sources.ens10.open import open_fields
 from smoecast.data.sources.ens10.reduce import MEMBERS, YEARS, Request
@@ -44,7 +43,7 @@ STEPS = (0, 24, 48)
 _ON_LEVELS = ("z", "t", "q", "w", "u", "v")
 """Divergence is there too; smoecast has no name for it."""
 _SURFACE = ("sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt")
-_OFFER = Offer("ens10", _ON_LEVELS, _SURFACE, LEVELS, key="postprocess.channels")
+_OFFER = Offer("ens10", dict.fromkeys(_ON_LEVELS, LEVELS), _SURFACE, key="postprocess.channels")
 _BYTES = {"pl": 24_000_000_000, "sfc": 3_400_000_000}
 _MONDAY, _THURSDAY = 0, 3
 _YEAR = (date(2018, 1, 1) + timedelta(days) for days in range(365))
@@ -106,7 +105,7 @@ def _remote(wish: Request, base: str) -> RemoteFile:
     )
 
 
-def _places(remote: RemoteFile, patience: RetryBudget) -> list[RemoteFile]:
+def _places(remote: RemoteFile) -> list[RemoteFile]:
     """Return the file at its newer and at its older address; a mirror has no other one."""
     if not remote.url.startswith(NEWER):
         return [remote]
@@ -124,7 +123,7 @@ def hooks(asked: EnsemblesRequest) -> Hooks:
 
     def inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
         wish = wishes[remote.name]
-        missing = reduce.find_missing(path, wish, shown(remote.url))
+        missing = reduce.find_gaps(path, wish, shown(remote.url))
         for start, messages in missing.items():
             more = f" and {len(messages) - 1} more of that start" if len(messages) > 1 else ""
             console.say(
@@ -142,7 +141,9 @@ def hooks(asked: EnsemblesRequest) -> Hooks:
         with stage(path.with_name(name)) as part:
             yield name, reduce.make(path, wishes[remote.name], part)
 
-    return Hooks(locate=_places, part=part, inspect=inspect, unpack=unpack)
+    return Hooks(
+        locate=lambda remote, _: _places(remote), part=part, inspect=inspect, unpack=unpack
+    )
 
 
 def _open(paths: Sequence[Path], asked: EnsemblesRequest) -> xr.Dataset:

@@ -6,15 +6,13 @@ downloads (in place, checked by size only) are not used: `data.download.retry` a
 """
 
 import os
-import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import requests
 
-from smoecast import console
-from smoecast.data.download.retry import RetryBudget
+from smoecast.data.download.retry import RetryBudget, T, TransientError, retry
 from smoecast.disk.atomic import resolve
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ecmwf.datastores import Client
     from ecmwf.datastores import Remote as Job
 
-T = TypeVar("T")
 URL = "https://cds.climate.copernicus.eu/api"
 _AGAIN = (408, 429, 500, 502, 503, 504)
 _LATE = ("not available yet", "not yet available")
@@ -93,9 +90,8 @@ def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
     ConfigError
         The store refuses the key.
     """
-    failures, since = 0, time.monotonic()
-    while True:
-        rest = None
+
+    def attempt() -> T:
         try:
             return call()
         except requests.exceptions.SSLError:
@@ -107,15 +103,15 @@ def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
             response = error.response
             if response is None or response.status_code not in _AGAIN:
                 raise _refusal_of(response, name) from None
-            why = f"the Climate Data Store answers {response.status_code}"
             text = response.headers.get("Retry-After", "")
-            rest = float(text) if text.isdigit() else None
+            raise TransientError(
+                f"the Climate Data Store answers {response.status_code}",
+                float(text) if text.isdigit() else None,
+            ) from None
         except (requests.ConnectionError, requests.Timeout):
-            why = "no connection to the Climate Data Store"
-        failures += 1
-        waited = patience.wait(failures, f"{name}: {why}", since, rest)
-        console.say(f"{name}: {why}; waited {waited:.1f} s, trying again")
-        since = time.monotonic()
+            raise TransientError("no connection to the Climate Data Store") from None
+
+    return retry(attempt, name, patience)
 
 
 def _refusal_of(response: requests.Response | None, name: str) -> ConfigError | InputError:

@@ -4,13 +4,12 @@ Step 0 of the high-resolution run (stream oper), 0.25 degrees, GRIB, of the newe
 published, and of the starts before it that a sample's history needs.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from smoecast.data.download.collect import Hooks, today
-from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.opendata import runs
 from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
@@ -18,7 +17,6 @@ from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.grib.index import index
-from smoecast.names import parse_channel
 
 LICENCE = "CC BY 4.0; (C) ECMWF, https://www.ecmwf.int: name ECMWF as the source"
 ABOUT = About(
@@ -31,11 +29,11 @@ ABOUT = About(
 STEP_HOURS = 6
 SHAPE = (721, 1440)
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
-_ON_LEVELS = ("z", "t", "u", "v", "q", "r", "w")
+LEVELS_OF = dict.fromkeys(("z", "t", "u", "v", "q", "r", "w"), LEVELS)
 SINGLE = ("t2m", "d2m", "u10", "v10", "msl", "sp", "skt", "tcc", "tcwv")
 ACCUMULATED = ("tp", "ssrd", "strd")
 """From the start on, so not there at step 0."""
-_CONSTANTS = ("orography", "lsm")
+_OFFER = Offer("opendata", LEVELS_OF, (*SINGLE, "orography", "lsm"))
 
 
 def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
@@ -59,31 +57,11 @@ def _wish(asked: AnalysesRequest) -> Request:
             "take 6, 12 or 24"
         )
     channels = (*asked.wanted.channels, *asked.wanted.constants)
-    check_channels(channels, "data.channels", (*SINGLE, *_CONSTANTS))
+    for name in channels:
+        _OFFER.channel(name)
     hours = range(0, max(asked.history_hours) + 1, step)
     wants = tuple(FileRequest("oper", "fc", 0, before) for before in hours)
     return Request(asked.download.url.rstrip("/") or URL, wants, channels, step)
-
-
-def check_channels(names: Sequence[str], key: str, single: Sequence[str]) -> None:
-    """Refuse a channel that these runs do not have.
-
-    Raises
-    ------
-    ConfigError
-        It names the channel and what there is.
-    """
-    for name in names:
-        channel = parse_channel(name)
-        short = channel.variable.name if channel else ""
-        if channel is None or short not in (*_ON_LEVELS, *single):
-            have = " ".join([f"{v}<level>" for v in _ON_LEVELS] + list(single))
-            raise ConfigError(f"{key} names {name}, which source opendata lacks; it has {have}")
-        if channel.level is not None and channel.level not in LEVELS:
-            raise ConfigError(
-                f"{key} names {name}, but source opendata has {short} at "
-                f"{' '.join(map(str, LEVELS))} hPa"
-            )
 
 
 def make_hooks(wish: Request, folder: Path) -> Hooks:

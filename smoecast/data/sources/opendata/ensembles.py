@@ -7,16 +7,16 @@ longer stands in these files.
 
 from functools import partial
 
-from smoecast.data.download.remote_file import About, RemoteFile
+from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_ensembles
 from smoecast.data.sources.opendata import runs
 from smoecast.data.sources.opendata.analyses import (
     ACCUMULATED,
+    LEVELS_OF,
     LICENCE,
     SHAPE,
     SINGLE,
     STEP_HOURS,
-    check_channels,
     make_hooks,
 )
 from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
@@ -31,6 +31,7 @@ ABOUT = About(
     licence=LICENCE,
     needs="pip install smoecast[download]; postprocess.source: opendata",
 )
+_OFFER = Offer("opendata", LEVELS_OF, (*SINGLE, *ACCUMULATED), key="postprocess.channels")
 MEMBERS = 51
 STEPS = (*range(0, 145, 3), *range(150, 361, 6))
 
@@ -50,7 +51,8 @@ def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
 
 def _wish(asked: EnsemblesRequest) -> Request:
     wanted = asked.wanted
-    check_channels(wanted.channels, "postprocess.channels", (*SINGLE, *ACCUMULATED))
+    for name in wanted.channels:
+        _OFFER.channel(name)
     odd = [hours for hours in wanted.lead_hours if hours not in STEPS]
     if odd:
         raise ConfigError(

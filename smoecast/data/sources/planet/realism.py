@@ -36,7 +36,7 @@ def statistics(
     """
     truth = _open(analyses, "time")
     figures = weather_figures(truth.z500.values, truth.t850.values, steps_per_day)
-    figures["doubling_days"] = doubling_days(seed)
+    figures["doubling_days"] = days_to_double(seed)
     if ensembles:
         forecasts = _open(ensembles, "init_time").isel(lead_time=-1)
         came = truth.sel(time=forecasts.valid_time.values)
@@ -164,7 +164,7 @@ def weather_figures(z500: Array, t850: Array, steps_per_day: int) -> dict[str, f
     return figures
 
 
-def doubling_days(seed: int, cases: int = 6) -> float:
+def days_to_double(seed: int, cases: int = 6) -> float:
     """Return the time in days in which a very small error of Z500 doubles.
 
     Mean growth from the 5th to the 15th day of twin runs from `cases` states, 20 days apart.

@@ -84,7 +84,7 @@ def gaussian_latitudes(count: int) -> tuple[Array, Array]:
     return np.round(nodes[::-1], SETTLED), np.round(weights[::-1] / 2.0, SETTLED)
 
 
-def coupling(truncation: int) -> Array:
+def legendre_factors(truncation: int) -> Array:
     """Return epsilon[m, n] = sqrt((n^2 - m^2) / (4 n^2 - 1)), zero for n <= m; (M, N + 1)."""
     m = np.arange(truncation + 1)[:, None]
     n = np.arange(truncation + 2)[None, :]
@@ -108,7 +108,7 @@ def legendre_matrices(truncation: int, sin_latitude: Array) -> tuple[Array, Arra
         Indexed [m, n, latitude], zero where n < m.
     """
     size = truncation + 1
-    eps = coupling(truncation)
+    eps = legendre_factors(truncation)
     p = np.zeros((size, size + 1, sin_latitude.size))
     cos_latitude = np.sqrt(1.0 - sin_latitude**2)
     p[0, 0] = 1.0

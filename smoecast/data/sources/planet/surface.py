@@ -69,7 +69,7 @@ def balance_matrix(truncation: int) -> Array:
 
     lap Phi = div(f grad psi) couples each n with n - 1 and n + 1; the mean of Phi is zero.
     """
-    eps = spectral.coupling(truncation)
+    eps = spectral.legendre_factors(truncation)
     size = truncation + 1
     matrix = np.zeros((size, size, size))
     for n in range(1, size):

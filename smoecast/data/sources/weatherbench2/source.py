@@ -20,7 +20,6 @@ from smoecast.data.sources.remote import count_times, remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.data.sources.weatherbench2 import zarr_subset
 from smoecast.data.sources.weatherbench2.zarr_subset import Request
-from smoecast.errors import ConfigError
 from smoecast.fields.derived import sources_of
 from smoecast.names import variable_of
 
@@ -33,13 +32,18 @@ ABOUT = About(
 )
 URL = "https://storage.googleapis.com/weatherbench2/datasets/era5"
 STORE = "1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
-YEARS = range(1959, 2023)
 STEP_HOURS = 6
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
-_ON_LEVELS = ("z", "t", "u", "v", "q", "w")
 _SINGLE = ("t2m", "u10", "v10", "ws10", "msl", "sp", "tcc", "tcwv", "tisr", "tp6h")
 _CONSTANTS = ("orography", "lsm", "slt")
-_OFFER = Offer("weatherbench2", _ON_LEVELS, (*_SINGLE, *_CONSTANTS), LEVELS)
+_OFFER = Offer(
+    "weatherbench2",
+    dict.fromkeys(("z", "t", "u", "v", "q", "w"), LEVELS),
+    (*_SINGLE, *_CONSTANTS),
+    step_hours=STEP_HOURS,
+    first=1959,
+    last=2022,
+)
 _FIELD_BYTES = 5_800
 """Of one field, compressed: about 0.7 of its 32 x 64 float32."""
 
@@ -55,7 +59,7 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
         What the survey brought is damaged, or the store has changed.
     """
     wish = _wish(asked)
-    if zarr_subset.is_discovered(asked.raw, wish):
+    if zarr_subset.can_list(asked.raw, wish):
         return zarr_subset.remotes(asked.raw, wish)
     days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in wish.years)
     return [
@@ -80,16 +84,7 @@ def _fields(name: str, times: int) -> int:
 def _wish(asked: AnalysesRequest) -> Request:
     """Return what is wanted of the store."""
     data = asked.wanted
-    if data.step_hours % STEP_HOURS:
-        raise ConfigError(
-            f"data.step_hours = {data.step_hours}, but source weatherbench2 has a time every "
-            f"{STEP_HOURS} h: take a multiple"
-        )
-    outside = [year for year in data.years if year not in YEARS]
-    if outside:
-        raise ConfigError(
-            f"data.years names {outside[0]}, but source weatherbench2 has {YEARS[0]} to {YEARS[-1]}"
-        )
+    _OFFER.check_times(data)
     names = sources_of((*data.channels, *data.constants), _OFFER.has)
     channels = [_OFFER.channel(name) for name in names]
     levels: dict[str, set[int]] = {}

@@ -92,7 +92,7 @@ def discover(wish: Request, folder: Path, limits: Limits) -> None:
         The group lacks a variable or a level, or is none.
     """
     theirs = RemoteFile(wish.theirs, f"{wish.url}/{METADATA}")
-    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _read_accepted(path)))
+    collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _check_metadata(path)))
     _check_has(_arrays(folder, wish), wish)
     look = partial(inspect, folder=folder, wish=wish)
     collect(_coordinates(folder, wish), folder, limits, Hooks(inspect=look))
@@ -101,7 +101,7 @@ def discover(wish: Request, folder: Path, limits: Limits) -> None:
         raise InputError(f"{wish.store}: the store has no level {min(lacks)} hPa any more")
 
 
-def _read_accepted(path: Path) -> dict[str, Any]:
+def _check_metadata(path: Path) -> dict[str, Any]:
     arrays_of(path)
     return {}
 
@@ -133,7 +133,7 @@ def _read_once(path: Path, mtime_ns: int) -> dict[str, ZarrArray]:
     return arrays_of(path)
 
 
-def is_discovered(folder: Path, wish: Request) -> bool:
+def can_list(folder: Path, wish: Request) -> bool:
     """Whether the files of the group can be listed without asking the network."""
     if not (folder / wish.theirs).is_file():
         return False

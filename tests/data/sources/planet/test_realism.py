@@ -89,7 +89,7 @@ def test_report_prints_a_table(monkeypatch, capsys):
 
     monkeypatch.setattr(nature, "SPIN_UP", np.timedelta64(3, "D"))
     monkeypatch.setattr(sys, "argv", ["report", "--years", "0.08", "--ensemble-years", "0.04"])
-    monkeypatch.setattr(realism, "doubling_days", lambda seed: 2.0)
+    monkeypatch.setattr(realism, "days_to_double", lambda seed: 2.0)
     realism.main()
     printed = capsys.readouterr().out
     assert "| Z500 persistence RMSE, 1 day (m2 s-2) | 577 |" in printed
