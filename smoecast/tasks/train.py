@@ -135,8 +135,8 @@ def _prepare(
     )
     network = new_network(config.network, config.seed, dataset, samples["train"])
     state = describe(stage.asked, dataset, inputs)
-    if settings.start_from and (fresh or not (folder / RESUME).exists()):
-        _start(network, state, zoo.locate(settings.start_from), settings.keep_statistics)
+    if settings.initial_weights and (fresh or not (folder / RESUME).exists()):
+        _start(network, state, zoo.locate(settings.initial_weights), settings.keep_statistics)
     if team.first:
         for name in (STATE, RESUME) if fresh else ():
             (config.model / name).unlink(missing_ok=True)  # also that of the fine-tuning
