@@ -124,7 +124,7 @@ def collect(
         missing = [r for r in remotes if not is_complete(manifest, r)]
         with console.progress("fetching files", max(len(missing), 1)) as step:
             work = _Collection(folder, manifest, hooks or Hooks(), patience, step)
-            late = _do_all(work.bring_one, missing, patience)
+            late = _do_all(work.collect_one, missing, patience)
     if late:
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         there = len(remotes) - len(late)
@@ -191,7 +191,7 @@ class _Collection:
             self._done[name] = share, done
             self._step(round(self._total, 2), f"{self._sum / 1e6:.0f} MB")
 
-    def bring_one(self, remote: RemoteFile) -> None:
+    def collect_one(self, remote: RemoteFile) -> None:
         """Bring one file, and what it holds, to the folder."""
         path = confine(self.folder, remote.name)
         if not self.manifest.holds(remote.name) or _stale(self.manifest, remote):

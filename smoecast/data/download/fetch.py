@@ -14,25 +14,9 @@ from pathlib import Path
 
 import requests
 
-from smoecast.data.download.http import (
-    ask,
-    content_range,
-    next_chunk,
-    tells_its_end,
-    total_of,
-)
+from smoecast.data.download.http import ask, content_range, tells_its_end, total_of
 from smoecast.data.download.manifest import Entry
-from smoecast.data.download.partial_file import (
-    Marks,
-    PartialFile,
-    Progress,
-    append_chunk,
-    finalize,
-    if_range,
-    read_marks,
-    retry_request,
-    start_partial,
-)
+from smoecast.data.download.partial_file import Marks, PartialFile, Progress, if_range
 from smoecast.data.download.remote_file import shown
 from smoecast.data.download.retry import Limits, RetryBudget, TransientError
 from smoecast.disk.atomic import sync
@@ -109,12 +93,10 @@ def fetch(
     part = part or PartialFile(path.with_name(path.name + ".part"))
     wanted = _Target(url, part, size, checksum, missing, progress)
     patience = patience or RetryBudget(Limits())
-    marks = retry_request(
-        lambda session: _attempt(session, wanted, known, patience), part, url, patience
-    )
+    marks = part.attempt(lambda session: _attempt(session, wanted, known, patience), url, patience)
     if marks is None and known is not None:
         return known
-    return finalize(part, path, url, marks or {}, record)
+    return part.finish(path, url, marks or {}, record)
 
 
 def _attempt(
@@ -122,7 +104,7 @@ def _attempt(
 ) -> Marks | None:
     """Ask once for what is missing and verify the whole."""
     part = wanted.part
-    marks = read_marks(part, trusted=wanted.checksum is not None)
+    marks = part.read_marks(trusted=wanted.checksum is not None)
     there = part.there
     if there and marks.get("size") == str(there):
         _verify(wanted, there, doubtful=True)
@@ -143,9 +125,14 @@ def _attempt(
         resumed = there > 0 and response.status_code == 206
         if not resumed:
             there = 0
-            marks = start_partial(response, part)
+            marks = part.start(response)
         total = _total(response, wanted, there)
-        _receive(response, wanted, there, total, patience)
+        come = there
+        for new in part.receive(response, patience):
+            come = there + new
+            wanted.progress(come, total)
+        if total is not None and come < total and not tells_its_end(response):
+            raise TransientError(f"the connection ended after {come} of {total} bytes")
     _verify(wanted, total, doubtful=resumed or (total is None and not tells_its_end(response)))
     return marks
 
@@ -186,24 +173,6 @@ def _total(response: requests.Response, wanted: _Target, there: int) -> int | No
             "use another mirror (download.url)"
         )
     return known
-
-
-def _receive(
-    response: requests.Response,
-    wanted: _Target,
-    there: int,
-    total: int | None,
-    patience: RetryBudget,
-) -> None:
-    """Append what comes to the part, each chunk as it comes."""
-    append_chunk(wanted.part, b"")  # the part of an empty file is there too
-    while chunk := next_chunk(response):
-        append_chunk(wanted.part, chunk)
-        there += len(chunk)
-        wanted.progress(there, total)
-        patience.check()
-    if total is not None and there < total and not tells_its_end(response):
-        raise TransientError(f"the connection ended after {there} of {total} bytes")
 
 
 def _verify(wanted: _Target, total: int | None, *, doubtful: bool) -> None:

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
 
+from smoecast.data.download.http import next_chunk
 from smoecast.data.download.manifest import Entry, entry_of
 from smoecast.data.download.remote_file import ENSEMBLES, shown
 from smoecast.data.download.retry import RetryBudget, T, retry
@@ -55,6 +56,21 @@ def sweep_downloads(folder: Path, names: Iterable[str] = ()) -> None:
 def no_link(path: str, flags: int) -> int:
     """Open a file whose name anybody can guess, unless it is a symbolic link."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+Progress = Callable[[int, int | None], None]
+"""Told how many bytes are there, and of how many (None: nobody knows)."""
+
+
+Marks = dict[str, str]
+"""``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
+
+
+def if_range(marks: Marks) -> dict[str, str]:
+    """Return the header under which a changed file comes whole; weak ETags do not qualify."""
+    etag = marks.get("etag", "")
+    strong = etag if etag and not etag.startswith("W/") else marks.get("modified", "")
+    return {"If-Range": strong} if strong else {}
 
 
 class PartialFile:
@@ -106,115 +122,103 @@ class PartialFile:
         self.marks.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
+    def attempt(
+        self, attempt: Callable[[requests.Session], T], url: str, patience: RetryBudget
+    ) -> T:
+        """Attempt in a session of its own until nothing is in the way any more, see `retry`.
 
-Progress = Callable[[int, int | None], None]
-"""Told how many bytes are there, and of how many (None: nobody knows)."""
+        Raises
+        ------
+        RetryBudgetError
+            Too much time was lost.
+        """
 
+        def once() -> T:
+            with requests.Session() as session:
+                return attempt(session)
 
-Marks = dict[str, str]
-"""``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
+        return retry(once, shown(url), patience, lambda: self.there)
 
+    def read_marks(self, *, trusted: bool = False) -> Marks:
+        """Return the marks of the part; one that nothing can be compared with is thrown away.
 
-def retry_request(
-    attempt: Callable[[requests.Session], T], part: PartialFile, url: str, patience: RetryBudget
-) -> T:
-    """Attempt in a session of its own until nothing is in the way any more, see `retry`.
+        A part that a checksum will judge is trusted, and stays.
+        """
+        with suppress(OSError, ValueError):
+            marks: Marks = json.loads(self.marks.read_bytes())
+            if if_range(marks):
+                return marks
+        if not trusted:
+            self.forget()
+        return {}
 
-    Raises
-    ------
-    RetryBudgetError
-        Too much time was lost.
-    """
+    def start(self, response: requests.Response) -> Marks:
+        """Start from nothing and note which version of the remote file it will be.
 
-    def once() -> T:
-        with requests.Session() as session:
-            return attempt(session)
+        Raises
+        ------
+        OutputError
+            The disk does not take the note.
+        """
+        headers = response.headers
+        marks = {
+            "etag": headers.get("ETag", ""),
+            "modified": headers.get("Last-Modified", ""),
+            "size": headers.get("Content-Length", ""),
+        }
+        self.forget()
+        with self._on_disk():
+            write_atomic(self.marks, json.dumps(marks).encode())
+        return marks
 
-    return retry(once, shown(url), patience, lambda: part.there)
+    def receive(
+        self, response: requests.Response, patience: RetryBudget, most: int | None = None
+    ) -> Iterator[int]:
+        """Append what comes, `most` bytes of it; yield after each chunk how much has come.
 
+        Raises
+        ------
+        TransientError
+            The connection was cut or fell silent.
+        OutputError
+            The disk is full or refuses it; the part is kept.
+        """
+        come = 0
+        with self._on_disk():
+            self.append(b"")  # the part of an empty file is there too
+        while (most is None or come < most) and (chunk := next_chunk(response)):
+            with self._on_disk():
+                self.append(chunk if most is None else chunk[: most - come])
+            come += len(chunk)
+            yield come
+            patience.check()
 
-def read_marks(part: PartialFile, *, trusted: bool = False) -> Marks:
-    """Return the marks of the part; one that nothing can be compared with is thrown away.
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise OutputError(
+                f"{self.path}: the disk does not take the file ({problem.strerror}): make room "
+                "and run again, what has come is kept"
+            ) from None
 
-    A part that a checksum will judge is trusted, and stays.
-    """
-    with suppress(OSError, ValueError):
-        marks: Marks = json.loads(part.marks.read_bytes())
-        if if_range(marks):
-            return marks
-    if not trusted:
-        part.forget()
-    return {}
+    def finish(self, path: Path, url: str, marks: Marks, record: Callable[[Entry], None]) -> Entry:
+        """Record a whole part and put it in its place.
 
-
-def if_range(marks: Marks) -> dict[str, str]:
-    """Return the header under which a changed file comes whole; weak ETags do not qualify."""
-    etag = marks.get("etag", "")
-    strong = etag if etag and not etag.startswith("W/") else marks.get("modified", "")
-    return {"If-Range": strong} if strong else {}
-
-
-def start_partial(response: requests.Response, part: PartialFile) -> Marks:
-    """Start the part from nothing and note which version it will be.
-
-    Raises
-    ------
-    OutputError
-        The disk does not take the note.
-    """
-    headers = response.headers
-    marks = {
-        "etag": headers.get("ETag", ""),
-        "modified": headers.get("Last-Modified", ""),
-        "size": headers.get("Content-Length", ""),
-    }
-    part.forget()
-    try:
-        write_atomic(part.marks, json.dumps(marks).encode())
-    except OSError as problem:
-        raise _disk(part, problem) from None
-    return marks
-
-
-def append_chunk(part: PartialFile, chunk: bytes) -> None:
-    """Append to a part what has come.
-
-    Raises
-    ------
-    OutputError
-        The disk is full or refuses it; the part is kept.
-    """
-    try:
-        part.append(chunk)
-    except OSError as problem:
-        raise _disk(part, problem) from None
-
-
-def _disk(part: PartialFile, problem: OSError) -> OutputError:
-    return OutputError(
-        f"{part.path}: the disk does not take the file ({problem.strerror}): make room "
-        "and run again, what has come is kept"
-    )
-
-
-def finalize(
-    part: PartialFile, path: Path, url: str, marks: Marks, record: Callable[[Entry], None]
-) -> Entry:
-    """Record a whole part and put it in its place.
-
-    Raises
-    ------
-    InputError
-        `record` says that the content is wrong; the part does not stay.
-    """
-    server = {key: value for key, value in marks.items() if key != "size"}
-    entry = entry_of(part.path, shown(url), **server)
-    try:
-        record(entry)
-    except InputError:
-        part.forget()
-        raise
-    part.path.replace(path)
-    part.forget()  # what stood beside it
-    sync(path.parent)
-    return entry
+        Raises
+        ------
+        InputError
+            `record` says that the content is wrong; the part does not stay.
+        """
+        server = {key: value for key, value in marks.items() if key != "size"}
+        entry = entry_of(self.path, shown(url), **server)
+        try:
+            record(entry)
+        except InputError:
+            self.forget()
+            raise
+        self.path.replace(path)
+        self.forget()  # what stood beside it
+        sync(path.parent)
+        return entry

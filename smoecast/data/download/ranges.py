@@ -10,19 +10,9 @@ from pathlib import Path
 
 import requests
 
-from smoecast.data.download.http import ask, content_range, next_chunk
+from smoecast.data.download.http import ask, content_range
 from smoecast.data.download.manifest import Entry
-from smoecast.data.download.partial_file import (
-    Marks,
-    PartialFile,
-    Progress,
-    append_chunk,
-    finalize,
-    if_range,
-    read_marks,
-    retry_request,
-    start_partial,
-)
+from smoecast.data.download.partial_file import Marks, PartialFile, Progress, if_range
 from smoecast.data.download.remote_file import shown
 from smoecast.data.download.retry import RetryBudget, TransientError
 from smoecast.disk.atomic import sync
@@ -62,20 +52,21 @@ def fetch_pieces(
     whole = join_ranges(pieces)
 
     def attempt(session: requests.Session) -> Marks:
-        marks = read_marks(part)
+        marks = part.read_marks()
         while (ahead := _rest(whole, part.there)) is not None:
             headers = {"Range": f"bytes={ahead[0]}-{ahead[0] + ahead[1] - 1}", **if_range(marks)}
             with ask(session, url, headers, patience.limits.timeout_seconds, missing) as response:
                 _check(response, ahead[0], part, url)
                 if not part.there:
-                    marks = start_partial(response, part)
-                _receive(response, ahead[1], part, patience)
+                    marks = part.start(response)
+                come = max(part.receive(response, patience, most=ahead[1]), default=0)
+                if come < ahead[1]:
+                    raise TransientError(f"the connection ended after {come} of {ahead[1]} bytes")
             progress(part.there, sum(length for _, length in whole))
         sync(part.path)
         return marks
 
-    marks = retry_request(attempt, part, url, patience)
-    return finalize(part, path, url, marks, record)
+    return part.finish(path, url, part.attempt(attempt, url, patience), record)
 
 
 def join_ranges(pieces: Sequence[Range]) -> list[Range]:
@@ -113,16 +104,3 @@ def _check(response: requests.Response, first: int, part: PartialFile, url: str)
     raise InputError(
         f"{shown(url)}: the server sends no parts of files: use another mirror (download.url)"
     )
-
-
-def _receive(
-    response: requests.Response, expected: int, part: PartialFile, patience: RetryBudget
-) -> None:
-    """Append a piece as it comes, no more than was asked for."""
-    come = 0
-    while come < expected and (chunk := next_chunk(response)):
-        append_chunk(part, chunk[: expected - come])
-        come += len(chunk)
-        patience.check()
-    if come < expected:
-        raise TransientError(f"the connection ended after {come} of {expected} bytes")

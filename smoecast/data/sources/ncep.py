@@ -6,12 +6,13 @@ Kalnay et al. (1996), doi:10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2.
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from math import prod
 
 from smoecast.data.download.collect import Hooks, check_netcdf
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_analyses
-from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError
 
@@ -96,5 +97,5 @@ SOURCE = remote_source(
     list_files,
     lambda asked: Hooks(inspect=check_netcdf),
     open_analyses,
-    lambda asked: size_analyses(asked, _SHAPE, count_times(asked.wanted)),
+    partial(size_analyses, shape=_SHAPE),
 )

@@ -1,6 +1,5 @@
 """Sources on the network: what is planned of them, fetched and found."""
 
-from calendar import isleap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import xarray as xr
 
 from smoecast import console
-from smoecast.config.data import Data
 from smoecast.data.download.collect import Hooks, collect, is_complete, today
 from smoecast.data.download.manifest import Manifest
 from smoecast.data.download.partial_file import sweep_downloads
@@ -111,8 +109,3 @@ def _row(name: str, like: list[RemoteFile], manifest: Manifest) -> Entry:
         "bytes": sum(remote.size or remote.about for remote in missing or like),
         "there": not missing,
     }
-
-
-def count_times(data: Data) -> int:
-    """Return how many times the years that are asked for have, at the step of the store."""
-    return 24 * sum(366 if isleap(year) else 365 for year in set(data.years)) // data.step_hours

@@ -1,5 +1,6 @@
 """What a source is, and what a run asks of it: every source answers the same questions."""
 
+from calendar import isleap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +130,12 @@ class Source(Generic[R]):
     remote: bool = False
 
 
-def size_analyses(asked: AnalysesRequest, shape: tuple[int, int], times: int) -> dict[str, int]:
+def size_analyses(
+    asked: AnalysesRequest, shape: tuple[int, int], times: int | None = None
+) -> dict[str, int]:
     """Return the size of a store of analyses that come on a grid of this shape.
+
+    So many times are in it; None: those of the years that are asked for.
 
     Raises
     ------
@@ -139,6 +144,8 @@ def size_analyses(asked: AnalysesRequest, shape: tuple[int, int], times: int) ->
     """
     data = asked.wanted
     height, width = grid_by_name(data.grid).shape if data.grid else shape
+    if times is None:
+        times = 24 * sum(365 + isleap(year) for year in set(data.years)) // data.step_hours
     sizes = {"time": times, "channel": len(data.channels)}
     return {**sizes, "latitude": height, "longitude": width}
 

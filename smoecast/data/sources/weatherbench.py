@@ -14,7 +14,7 @@ from smoecast.data.download.collect import Hooks, check_netcdf
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.download.unzip import extract
 from smoecast.data.sources.open import open_analyses
-from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.fields.derived import sources_of
 from smoecast.names import parse_channel
@@ -113,5 +113,5 @@ SOURCE = remote_source(
     list_files,
     hooks,
     partial(open_analyses, trim_start=True),  # tp and tisr begin seven hours after the rest
-    lambda asked: size_analyses(asked, (32, 64), count_times(asked.wanted)),
+    partial(size_analyses, shape=(32, 64)),
 )

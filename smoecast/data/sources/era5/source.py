@@ -24,7 +24,7 @@ from smoecast.data.download.remote_file import About, RemoteFile
 from smoecast.data.download.retry import RetryBudget, RetryBudgetError
 from smoecast.data.sources.era5.queue import Queue
 from smoecast.data.sources.open import SUMS, open_analyses
-from smoecast.data.sources.remote import count_times, remote_source
+from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.derived import sources_of
@@ -273,7 +273,7 @@ def _open(paths: Sequence[Path], asked: AnalysesRequest) -> xr.Dataset:
 
 def _size(asked: AnalysesRequest) -> dict[str, int]:
     era5 = asked.wanted.era5
-    return size_analyses(asked, shape(era5.grid_degrees, era5.area), count_times(asked.wanted))
+    return size_analyses(asked, shape(era5.grid_degrees, era5.area))
 
 
 SOURCE = remote_source(ABOUT, list_files, hooks, _open, _size)
