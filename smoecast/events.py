@@ -1,4 +1,4 @@
-"""What `postprocess` writes, as the words of a config say it."""
+"""Events, such as t2m>273.15, whose probability is written or scored."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Scaled losses: what SMoE layers must know of a GradScaler."""
+"""The SMoE layers of a whole network: their gates, experts, losses, and what they remember."""
 
 from collections.abc import Mapping
 

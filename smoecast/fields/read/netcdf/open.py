@@ -1,8 +1,6 @@
-"""NetCDF: any file of fields read in canonical form, lazily; results written whole or not at all.
+"""Any NetCDF file of fields, opened in canonical form; its fields stay on disk until they are read.
 
-netCDF-C is not safe under threads. xarray guards its own reads with a lock, so dask may read with
-threads; the writer here goes around that lock, therefore it computes every block in its own thread
-(dask's synchronous scheduler), and nothing else may read NetCDF while it works.
+netCDF-C is not safe under threads: xarray guards its reads with a lock.
 """
 
 import warnings
