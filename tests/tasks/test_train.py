@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 import torch
 from small_world import small_run
 
+import smoecast
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, ModelError
+from smoecast.nn.build import Forecaster
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
 from smoecast.tasks.postprocess.postprocess import postprocess
@@ -136,3 +139,20 @@ def test_two_processes_through_the_command_line(ready, tmp_path: Path) -> None:
     for name, value in load_tensors(two.model).items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
     verify_model(two.model)
+
+
+def test_the_network_is_five_calls_from_the_command(ready) -> None:
+    package, calls = Path(smoecast.__file__).parent, []
+
+    def note(module: torch.nn.Module, _inputs: object) -> None:
+        if isinstance(module, Forecaster) and not calls:
+            frames = [f for f in traceback.extract_stack() if package in Path(f.filename).parents]
+            calls.extend(f"{Path(f.filename).stem}.{f.name}" for f in frames if f.name != "forward")
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        train(ready("training.epochs=1"))
+    finally:
+        handle.remove()
+    assert calls[:2] == ["train.train", "loop.train"]
+    assert len(calls) <= 4  # between the command and the network

@@ -48,6 +48,20 @@ def test_a_run_without_files_of_ensembles_asks_for_none() -> None:
     assert [asked.kind for asked in requests_of(config)] == ["analyses"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"data": {"source": "none"}}, []),
+        ({"data": {"planet": {"ensemble_years": 1.0}}}, ["analyses", "ensembles"]),
+        ({"postprocess": {"files": ["a.nc"]}}, ["analyses", "ensembles"]),  # to be refused later
+        ({"data": {"source": "none"}, "postprocess": {"source": "opendata"}}, ["ensembles"]),
+    ],
+    ids=str,
+)
+def test_a_run_asks_for_what_its_sources_have(changes: dict, kinds: list[str]) -> None:
+    assert [asked.kind for asked in requests_of(Config.model_validate(changes))] == kinds
+
+
 def test_raw_files_that_were_never_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `smoecast download`"):
         find_raw_files(Config(folder=tmp_path))
