@@ -23,7 +23,7 @@ class Predictors:
 
     Attributes
     ----------
-    place : Grid or Plane
+    place : Grid or ProjectedGrid
         Where the fields hold.
     inputs : Inputs or None
         Constants, sine of the latitude and clock, as forecasts have them; None: none of them.

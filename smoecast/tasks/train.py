@@ -75,10 +75,10 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     Interrupted
         A signal came; the state is saved and the same command goes on from there.
     """
-    config.model.mkdir(parents=True, exist_ok=True)
     with join(config.training.device) as team:
         if not team.first:
             console.mute()
+        config.model.mkdir(parents=True, exist_ok=True)
         with (
             lock(config.model) if team.first else nullcontext(),
             hold_inputs(stores=[config.store]) as held,
@@ -98,7 +98,6 @@ def _stages(config: Config, fresh: bool) -> list[_Stage]:
     settings = config.training
     if not settings.fine_tuning.epochs:
         return [_Stage(config, config, config.model)]
-
     place = config.model / FIRST
     alone = settings.model_copy(update={"fine_tuning": FineTuning()})
     before, after = (

@@ -50,7 +50,7 @@ class Hooks:
 
     Attributes
     ----------
-    survey : callable
+    discover : callable
         Given the folder and the limits of the download, asks the network for what the source must
         know before it can list its files, such as the newest start, and keeps it in the folder.
     locate : callable
@@ -71,7 +71,7 @@ class Hooks:
         `fields.read.open` opens; raises InputError if they are no data to work with.
     """
 
-    survey: Callable[[Path, Limits], None] = lambda folder, limits: None
+    discover: Callable[[Path, Limits], None] = lambda folder, limits: None
     locate: Callable[[RemoteFile, RetryBudget], Iterable[RemoteFile]] = lambda remote, patience: [
         remote
     ]
@@ -95,7 +95,7 @@ def collect(
 
     Parameters
     ----------
-    remotes : sequence of Remote
+    remotes : sequence of RemoteFile
         The files of a run.
     folder : Path
         Of the raw files; made if missing, and held by this process alone meanwhile.

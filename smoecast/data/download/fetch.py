@@ -56,7 +56,7 @@ def fetch(
         Where it is (http or https); ``~/.netrc`` and the proxy variables are honoured.
     path : Path
         Where it goes, in a folder that is there.
-    part : Part, optional
+    part : PartialFile, optional
         What takes the bytes beside it meanwhile; none given: the file ``{name}.part``.
     size : int, optional
         Bytes it must have.
@@ -66,7 +66,7 @@ def fetch(
         What is at `path` already: fetched again only if the server has another version.
     missing : type of SmoecastError
         What a 404 means: `InputError`, or `NotPublishedError` where the file may still come.
-    patience : Patience, optional
+    patience : RetryBudget, optional
         Shared by the files of a download.
     progress : callable
         Told the bytes that are there and all that there will be, or None.

@@ -19,7 +19,7 @@ from smoecast.errors import InputError
 ListFiles = Callable[[R], list[RemoteFile]]
 """Returns the files that hold the channels of a run; no network is asked.
 
-A source whose files follow from what `Hooks.survey` has brought gives an estimate before.
+A source whose files follow from what `Hooks.discover` has brought gives an estimate before.
 """
 MakeHooks = Callable[[R], Hooks]
 
@@ -56,7 +56,7 @@ def fetch(about: About, list_files: ListFiles[R], hooks: MakeHooks[R], asked: R)
     list_files(asked)  # what the source lacks is said before the network is asked
     console.say(f"{about.what}; licence: {about.licence}")
     around = hooks(asked)
-    around.survey(folder, limits)
+    around.discover(folder, limits)
     remotes = list_files(asked)
     with lock(folder):
         sweep_downloads(folder, (remote.name for remote in remotes))

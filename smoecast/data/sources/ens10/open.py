@@ -23,7 +23,7 @@ def open_fields(paths: Sequence[Path], settings: Postprocess) -> xr.DataArray:
     Parameters
     ----------
     paths : sequence of Path
-        From `data.ens10files.make`; those of levels and those of the surface continue each other
+        From `reduce.make`; those of levels and those of the surface continue each other
         in channels.
     settings : Postprocess
         With source ens10.

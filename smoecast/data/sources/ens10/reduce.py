@@ -82,7 +82,7 @@ def find_gaps(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[
     ----------
     path : Path
         What was kept of the file.
-    wish : Wish
+    wish : Request
     what : str
         The file in messages.
 
@@ -138,7 +138,7 @@ def make(path: Path, wish: Request, target: Path) -> Path:
     ----------
     path : Path
         GRIB with the wanted messages.
-    wish : Wish
+    wish : Request
     target : Path
         GRIB with the members, or NetCDF with ``{channel}_mean`` and ``{channel}_std``
         (init_time, lead_time, latitude, longitude), of the starts that are complete.

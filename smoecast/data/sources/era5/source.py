@@ -58,7 +58,7 @@ class Request:
 
     Attributes
     ----------
-    remote : Remote
+    remote : RemoteFile
         The file; its name holds a mark of the request, so that another request is another file.
     collection : str
         Data set of the store.

@@ -37,7 +37,7 @@ _OFFER = Offer("opendata", LEVELS_OF, (*SINGLE, "orography", "lsm"))
 
 
 def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
-    """Return the files of the newest analysis, or an estimate of them before the survey.
+    """Return the files of the newest analysis, or an estimate of them before `discover`.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def _wish(asked: AnalysesRequest) -> Request:
 def make_hooks(wish: Request, folder: Path) -> Hooks:
     """Return what is done around a fetch: look for the newest run before, count messages after."""
     return Hooks(
-        survey=partial(runs.discover, wish),
+        discover=partial(runs.discover, wish),
         locate=lambda remote, patience: [runs.later(remote, today())],
         inspect=lambda path, remote: _inspect(path, remote, wish, folder),
     )

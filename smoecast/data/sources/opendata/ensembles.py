@@ -37,7 +37,7 @@ STEPS = (*range(0, 145, 3), *range(150, 361, 6))
 
 
 def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
-    """Return the files of the newest ensemble, or an estimate of them before the survey.
+    """Return the files of the newest ensemble, or an estimate of them before `discover`.
 
     Raises
     ------

@@ -57,7 +57,7 @@ class Request:
     ----------
     url : str
         Where the runs are.
-    wants : tuple of Want
+    wants : tuple of FileRequest
         All of which must be there.
     channels : tuple of str
         Of each.
@@ -161,11 +161,11 @@ def newest(wish: Request, folder: Path) -> tuple[datetime, dict[str, str]] | Non
 
 
 def remotes(wish: Request, folder: Path, count: int) -> list[RemoteFile]:
-    """Return the files of the newest run, or an estimate of them before the survey.
+    """Return the files of the newest run, or an estimate of them before `discover`.
 
     Parameters
     ----------
-    wish : Wish
+    wish : Request
         What is wanted.
     folder : Path
         Of the raw files.

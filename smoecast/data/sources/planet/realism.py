@@ -23,7 +23,7 @@ from smoecast.data.sources.planet.climate import Climate
 def statistics(
     analyses: list[Path], ensembles: list[Path], steps_per_day: int, seed: int
 ) -> dict[str, float]:
-    """Return every figure of `verification.BANDS` for which there are files.
+    """Return every figure of `BANDS` for which there are files.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def write_analyses(
     ----------
     folder : Path
         Where; made if missing.
-    planet : config_data.Planet
+    planet : Planet
         Years, first day and seed.
     step_hours : int
         Spacing in time, a multiple of 2 h.
@@ -164,7 +164,7 @@ def write_ensembles(
     ----------
     folder : Path
         Where; made if missing.
-    planet : config_data.Planet
+    planet : Planet
         Years of ensembles, members, first day and seed.
     progress : callable, optional
         Told the share that is done, between 0 and 1.

@@ -49,14 +49,14 @@ _FIELD_BYTES = 5_800
 
 
 def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
-    """Return the objects that hold the channels of a run, or an estimate before the survey.
+    """Return the objects that hold the channels of a run, or an estimate before `discover`.
 
     Raises
     ------
     ConfigError
         A channel, a year or the spacing in time is not in this data.
     InputError
-        What the survey brought is damaged, or the store has changed.
+        What `discover` brought is damaged, or the store has changed.
     """
     wish = _wish(asked)
     if zarr_subset.can_list(asked.raw, wish):
@@ -106,7 +106,7 @@ def hooks(asked: AnalysesRequest) -> Hooks:
     """
     wish = _wish(asked)
     return Hooks(
-        survey=partial(zarr_subset.discover, wish),
+        discover=partial(zarr_subset.discover, wish),
         inspect=lambda path, remote: zarr_subset.inspect(path, remote, asked.raw, wish),
         opened=lambda paths: [zarr_subset.finish_group(asked.raw, wish)],
     )

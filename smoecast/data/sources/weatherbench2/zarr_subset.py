@@ -194,7 +194,7 @@ def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
 
 
 def remotes(folder: Path, wish: Request) -> list[RemoteFile]:
-    """Return every object that a surveyed group must have here."""
+    """Return every object that a group, once discovered, must have here."""
     return [*_coordinates(folder, wish), *(remote for _, remote in _chunks(folder, wish))]
 
 
