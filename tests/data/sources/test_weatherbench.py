@@ -188,10 +188,10 @@ def test_killed_between_archive_and_files(world, monkeypatch):
     """The archive is whole and on disk: it is unpacked, not fetched again."""
     shelf, config = world
 
-    def killed(path, remote):
+    def killed(path, wanted):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weatherbench, "_unpack", killed)
+    monkeypatch.setattr(weatherbench, "extract", killed)
     with pytest.raises(KeyboardInterrupt):
         download(config)
     monkeypatch.undo()

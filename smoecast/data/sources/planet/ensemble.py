@@ -51,6 +51,28 @@ class Centre:
     ground: surface.Ground
 
 
+@dataclass(frozen=True)
+class Starts:
+    """Some starts of forecasts.
+
+    Attributes
+    ----------
+    dates : (start,) array of datetime64
+        00 UTC.
+    before, truth : dynamics.State
+        The planet's states `BREEDING` before each start and at it; leading axis (start,).
+    """
+
+    dates: NDArray[np.datetime64]
+    before: dynamics.State
+    truth: dynamics.State
+
+    def part(self, some: slice) -> "Starts":
+        """Return some of them."""
+        states = (dynamics.State(s.pv[some], s.slow[some]) for s in (self.before, self.truth))
+        return Starts(self.dates[some], *states)
+
+
 def set_up_centre(climate: Climate = CENTRE) -> Centre:
     """Set up a forecasting centre that takes `climate` for the planet's."""
     flow, ground = dynamics.build(climate), surface.lay_ground(climate)
@@ -59,24 +81,15 @@ def set_up_centre(climate: Climate = CENTRE) -> Centre:
     )
 
 
-def forecast(
-    centre: Centre,
-    before: dynamics.State,
-    truth: dynamics.State,
-    starts: NDArray[np.datetime64],
-    members: int,
-    seed: int,
-) -> dict[str, Array]:
+def forecast(centre: Centre, starts: Starts, members: int, seed: int) -> dict[str, Array]:
     """Run the centre's ensemble from several start dates at once.
 
     Parameters
     ----------
     centre : Centre
         From `set_up_centre`.
-    before, truth : dynamics.State
-        The planet's states `BREEDING` before each start and at it; leading axis (start,).
-    starts : (start,) array of datetime64
-        00 UTC.
+    starts : Starts
+        When, and what the planet's weather is.
     members : int
         Ensemble size.
     seed : int
@@ -87,26 +100,22 @@ def forecast(
     dict of (start, lead, member, latitude, longitude) float32 arrays
         As `surface.products`.
     """
-    pv = analyses(centre, before, truth, starts, members, seed)
-    slow = np.broadcast_to(truth.slow[:, None], (starts.size, members, *truth.slow.shape[1:]))
+    dates, slow = starts.dates, starts.truth.slow
+    pv = analyses(centre, starts, members, seed)
+    slow = np.broadcast_to(slow[:, None], (dates.size, members, *slow.shape[1:]))
     state = dynamics.State(pv, slow.astype(np.float32))
     fields: dict[str, list[Array]] = {}
     for i, lead in enumerate(LEADS):
         if i:
-            state = run(centre.flow, state, starts + LEADS[i - 1], lead - LEADS[i - 1])
-        now = (starts + lead)[:, None]
+            state = run(centre.flow, state, dates + LEADS[i - 1], lead - LEADS[i - 1])
+        now = (dates + lead)[:, None]
         for name, values in surface.products(centre.ground, centre.flow, state, now).items():
             fields.setdefault(name, []).append(values.astype(np.float32))
     return {name: np.stack(values, axis=1) for name, values in fields.items()}
 
 
 def forecast_all(
-    centre: Centre,
-    before: dynamics.State,
-    truth: dynamics.State,
-    starts: NDArray[np.datetime64],
-    members: int,
-    seed: int,
+    centre: Centre, starts: Starts, members: int, seed: int
 ) -> Iterator[dict[str, Array]]:
     """Yield the forecasts of `forecast` for `STARTS` start dates after another, on all cores.
 
@@ -114,29 +123,20 @@ def forecast_all(
     """
 
     def some(first: int) -> dict[str, Array]:
-        group = slice(first, first + STARTS)
-        earlier = dynamics.State(before.pv[group], before.slow[group])
-        now = dynamics.State(truth.pv[group], truth.slow[group])
-        return forecast(centre, earlier, now, starts[group], members, seed)
+        return forecast(centre, starts.part(slice(first, first + STARTS)), members, seed)
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        yield from pool.map(some, range(0, starts.size, STARTS))
+        yield from pool.map(some, range(0, starts.dates.size, STARTS))
 
 
-def analyses(
-    centre: Centre,
-    before: dynamics.State,
-    truth: dynamics.State,
-    starts: NDArray[np.datetime64],
-    members: int,
-    seed: int,
-) -> Array:
+def analyses(centre: Centre, starts: Starts, members: int, seed: int) -> Array:
     """Return perturbed analyses: q' (start, member, 2, M, 2, N), float32; see `forecast`."""
-    noise = np.stack([_noise(truth.pv.shape[1:], members + 1, seed, day) for day in starts])
+    before, truth, shape = starts.before, starts.truth, starts.truth.pv.shape[1:]
+    noise = np.stack([_noise(shape, members + 1, seed, day) for day in starts.dates])
     pv = (before.pv[:, None] + noise).astype(np.float32)
     slow = np.broadcast_to(before.slow[:, None], (*pv.shape[:2], *before.slow.shape[1:]))
     state = dynamics.State(pv, slow.astype(np.float32))
-    grown = run(centre.flow, state, starts - BREEDING, BREEDING).pv
+    grown = run(centre.flow, state, starts.dates - BREEDING, BREEDING).pv
     grown -= grown.mean(axis=1, keepdims=True)
     grown /= size_of(centre.flow, grown)[..., None, None, None, None]
     error, spread = grown[:, :1], grown[:, 1:]

@@ -220,8 +220,7 @@ def _run_centre(
     wanted = [i for i, needed in enumerate(missing) if needed]
     centre, part = ensemble.set_up_centre(), 0.7 / len(wanted)
     for count, i in enumerate(wanted):
-        before, truth = states[i]
-        groups = ensemble.forecast_all(centre, before, truth, years[i], planet.members, planet.seed)
+        groups = ensemble.forecast_all(centre, states[i], planet.members, planet.seed)
         tell = partial(_within, progress, 0.3 + count * part, 0.3 + (count + 1) * part)
         files.write(paths[i], _gather(groups, years[i], planet.members, parameters, tell=tell))
 
@@ -247,7 +246,7 @@ def _states(
     years: list[NDArray[np.datetime64]],
     missing: list[bool],
     progress: Progress,
-) -> list[tuple[dynamics.State, dynamics.State]]:
+) -> list[ensemble.Starts]:
     """Return the truth before each start date and at it, year by year; none where not missing."""
     flow = dynamics.build(TRUTH)
     begins = time = np.datetime64(planet.start, "s")
@@ -265,7 +264,8 @@ def _states(
         time = stop
         # starts are more than the time of breeding apart, so the two kinds alternate
         before = dynamics.State(kept.pv[::2], kept.slow[::2])
-        found.append((before, dynamics.State(kept.pv[1::2], kept.slow[1::2])))
+        truth = dynamics.State(kept.pv[1::2], kept.slow[1::2])
+        found.append(ensemble.Starts(wanted, before, truth))
     return found
 
 

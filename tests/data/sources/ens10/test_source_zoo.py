@@ -17,6 +17,7 @@ from smoecast.cli.main import app
 from smoecast.data.sources.ens10 import source
 from smoecast.fields.store import store
 from smoecast.tasks.postprocess import fit_network
+from smoecast.training.job import TrainingJob
 from smoecast.training.model_files import load_state, load_tensors
 
 SURFACE = ["sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt"]
@@ -86,9 +87,9 @@ def test_the_protocol_of_the_paper(
     seen: dict[str, Any] = {}
     work = fit_network.learn
 
-    def watched(network: Any, samples: Any, judges: Any, loss: Any, *rest: Any, **more: Any) -> Any:
-        seen.update(train=samples.starts, choice=judges.starts, loss=loss)
-        return work(network, samples, judges, loss, *rest, **more)
+    def watched(network: Any, job: TrainingJob, **more: Any) -> Any:
+        seen.update(train=job.samples.starts, choice=job.validation.starts, loss=job.loss)
+        return work(network, job, **more)
 
     monkeypatch.setattr(fit_network, "learn", watched)
     name, mine = "ens10-paper-t2m", [*said, "--set", "postprocess.method=lenet"]

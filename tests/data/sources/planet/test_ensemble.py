@@ -44,7 +44,7 @@ def states():
         tell=lambda t: None,
     )
     before, truth = (dynamics.State(kept.pv[s], kept.slow[s]) for s in (slice(0, 2), slice(1, 3)))
-    return before, truth, wanted[1:]
+    return ensemble.Starts(wanted[1:], before, truth)
 
 
 def test_layout(made):
@@ -95,44 +95,33 @@ def test_none_wanted_and_none_possible(tmp_path):
 
 
 def test_analyses_have_the_promised_size(states):
-    before, truth, starts = states
     centre = ensemble.set_up_centre()
-    pv = ensemble.analyses(centre, before, truth, starts, 6, seed=0)
+    pv = ensemble.analyses(centre, states, 6, seed=0)
     assert pv.dtype == np.float32
     mean = pv.mean(axis=1, keepdims=True)
-    error = ensemble.size_of(centre.flow, mean[:, 0] - truth.pv.astype(np.float32))
+    error = ensemble.size_of(centre.flow, mean[:, 0] - states.truth.pv.astype(np.float32))
     np.testing.assert_allclose(error, ensemble.ANALYSIS_ERROR, rtol=1e-2)
     spread = np.sqrt(np.mean(ensemble.size_of(centre.flow, pv - mean) ** 2, axis=1))
     np.testing.assert_allclose(spread, ensemble.MEMBER_SPREAD, rtol=0.25)
 
 
 def test_values_do_not_depend_on_company(states):
-    before, truth, starts = states
     centre = ensemble.set_up_centre()
-    both = ensemble.forecast(centre, before, truth, starts, 2, seed=0)
-    second = slice(1, 2)
-    alone = ensemble.forecast(
-        centre,
-        dynamics.State(before.pv[second], before.slow[second]),
-        dynamics.State(truth.pv[second], truth.slow[second]),
-        starts[second],
-        2,
-        seed=0,
-    )
+    both = ensemble.forecast(centre, states, 2, seed=0)
+    alone = ensemble.forecast(centre, states.part(slice(1, 2)), 2, seed=0)
     np.testing.assert_allclose(both["z500"][1], alone["z500"][0], atol=0.5)
 
 
 def test_other_seed_other_members_and_a_single_one_works(states):
-    before, truth, starts = states
     centre = ensemble.set_up_centre()
-    one = ensemble.forecast(centre, before, truth, starts, 1, seed=0)["z500"]
-    two = ensemble.forecast(centre, before, truth, starts, 1, seed=1)["z500"]
+    one = ensemble.forecast(centre, states, 1, seed=0)["z500"]
+    two = ensemble.forecast(centre, states, 1, seed=1)["z500"]
     assert one.shape == (2, 3, 1, 32, 64)
     assert np.abs(one - two).max() > 50.0
 
 
 def test_the_imperfect_copy_drifts_from_the_truth(states):
-    _, truth, starts = states
+    truth, starts = states.truth, states.dates
     day = np.timedelta64(48, "h")
     perfect, copy = ensemble.set_up_centre(Climate()), ensemble.set_up_centre()
     state = dynamics.State(
