@@ -1,5 +1,6 @@
 """EMOS of other distributions and with a season; member by member: known truth, laws, refusals."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from scipy.stats import truncnorm
 
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
+from smoecast.calibration.fitting.bfgs import curvature_of
 from smoecast.calibration.fitting.families import NORMAL
 from smoecast.calibration.fitting.fit_data import prepare, season_columns
+from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble, crps_gaussian
@@ -107,15 +110,30 @@ def test_a_season_is_learned(where: Any, fit: Any) -> None:
     assert model.a.shape == ((3,) if where == "pooled" else (3, *SPACE))
 
 
-def test_descent_finds_what_newton_finds() -> None:
+@pytest.mark.parametrize("strength", [1e-6, 20.0])
+def test_descent_finds_what_another_optimiser_finds_at_each_point(strength: float) -> None:
+    """The objective itself, penalty included, made least by scipy from the coefficients of all."""
     members, truth, _ = seasonal()
-    theirs = emos.fit(members, truth, where="local", shrinkage=20, folds=0)
-    data, space = emos._cases(members, truth, None, None, "none", None)
-    theta = fit_family.local(NORMAL, data, fit_family.fit_groups(NORMAL, data), 20.0)
-    mean, std = theirs.predict(members)
-    ours = Emos(*(row.reshape(space).numpy() for row in theta))
-    np.testing.assert_allclose(ours.predict(members)[0], mean, atol=0.02)
-    np.testing.assert_allclose(np.abs(ours.predict(members)[1]), std, rtol=0.02)
+    data, _ = prepare(members, truth, None, None, season_columns("none", None, len(truth)))
+    target = fit_pooled(NORMAL, data)
+    ours = fit_local(NORMAL, data, target, strength)
+    centre = data.mean.mean(0)
+    begin, found = target.clone(), ours.clone()
+    begin[0] += begin[1] * centre
+    found[0] += found[1] * centre
+    objective = Objective(NORMAL, replace(data, mean=data.mean - centre))
+    known = curvature_of(objective, begin) / data.mean.numel()
+    whole = replace(objective, target=begin, penalty=strength * known)
+    for point in range(data.mean.shape[1]):
+        single = whole.at(torch.tensor([point]))
+
+        def loss(theta: Any, single: Any = single) -> tuple[float, Any]:
+            value, slope = single(torch.tensor(theta)[:, None])
+            return float(value), slope[:, 0].numpy()
+
+        best = minimize(loss, begin[:, point].numpy(), jac=True, options={"gtol": 1e-9})
+        assert loss(found[:, point].numpy())[0] <= best.fun * (1 + 1e-10)
+        np.testing.assert_allclose(found[:, point].abs(), np.abs(best.x), atol=1e-4, rtol=1e-4)
 
 
 def test_groups_have_their_own_truncated_normal() -> None:

@@ -134,12 +134,12 @@ def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tenso
 def fit_local(
     family: Family,
     data: FitData,
+    target: Tensor,
     strength: float,
     scale_only: bool = False,
-    target: Tensor | None = None,
     near: Tensor | None = None,
 ) -> Tensor:
-    """Fit one set of coefficients for each point, drawn towards those of all.
+    """Fit one set of coefficients for each point, drawn towards given ones.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def fit_local(
         Of the forecast.
     data : FitData
         N dates at S points.
+    target : Tensor, shape (K B, S)
+        Towards which each point is drawn, such as those of `fit_pooled`.
     strength : float
         How many average dates the target is worth.
     scale_only : bool
         As in `fit_pooled`.
-    target : Tensor, optional, shape (K B, S)
-        Towards which each point is drawn, if not those of `fit_pooled`.
     near : Tensor, optional, shape (K B, S)
         Where to begin, if anything is known that lies nearer than the target.
 
@@ -161,7 +161,6 @@ def fit_local(
     Tensor, shape (K B, S)
         Coefficients of every point; the target where a point has no truth.
     """
-    target = fit_pooled(family, data, scale_only) if target is None else target
     # weights whose mean over the dates of a point is 1: strength then counts dates
     weight = data.weight * (data.weight > 0).sum(0) / data.weight.sum(0).clamp(min=_TINY)
     even = replace(data, weight=weight)

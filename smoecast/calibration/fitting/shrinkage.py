@@ -58,15 +58,15 @@ def solve(family: Family, data: FitData, where: str, shrinkage: float | None, fo
         strength = _choose_strength(family, data, blocks) if shrinkage is None else shrinkage
         if strength < 0:
             raise ConfigError(f"shrinkage is a number of dates, {shrinkage} is negative")
-    theta = fit_pooled(family, data) if strength is None else fit_local(family, data, strength)
+    theta = fit_pooled(family, data)
+    if strength is not None:
+        theta = fit_local(family, data, theta, strength)
     columns = data.season.shape[1]
     if blocks and family.located:
         errors = _hold_out(family, data, strength, blocks, theta)
-        spread = (
-            fit_pooled(family, errors, scale_only=True)
-            if strength is None
-            else fit_local(family, errors, strength, scale_only=True)
-        )
+        spread = fit_pooled(family, errors, scale_only=True)
+        if strength is not None:
+            spread = fit_local(family, errors, spread, strength, scale_only=True)
         known, rows = _find_truth(errors), slice(2 * columns, None)
         theta[rows, known] = spread[rows, known]
     powers = torch.tensor(family.units, dtype=torch.float64).repeat_interleave(columns)
@@ -103,11 +103,9 @@ def _hold_out(
     location, weight = torch.zeros_like(data.mean), torch.zeros_like(data.weight)
     for block in blocks:
         rest, part = data.without(block), data.dates(block)
-        theta = (
-            fit_pooled(family, rest)
-            if strength is None
-            else fit_local(family, rest, strength, near=near)
-        )
+        theta = fit_pooled(family, rest)
+        if strength is not None:
+            theta = fit_local(family, rest, theta, strength, near=near)
         a, b = coefficients(theta, part.season)[:2]
         location[block] = a + b * part.mean
         weight[block] = part.weight * _find_truth(rest)
@@ -131,7 +129,7 @@ def _choose_strength(family: Family, data: FitData, blocks: list[slice]) -> floa
         rest, held_out = few.without(block), Objective(family, few.dates(block))
         near = target = fit_pooled(family, rest)
         for number in reversed(range(len(STRENGTHS))):  # each begins where the stronger ended
-            near = fit_local(family, rest, STRENGTHS[number], target=target, near=near)
+            near = fit_local(family, rest, target, STRENGTHS[number], near=near)
             row[number] = float(held_out(near)[0].sum())
     worse = scores - scores[:, [scores.mean(0).argmin()]]
     error = worse.std(0, ddof=1) / np.sqrt(len(blocks))

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.calibration.calibrated_forecast import CalibratedForecast
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data.members import check_several
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_from_dict
@@ -64,9 +64,8 @@ class Calibration:
         return self.method in ("raw", "mbm")
 
 
-def raw_calibration(config: Config) -> Calibration:
+def raw_calibration(settings: Postprocess) -> Calibration:
     """Return the calibration that corrects nothing."""
-    settings = config.postprocess
     columns = [settings.channels.index(t) for t in settings.targets]
 
     def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> CalibratedForecast:
@@ -102,7 +101,7 @@ def open_calibration(folder: Path) -> Calibration:
             size = count_parameters(network)
             anywhere = state["kind"] == "mlp"
         else:
-            apply = statistical.open_coefficients(config, state, tensors, grid.shape)
+            apply = statistical.open_coefficients(settings, state, tensors, grid.shape)
             anywhere = True
     pooled = settings.coefficients == "pooled"  # such coefficients fit any grid
     return Calibration(

@@ -72,7 +72,10 @@ def postprocess(
     paths = files.expand(inputs, "--input") if inputs else []
     truth = files.expand(config.postprocess.truth, "postprocess.truth")
     with hold_inputs([*paths, *truth], _stores(config, model, paths)) as held:
-        calibration = _calibration(config, model, held, wanted)
+        if model is None and settings.method != "raw":
+            _check_format_before_fit(config, wanted)
+            fit(config, held)
+        calibration = _open_calibration(config, model)
         _check_events(wanted, calibration)
         formats.check_calibrated(settings, calibration.targets, wanted, place=None)
         incoming = open_input(config, calibration, paths, held.manifest[: len(paths)])
@@ -123,16 +126,18 @@ def _stores(config: Config, model: Path | None, paths: Sequence[Path]) -> list[P
     return [config.store, config.ensemble_store]
 
 
-def _calibration(config: Config, model: Path | None, held: Inputs, wanted: Products) -> Calibration:
-    if model is not None:
-        return open_calibration(model)
-    if config.postprocess.method == "raw":
-        return raw_calibration(config)
-    if config.postprocess.format != "netcdf":  # what it cannot hold is refused before the fit
+def _check_format_before_fit(config: Config, wanted: Products) -> None:
+    """Refuse what the format cannot hold before anything is fitted."""
+    settings = config.postprocess
+    if settings.format != "netcdf":
         place = place_of(store.open_store(config.ensemble_store))
-        formats.check_calibrated(config.postprocess, config.postprocess.targets, wanted, place)
-    fit(config, held)
-    return open_calibration(config.calibration)
+        formats.check_calibrated(settings, settings.targets, wanted, place)
+
+
+def _open_calibration(config: Config, model: Path | None) -> Calibration:
+    if model is None and config.postprocess.method == "raw":
+        return raw_calibration(config.postprocess)
+    return open_calibration(model or config.calibration)
 
 
 def _check_events(wanted: Products, calibration: Calibration) -> None:

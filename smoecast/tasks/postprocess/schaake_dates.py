@@ -47,7 +47,7 @@ def earlier_truth(
     if not same_place(place, place_of(truth)):
         raise InputError(
             f"the truth is on {place_of(truth).describe()}, the ensemble on {place.describe()}; "
-            "members_by schaake needs a truth on the ensemble's grid"
+            "reordering schaake needs a truth on the ensemble's grid"
         )
     known = truth["time"].values
     leads = np.asarray(lead_hours) * HOUR

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.families import family_of
 from smoecast.calibration.mbm import MemberByMember
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data.members import is_moments, members_of
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields.times import as_hours, iso
@@ -50,14 +52,21 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def fit(
-    config: Config, fields: xr.DataArray, truth: NDArray[np.float32], rows: Fields, wanted: Starts
+    settings: Postprocess,
+    source: Path,
+    fields: xr.DataArray,
+    truth: NDArray[np.float32],
+    rows: Fields,
+    wanted: Starts,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Fit one set of coefficients for each lead time and target, and for each window if it rolls.
 
     Parameters
     ----------
-    config : Config
-        Of the run.
+    settings : Postprocess
+        Which calibration.
+    source : Path
+        Where the ensembles come from, for what is said of them.
     fields : xr.DataArray
         Ensembles to fit to, ``(init_time, lead_time, [number,] channel, latitude, longitude)``.
     truth : (N, L, D, H, W) float32
@@ -79,40 +88,43 @@ def fit(
     InputError
         A window holds too few starts.
     """
-    settings = config.postprocess
     if settings.method == "mbm" and is_moments(fields):
         raise ConfigError(
-            f"{config.ensemble_store}: holds mean and spread; postprocess.method mbm needs the "
+            f"{source}: holds mean and spread; postprocess.method mbm needs the "
             "members (postprocess.ens10.keep: members), or take emos"
         )
     starts, hours = fields["init_time"].values, as_hours(fields["lead_time"].values)
     tensors: dict[str, torch.Tensor] = {}
-    for lead, target, channel in _each(config):
+    for lead, target, channel in _each(settings):
         members, true = members_of(fields, lead, channel), truth[:, lead, target]
-        parts = [slice(None)] if not settings.window_days else None
-        chosen = parts or _windows(config, starts, int(hours[lead]), wanted)
+        windows = [slice(None)] if not settings.window_days else None
+        chosen = windows or _windows(settings.window_days, source, starts, int(hours[lead]), wanted)
+        fit_one = _method(settings, channel)
         fits = [
-            _fit_one(config, channel, members[some], true[some], starts[some], rows).to_tensors()
+            fit_one(
+                members[some], true[some], where=settings.coefficients, season=settings.season,
+                starts=starts[some], weights=rows,
+            ).to_tensors()
             for some in chosen
-        ]
+        ]  # fmt: skip
         for name in fits[0]:
             stacked = np.stack([f[name] for f in fits]) if settings.window_days else fits[0][name]
             key = f"{channel}.{settings.lead_hours[lead]}h.{name}"
             tensors[key] = torch.from_numpy(np.array(stacked))
-    windows = [str(w) for w in wanted] if settings.window_days else []
-    return tensors, {"windows": windows}
+    return tensors, {"windows": [str(w) for w in wanted] if settings.window_days else []}
 
 
-def _each(config: Config) -> Iterator[tuple[int, int, str]]:
+def _each(settings: Postprocess) -> Iterator[tuple[int, int, str]]:
     """Return index of the lead time, index of the target, and its name, for each."""
-    for lead in range(len(config.postprocess.lead_hours)):
-        for target, channel in enumerate(config.postprocess.targets):
+    for lead in range(len(settings.lead_hours)):
+        for target, channel in enumerate(settings.targets):
             yield lead, target, channel
 
 
-def _windows(config: Config, starts: Starts, hours: int, wanted: Starts) -> list[NDArray[np.intp]]:
+def _windows(
+    days: int, source: Path, starts: Starts, hours: int, wanted: Starts
+) -> list[NDArray[np.intp]]:
     """Return, for each start wanted, those of the last days whose truth was known by then."""
-    days = config.postprocess.window_days
     known = starts + np.timedelta64(hours, "h")
     found = []
     for start in wanted:
@@ -120,27 +132,18 @@ def _windows(config: Config, starts: Starts, hours: int, wanted: Starts) -> list
         found.append(np.flatnonzero(inside))
         if len(found[-1]) < FEWEST:
             raise InputError(
-                f"{config.ensemble_store}: the {days} days before {iso(start)} hold "
+                f"{source}: the {days} days before {iso(start)} hold "
                 f"{len(found[-1])} starts whose truth was known by then; raise "
                 "postprocess.window_days, or let the test split begin later"
             )
     return found
 
 
-def _fit_one(
-    config: Config, channel: str, members: Fields, true: Fields, starts: Starts, rows: Fields
-) -> Fitted:
-    settings = config.postprocess
-    where, season = settings.coefficients, settings.season
+def _method(settings: Postprocess, channel: str) -> Callable[..., Fitted]:
+    """Return the fit of one channel at one lead time, what is its own given."""
     if settings.method == "mbm":
-        return mbm.fit(
-            members, true, where=where, season=season, starts=starts, weights=rows,
-            lowest=_lowest(channel),
-        )  # fmt: skip
-    return emos.fit(
-        members, true, where=where, season=season, starts=starts, weights=rows,
-        distribution=settings.distribution,
-    )  # fmt: skip
+        return partial(mbm.fit, lowest=_lowest(channel))
+    return partial(emos.fit, distribution=settings.distribution)
 
 
 def _lowest(channel: str) -> float:
@@ -148,7 +151,7 @@ def _lowest(channel: str) -> float:
 
 
 def open_coefficients(
-    config: Config,
+    settings: Postprocess,
     state: dict[str, Any],
     tensors: dict[str, torch.Tensor],
     space: tuple[int, int],
@@ -157,7 +160,7 @@ def open_coefficients(
 
     Parameters
     ----------
-    config : Config
+    settings : Postprocess
         That it was fitted with.
     state, tensors
         What `fit` gave.
@@ -171,18 +174,18 @@ def open_coefficients(
         applying, a start has no window.
     """
     windows = _windows_in(state)
-    _check_coefficients(config, tensors, len(windows), space)
+    _check_coefficients(settings, tensors, len(windows), space)
     fitted = {
         (lead, target): [
-            _read(config, tensors, channel, lead, window if len(windows) else None)
+            _read(settings, tensors, channel, lead, window if len(windows) else None)
             for window in range(max(1, len(windows)))
         ]
-        for lead, target, channel in _each(config)
+        for lead, target, channel in _each(settings)
     }
-    columns = [config.postprocess.channels.index(t) for t in config.postprocess.targets]
+    columns = [settings.channels.index(t) for t in settings.targets]
 
     def apply(members: Fields, starts: Starts, _: Fields) -> CalibratedForecast:
-        window = _window_of(config, windows, starts)
+        window = _window_of(settings.window_days, windows, starts)
         batch, leads, size, _, *space = members.shape
         targets = len(columns)
         own = np.empty((batch, leads, size, targets, *space))
@@ -196,9 +199,9 @@ def open_coefficients(
                 else:
                     said = fit_.forecast(raw, starts[some])
                     parts[:, some, lead, target] = said.location, said.scale, said.shift
-        if config.postprocess.method == "mbm":
+        if settings.method == "mbm":
             return CalibratedForecast(members=own)
-        return CalibratedForecast(Distribution(config.postprocess.distribution, *parts))
+        return CalibratedForecast(Distribution(settings.distribution, *parts))
 
     return apply
 
@@ -220,16 +223,15 @@ def _windows_in(state: dict[str, Any]) -> Starts:
 
 
 def _check_coefficients(
-    config: Config, tensors: dict[str, torch.Tensor], windows: int, space: tuple[int, int]
+    settings: Postprocess, tensors: dict[str, torch.Tensor], windows: int, space: tuple[int, int]
 ) -> None:
     """Refuse coefficients that are not of this grid, season and windows, one for one."""
-    settings = config.postprocess
     names_ = "abcd" if settings.method == "mbm" else family_of(settings.distribution).names
     shape = (windows,) * (windows > 0) + (3,) * (settings.season == "harmonic")
     shape += space if settings.coefficients == "local" else ()
     wanted = {
         f"{channel}.{settings.lead_hours[lead]}h.{name}"
-        for lead, _, channel in _each(config)
+        for lead, _, channel in _each(settings)
         for name in names_
     }
     if strange := wanted ^ set(tensors):
@@ -243,9 +245,12 @@ def _check_coefficients(
 
 
 def _read(
-    config: Config, tensors: dict[str, torch.Tensor], channel: str, lead: int, window: int | None
+    settings: Postprocess,
+    tensors: dict[str, torch.Tensor],
+    channel: str,
+    lead: int,
+    window: int | None,
 ) -> Fitted:
-    settings = config.postprocess
     prefix = f"{channel}.{settings.lead_hours[lead]}h."
     own = {
         name.removeprefix(prefix): (value if window is None else value[window]).numpy()
@@ -257,12 +262,12 @@ def _read(
     return Emos.from_tensors(own, settings.distribution, settings.season)
 
 
-def _window_of(config: Config, windows: Starts, starts: Starts) -> NDArray[np.intp]:
+def _window_of(days: int, windows: Starts, starts: Starts) -> NDArray[np.intp]:
     """Return the newest window that ends no later than each start; 0 where none rolls."""
     if not len(windows):
         return np.zeros(len(starts), np.intp)
     found = np.searchsorted(windows, starts, side="right") - 1
-    longest = np.timedelta64(config.postprocess.window_days, "D")
+    longest = np.timedelta64(days, "D")
     old = (found < 0) | (starts - windows[found] > longest)
     if old.any():
         raise ModelError(

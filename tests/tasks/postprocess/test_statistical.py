@@ -173,7 +173,10 @@ def test_statistics_alone_are_refused_by_member(world: Path, place: Path) -> Non
     config = small_run(world, place, "postprocess.method=mbm")
     fields = store.open_store(config.ensemble_store)["fields"].isel(number=0, drop=True)
     with pytest.raises(ConfigError, match="needs the members"):
-        statistical.fit(config, fields, np.zeros(0, "f4"), np.ones((8, 1)), np.zeros(0, "M8[ns]"))
+        statistical.fit(
+            config.postprocess, config.ensemble_store, fields,
+            np.zeros(0, "f4"), np.ones((8, 1)), np.zeros(0, "M8[ns]"),
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
