@@ -12,7 +12,9 @@ from smoecast.config.products import WORDS, products
 from smoecast.config.section import BRIEF, RARE, Section
 from smoecast.config.training import Training
 
-ENS10_PAPER = "ens10-paper"
+Protocol = Literal["default", "ens10-paper"]
+DEFAULT: Protocol = "default"
+ENS10_PAPER: Protocol = "ens10-paper"
 ENS10_SPLIT = Split(
     train=(date(1998, 1, 1), date(2015, 12, 31)),
     validation=0.0,
@@ -50,8 +52,8 @@ class Postprocess(Section):
         "emos",
         description="not at all, by regression (emos), member by member (mbm), by a network",
     )
-    protocol: Literal["default", "ens10-paper"] = Field(
-        "default",
+    protocol: Protocol = Field(
+        DEFAULT,
         description="latitude weights, chosen on the validation part; or as the ENS-10 benchmark: "
         "1998 to 2015 train, 2016 and 2017 choose and judge, every grid point counts the same",
         json_schema_extra=RARE,

@@ -90,30 +90,6 @@ def partial(
     return Partial(np.asarray(total), np.asarray(weight))
 
 
-def by_lead_time(values: ArrayLike, latitude_weights: ArrayLike) -> Partial:
-    """Sum a statistic over starts and space, leaving one score per lead time.
-
-    Parameters
-    ----------
-    values : array_like, shape (init_time, lead_time, latitude, longitude)
-        A statistic per case and point, NaN where it is missing.
-    latitude_weights : array_like, shape (latitude,)
-        Such as cos(latitude); only their ratios matter.
-
-    Returns
-    -------
-    Partial
-        Of shape (lead_time,).
-
-    Raises
-    ------
-    InputError
-        If `values` has not four axes, or the weights are not one per latitude.
-    """
-    cases, weights = _fields(values, latitude_weights)
-    return partial(cases, weights[:, None], axes=(0, 2, 3))
-
-
 def rmse(squared_errors: Partial) -> Values:
     """Root of the mean squared error: mean over time and space first, root last.
 
@@ -129,32 +105,6 @@ def rmse(squared_errors: Partial) -> Values:
         (Rasp et al. 2020, doi:10.1029/2020MS002203; Rasp et al. 2024, arXiv 2308.15560).
     """
     return np.sqrt(squared_errors.value())
-
-
-def rmse_mean_of_roots(squared_errors: ArrayLike, latitude_weights: ArrayLike) -> Partial:
-    """Roots of every start's spatial mean squared error: ClimaX's order, lower than `rmse`.
-
-    Parameters
-    ----------
-    squared_errors : array_like, shape (init_time, lead_time, latitude, longitude)
-        Of `pointwise.squared_error`, NaN where missing.
-    latitude_weights : array_like, shape (latitude,)
-        As in `by_lead_time`.
-
-    Returns
-    -------
-    Partial
-        Of shape (lead_time,); its value is the mean of the roots over the starts. Not to be
-        put beside an RMSE (Nguyen et al. 2023, arXiv 2301.10343, appendix).
-
-    Raises
-    ------
-    InputError
-        As in `by_lead_time`.
-    """
-    cases, weights = _fields(squared_errors, latitude_weights)
-    roots = rmse(partial(cases, weights[:, None], axes=(2, 3)))  # (init_time, lead_time)
-    return partial(roots, axes=0)
 
 
 def acc(products: Sequence[Partial]) -> Values:
@@ -198,14 +148,3 @@ def skill(score: ArrayLike, reference: ArrayLike) -> Values:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1.0 - np.divide(score, reference, dtype=np.float64))
-
-
-def _fields(values: ArrayLike, latitude_weights: ArrayLike) -> tuple[Values, Values]:
-    """Return values and weights in float64, their shapes checked."""
-    cases, weights = np.asarray(values, np.float64), np.asarray(latitude_weights, np.float64)
-    if cases.ndim != 4 or weights.shape != cases.shape[2:3]:
-        raise InputError(
-            "scores by lead time need (init_time, lead_time, latitude, longitude) and one weight "
-            f"a latitude, not {cases.shape} and {weights.shape}"
-        )
-    return cases, weights

@@ -64,7 +64,7 @@ def difference_interval(
     score : callable
         From sums to score, such as `aggregate.rmse`.
     resamples : int
-        How many.
+        How many; 0: no interval is asked for.
     rng : numpy.random.Generator
         Same generator state, same interval.
     compare : callable
@@ -73,8 +73,10 @@ def difference_interval(
     Returns
     -------
     tuple of two ndarrays, shape (lead_time, region)
-        Low and high end; NaN where fewer than `LEAST` blocks have a case.
+        Low and high end; NaN where fewer than `LEAST` blocks have a case, or without resamples.
     """
+    if not resamples:
+        return (np.full(pair[0].total.shape[1:], np.nan),) * 2
     count = int(blocks.max()) + 1
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=resamples)  # (B, N)
     scores = []

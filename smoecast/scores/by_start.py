@@ -1,10 +1,10 @@
 """Sums over space, kept start by start: what means, seasons and intervals are made of.
 
-A `Sums` maps the name of a statistic to its `Partial` of shape (init_time, lead_time, region). It
-is small whatever the grid, so fields are scored block by block of starts and forgotten.
+They are small whatever the grid, so fields are scored block by block of starts and forgotten.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,47 @@ from smoecast.errors import InputError
 from smoecast.scores.aggregate import Partial, partial
 from smoecast.scores.pointwise import Values
 
-Sums = Mapping[str, Partial]
-"""Statistic to its sums."""
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums of one forecast over the points of each region; those of other starts add up.
+
+    Attributes
+    ----------
+    starts : ndarray of datetime64, shape (I,)
+        Ascending.
+    statistics : mapping of str to Partial
+        Of shape (I, L, R) each.
+    kind : str
+        What is counted in `bins`: ``rank``, ``pit``, ``reliability``, or nothing.
+    bins : ndarray, shape (I, L, R, K) or (I, L, R, 3, K), optional
+        Of `histograms.shares_by_start` or `reliability.table_by_start`.
+    """
+
+    starts: NDArray[np.datetime64]
+    statistics: Mapping[str, Partial]
+    kind: str = ""
+    bins: Values | None = None
+
+    def __add__(self, other: "Sums") -> "Sums":
+        """Return the sums of the starts of both, in the order of time."""
+        starts = np.concatenate([self.starts, other.starts])
+        order = np.argsort(starts)
+
+        def join(first: Values, second: Values) -> Values:
+            return np.concatenate([first, second])[order]
+
+        statistics = {}
+        for name, one in self.statistics.items():
+            two = other.statistics[name]
+            statistics[name] = Partial(join(one.total, two.total), join(one.weight, two.weight))
+        if self.bins is None or other.bins is None:
+            return Sums(starts[order], statistics)
+        return Sums(starts[order], statistics, self.kind, join(self.bins, other.bins))
+
+    def over(self, cases: NDArray[np.bool_]) -> dict[str, Partial]:
+        """Return the sums over the cases of a season; see `add_cases`."""
+        return {name: add_cases(part, cases) for name, part in self.statistics.items()}
 
 
 def by_start(values: ArrayLike, weights: ArrayLike) -> Partial:
@@ -53,37 +92,28 @@ def by_start(values: ArrayLike, weights: ArrayLike) -> Partial:
     return Partial(total, np.broadcast_to(flat.sum(axis=0), total.shape).copy())
 
 
-def concatenate(parts: Sequence[Sums]) -> dict[str, Partial]:
-    """Put the sums of blocks of starts one after the other."""
-    return {
-        name: Partial(
-            np.concatenate([part[name].total for part in parts]),
-            np.concatenate([part[name].weight for part in parts]),
-        )
-        for name in parts[0]
-    }
-
-
-def add_cases(sums: Sums, cases: NDArray[np.bool_]) -> dict[str, Partial]:
+def add_cases(part: Partial, cases: NDArray[np.bool_]) -> Partial:
     """Add up the cases of a season.
 
     Parameters
     ----------
-    sums : Sums
-        Shapes (init_time, lead_time, region).
+    part : Partial
+        Of shape (init_time, lead_time, region).
     cases : ndarray of bool, shape (init_time, lead_time)
         Which belong to it.
 
     Returns
     -------
-    dict of Partial
-        Shapes (lead_time, region).
+    Partial
+        Of shape (lead_time, region).
     """
-    some = cases[:, :, None]
-    return {
-        name: Partial((p.total * some).sum(axis=0), (p.weight * some).sum(axis=0))
-        for name, p in sums.items()
-    }
+    return Partial(add_over(part.total, cases), add_over(part.weight, cases))
+
+
+def add_over(values: Values, cases: NDArray[np.bool_]) -> Values:
+    """Add up the cases of a season: (I, L, ...) to (L, ...), see `add_cases`."""
+    some = cases.reshape(*cases.shape, *[1] * (values.ndim - 2))
+    return np.asarray((values * some).sum(axis=0))
 
 
 def mean_of_roots(squared: Partial, cases: NDArray[np.bool_]) -> Values:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from smoecast.scores.pointwise import Values, error, member_errors, standardised_error
+from smoecast.scores.pointwise import Values, error, member_errors, z_score
 
 _ROOT_PI = np.sqrt(np.pi)
 _ROOT_TWO_PI = np.sqrt(2.0 * np.pi)
@@ -37,7 +37,7 @@ def crps_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Va
     -----
     Gneiting, Raftery, Westveld and Goldman (2005), doi:10.1175/MWR2904.1, equation 5.
     """
-    z = standardised_error(observation, mean, std)
+    z = z_score(observation, mean, std)
     with np.errstate(over="ignore"):
         density = np.exp(-0.5 * z * z) / _ROOT_TWO_PI
     sharpness = np.asarray(std, np.float64) * (2.0 * density - 1.0 / _ROOT_PI)
@@ -63,7 +63,7 @@ def log_score_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) 
     InputError
         If a standard deviation is negative.
     """
-    z = standardised_error(observation, mean, std)
+    z = z_score(observation, mean, std)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         score = 0.5 * z * z + np.log(np.asarray(std, np.float64) * _ROOT_TWO_PI)
     return np.where(np.isinf(z), np.inf, score)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from smoecast.scores.pointwise import Values, member_errors, standardised_error
+from smoecast.scores.pointwise import Values, member_errors, z_score
 
 
 def member_quantiles(members: NDArray[np.floating], levels: Values) -> Values:
@@ -188,4 +188,4 @@ def pit_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Val
     InputError
         If a standard deviation is negative.
     """
-    return np.asarray(ndtr(standardised_error(observation, mean, std)))
+    return np.asarray(ndtr(z_score(observation, mean, std)))

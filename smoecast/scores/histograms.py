@@ -4,6 +4,8 @@ A place is a bin, counted from 0: the rank of the truth among the members, or th
 forecast's distribution in which it lies. A calibrated forecast fills all bins alike.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
@@ -67,50 +69,64 @@ def pool_bins(bins: int, cases: int) -> int:
     return most if most >= LEAST_GROUPS else 0
 
 
+@dataclass(frozen=True, eq=False)
 class RankCounts:
-    """Histograms of one forecast, one a point, over all starts; pooled, so that they stay small.
+    """Histograms of one forecast, one a point; those of other starts add up.
 
-    Parameters
+    Attributes
     ----------
-    bins : int
-        K of the places that will be counted.
-    cases : int
-        Starts that there will be.
+    shares : ndarray, shape (G,)
+        How much of a flat histogram each of the bins holds.
+    counts : ndarray of uint32, shape (G, lead_time, latitude, longitude)
     """
 
-    def __init__(self, bins: int, cases: int) -> None:
-        groups = pool_bins(bins, cases)
-        self.group = np.arange(bins) * groups // bins  # (K,)
-        self.expected = np.bincount(self.group, minlength=groups) / bins if groups else np.empty(0)
-        self.counts: NDArray[np.uint32] | None = None
+    shares: Values
+    counts: NDArray[np.uint32]
 
-    def add(self, places: Places) -> None:
-        """Count the places of some starts, (init_time, lead_time, latitude, longitude)."""
-        if not len(self.expected):
-            return
-        if self.counts is None:
-            self.counts = np.zeros((len(self.expected), *places.shape[1:]), np.uint32)
-        grouped = np.where(places >= 0, self.group[places], -1)
-        for number in range(len(self.counts)):
-            self.counts[number] += (grouped == number).sum(axis=0, dtype=np.uint32)
+    def __add__(self, other: "RankCounts") -> "RankCounts":
+        """Return the histograms of all cases together."""
+        return RankCounts(self.shares, self.counts + other.counts)
 
-    def flat(self) -> Values | None:
+    def flat(self) -> Values:
         """Return 1 where the histogram of a point is flat, 0 where it is not, NaN where unknown.
 
         Returns
         -------
-        ndarray, shape (lead_time, latitude, longitude), or None
+        ndarray, shape (lead_time, latitude, longitude)
             By Pearson's chi-square test at the level `LEVEL`; NaN where a point has cases for
-            fewer than 9 of 10 of the starts that it was pooled for. None where there are too few
-            starts.
+            fewer than 9 of 10 of the starts.
         """
-        if self.counts is None:
-            return None
         seen = self.counts.astype(np.float64)  # (G, L, H, W)
         cases = seen.sum(axis=0)
-        expected = self.expected[:, None, None, None] * cases
+        expected = self.shares[:, None, None, None] * cases
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = (np.square(seen - expected) / expected).sum(axis=0)
         chance = chdtrc(len(seen) - 1, statistic)
         enough = cases * 10 >= cases.max(initial=1) * 9
         return np.where(enough, np.where(chance >= LEVEL, 1.0, 0.0), np.nan)
+
+
+def count_places(places: Places, bins: int, starts: int) -> RankCounts | None:
+    """Count, point by point, in which bins the truth fell; pooled, so that counts stay small.
+
+    Parameters
+    ----------
+    places : ndarray of int, shape (init_time, lead_time, latitude, longitude)
+        Bins, -1 where there is none.
+    bins : int
+        K.
+    starts : int
+        How many there will be in all, when blocks have been added up.
+
+    Returns
+    -------
+    RankCounts or None
+        None where these are too few for the test.
+    """
+    groups = pool_bins(bins, starts)
+    if not groups:
+        return None
+    group = np.arange(bins) * groups // bins  # (K,)
+    pooled = np.where(places >= 0, group[places], -1)
+    counts = [(pooled == number).sum(axis=0, dtype=np.uint32) for number in range(groups)]
+    return RankCounts(np.bincount(group) / bins, np.stack(counts))

@@ -87,7 +87,7 @@ def anomaly_products(
     return cross, own, true
 
 
-def standardised_error(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Values:
+def z_score(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Values:
     """How many standard deviations the observation lies above the mean.
 
     Parameters

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from smoecast.scores.histograms import shares_by_start
-from smoecast.scores.pointwise import Values, standardised_error
+from smoecast.scores.pointwise import Values, z_score
 
 BINS = 10
 """Of forecast probabilities, equally wide."""
@@ -47,7 +47,7 @@ def normal_probability(mean: ArrayLike, std: ArrayLike, threshold: float, above:
     InputError
         If a standard deviation is negative.
     """
-    z = standardised_error(threshold, mean, std)
+    z = z_score(threshold, mean, std)
     return np.asarray(ndtr(-z if above else z))
 
 

@@ -125,9 +125,7 @@ def single_statistics(forecast: ArrayLike, truth: ArrayLike) -> dict[str, Values
     }
 
 
-def ensemble_scores(
-    sums: Mapping[str, Partial], reference: Mapping[str, Partial] | None
-) -> dict[str, Values]:
+def ensemble_scores(sums: Mapping[str, Partial]) -> dict[str, Values]:
     """Return CRPS, RMSE of the mean, bias, spread and spread over skill.
 
     Parameters
@@ -135,8 +133,6 @@ def ensemble_scores(
     sums : mapping of Partial
         Of the statistics of `ensemble_statistics` and the like, of any shape; the mean of each
         that is not named there is a score itself (``eecrps``, ``efi``, ``log_score``).
-    reference : mapping of Partial, optional
-        Of the raw ensemble, for the ``crpss`` against it.
     """
     squared = sums["squared"].value()
     scores = {"crps": sums["crps"].value(), "rmse": np.sqrt(squared), "bias": sums["error"].value()}
@@ -145,7 +141,4 @@ def ensemble_scores(
         scores["spread"] = np.sqrt(variance)
         scores["spread_skill_ratio"] = ensemble.spread_skill_ratio(variance, squared)
     known = ("crps", "variance", "squared", "error")
-    scores |= {name: part.value() for name, part in sums.items() if name not in known}
-    if reference is not None:
-        scores["crpss"] = aggregate.skill(sums["crps"].value(), reference["crps"].value())
-    return scores
+    return scores | {name: part.value() for name, part in sums.items() if name not in known}

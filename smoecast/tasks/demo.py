@@ -9,7 +9,8 @@ from smoecast import console, zoo
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.tasks.download import download
-from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess

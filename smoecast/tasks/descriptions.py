@@ -1,6 +1,6 @@
 """What the ``state.json`` of a model must say, checked once, on opening."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from smoecast.config import yaml_file
+from smoecast.config.postprocess import DEFAULT, Protocol
 from smoecast.config.renamed import upgrade
 from smoecast.config.run import Config
 from smoecast.config.yaml_text import one_line
@@ -49,7 +50,7 @@ class _Forecasting(_Described):
 class _Calibrating(_Described):
     constants: _Names = []
     windows: _Names = []
-    protocol: Literal["default", "ens10-paper"] = "default"
+    protocol: Protocol = DEFAULT
 
 
 def forecast_config(state: dict[str, Any]) -> Config:

@@ -12,7 +12,8 @@ from smoecast.config.run import Config
 from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError, InputError, LockedError, ModelError, NotPublishedError
 from smoecast.fields.store import store
-from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import show_model, verify_model

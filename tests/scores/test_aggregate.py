@@ -13,6 +13,11 @@ RNG = np.random.default_rng(13)
 WEIGHTS = np.cos(np.deg2rad([60.0, 0.0, -60.0]))
 
 
+def by_lead(values: np.ndarray) -> aggregate.Partial:
+    """Sum (I, L, H, W) over starts and space."""
+    return aggregate.partial(values, WEIGHTS[:, None], axes=(0, 2, 3))
+
+
 def test_worked_mean_with_a_gap() -> None:
     part = aggregate.partial([1.0, np.nan, 4.0], [1.0, 9.0, 2.0])
     assert (part.total, part.weight, part.value()) == (9.0, 3.0, 3.0)
@@ -31,8 +36,8 @@ def test_a_weight_of_zero_hides_even_an_infinity() -> None:
 def test_pieces_add_up_to_the_whole() -> None:
     values = RNG.normal(size=(12, 2, 3, 4))
     values[RNG.random(values.shape) < 0.1] = np.nan
-    whole = aggregate.by_lead_time(values, WEIGHTS)
-    parts = [aggregate.by_lead_time(part, WEIGHTS) for part in np.split(values, [1, 5, 11])]
+    whole = by_lead(values)
+    parts = [by_lead(part) for part in np.split(values, [1, 5, 11])]
     together = reduce(add, parts)
     np.testing.assert_allclose(together.value(), whole.value(), rtol=1e-13)
     assert whole.value().shape == (2,)
@@ -41,10 +46,8 @@ def test_pieces_add_up_to_the_whole() -> None:
 def test_rmse_takes_the_root_last() -> None:
     squared = np.zeros((2, 1, 3, 4))
     squared[1] = 16.0
-    last = aggregate.rmse(aggregate.by_lead_time(squared, WEIGHTS))
-    first = aggregate.rmse_mean_of_roots(squared, WEIGHTS).value()
+    last = aggregate.rmse(by_lead(squared))
     np.testing.assert_allclose(last, [np.sqrt(8.0)])
-    np.testing.assert_allclose(first, [2.0])
 
 
 def test_rmse_is_that_of_weatherbench() -> None:
@@ -52,16 +55,8 @@ def test_rmse_is_that_of_weatherbench() -> None:
     ratio = WEIGHTS / WEIGHTS.mean()
     error = (forecast - truth) ** 2 * ratio[:, None]
     squared = pointwise.squared_error(forecast, truth)
-    found = aggregate.rmse(aggregate.by_lead_time(squared, WEIGHTS))
+    found = aggregate.rmse(by_lead(squared))
     np.testing.assert_allclose(found, np.sqrt(error.mean(axis=(0, 2, 3))), rtol=1e-13)
-
-
-def test_mean_of_roots_adds_up_over_starts() -> None:
-    squared = RNG.uniform(size=(6, 2, 3, 4))
-    whole = aggregate.rmse_mean_of_roots(squared, WEIGHTS)
-    halves = [aggregate.rmse_mean_of_roots(half, WEIGHTS) for half in np.split(squared, 2)]
-    np.testing.assert_allclose((halves[0] + halves[1]).value(), whole.value(), rtol=1e-13)
-    assert (whole.value() < aggregate.rmse(aggregate.by_lead_time(squared, WEIGHTS))).all()
 
 
 def test_acc_of_perfect_opposite_and_scaled_anomalies() -> None:
@@ -69,7 +64,7 @@ def test_acc_of_perfect_opposite_and_scaled_anomalies() -> None:
     for factor, expected in ((1.0, 1.0), (-2.0, -1.0), (0.1, 1.0)):
         forecast = climate + factor * (truth - climate)
         products = pointwise.anomaly_products(forecast, truth, climate)
-        found = aggregate.acc([aggregate.by_lead_time(p, WEIGHTS) for p in products])
+        found = aggregate.acc([by_lead(p) for p in products])
         np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
@@ -90,9 +85,5 @@ def test_every_refusal() -> None:
         aggregate.partial(np.zeros((2, 3)), axes=0) + aggregate.partial(np.zeros((2, 4)), axes=0)
     with pytest.raises(InputError, match="do not fit values"):
         aggregate.partial(np.zeros(3), np.ones(4))
-    with pytest.raises(InputError, match="one weight a latitude"):
-        aggregate.by_lead_time(np.zeros((2, 3, 4)), WEIGHTS)
-    with pytest.raises(InputError, match="one weight a latitude"):
-        aggregate.rmse_mean_of_roots(np.zeros((1, 2, 4, 3)), WEIGHTS)
     with pytest.raises(InputError, match="three moments"):
         aggregate.acc([aggregate.partial([1.0])])

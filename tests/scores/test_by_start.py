@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.scores import aggregate, by_start
+from smoecast.scores import by_start
+from smoecast.scores.aggregate import Partial
+from smoecast.scores.by_start import Sums
 from smoecast.scores.regions import region_weights
 from smoecast.scores.statistics import (
     ensemble_scores,
@@ -18,6 +20,7 @@ LATITUDE = np.array([60.0, 0.0, -60.0])
 TROPICS = np.broadcast_to(np.abs(LATITUDE)[:, None] <= 20, (3, 4))
 WEIGHTS = region_weights({"global": np.ones((3, 4), bool), "tropics": TROPICS}, LATITUDE)
 ALL = np.ones((6, 2), bool)
+DAYS = np.datetime64("2001-01-01", "ns") + np.arange(6) * np.timedelta64(1, "D")
 
 
 def values(missing: float = 0.0) -> np.ndarray:
@@ -26,31 +29,54 @@ def values(missing: float = 0.0) -> np.ndarray:
     return made
 
 
+def sums_of(**statistics: np.ndarray) -> Sums:
+    found = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
+    return Sums(DAYS, found, "rank", RNG.random((6, 2, 2, 3)))
+
+
+def part_of(sums: Sums, some: np.ndarray) -> Sums:
+    parts = {n: Partial(p.total[some], p.weight[some]) for n, p in sums.statistics.items()}
+    bins = None if sums.bins is None else sums.bins[some]
+    return Sums(sums.starts[some], parts, sums.kind, bins)
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_sums_by_start_add_up_to_those_by_lead_time(missing: float) -> None:
+def test_sums_by_start_make_the_mean_of_all_points(missing: float) -> None:
     made = values(missing)
-    sums = {"squared": by_start.by_start(made, WEIGHTS)}
-    assert sums["squared"].total.shape == (6, 2, 2)
-    together = by_start.add_cases(sums, ALL)["squared"].value()
-    expected = aggregate.by_lead_time(made, np.cos(np.deg2rad(LATITUDE))).value()
-    np.testing.assert_allclose(together[:, 0], expected, rtol=1e-13)
+    sums = by_start.by_start(made, WEIGHTS)
+    assert sums.total.shape == (6, 2, 2)
+    together = by_start.add_cases(sums, ALL).value()
+    weights = np.where(np.isnan(made), 0, np.cos(np.deg2rad(LATITUDE))[:, None])
+    total = (np.nan_to_num(made) * weights).sum(axis=(0, 2, 3))
+    np.testing.assert_allclose(together[:, 0], total / weights.sum(axis=(0, 2, 3)), rtol=1e-13)
     np.testing.assert_allclose(together[:, 1], np.nanmean(made[:, :, 1], axis=(0, 2)), rtol=1e-13)
 
 
-def test_blocks_join_to_the_whole() -> None:
-    made = values(0.1)
-    whole = by_start.by_start(made, WEIGHTS)
-    parts = [{"a": by_start.by_start(part, WEIGHTS)} for part in np.split(made, [1, 4])]
-    again = by_start.concatenate(parts)["a"]
-    np.testing.assert_allclose(again.total, whole.total, rtol=1e-13)
-    np.testing.assert_allclose(again.weight, whole.weight, rtol=1e-13)
+def test_sums_of_blocks_add_up_to_the_whole_in_any_order() -> None:
+    whole = sums_of(a=values(0.1), b=values())
+    one, two, three = (part_of(whole, np.array(some)) for some in ([1, 4], [0, 2, 3], [5]))
+    for again in (one + two + three, three + (two + one), two + three + one):
+        assert (again.starts == DAYS).all()
+        assert again.kind == "rank"
+        np.testing.assert_array_equal(again.bins, whole.bins)
+        for name, part in whole.statistics.items():
+            np.testing.assert_array_equal(again.statistics[name].total, part.total)
+            np.testing.assert_array_equal(again.statistics[name].weight, part.weight)
+    assert len(one.starts) == 2  # they are values: adding leaves them as they are
+
+
+def test_sums_without_bins_add_up() -> None:
+    whole = Sums(DAYS, {"a": by_start.by_start(values(), WEIGHTS)})
+    again = part_of(whole, np.arange(3, 6)) + part_of(whole, np.arange(3))
+    assert again.bins is None
+    np.testing.assert_array_equal(again.over(ALL)["a"].total, whole.over(ALL)["a"].total)
 
 
 def test_a_season_is_the_mean_of_its_cases_alone() -> None:
     made = values()
     cases = np.zeros((6, 2), bool)
     cases[1:3, 0] = cases[4, 1] = True
-    found = by_start.add_cases({"a": by_start.by_start(made, WEIGHTS)}, cases)["a"].value()
+    found = by_start.add_cases(by_start.by_start(made, WEIGHTS), cases).value()
     some = by_start.by_start(made[1:3], WEIGHTS)
     np.testing.assert_allclose(found[0], (some.total.sum(0) / some.weight.sum(0))[0], rtol=1e-13)
     np.testing.assert_allclose(found[1, 1], made[4, 1, 1].mean(), rtol=1e-13)
@@ -59,9 +85,10 @@ def test_a_season_is_the_mean_of_its_cases_alone() -> None:
 def test_the_mean_of_roots_is_climax_s() -> None:
     made = values()
     found = by_start.mean_of_roots(by_start.by_start(made, WEIGHTS), ALL)
-    expected = aggregate.rmse_mean_of_roots(made, np.cos(np.deg2rad(LATITUDE))).value()
+    rows = np.cos(np.deg2rad(LATITUDE))
+    expected = np.sqrt(np.average(made.mean(axis=3), axis=2, weights=rows)).mean(axis=0)
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-13)
-    rmse = np.sqrt(by_start.add_cases({"a": by_start.by_start(made, WEIGHTS)}, ALL)["a"].value())
+    rmse = np.sqrt(by_start.add_cases(by_start.by_start(made, WEIGHTS), ALL).value())
     assert (found <= rmse).all()
 
 
@@ -83,8 +110,7 @@ def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
     truth = truth + 0.5 * forecast
     truth[0, 0, 0, 0] = np.nan
     statistics = forecast_statistics(forecast, truth, normal)
-    sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(by_start.add_cases(sums, ALL))
+    s = forecast_scores(sums_of(**statistics).over(ALL))
     parts = s["bias"] ** 2 + s["activity"] ** 2 + s["activity_truth"] ** 2
     parts -= 2 * s["pearson"] * s["activity"] * s["activity_truth"]
     np.testing.assert_allclose(s["rmse"] ** 2, parts, rtol=1e-12)
@@ -97,8 +123,7 @@ def test_the_error_is_made_of_bias_activities_and_correlation() -> None:
 def test_a_perfect_forecast() -> None:
     truth, normal = RNG.normal(size=(6, 2, 3, 4)), np.zeros((6, 2, 3, 4))
     statistics = forecast_statistics(truth, truth, normal)
-    sums = {name: by_start.by_start(v, WEIGHTS) for name, v in statistics.items()}
-    s = forecast_scores(by_start.add_cases(sums, ALL))
+    s = forecast_scores(sums_of(**statistics).over(ALL))
     assert s["rmse"].max() == s["mae"].max() == s["bias"].max() == 0
     np.testing.assert_allclose(s["acc"], 1, rtol=1e-14)
     np.testing.assert_allclose(s["pearson"], 1, rtol=1e-12)
@@ -107,27 +132,16 @@ def test_a_perfect_forecast() -> None:
 
 def test_a_climatology_has_no_activity_and_no_correlation() -> None:
     truth, normal = RNG.normal(size=(6, 2, 3, 4)), np.zeros((6, 2, 3, 4))
-    sums = {
-        name: by_start.by_start(v, WEIGHTS)
-        for name, v in forecast_statistics(normal, truth, normal).items()
-    }
-    s = forecast_scores(by_start.add_cases(sums, ALL))
+    s = forecast_scores(sums_of(**forecast_statistics(normal, truth, normal)).over(ALL))
     assert s["activity"].max() == 0
     assert np.isnan(s["pearson"]).all()
     assert np.isnan(s["acc"]).all()
 
 
-def test_ensemble_scores_with_and_without_a_reference() -> None:
+def test_the_spread_of_few_members_counts_more() -> None:
     truth = RNG.normal(size=(6, 2, 3, 4))
     members = truth[:, :, None] + RNG.normal(size=(6, 2, 5, 3, 4))
-    sums = {
-        name: by_start.by_start(v, WEIGHTS)
-        for name, v in ensemble_statistics(members, truth).items()
-    }
-    mean = by_start.add_cases(sums, ALL)
-    alone, beside = ensemble_scores(mean, None), ensemble_scores(mean, mean)
-    assert "crpss" not in alone
-    np.testing.assert_array_equal(beside["crpss"], 0)
+    found = ensemble_scores(sums_of(**ensemble_statistics(members, truth)).over(ALL))
     # 5 members: their variance counts 6/5 against the error of their mean
     variance = 6 / 5 * members[:, :, :, 1].var(axis=2, ddof=1).mean(axis=(0, 2))
-    np.testing.assert_allclose(alone["spread"][:, 1], np.sqrt(variance), rtol=1e-12)
+    np.testing.assert_allclose(found["spread"][:, 1], np.sqrt(variance), rtol=1e-12)

@@ -27,14 +27,14 @@ def test_anomaly_products_share_their_gaps() -> None:
     np.testing.assert_array_equal(true, [1.0, np.nan, np.nan])
 
 
-def test_standardised_error_without_spread_is_a_sign() -> None:
-    z = pointwise.standardised_error([1.0, -1.0, 0.0, 3.0], 0.0, [0.0, 0.0, 0.0, 2.0])
+def test_z_score_without_spread_is_a_sign() -> None:
+    z = pointwise.z_score([1.0, -1.0, 0.0, 3.0], 0.0, [0.0, 0.0, 0.0, 2.0])
     assert z.tolist() == [np.inf, -np.inf, 0.0, 1.5]
 
 
 def test_negative_std_is_refused() -> None:
     with pytest.raises(InputError, match="negative"):
-        pointwise.standardised_error(0.0, 0.0, [1.0, -1.0])
+        pointwise.z_score(0.0, 0.0, [1.0, -1.0])
 
 
 def test_member_errors_put_members_first() -> None:

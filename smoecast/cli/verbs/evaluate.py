@@ -66,7 +66,7 @@ def evaluate(
         )
 
     def show(s: dict[str, Any]) -> str:
-        from smoecast.tasks.evaluate.evaluate import tables
+        from smoecast.tasks.evaluate.tables import tables
 
         return tables(s)
 

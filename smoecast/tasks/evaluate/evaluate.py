@@ -1,6 +1,7 @@
 """`smoecast evaluate`: scores of forecasts and ensembles against truth and baselines."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,28 +9,28 @@ import numpy as np
 import xarray as xr
 
 from smoecast.config.run import Config
+from smoecast.data.raw import truth_of
 from smoecast.data.sources.files import expand
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import resolve
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
-from smoecast.fields.read.results import read_attributes
 from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.store.store import open_store
 from smoecast.tasks.evaluate import score_files
-from smoecast.tasks.evaluate import tables as evaluate_tables
-from smoecast.tasks.evaluate import truth as evaluate_truth
-from smoecast.tasks.evaluate.records import curves_of, events_of, records_of
-from smoecast.tasks.evaluate.reference import Reference, open_reference
+from smoecast.tasks.evaluate.records import curves_of, records_of
+from smoecast.tasks.evaluate.reference import open_against, open_raw
 from smoecast.tasks.evaluate.result_files import (
     drop_duplicates,
     label_by_file,
     one_protocol,
-    open_scored,
+    open_result_file,
 )
-from smoecast.tasks.evaluate.score_forecast import collect
-
-tables = evaluate_tables.tables
+from smoecast.tasks.evaluate.score_ensemble import score_ensemble
+from smoecast.tasks.evaluate.score_forecast import score_forecast
+from smoecast.tasks.evaluate.tables import TRUTH, WEATHERBENCH
+from smoecast.tasks.evaluate.truth import Truth, label_of
 
 OWN = ("forecast.nc", "forecast.zarr", "forecast.grib", "calibrated.nc", "calibrated.grib")
 """Results of a run that are scored where none is named."""
@@ -64,8 +65,8 @@ def evaluate(
     Returns
     -------
     dict
-        ``output``, ``truth``, ``protocol``, ``files``, and ``scores``: records as
-        `records.records_of` has them; ``events`` and ``curves`` as `curves` has them; with
+        ``output``, ``truth``, ``protocol``, ``files``, ``bootstrap``; ``scores`` and ``events``,
+        records as `records.records_of` has them; ``curves``, see `records.curves_of`; with
         ``weatherbench`` also ``published`` and ``comparable``, whether they may be compared.
 
     Raises
@@ -80,7 +81,7 @@ def evaluate(
     """
     place = output or config.place / "scores.json"
     score_files.check_output(place)
-    given = list(inputs) or [str(path) for path in _own(config)]
+    given = list(inputs) or _own_results(config.place)
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
     made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
     results = [path for pattern in given for path in _files(pattern)]
@@ -88,62 +89,55 @@ def evaluate(
     truth_files = expand(config.postprocess.truth, "postprocess.truth")
     stores = config.store, config.ensemble_store
     with lock(place.parent), hold_inputs([*results, *others, *truth_files], stores) as held:
-        summary = _summary(config, results, others, against)
-        summary |= {"output": str(place), "files": _manifest(results, held)}
+        scored = [open_result_file(path) for path in results]
+        protocol, targets = one_protocol(scored), config.postprocess.targets
+        reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)
+        if others:
+            climates = reference.climates if reference else {}
+            reference = open_against(others, targets, protocol, climates)
+        how = (config.evaluate, config.seed)
+        found = []
+        for one in scored:
+            if one.calibrated:
+                label = label_of(config.data, config.postprocess.truth)
+                dataset = truth_of(config.postprocess, config.store).to_dataset(name="fields")
+                truth = Truth(dataset, targets, label, config.store)
+                found.append(score_ensemble(one, truth, *how, reference))
+            else:
+                with open_store(config.store) as dataset:
+                    truth = Truth(dataset, config.targets, label_of(config.data), config.store)
+                    found.append(score_forecast(one, truth, *how))
+        found = label_by_file(found, results)
+        labels = "; ".join(dict.fromkeys(one.truth for one in found))
+        records = drop_duplicates([r for one in found for r in records_of(one, *how)])
+        summary: dict[str, Any] = {
+            "output": str(place),
+            "truth": f"{labels} ({config.store})" if config.store.exists() else labels,
+            "protocol": protocol,
+            "files": _manifest(results, held),
+            "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
+            f"{config.evaluate.block_days} days, seed {config.seed}",
+            "scores": [r for r in records if "event" not in r],
+            "events": [r for r in records if "event" in r],
+            "curves": drop_duplicates(
+                [r for one in found for r in curves_of(one, config.evaluate)]
+            ),
+        }
+        if against in AGAINST:
+            plain = [one.fields for one in scored if not one.ensemble]
+            where = (config.data.source, label_of(config.data))
+            summary["published"] = [{**asdict(entry), "truth": TRUTH} for entry in WEATHERBENCH]
+            summary["comparable"] = _compare_truths(plain[-1], *where) if plain else ""
         held.confirm()
         score_files.write(summary, made_from, place)
     return summary
 
 
-def _summary(
-    config: Config, results: list[Path], others: list[Path], against: str | None
-) -> dict[str, Any]:
-    """Score results, and say beside what."""
-    scored = [open_scored(path) for path in results]
-    protocol = one_protocol(scored)
-    reference = _reference(config, others, protocol)
-    found = [collect(config, one, reference) for one in scored]
-    label_by_file(found, results)
-    truth = "; ".join(dict.fromkeys(one.truth for one in found))
-    summary: dict[str, Any] = {
-        "output": "",
-        "truth": f"{truth} ({config.store})" if config.store.exists() else truth,
-        "protocol": protocol,
-        "files": [],
-        "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
-        f"{config.evaluate.block_days} days, seed {config.seed}",
-        "scores": drop_duplicates([r for one in found for r in records_of(config, one)]),
-        "events": drop_duplicates([r for one in found for r in events_of(config, one)]),
-        "curves": drop_duplicates([r for one in found for r in curves_of(config, one)]),
-    }
-    if against in AGAINST:
-        plain = [s.fields for s in scored if not s.ensemble]
-        comparable = (
-            _comparable(config, plain[-1], evaluate_truth.label_of(config)) if plain else ""
-        )
-        summary |= {"published": _published_records(), "comparable": comparable}
-    return summary
-
-
-def _reference(config: Config, paths: list[Path], protocol: str) -> Reference | None:
-    """Open the ensemble that ``--against`` names, if it names files."""
-    if not paths:
-        return None
-    for path in paths:
-        theirs = read_attributes(path).get("protocol", protocol)
-        if theirs != protocol:
-            raise InputError(
-                f"{path}: was calibrated under the protocol {theirs}, the results under "
-                f"{protocol}: their scores do not compare; give --against one of the same"
-            )
-    return open_reference(config, paths, config.postprocess.targets, protocol)
-
-
-def _own(config: Config) -> list[Path]:
-    there = [config.place / name for name in OWN if (config.place / name).exists()]
+def _own_results(folder: Path) -> list[str]:
+    there = [str(folder / name) for name in OWN if (folder / name).exists()]
     if not there:
         raise InputError(
-            f"{config.place}: there is no forecast.nc and no calibrated.nc to score; "
+            f"{folder}: there is no forecast.nc and no calibrated.nc to score; "
             "run `smoecast forecast` or `smoecast postprocess` first, or give --input"
         )
     return there
@@ -164,24 +158,11 @@ def _files(pattern: str) -> list[Path]:
     return [metadata] if metadata.is_file() else expand([pattern], "--input")
 
 
-def _published_records() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": entry.name,
-            "rmse": entry.rmse,
-            "mark": entry.mark,
-            "source": entry.source,
-            "truth": evaluate_tables.TRUTH,
-        }
-        for entry in evaluate_tables.WEATHERBENCH
-    ]
-
-
-def _comparable(config: Config, result: xr.Dataset, truth: str) -> str:
+def _compare_truths(result: xr.Dataset, source: str, truth: str) -> str:
     """Return whether a run's scores may stand beside those published at WeatherBench."""
     starts = result["init_time"].values
     years = np.unique(starts.astype("datetime64[Y]").astype(int) + 1970).tolist()
-    same = config.data.source == "weatherbench" and grid_of(result).shape == (32, 64)
+    same = source == "weatherbench" and grid_of(result).shape == (32, 64)
     if not same:
         height, width = grid_of(result).shape
         return f"NOT COMPARABLE: this run has another truth ({truth}; {height} x {width} points)."

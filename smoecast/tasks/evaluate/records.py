@@ -7,36 +7,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast import names
-from smoecast.config.run import Config
+from smoecast.config.evaluate import Evaluate
 from smoecast.fields import times
 from smoecast.scores import aggregate
 from smoecast.scores.aggregate import Partial
 from smoecast.scores.bootstrap import blocks_of, difference_interval
-from smoecast.scores.by_start import Sums, add_cases, mean_of_roots, season_of
+from smoecast.scores.by_start import add_cases, add_over, mean_of_roots, season_of
 from smoecast.scores.pointwise import Values
 from smoecast.scores.reliability import BINS, brier_parts
 from smoecast.scores.statistics import ensemble_scores, forecast_scores
-from smoecast.tasks.evaluate.accumulate import Collected, Key
+from smoecast.tasks.evaluate.accumulate import Key, ResultSums
 
 Record = dict[str, Any]
-
+Cases = NDArray[np.bool_]
+"""Starts and lead times of a season, (I, L)."""
 
 YEAR = "year"
 """In the place of a season: all times."""
 
-
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 
 
-def records_of(config: Config, collected: Collected) -> list[Record]:
-    """Return every score of a result as records.
+def records_of(found: ResultSums, asked: Evaluate, seed: int) -> list[Record]:
+    """Return every score of a result, and of its events, as records.
 
     Parameters
     ----------
-    config : Config
+    found : ResultSums
+        The result.
+    asked : Evaluate
         Says whether by season, and how the differences are resampled.
-    collected : Collected
-        Of `scoring.collect`.
+    seed : int
+        Of the resamples.
 
     Returns
     -------
@@ -48,141 +50,100 @@ def records_of(config: Config, collected: Collected) -> list[Record]:
         difference: ``rmse_difference rmse_difference_low rmse_difference_high``. A calibrated
         ensemble's has ``crpss`` against its reference, with the interval, and both have
         ``flat_points``, the share of points whose histogram of ranks (or PIT) is flat.
+        A record of an event begins with ``event`` and has ``brier``, its parts (`brier_parts`)
+        and, of a calibrated ensemble, ``brier_skill`` against its reference with the interval.
     """
-    found: list[Record] = []
-    for season, cases in seasons_of(config, collected):
-        for (channel, name), sums in collected.sums.items():
-            scores = _scores(config, collected, (channel, name), cases)
-            own = collected.sums.get((channel, collected.own[0]))
-            if own is not None and name not in collected.own:
-                scores |= _difference(config, collected, (own, sums), cases)
-            if season == YEAR and (channel, name) in collected.flat:
-                scores["flat_points"] = collected.flat[channel, name].value()
-            found += label(collected, (channel, name, season), scores, cases)
-    return found
+    records: list[Record] = []
+    for season, cases in _seasons(found, asked.seasons):
+        for key in found.sums:
+            scores = _scores(found, key, season, cases, asked, seed)
+            records += _label(found, key, season, cases, scores)
+    return records
 
 
-def seasons_of(config: Config, collected: Collected) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield each season with its cases (I, L), by the time at which the forecast holds."""
-    valid = times.valid_times(collected.starts, times.as_lead(collected.lead_hours))
+def _seasons(found: ResultSums, several: bool) -> Iterator[tuple[str, Cases]]:
+    """Yield each season with its cases, by the time at which the forecast holds."""
+    valid = times.valid_times(found.starts, times.as_lead(found.lead_hours))
     yield YEAR, np.ones(valid.shape, np.bool_)
-    if config.evaluate.seasons:
-        season = season_of(valid)
-        for name in SEASONS:
-            if (season == name).any():
-                yield name, season == name
+    season = season_of(valid)
+    for name in SEASONS if several else ():
+        if (season == name).any():
+            yield name, season == name
 
 
 def _scores(
-    config: Config, collected: Collected, key: Key, cases: NDArray[np.bool_]
+    found: ResultSums, key: Key, season: str, cases: Cases, asked: Evaluate, seed: int
 ) -> dict[str, Values]:
     """Return scores (L, R) by name."""
-    sums = collected.sums[key]
-    mean = add_cases(sums, cases)
-    if "crps" not in sums:
-        roots = mean_of_roots(sums["squared"], cases)
-        return forecast_scores(mean) | {"rmse_mean_of_roots": roots}
-    reference = collected.sums.get((key[0], collected.reference))
-    if reference is None or key[1] not in collected.own:
-        return ensemble_scores(mean, None)
-    low, high = interval(
-        config, collected, (sums["crps"], reference["crps"]), cases, Partial.value, aggregate.skill
-    )
-    scores = ensemble_scores(mean, add_cases(reference, cases))
-    return scores | {"crpss_low": low, "crpss_high": high}
+    channel, name, event = key
+    sums, own = found.sums[key], name in found.own
+    mean = sums.over(cases)
+    if event and sums.bins is not None:
+        main = "brier"
+        scores = {main: mean[main].value()} | brier_parts(add_over(sums.bins, cases))
+    elif "crps" in mean:
+        main, scores = "crps", ensemble_scores(mean)
+    else:
+        main, scores = "squared", forecast_scores(mean)
+        scores["rmse_mean_of_roots"] = mean_of_roots(sums.statistics[main], cases)
+    beside = found.sums.get((channel, found.reference if own else found.own[0], event))
+    if beside is not None and (own or not event):
+        score = aggregate.rmse if main == "squared" else Partial.value
+        pair = (sums.statistics[main], beside.statistics[main])
+        how: Callable[[Values, Values], Values] = aggregate.skill
+        called = "brier_skill" if event else "crpss"
+        if not own:
+            pair, how = pair[::-1], np.subtract
+            called = "rmse_difference" if main == "squared" else "crps_difference"
+        scores |= _compare(called, pair, score, how, found.starts, cases, asked, seed)
+    if season == YEAR and key in found.flat:
+        scores["flat_points"] = found.flat[key].value()
+    return scores
 
 
-def _difference(
-    config: Config, collected: Collected, pair: tuple[Sums, Sums], cases: NDArray[np.bool_]
-) -> dict[str, Values]:
-    """Return how the result's score differs from a baseline's, with its interval."""
-    ensemble = "crps" in pair[0]
-    statistic, score = ("crps", Partial.value) if ensemble else ("squared", aggregate.rmse)
-    name = "crps_difference" if ensemble else "rmse_difference"
-    parts = (pair[0][statistic], pair[1][statistic])
-    own, other = (score(add_cases({statistic: part}, cases)[statistic]) for part in parts)
-    found = {name: own - other}
-    low, high = interval(config, collected, parts, cases, score, np.subtract)
-    return found | {f"{name}_low": low, f"{name}_high": high}
-
-
-def interval(
-    config: Config,
-    collected: Collected,
+def _compare(
+    called: str,
     pair: tuple[Partial, Partial],
-    cases: NDArray[np.bool_],
     score: Callable[[Partial], Values],
-    compare: Callable[[Values, Values], Values],
-) -> tuple[Values, Values]:
-    """Return the 95 % interval (L, R) of a comparison of two scores; NaN without resamples."""
-    if not config.evaluate.resamples:
-        nothing = np.full((len(collected.lead_hours), len(collected.regions)), np.nan)
-        return nothing, nothing
-    blocks = blocks_of(collected.starts, config.evaluate.block_days)
-    rng = np.random.default_rng(config.seed)
-    return difference_interval(pair, cases, blocks, score, config.evaluate.resamples, rng, compare)
+    how: Callable[[Values, Values], Values],
+    starts: NDArray[np.datetime64],
+    cases: Cases,
+    asked: Evaluate,
+    seed: int,
+) -> dict[str, Values]:
+    """Return a comparison of two scores, (L, R), with its 95 % interval; NaN without resamples."""
+    first, second = (score(add_cases(part, cases)) for part in pair)
+    blocks, rng = blocks_of(starts, asked.block_days), np.random.default_rng(seed)
+    low, high = difference_interval(pair, cases, blocks, score, asked.resamples, rng, how)
+    return {called: how(first, second), f"{called}_low": low, f"{called}_high": high}
 
 
-def label(
-    collected: Collected,
-    key: tuple[str, str, str],
-    scores: dict[str, Values],
-    cases: NDArray[np.bool_],
-) -> list[Record]:
-    """Return a record for each lead time and region from scores (L, R) by name."""
-    channel, name, season = key
+def _label(
+    found: ResultSums, key: Key, season: str, cases: Cases, scores: dict[str, Values]
+) -> Iterator[Record]:
+    """Yield a record for each lead time and region from scores (L, R) by name."""
+    channel, name, event = key
     parsed = names.parse_channel(channel)
-    level = {} if parsed is None else {"variable": parsed.variable.name, "level": parsed.level}
     count = cases.sum(axis=0)
-    return [
-        {
-            "forecast": name,
-            "channel": channel,
-            **level,
-            "lead_hours": int(lead),
-            "region": region,
-            "season": season,
-            "starts": int(count[i]),
-            "truth": collected.truth,
-            "protocol": collected.protocol,
-        }
-        | {score: float(v[i, j]) for score, v in scores.items() if np.isfinite(v[i, j])}
-        for j, region in enumerate(collected.regions)
-        for i, lead in enumerate(collected.lead_hours)
-        if count[i]
-    ]
+    for j, region in enumerate(found.regions):
+        for i, lead in enumerate(found.lead_hours):
+            if count[i]:
+                yield {
+                    **({"event": event} if event else {}),
+                    "forecast": name,
+                    "channel": channel,
+                    **({"variable": parsed.variable.name, "level": parsed.level} if parsed else {}),
+                    "lead_hours": int(lead),
+                    "region": region,
+                    "season": season,
+                    "starts": int(count[i]),
+                    "truth": found.truth,
+                    "protocol": found.protocol,
+                    **{n: float(v[i, j]) for n, v in scores.items() if np.isfinite(v[i, j])},
+                }
 
 
-Row = dict[str, Any]
-
-
-def events_of(config: Config, collected: Collected) -> list[Record]:
-    """Return the Brier scores of a result's events as records.
-
-    Returns
-    -------
-    list of dict
-        As `records.records_of`, with ``event``, ``brier``, its parts (`brier_parts`) and, of a
-        calibrated ensemble, ``brier_skill`` against its reference with the 95 % interval.
-    """
-    found: list[Record] = []
-    for season, cases in seasons_of(config, collected):
-        for (channel, name, event), (brier, table) in collected.events.items():
-            mean = add_cases({"brier": brier}, cases)["brier"]
-            scores = {"brier": mean.value()} | brier_parts(_over(table, cases))
-            reference = collected.events.get((channel, collected.reference, event))
-            if reference is not None and name in collected.own:
-                pair = (brier, reference[0])
-                theirs = add_cases({"brier": reference[0]}, cases)["brier"].value()
-                low, high = interval(config, collected, pair, cases, Partial.value, aggregate.skill)
-                scores["brier_skill"] = aggregate.skill(mean.value(), theirs)
-                scores |= {"brier_skill_low": low, "brier_skill_high": high}
-            records = label(collected, (channel, name, season), scores, cases)
-            found += [{"event": event, **record} for record in records]
-    return found
-
-
-def curves_of(config: Config, collected: Collected) -> list[Row]:
+def curves_of(found: ResultSums, asked: Evaluate) -> list[Record]:
     """Return histograms and reliability tables, one row a bin.
 
     Returns
@@ -193,45 +154,36 @@ def curves_of(config: Config, collected: Collected) -> list[Row]:
         weighted share of the cases in that bin. Of a reliability table also the mean
         ``probability`` and the ``frequency`` of the event in that bin, where it has a case.
     """
-    rows: list[Row] = []
-    for season, cases in seasons_of(config, collected):
-        for (channel, name), (kind, weights) in collected.bins.items():
-            label = {"kind": kind, "event": "", "forecast": name, "channel": channel}
-            rows += _rows(collected, label | {"season": season}, {"share": _over(weights, cases)})
-        for (channel, name, event), (_, table) in collected.events.items():
-            sums = _over(table, cases)
-            label = {"kind": "reliability", "event": event, "forecast": name, "channel": channel}
-            with np.errstate(divide="ignore", invalid="ignore"):
-                columns = {
-                    "share": sums[..., 0, :],
-                    "probability": sums[..., 1, :] / sums[..., 0, :],
-                    "frequency": sums[..., 2, :] / sums[..., 0, :],
-                }
-            rows += _rows(collected, label | {"season": season}, columns)
+    rows: list[Record] = []
+    for season, cases in _seasons(found, asked.seasons):
+        for (channel, name, event), sums in sorted(found.sums.items(), key=lambda i: i[0][2] != ""):
+            if sums.bins is None:
+                continue
+            bins = add_over(sums.bins, cases)
+            columns = {"share": bins}
+            if event:
+                weight, chance, came = np.moveaxis(bins, -2, 0)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    columns = {
+                        "share": weight,
+                        "probability": chance / weight,
+                        "frequency": came / weight,
+                    }
+            label = {"kind": sums.kind, "event": event, "forecast": name, "channel": channel}
+            rows += _rows(found, label | {"season": season}, columns)
     return rows
 
 
-def _over(sums: Values, cases: NDArray[np.bool_]) -> Values:
-    """Add up the cases of a season: (I, L, ...) to (L, ...)."""
-    chosen_cases = cases.reshape(*cases.shape, *[1] * (sums.ndim - 2))
-    return np.asarray((sums * chosen_cases).sum(axis=0))
-
-
-def _rows(collected: Collected, label: Row, columns: dict[str, Values]) -> list[Row]:
-    """Return a row for each lead time, region and bin from columns (L, R, K)."""
-    rows = []
+def _rows(found: ResultSums, label: Record, columns: dict[str, Values]) -> Iterator[Record]:
+    """Yield a row for each lead time, region and bin from columns (L, R, K)."""
     whole = columns["share"].sum(axis=-1)
     for lead, region in np.argwhere(whole > 0).tolist():
-        place = {
-            "lead_hours": int(collected.lead_hours[lead]),
-            "region": collected.regions[region],
-        }
+        place = {"lead_hours": int(found.lead_hours[lead]), "region": found.regions[region]}
         shares = columns["share"][lead, region] / whole[lead, region]
         for number, share in enumerate(shares.tolist()):
             row = {**label, **place, "bin": number, "bins": len(shares), "share": share}
             more = {n: float(c[lead, region, number]) for n, c in columns.items() if n != "share"}
-            rows.append(row | {n: value for n, value in more.items() if np.isfinite(value)})
-    return rows
+            yield row | {n: value for n, value in more.items() if np.isfinite(value)}
 
 
 def chance_of(number: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.config.run import Config
+from smoecast.config.postprocess import ENS10_PAPER
 from smoecast.data.members import with_members
 from smoecast.data.sources.open import stack_ensemble
 from smoecast.errors import InputError
@@ -16,12 +16,12 @@ from smoecast.fields import channels
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
+from smoecast.fields.read.results import read_attributes
 from smoecast.fields.store import store
 from smoecast.scores.ensemble import member_quantiles
 from smoecast.scores.extremes import efi, efi_ens10, sot
 from smoecast.scores.pointwise import Values
 from smoecast.tasks.evaluate import truth
-from smoecast.tasks.evaluate.accumulate import PLAIN
 
 LEVELS = np.linspace(0.0, 1.0, 101)
 """Of the climate's quantiles: those that ECMWF uses."""
@@ -72,8 +72,9 @@ class ModelClimate:
         They are kept until another climate is asked for.
         """
         near = self.members(np.array([start]))[0]
-        if near.tobytes() != self._of:
-            self._of, self._known = near.tobytes(), {}
+        of = near.tobytes() + leads.tobytes()
+        if of != self._of:
+            self._of, self._known = of, {}
         if channel not in self._known:
             self._known[channel] = self._read(near, leads, channel)
         return self._known[channel]
@@ -103,7 +104,7 @@ def _day_of_year(times: NDArray[np.datetime64]) -> Values:
     return np.asarray(days.astype(np.float64))
 
 
-def groups_of(
+def group_starts(
     starts: NDArray[np.datetime64], climates: Sequence[ModelClimate]
 ) -> list[NDArray[np.intp]]:
     """Return positions of starts that share their climates, so that each is made once."""
@@ -115,10 +116,10 @@ def groups_of(
 
 
 RAW, AGAINST = "raw", "against"
-
-
 ECMWF, ENS10 = "", "_ens10"
 """Endings of the two kinds of EFI and EECRPS."""
+
+_COMMON = ("init_time", "lead_time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,47 +170,80 @@ class Reference:
             found["sot90"] = sot(members, quantiles, 2)
         return found
 
+    def covers(self, result: xr.Dataset) -> bool:
+        """Whether it has every start and lead time of a result, at the same place."""
+        known = (np.isin(result[n].values, self.fields[n].values).all() for n in _COMMON)
+        return all(known) and same_place(place_of(self.fields), place_of(result))
 
-def raw_reference(config: Config, result: xr.Dataset, protocol: str) -> Reference | None:
-    """Return the run's raw ensemble, where it has one of the result's starts and place."""
-    if not config.ensemble_store.exists():
-        return None
-    fields = with_members(store.open_store(config.ensemble_store)["fields"])
-    there = all(
-        np.isin(result[name].values, fields[name].values).all()
-        for name in ("init_time", "lead_time")
-    )
-    if not there or not same_place(place_of(fields), place_of(result)):
-        return None
-    return Reference(RAW, fields, climates_of(config, protocol))
+    def restrict(self, result: xr.Dataset, source: str) -> xr.Dataset:
+        """Keep the starts and lead times of a result, called `source`, that it has too.
+
+        Raises
+        ------
+        InputError
+            There are none, or the two are on different grids.
+        """
+        here, there = place_of(result), place_of(self.fields)
+        if not same_place(here, there):
+            raise InputError(
+                f"{source}: is on {here.describe()}, the ensemble of --against on "
+                f"{there.describe()}; compare ensembles on the same grid"
+            )
+        kept = {
+            n: np.flatnonzero(np.isin(result[n].values, self.fields[n].values)) for n in _COMMON
+        }
+        if not all(len(positions) for positions in kept.values()):
+            raise InputError(
+                f"{source}: has no start or no lead time in common with the ensemble of --against; "
+                "give one of the same starts"
+            )
+        return result.isel(kept)
 
 
-def climates_of(config: Config, protocol: str) -> dict[str, ModelClimate]:
-    """Return the climates of the run's own ensemble: of training starts at the season.
+def open_raw(path: Path, days: int, protocol: str) -> Reference | None:
+    """Return the run's raw ensemble, if it has one, with its climates.
 
-    Under the protocol of the authors of ENS-10 theirs as well: the same day of all years, the
-    one that is forecast among them.
+    Parameters
+    ----------
+    path : Path
+        Of the store of ensembles.
+    days : int
+        Of the season that make a climate; 0: there is none.
+    protocol : str
+        Under that of the authors of ENS-10 there is their climate too: of the same day of all
+        years, the one that is forecast among them.
     """
-    if not config.evaluate.efi_window_days or not config.ensemble_store.exists():
-        return {}
-    dataset = store.open_store(config.ensemble_store)
+    if not path.exists():
+        return None
+    dataset = store.open_store(path)
     fields, inside = with_members(dataset["fields"]), dataset["train"].values
-    found = {ECMWF: ModelClimate(fields, inside, config.evaluate.efi_window_days)}
-    if protocol == PLAIN:
-        found[ENS10] = ModelClimate(fields, np.ones_like(inside), 0)
-    return found
+    climates = {ECMWF: ModelClimate(fields, inside, days)} if days else {}
+    if days and protocol == ENS10_PAPER:
+        climates[ENS10] = ModelClimate(fields, np.ones_like(inside), 0)
+    return Reference(RAW, fields, climates)
 
 
-def open_reference(
-    config: Config, paths: Sequence[Path], targets: Sequence[str], protocol: str
+def open_against(
+    paths: Sequence[Path],
+    targets: Sequence[str],
+    protocol: str,
+    climates: Mapping[str, ModelClimate],
 ) -> Reference:
     """Open the ensemble that ``--against`` names.
 
     Raises
     ------
     InputError
-        It cannot be read, lacks a channel, or is no ensemble of forecasts.
+        It cannot be read, lacks a channel, or is no ensemble of forecasts; or it was calibrated
+        under another `protocol`.
     """
+    for path in paths:
+        theirs = read_attributes(path).get("protocol", protocol)
+        if theirs != protocol:
+            raise InputError(
+                f"{path}: was calibrated under the protocol {theirs}, the results under "
+                f"{protocol}: their scores do not compare; give --against one of the same"
+            )
     opened = open_files(paths, any_grid=True)
     source = name_files(paths)
     missing = [d for d in ("init_time", "lead_time", "number") if d not in opened.dims]
@@ -221,33 +255,4 @@ def open_reference(
     there = [t for t in targets if channels.has_field(opened, t)]
     if not there:
         raise InputError(f"{source}: holds none of {', '.join(targets)}; nothing can be compared")
-    fields = stack_ensemble(opened, there, source)
-    return Reference(AGAINST, fields, climates_of(config, protocol))
-
-
-def in_common(result: xr.Dataset, reference: Reference | None, source: str) -> xr.Dataset:
-    """Keep the starts and lead times that a reference has too.
-
-    Raises
-    ------
-    InputError
-        There are none, or the two are on different grids.
-    """
-    if reference is None:
-        return result
-    here, there = place_of(result), place_of(reference.fields)
-    if not same_place(here, there):
-        raise InputError(
-            f"{source}: is on {here.describe()}, the ensemble of --against on {there.describe()}; "
-            "compare ensembles on the same grid"
-        )
-    kept = {
-        name: np.flatnonzero(np.isin(result[name].values, reference.fields[name].values))
-        for name in ("init_time", "lead_time")
-    }
-    if not all(len(positions) for positions in kept.values()):
-        raise InputError(
-            f"{source}: has no start or no lead time in common with the ensemble of --against; "
-            "give one of the same starts"
-        )
-    return result.isel(kept)
+    return Reference(AGAINST, stack_ensemble(opened, there, source), climates)

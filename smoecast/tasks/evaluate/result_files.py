@@ -1,20 +1,18 @@
 """Results that are to be scored: what each is, under which protocol, and under which name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from smoecast.config.postprocess import DEFAULT
 from smoecast.errors import InputError
 from smoecast.fields.read import results
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.read.zarr.array import METADATA
-from smoecast.tasks.evaluate.accumulate import Collected
-
-DEFAULT = "default"
-"""The protocol of everything that does not name another."""
+from smoecast.tasks.evaluate.accumulate import ResultSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +37,6 @@ class ResultFile:
     verb: str
 
     @property
-    def forecast(self) -> bool:
-        """Whether it was forecast by a model from analyses, and is not calibrated."""
-        return self.verb == "forecast"
-
-    @property
     def name(self) -> str:
         """What it is called in tables, where it is no forecast: ``calibrated`` or ``ensemble``."""
         return "calibrated" if self.verb == "postprocess" else "ensemble"
@@ -55,8 +48,13 @@ class ResultFile:
         products = any(str(name).endswith(("_std", "_above", "_below")) for name in known)
         return "number" in self.fields.dims or products
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether it is an ensemble that was not forecast by a model of ours from analyses."""
+        return self.ensemble and self.verb != "forecast"
 
-def open_scored(path: Path) -> ResultFile:
+
+def open_result_file(path: Path) -> ResultFile:
     """Open a result.
 
     Raises
@@ -80,7 +78,7 @@ def one_protocol(scored: Sequence[ResultFile]) -> str:
     InputError
         There are several: their scores would not compare.
     """
-    found = {one.protocol: one.source for one in scored if one.ensemble and not one.forecast}
+    found = {one.protocol: one.source for one in scored if one.calibrated}
     if len(found) > 1:
         (first, one), (second, other), *_ = found.items()
         raise InputError(
@@ -90,14 +88,15 @@ def one_protocol(scored: Sequence[ResultFile]) -> str:
     return next(iter(found), DEFAULT)
 
 
-def label_by_file(found: Sequence[Collected], paths: Sequence[Path]) -> None:
-    """Give several results of one kind the names of their files in the place of one word."""
+def label_by_file(found: Sequence[ResultSums], paths: Sequence[Path]) -> list[ResultSums]:
+    """Return sums of results; of several of one kind, under the names of their files."""
+    renamed = list(found)
     for kind in {one.own[0] for one in found}:
         mine = [i for i, one in enumerate(found) if one.own[0] == kind]
         if len(mine) > 1:
-            labels = _labels([paths[i] for i in mine])
-            for i, label in zip(mine, labels, strict=True):
-                _rename(found[i], label)
+            for i, label in zip(mine, _labels([paths[i] for i in mine]), strict=True):
+                renamed[i] = _rename(found[i], label)
+    return renamed
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -110,14 +109,11 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     return [str(place) for place in places]
 
 
-def _rename(collected: Collected, label: str) -> None:
-    kind = collected.own[0]
-    new = {own: f"{label}{own.removeprefix(kind)}" for own in collected.own}
-    for group in (collected.sums, collected.bins, collected.flat, collected.events):
-        renamed = {(k[0], new.get(k[1], k[1]), *k[2:]): v for k, v in group.items()}
-        group.clear()
-        group.update(renamed)
-    collected.own = tuple(new.values())
+def _rename(found: ResultSums, label: str) -> ResultSums:
+    new = {own: f"{label}{own.removeprefix(found.own[0])}" for own in found.own}
+    sums = {(c, new.get(name, name), e): v for (c, name, e), v in found.sums.items()}
+    flat = {(c, new.get(name, name), e): v for (c, name, e), v in found.flat.items()}
+    return replace(found, own=tuple(new.values()), sums=sums, flat=flat)
 
 
 def drop_duplicates(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,16 +1,17 @@
 """Scores of calibrated ensembles, beside the raw one: CRPS, ranks, PIT, events, extremes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.config.run import Config
-from smoecast.data import raw
+from smoecast.config.evaluate import Evaluate
+from smoecast.config.postprocess import ENS10_PAPER
 from smoecast.events import Event
 from smoecast.events import event as read_event
-from smoecast.fields import channels, times
+from smoecast.fields import channels
 from smoecast.fields.read.results import moments_of, probabilities_of
 from smoecast.scores import reliability
 from smoecast.scores.ensemble import pit_gaussian, ranks
@@ -18,98 +19,114 @@ from smoecast.scores.extremes import eecrps
 from smoecast.scores.histograms import PIT_BINS, pit_places
 from smoecast.scores.pointwise import Values
 from smoecast.scores.statistics import ensemble_statistics, normal_statistics
-from smoecast.tasks.evaluate import truth as evaluate_truth
-from smoecast.tasks.evaluate.accumulate import PLAIN, Case, Collected, Key, accumulate
-from smoecast.tasks.evaluate.reference import Reference, groups_of, in_common, raw_reference
+from smoecast.tasks.evaluate.accumulate import Case, ResultSums, accumulate
+from smoecast.tasks.evaluate.reference import AGAINST, Reference, group_starts
 from smoecast.tasks.evaluate.result_files import ResultFile
-from smoecast.tasks.evaluate.truth import Fields, fields_at
+from smoecast.tasks.evaluate.truth import Fields, Truth, blocks, fields_at, present, with_truth
 
 NORMAL = "normal"
 """Beside the name of a result: the distribution of its mean and spread."""
 
-Chances = Mapping[str, tuple[Values, Values]]
-"""Event in words to its probability and whether it came."""
 
-
-def collect_ensembles(config: Config, scored: ResultFile, against: Reference | None) -> Collected:
-    """Sum up CRPS, spread, error of the mean and more, with the raw ensemble's.
+def score_ensemble(
+    scored: ResultFile, truth: Truth, asked: Evaluate, seed: int, reference: Reference | None
+) -> ResultSums:
+    """Sum up CRPS, spread, error of the mean and more of a calibrated ensemble.
 
     CRPS is that of the members as they are (not the fair one).
 
     Parameters
     ----------
-    config : Config
-        The run.
-    scored : Scored
-        What is judged.
-    against : Reference, optional
-        Of ``--against``; none: the run's raw ensemble, where it has one.
+    scored : ResultFile
+        The ensemble.
+    truth : Truth
+        Of ensembles.
+    asked : Evaluate
+        Names regions and events.
+    seed : int
+        Breaks ties among the ranks of members.
+    reference : Reference or None
+        What it is compared with: the run's raw ensemble counts only where it has all of the
+        starts and lead times, of another those in common are scored.
 
     Raises
     ------
     InputError
-        There is no truth for it, on its grid and at its times, or nothing in common with
-        `against`.
+        There is no truth for it, on its grid and at its times, or nothing in common with the
+        `reference`.
     """
-    source = scored.source
-    targets = evaluate_truth.present(config.postprocess.targets, scored.fields, source)
-    truth = raw.truth_of(config.postprocess, config.store)
-    result = evaluate_truth.with_truth(in_common(scored.fields, against, source), truth, source)
-    reference = against or raw_reference(config, result, scored.protocol)
-    scorer = _Scorer(config, scored, reference)
-
-    def cases(block: xr.Dataset, valid: NDArray[np.datetime64]) -> Iterator[Case]:
-        for target in targets:
-            yield from scorer.cases(block, target, fields_at(truth, target, valid))
-
-    starts = result["init_time"].values
-    collected = Collected(
+    targets = present(truth.channels, scored.fields, scored.source)
+    fields = scored.fields
+    if reference is not None and reference.name == AGAINST:
+        fields = reference.restrict(fields, scored.source)
+    result = with_truth(fields, truth.fields, scored.source)
+    if reference is not None and not reference.covers(result):
+        reference = None
+    events = [read_event(text) for text in asked.events]
+    events += [e for target in truth.channels for e in probabilities_of(scored.fields, target)]
+    normal = asked.normal or scored.protocol == ENS10_PAPER
+    scorer = _Scorer(scored, list(dict.fromkeys(events)), normal, np.random.default_rng(seed))
+    return accumulate(
+        result,
+        scorer.cases(result, targets, truth.fields, reference),
+        truth,
+        asked,
         own=scorer.own,
-        truth=evaluate_truth.label_of(config, True),
         protocol=scored.protocol,
         reference=reference.name if reference else "",
-        starts=starts,
-        lead_hours=times.as_hours(result["lead_time"].values),
-        regions=[],
     )
-    climates = list(reference.climates.values()) if reference else []
-    return accumulate(config, collected, result, cases, groups_of(starts, climates))
 
 
+@dataclass(frozen=True, eq=False)
 class _Scorer:
     """Makes the cases of a calibrated result and of its reference.
 
-    Parameters
+    Attributes
     ----------
-    config, scored
-        As `collect_ensembles` has them.
-    reference : Reference or None
-        What it is compared with.
+    scored : ResultFile
+    events : list of Event
+        Of any channel.
+    normal : bool
+        Whether mean and spread are scored where there are members too.
+    rng : numpy.random.Generator
     """
 
-    def __init__(self, config: Config, scored: ResultFile, reference: Reference | None) -> None:
-        self.config, self.source, self.reference = config, scored.source, reference
-        self.own = (scored.name, f"{scored.name} {NORMAL}")
-        self.normal = config.evaluate.normal or scored.protocol == PLAIN
-        self.rng = np.random.default_rng(config.seed)
-        asked = [read_event(text) for text in config.evaluate.events]
-        targets = config.postprocess.targets
-        there = [e for target in targets for e in probabilities_of(scored.fields, target)]
-        self.events = list(dict.fromkeys([*asked, *there]))
+    scored: ResultFile
+    events: list[Event]
+    normal: bool
+    rng: np.random.Generator
 
-    def cases(self, block: xr.Dataset, target: str, true: Fields) -> Iterator[Case]:
-        """Yield what the reference and the result have at a block of starts."""
-        extremes: dict[str, Values] = {}
-        if self.reference is not None and target in self.reference.fields["channel"].values:
-            members = self.reference.members(block, target)
-            extremes = self.reference.extremes(block, target, members)
-            own = extremes | {"efi_abs": np.abs(extremes["efi"])} if extremes else {}
-            case = self._members((target, self.reference.name), members, true, {})
-            yield _extend(case, own | _weigh_by_extremes(case, extremes))
-        for case in self._own(block, target, true):
-            yield _extend(case, _weigh_by_extremes(case, extremes))
+    @property
+    def own(self) -> tuple[str, str]:
+        """What the result is called: its members, or all it has, and its normal distribution."""
+        return self.scored.name, f"{self.scored.name} {NORMAL}"
+
+    def cases(
+        self,
+        result: xr.Dataset,
+        targets: Sequence[str],
+        truth: xr.DataArray,
+        reference: Reference | None,
+    ) -> Iterator[Case]:
+        """Yield what the reference and the result have, block by block."""
+        climates = list(reference.climates.values()) if reference else []
+        groups = group_starts(result["init_time"].values, climates)
+        for block, valid in blocks(result, groups):
+            starts = block["init_time"].values
+            for target in targets:
+                true = fields_at(truth, target, valid)
+                extremes: dict[str, Values] = {}
+                if reference is not None and target in reference.fields["channel"].values:
+                    members = reference.members(block, target)
+                    extremes = reference.extremes(block, target, members)
+                    sizes = {"efi_abs": np.abs(extremes["efi"])} if extremes else {}
+                    raw = (starts, target, reference.name, members, true, self.events, self.rng)
+                    yield _weigh(score_members(*raw), extremes, extremes | sizes)
+                for case in self._own(block, target, true):
+                    yield _weigh(case, extremes, {})
 
     def _own(self, block: xr.Dataset, target: str, true: Fields) -> Iterator[Case]:
+        starts, (name, normal) = block["init_time"].values, self.own
         written = {
             str(e): (f.values.astype(np.float64), reliability.outcome(true, e.threshold, e.above))
             for e, f in probabilities_of(block, target).items()
@@ -117,57 +134,64 @@ class _Scorer:
         moments = moments_of(block, target)
         has_members = channels.has_field(block, target)
         if has_members:
-            members = channels.field(block, target, self.source).values
-            yield self._members((target, self.own[0]), members, true, written)
+            members = channels.field(block, target, self.scored.source).values
+            case = score_members(starts, target, name, members, true, self.events, self.rng)
+            yield replace(case, chances={**case.chances, **written})
         if moments is not None and (self.normal or not has_members):
             mean, std = (field.values for field in moments)
-            key = (target, self.own[1] if has_members else self.own[0])
-            yield self._normal(key, mean, std, true, written)
-        elif written and not has_members:
-            yield Case((target, self.own[0]), {}, None, written)
-
-    def _members(self, key: Key, members: Fields, true: Fields, written: Chances) -> Case:
-        places = ("rank", members.shape[2] + 1, ranks(true, members, 2, self.rng))
-        chances = events_of_members(self.events, key[0], members, true)
-        return Case(key, ensemble_statistics(members, true), places, {**chances, **written})
-
-    def _normal(self, key: Key, mean: Fields, std: Fields, true: Fields, written: Chances) -> Case:
-        places = ("pit", PIT_BINS, pit_places(pit_gaussian(true, mean, std)))
-        chances = {
-            str(e): (
-                reliability.normal_probability(mean, std, e.threshold, e.above),
-                reliability.outcome(true, e.threshold, e.above),
+            places = ("pit", PIT_BINS, pit_places(pit_gaussian(true, mean, std)))
+            chances = _chances(
+                self.events,
+                target,
+                true,
+                lambda e: reliability.normal_probability(mean, std, e.threshold, e.above),
             )
-            for e in self.events
-            if e.channel == key[0]
-        }
-        return Case(key, normal_statistics(mean, std, true), places, {**chances, **written})
+            statistics = normal_statistics(mean, std, true)
+            called = normal if has_members else name
+            yield Case(starts, target, called, statistics, places, {**chances, **written})
+        elif written and not has_members:
+            yield Case(starts, target, name, {}, None, written)
 
 
-def events_of_members(
-    events: list[Event], channel: str, members: Fields, true: Fields
+def score_members(
+    starts: NDArray[np.datetime64],
+    channel: str,
+    name: str,
+    members: Fields,
+    true: Fields,
+    events: Sequence[Event],
+    rng: np.random.Generator,
+) -> Case:
+    """Return what an ensemble of a channel, (I, L, M, H, W), has at a block of starts."""
+    places = ("rank", members.shape[2] + 1, ranks(true, members, 2, rng))
+    chances = _chances(
+        events,
+        channel,
+        true,
+        lambda e: reliability.member_probability(members, e.threshold, e.above, axis=2),
+    )
+    return Case(starts, channel, name, ensemble_statistics(members, true), places, chances)
+
+
+def _chances(
+    events: Sequence[Event], channel: str, true: Fields, probability: Callable[[Event], Values]
 ) -> dict[str, tuple[Values, Values]]:
-    """Return the share of members beyond the thresholds of a channel, and whether the truth is."""
+    """Return the probability of each event of a channel, and whether it came."""
     return {
-        str(e): (
-            reliability.member_probability(members, e.threshold, e.above, axis=2),
-            reliability.outcome(true, e.threshold, e.above),
-        )
+        str(e): (probability(e), reliability.outcome(true, e.threshold, e.above))
         for e in events
         if e.channel == channel
     }
 
 
-def _weigh_by_extremes(case: Case, extremes: Mapping[str, Values]) -> dict[str, Values]:
-    """Return the CRPS weighted by each EFI of the raw ensemble."""
+def _weigh(case: Case, extremes: Mapping[str, Values], more: Mapping[str, Values]) -> Case:
+    """Add `more`, and the CRPS weighted by each EFI of the raw ensemble."""
     if "crps" not in case.statistics:
-        return {}
-    return {
-        f"eecrps{name.removeprefix('efi')}": eecrps(index, case.statistics["crps"])
+        return case
+    crps = case.statistics["crps"]
+    found = {
+        f"eecrps{name.removeprefix('efi')}": eecrps(index, crps)
         for name, index in extremes.items()
         if name in ("efi", "efi_ens10")
     }
-
-
-def _extend(case: Case, more: Mapping[str, Values]) -> Case:
-    return Case(case.key, {**case.statistics, **more}, case.places, case.events)
+    return replace(case, statistics={**case.statistics, **more, **found})

@@ -1,6 +1,7 @@
 """The truth that results are scored against: what it is, and its fields at certain times."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.config.run import Config
+from smoecast.config.data import Data
 from smoecast.errors import InputError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import place_of, same_place
@@ -35,23 +36,48 @@ _LABELS = {
 }
 
 
-def label_of(config: Config, ensembles: bool = False) -> str:
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What results of one kind, forecasts or calibrated ensembles, are scored against.
+
+    Attributes
+    ----------
+    dataset : xr.Dataset
+        ``fields`` (time, channel, latitude, longitude); of a store also the mask ``train`` (time).
+    channels : tuple of str
+        That are scored.
+    label : str
+        Of `label_of`.
+    store : Path
+        The run's, with its land-sea mask.
+    """
+
+    dataset: xr.Dataset
+    channels: tuple[str, ...]
+    label: str
+    store: Path
+
+    @property
+    def fields(self) -> xr.DataArray:
+        """Its fields, lazy."""
+        return self.dataset["fields"]
+
+
+def label_of(data: Data, files: Sequence[str] = ()) -> str:
     """Return in words what a run is scored against.
 
     Parameters
     ----------
-    config : Config
-        The run.
-    ensembles : bool
-        Whether it is the truth of ensembles, which may be files of its own.
+    data : Data
+        Where its analyses come from.
+    files : sequence of str
+        The truth of ensembles, where they have one of their own.
     """
-    given = config.postprocess.truth if ensembles else ()
-    if given or config.data.source not in _LABELS:
-        files = [Path(name).name for name in given or config.data.files]
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        return f"files: {files[0]}{more}" if files else "none"
-    grid = config.data.grid
-    return _LABELS[config.data.source] + (f", brought to grid {grid}" if grid else "")
+    if files or data.source not in _LABELS:
+        found = [Path(name).name for name in files or data.files]
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return f"files: {found[0]}{more}" if found else "none"
+    return _LABELS[data.source] + (f", brought to grid {data.grid}" if data.grid else "")
 
 
 def present(wanted: tuple[str, ...], result: xr.Dataset, source: str) -> list[str]:
@@ -108,14 +134,20 @@ def with_truth(
 
 def blocks(
     result: xr.Dataset, groups: Sequence[NDArray[np.intp]] | None = None
-) -> Iterator[NDArray[np.intp]]:
-    """Walk a result block by block of starts: their positions, group by group if there are any."""
-    one = 4 * int(np.prod([result.sizes.get(d, 1) for d in ("lead_time", "number")]))
-    one *= int(np.prod(place_of(result).shape))
-    count = max(1, min(BLOCK, BLOCK_BYTES // one))
+) -> Iterator[tuple[xr.Dataset, NDArray[np.datetime64]]]:
+    """Walk a result block by block of starts, group by group if there are any.
+
+    Yields
+    ------
+    tuple of xr.Dataset and ndarray (I, L) of datetime64
+        A block, and the times at which it holds.
+    """
+    each = (*(result.sizes.get(d, 1) for d in ("lead_time", "number")), *place_of(result).shape)
+    count = max(1, min(BLOCK, BLOCK_BYTES // (4 * int(np.prod(each)))))
     for group in groups or [np.arange(result.sizes["init_time"])]:
         for begin in range(0, len(group), count):
-            yield group[begin : begin + count]
+            block = result.isel(init_time=group[begin : begin + count])
+            yield block, times.valid_times(block["init_time"].values, block["lead_time"].values)
 
 
 def fields_at(truth: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__
-from smoecast.config.postprocess import Postprocess
+from smoecast.config.postprocess import DEFAULT, ENS10_PAPER, Postprocess
 from smoecast.config.renamed import upgrade_identity
 from smoecast.config.run import Config
 from smoecast.config.training import Training
@@ -34,7 +34,7 @@ Fields = NDArray[np.float32]
 TEST = "test"
 """Part of the split whose starts rolling windows lead up to."""
 
-_CHOICE = {"default": "validation", "ens10-paper": TEST}
+_CHOICE = {DEFAULT: "validation", ENS10_PAPER: TEST}
 """By which part of the split a network is chosen, by protocol."""
 
 _NOT_FITTED = {
@@ -166,7 +166,7 @@ def _cases(
 def _weigh_rows(protocol: str, place: Grid | ProjectedGrid) -> NDArray[np.float64]:
     """Return the weight of each row, (H,), as the protocol has it."""
     weights = place.weights()
-    return np.ones_like(weights) if protocol == "ens10-paper" else weights
+    return np.ones_like(weights) if protocol == ENS10_PAPER else weights
 
 
 def _choice(settings: Postprocess) -> str:

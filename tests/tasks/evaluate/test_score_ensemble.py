@@ -18,8 +18,9 @@ from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.results import open_result
 from smoecast.fields.store import store
 from smoecast.scores.extremes import efi, sot
-from smoecast.tasks.evaluate.evaluate import evaluate, tables
-from smoecast.tasks.evaluate.reference import LEAST, ModelClimate, groups_of, raw_reference
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.evaluate.reference import ECMWF, LEAST, ModelClimate, group_starts, open_raw
+from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.plot.plot import plot
 from smoecast.tasks.postprocess.postprocess import postprocess
 
@@ -309,8 +310,8 @@ def test_starts_of_one_season_share_their_climate(done: Config) -> None:
         [True, True, False, False],
         [True, True, True, False],
     ]
-    assert [g.tolist() for g in groups_of(starts, [climate])] == [[0, 1], [2]]
-    assert groups_of(starts, [])[0].tolist() == [0, 1, 2]
+    assert [g.tolist() for g in group_starts(starts, [climate])] == [[0, 1], [2]]
+    assert group_starts(starts, [])[0].tolist() == [0, 1, 2]
     lead = fields["lead_time"].values
     found = climate.quantiles(starts[0], lead, "t2m")
     assert found is not None
@@ -318,6 +319,15 @@ def test_starts_of_one_season_share_their_climate(done: Config) -> None:
     np.testing.assert_allclose(found[37], expected, rtol=1e-5)
     assert climate.quantiles(np.datetime64("2001-07-02"), lead, "t2m") is None
     assert LEAST == 50
+
+
+def test_a_climate_is_of_the_lead_times_asked_for(done: Config) -> None:
+    raw = open_raw(done.ensemble_store, 30, "default")
+    assert raw is not None
+    start, leads = raw.fields["init_time"].values[0], raw.fields["lead_time"].values
+    both, last = (raw.climates[ECMWF].quantiles(start, some, "t2m") for some in (leads, leads[1:]))
+    assert both is not None
+    np.testing.assert_array_equal(last, both[:, 1:])
 
 
 def test_bands_of_rows_give_the_same_climate(
@@ -336,7 +346,10 @@ def test_without_days_there_is_no_efi(done: Config, whole: Path, tmp_path: Path)
     assert not any("efi" in r or "eecrps" in r for r in summary["scores"])
     result = open_result(whole)
     late = result.assign_coords(init_time=result["init_time"] + 4000 * DAY)
-    assert raw_reference(done, late, "default") is None
+    raw = open_raw(done.ensemble_store, 0, "default")
+    assert raw is not None
+    assert raw.covers(result)
+    assert not raw.covers(late)
 
 
 def test_a_word_that_is_no_event() -> None:

@@ -15,7 +15,8 @@ from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble
-from smoecast.tasks.evaluate.evaluate import evaluate, tables
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.forecast import forecast as forecast_task
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.plot.plot import plot
