@@ -12,7 +12,8 @@ from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.nn.smoe.inspect import routing_map
 from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.tasks.plot import figures
-from smoecast.tasks.plot.plot import _panels, importlib, plot
+from smoecast.tasks.plot.pictures import _panels
+from smoecast.tasks.plot.plot import importlib, plot
 
 
 def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> None:
