@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from smoecast.errors import InputError
+from smoecast.scores.ensemble import ensemble_moments
 
 _OF_THE_SEA = ("sst", "siconc")
 
@@ -32,25 +33,9 @@ def moments(members: NDArray[np.float32]) -> NDArray[np.float32]:
     batch, leads, _, channels, *space = members.shape
     made = np.empty((batch, leads, 2 * channels, *space), np.float32)
     for channel in range(channels):  # one at a time stays in the cache: 6 times faster
-        mean, std = _moments(members[:, :, :, channel])
-        made[:, :, channel], made[:, :, channels + channel] = mean, std
+        mean, variance, _ = ensemble_moments(members[:, :, :, channel], axis=2)
+        made[:, :, channel], made[:, :, channels + channel] = mean, np.sqrt(variance)
     return made
-
-
-def _moments(members: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of one channel, (B, L, M, H, W) -> (B, L, H, W)."""
-    if np.isnan(members).any():
-        return (
-            np.nanmean(members, axis=2, dtype=np.float64),
-            np.nanstd(members, axis=2, ddof=1, dtype=np.float64),
-        )
-    size = members.shape[2]
-    mean = members.sum(axis=2, dtype=np.float64) / size
-    squares = np.zeros_like(mean)
-    for member in range(size):
-        away = members[:, :, member] - mean
-        squares += away * away
-    return mean, np.sqrt(squares / (size - 1))
 
 
 def check_several(members: NDArray[np.floating]) -> None:

@@ -64,7 +64,9 @@ def ensemble_mean(members: ArrayLike, axis: int) -> Values:
 
 
 def ensemble_moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Values]:
-    """Mean, variance and number of the members that are present, in one pass.
+    """Mean, variance and number of the members that are present.
+
+    For numpy the one place; on a device `calibration.network.member_moments` has the same.
 
     Parameters
     ----------
@@ -78,17 +80,20 @@ def ensemble_moments(members: ArrayLike, axis: int) -> tuple[Values, Values, Val
     tuple of three ndarrays of float64
         Mean, NaN where n = 0; variance with n - 1 in the denominator, NaN where n < 2; n.
     """
-    ensemble = np.moveaxis(np.asarray(members, np.float64), axis, 0)
+    ensemble = np.moveaxis(np.asarray(members), axis, 0)
     missing = np.isnan(ensemble)
-    count = ensemble.shape[0] - missing.sum(axis=0, dtype=np.float64)
-    some = bool(missing.any())  # seldom; the copies without them take most of the time
+    some = bool(missing.any())  # seldom
+    count = np.full(ensemble.shape[1:], float(len(ensemble)))
+    if some:
+        count -= missing.sum(axis=0)
+        ensemble = np.where(missing, 0.0, ensemble)
+    squares = np.zeros(count.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (np.where(missing, 0.0, ensemble) if some else ensemble).sum(axis=0) / count
-        departure = ensemble - mean
-        if some:
-            departure[missing] = 0.0
-        variance = np.square(departure, out=departure).sum(axis=0) / (count - 1.0)
-    return mean, np.where(count > 1, variance, np.nan), count
+        mean = ensemble.sum(axis=0, dtype=np.float64) / count
+        for member, gone in zip(ensemble, missing, strict=True):  # without a copy of all of them
+            departure = member - mean
+            squares += np.square(np.where(gone, 0.0, departure) if some else departure)
+        return mean, np.where(count > 1, squares / (count - 1.0), np.nan), count
 
 
 def spread_skill(observation: ArrayLike, members: ArrayLike, axis: int) -> tuple[Values, Values]:

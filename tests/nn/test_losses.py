@@ -4,7 +4,8 @@ import pytest
 import scoringrules
 import torch
 
-from smoecast.nn.losses import area_mean, gaussian_crps, weighted_mse
+from smoecast.nn.losses import area_mean, crps_slopes, gaussian_crps, weighted_mse
+from smoecast.scores.crps import crps_gaussian
 
 
 def test_area_mean_worked():
@@ -86,3 +87,24 @@ def test_gaussian_crps_is_least_at_the_truth():
     draws = torch.randn(20000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     best = std[gaussian_crps(torch.zeros(1).double(), std, draws).mean(0).argmin()].item()
     assert math.isclose(best, 1.0, abs_tol=0.06)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 0.01, 1.0, 50.0])
+def test_gaussian_crps_is_that_of_the_scores(spread):
+    target, mean = 5 * torch.randn(2, 400, dtype=torch.float64)
+    std = spread * (0.5 + torch.rand(400, dtype=torch.float64))
+    scored = crps_gaussian(target.numpy(), mean.numpy(), std.numpy())
+    torch.testing.assert_close(gaussian_crps(mean, std, target), torch.from_numpy(scored))
+
+
+def test_slopes_of_the_gaussian_crps_are_those_of_autograd():
+    mean, std = torch.randn(50).double(), (torch.rand(50).double() + 0.1).requires_grad_()
+    target = torch.randn(50).double().requires_grad_()
+    gaussian_crps(mean, std, target).sum().backward()
+    by_distance, by_std, curvature = crps_slopes(((target - mean) / std).detach())
+    torch.testing.assert_close(by_distance, target.grad)
+    torch.testing.assert_close(by_std, std.grad)
+    near = crps_slopes((target + 1e-6 - mean).detach() / std.detach())[0]
+    torch.testing.assert_close(
+        (near - by_distance) / 1e-6, curvature / std.detach(), rtol=1e-4, atol=1e-6
+    )

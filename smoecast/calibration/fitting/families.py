@@ -4,7 +4,6 @@ A family says which coefficients it has, where a fit begins, and how a forecast 
 scores. All of a family's coefficients may follow the season.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +13,8 @@ from torch import Tensor
 from smoecast.calibration.crps import crps_csg, crps_truncated_normal
 from smoecast.calibration.fitting.fit_data import FitData
 from smoecast.errors import ConfigError
-from smoecast.nn.losses import gaussian_crps
+from smoecast.nn.losses import crps_slopes, gaussian_crps
 
-_ROOT_PI, _ROOT_TWO = math.sqrt(math.pi), math.sqrt(2.0)
 _LEAST = 1e-9
 """Floor under a gamma distribution's mean and std, in any unit."""
 _TINY = 1e-300
@@ -90,9 +88,7 @@ def _normal_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
     error = data.truth - a - b * data.mean
-    z = error / std
-    sign = torch.erf(z / _ROOT_TWO)
-    excess = ((-0.5 * z * z).exp() * _ROOT_TWO - 1.0) / _ROOT_PI
+    sign, excess, _ = crps_slopes(error / std)
     by_std = excess / std
     slopes = torch.stack([-sign, -sign * data.mean, by_std * c, by_std * d * data.variance])
     return error * sign + std * excess, slopes
