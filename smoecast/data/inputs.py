@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.fields.grid import Grid
+from smoecast.fields.times import JULIAN_YEAR_DAYS
 
 CLOCK = ("cos_local_hour", "sin_local_hour", "cos_season", "sin_season")
 LATITUDE = "sin_latitude"
@@ -118,7 +119,7 @@ class Inputs:
 def season_angle(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return the day of the year as an angle in radians, 0 when the year begins."""
     start = times.astype("datetime64[Y]")
-    year: NDArray[np.float64] = ((times - start) / np.timedelta64(1, "D")) / 365.25
+    year: NDArray[np.float64] = ((times - start) / np.timedelta64(1, "D")) / JULIAN_YEAR_DAYS
     return 2 * np.pi * year
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import local_section
+from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.results import read_attributes
 
 MARK = "smoecast_checksums"
@@ -36,7 +37,6 @@ SAMPLE_BYTES = 64 * 2**20
 LISTING = "time/.smoecast.json"
 _NOT_LISTED = (LISTING, ".lock")
 _MAGIC = b"\nsmoecast-sums-1\n"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _DIGEST, _LENGTH = 64, 16
 _TAIL = _DIGEST + _LENGTH + len(_MAGIC)
 
@@ -178,7 +178,7 @@ def _read_sums(file: IO[bytes]) -> tuple[list[int], list[Any], str] | None:
 def _without(path: Path) -> InputError | OutputError:
     """Return what is wrong with a file that has no checksums."""
     with path.open("rb") as file:
-        if file.read(len(_HDF5)) != _HDF5:
+        if file.read(len(hdf5.MAGIC)) != hdf5.MAGIC:
             return InputError(f"{path}: is no result of smoecast")
     why = "another program changed it"
     try:

@@ -16,6 +16,8 @@ import xarray as xr
 from smoecast.errors import ConfigError, InputError, SmoecastError
 
 HOUR = np.timedelta64(1, "h")
+YEAR_DAYS, JULIAN_YEAR_DAYS = 365.2425, 365.25
+"""Of the calendar, on average; and as networks were trained with, and as the planet goes round."""
 YEARS = (1678, 2261)
 """The first and the last that nanoseconds of 64 bits hold whole."""
 

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from smoecast.errors import ConfigError, InputError, ModelError
+from smoecast.fields.times import YEAR_DAYS
 from smoecast.scores.ensemble import ensemble_moments
 
 Values = NDArray[np.float64]
-_YEAR_DAYS = 365.2425
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def season_columns(kind: str, starts: ArrayLike | None, dates: int) -> Values:
             f"{given.size} are given"
         )
     days = (given - given.astype("datetime64[Y]")) / np.timedelta64(1, "D")
-    angle = 2.0 * np.pi * days / _YEAR_DAYS
+    angle = 2.0 * np.pi * days / YEAR_DAYS
     return np.stack([np.ones(dates), np.sin(angle), np.cos(angle)], axis=1)
 
 

@@ -20,9 +20,8 @@ from smoecast.data.download.retry import Limits, RetryBudget, RetryBudgetError
 from smoecast.disk.confine import confine
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError, NotPublishedError
+from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.netcdf.classic import MAGIC
-
-_HDF5 = b"\x89HDF"
 
 
 def check_netcdf(path: Path, remote: RemoteFile) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def check_netcdf(path: Path, remote: RemoteFile) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         begin = file.read(4)
-    if begin != _HDF5 and begin not in MAGIC:
+    if begin != hdf5.MAGIC and begin not in MAGIC:
         page = " but a web page" if begin.lstrip()[:1] == b"<" else ""
         raise InputError(
             f"{shown(remote.url)}: what came is no NetCDF{page}: open the address in a browser, "

@@ -11,8 +11,6 @@ killed at any step.
 import json
 import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.disk.atomic import put, write_atomic
+from smoecast.disk.explain import explain_errors
 from smoecast.disk.leftovers import remove
 from smoecast.errors import OutputError
 from smoecast.fields.read.zarr.array import METADATA
@@ -35,6 +34,7 @@ from smoecast.fields.store.store import DETAILS, FIELDS, SCHEMA, rows_of
 CHUNK_BYTES = 32_000_000
 """Of the float32 values in one chunk, at most, unless one row is larger."""
 
+_RESUME = "run the same command again: what is done stays done"
 _READY = "identity"
 _SUMMED = "summed"
 
@@ -109,7 +109,7 @@ class Draft:
         OutputError
             The disk is full or refuses.
         """
-        with explain_errors(self.path):
+        with explain_errors(self.path, _RESUME):
             rows = self.fields
             padded = np.zeros((self.chunk_rows, *rows.shape[1:]), rows.stored)
             padded[: len(values)] = rows.pack(values)
@@ -131,7 +131,7 @@ class Draft:
         LockedError
             Another run is reading the older store; the same command goes on here later.
         """
-        with explain_errors(self.path):
+        with explain_errors(self.path, _RESUME):
             known = self._checksums()
             remove(self.group / FIELDS / checksums.NAME)
             for name in self._lay_out(summary):
@@ -217,7 +217,7 @@ def start_draft(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Dr
     rows = fields.shape[0]
     draft = Draft(path, rows, rows_per_chunk(rows, row_bytes), details["identity"])
     ready = draft.part / _READY
-    with explain_errors(path):
+    with explain_errors(path, _RESUME):
         if not (ready.is_file() and ready.read_text() == draft.identity):
             discard(path)
             (draft.part / "notes").mkdir(parents=True)
@@ -243,15 +243,3 @@ def _lay_out(template: xr.Dataset, draft: Draft, details: dict[str, Any]) -> Non
     described.to_zarr(
         draft.metadata, mode="w", compute=False, consolidated=True, zarr_format=2, encoding=encoding
     )
-
-
-@contextmanager
-def explain_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system complains of into an OutputError for `path`."""
-    try:
-        yield
-    except OSError as problem:
-        raise OutputError(
-            f"{path}: the store could not be written ({problem.strerror or problem}); free space "
-            "or choose another folder, then run the same command again: what is done stays done"
-        ) from problem

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import dask
 import xarray as xr
 
 from smoecast.disk.atomic import refuse_special, stage
+from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
 from smoecast.fields.write.cf import PLACE
 
@@ -44,26 +44,6 @@ def compute(dataset: xr.Dataset, place: Mapping[Hashable, slice]) -> xr.Dataset:
     ]
     with dask.config.set(scheduler="synchronous"):
         return dataset[wanted].isel(dict(place), missing_dims="ignore").compute()
-
-
-@contextmanager
-def explain_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system and netCDF-C complain of into an OutputError for `path`.
-
-    Raises
-    ------
-    OutputError
-        The disk is full or refuses.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as problem:
-        there = next(folder for folder in path.absolute().parents if folder.is_dir())
-        free = shutil.disk_usage(there).free / 2**20
-        raise OutputError(
-            f"{path}: it cannot be written ({problem}; {free:.0f} MiB are free there): "
-            "make room or choose another folder, then run again"
-        ) from problem
 
 
 def check_place(path: Path, *, folder: bool = False) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast.disk.atomic import put
+from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
 from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import HUGE
@@ -23,7 +24,6 @@ from smoecast.fields.write.blocks import (
     blocks,
     compute,
     confirm_blindly,
-    explain_errors,
     stage_result,
 )
 from smoecast.fields.write.cf import PLACE, define, encode_coordinate, prepare

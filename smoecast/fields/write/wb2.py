@@ -21,6 +21,7 @@ import zarr
 from numpy.typing import NDArray
 
 from smoecast.disk.atomic import put
+from smoecast.disk.explain import explain_errors
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import HUGE
@@ -30,7 +31,6 @@ from smoecast.fields.write.blocks import (
     blocks,
     compute,
     confirm_blindly,
-    explain_errors,
     stage_result,
 )
 from smoecast.fields.write.cf import encode_coordinate

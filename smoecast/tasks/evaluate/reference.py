@@ -18,6 +18,7 @@ from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.store import store
+from smoecast.fields.times import YEAR_DAYS
 from smoecast.scores.ensemble import member_quantiles
 from smoecast.scores.extremes import efi, efi_ens10, sot
 from smoecast.scores.pointwise import Values
@@ -33,9 +34,6 @@ LEAST = 50
 
 BAND_BYTES = 128 * 2**20
 """Of the values of a band of rows, at most, unless one row has more."""
-
-
-YEAR_DAYS = 365.25
 
 
 class ModelClimate:

@@ -13,10 +13,11 @@ import xarray as xr
 from smoecast import names
 from smoecast.config.yaml_file import dump_values
 from smoecast.disk.atomic import put, refuse_special, write_atomic
+from smoecast.disk.explain import explain_errors
 from smoecast.errors import ConfigError
 from smoecast.fields import checksums
 from smoecast.fields.times import as_lead
-from smoecast.fields.write.blocks import check_place, explain_errors, stage_result
+from smoecast.fields.write.blocks import check_place, stage_result
 from smoecast.tasks.provenance import ARGUMENTS, CONFIG, compact
 
 Record = dict[str, Any]

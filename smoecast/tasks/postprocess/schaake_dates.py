@@ -11,12 +11,10 @@ from smoecast.data import raw
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_of, same_place
-from smoecast.fields.times import iso
+from smoecast.fields.times import YEAR_DAYS, iso
 
 History = Callable[[np.datetime64, int], NDArray[np.float32]]
 """A start and a number of dates N to the truth of that many earlier ones, (L, N, D, H, W)."""
-
-_YEAR = 365.2425
 
 
 def earlier_truth(
@@ -95,7 +93,7 @@ def season(
             "all lead times, and the Schaake shuffle needs two: bring more truth, or choose "
             "another postprocess.reordering"
         )
-    apart = ((start - dates) / day) % _YEAR
-    away = np.minimum(apart, _YEAR - apart).round()
+    apart = ((start - dates) / day) % YEAR_DAYS
+    away = np.minimum(apart, YEAR_DAYS - apart).round()
     nearest = np.lexsort((start - dates, away))[:count]
     return np.asarray(np.sort(dates[nearest]))

@@ -18,6 +18,7 @@ from smoecast.data.sources import files
 from smoecast.data.sources.registry import requests_of, source_of
 from smoecast.data.sources.source import Request
 from smoecast.data.unchanged import ChangedError, Inputs, hold_inputs
+from smoecast.disk.explain import explain_errors
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields.missing import check_finite
@@ -150,7 +151,7 @@ def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
                 return False
         if store.sums_of(path) is None:
             store.verify_store(path, whole=False)
-            with drafts.explain_errors(path):
+            with explain_errors(path):
                 store.add_checksums(path)
             console.say(f"{path}: an earlier version made it; it has checksums from now on")
         else:

@@ -31,6 +31,7 @@ from smoecast.data.sources.planet.climate import (
     equilibrium,
     land_and_height,
 )
+from smoecast.fields.times import JULIAN_YEAR_DAYS
 
 Array = NDArray[np.floating]
 
@@ -178,7 +179,9 @@ def season(time: np.datetime64) -> float:
     year = time.astype("datetime64[Y]")
     days = (time - year) / np.timedelta64(1, "D")
     length = ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(float)
-    return round(math.cos(2.0 * math.pi * (days / length - 15.0 / 365.25)), spectral.SETTLED)
+    return round(
+        math.cos(2.0 * math.pi * (days / length - 15.0 / JULIAN_YEAR_DAYS)), spectral.SETTLED
+    )
 
 
 def seasonal_forcing(flow: Flow, time: np.datetime64) -> Array:

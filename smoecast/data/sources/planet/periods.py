@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.errors import ConfigError
-from smoecast.fields.times import as_ns
+from smoecast.fields.times import JULIAN_YEAR_DAYS, as_ns
 
 Part = tuple[int, np.datetime64, np.datetime64]
 """A calendar year, the first moment inside it, the moment after the last."""
@@ -27,7 +27,7 @@ def period(start: date, years: float) -> tuple[np.datetime64, np.datetime64]:
         whole = int(years)
         leap_day = (start.month, start.day) == (2, 29)
         end = date(start.year + whole, 3, 1) if leap_day else start.replace(year=start.year + whole)
-        end += timedelta(days=round((years - whole) * 365.25))
+        end += timedelta(days=round((years - whole) * JULIAN_YEAR_DAYS))
     except (ValueError, OverflowError):  # past the year 9999
         raise ConfigError(f"{beyond} never end: take at most 500") from None
     if end <= start:

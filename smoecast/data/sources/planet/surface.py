@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smoecast.data.sources.planet import dynamics, geography, spectral
 from smoecast.data.sources.planet.climate import RADIUS, ROTATION, Climate, ground
+from smoecast.fields.times import JULIAN_YEAR_DAYS
 
 Array = NDArray[np.floating]
 
@@ -166,7 +167,7 @@ def sunshine(time: NDArray[np.datetime64]) -> tuple[Array, Array]:
     """
     year = time.astype("datetime64[Y]")
     days = (time - year) / np.timedelta64(1, "D")
-    declination = np.deg2rad(23.44) * np.sin(2.0 * np.pi * (days - 79.0) / 365.25)
+    declination = np.deg2rad(23.44) * np.sin(2.0 * np.pi * (days - 79.0) / JULIAN_YEAR_DAYS)
     zenith = np.deg2rad(LATITUDE)[:, None] - declination[..., None, None]
     hour = (days % 1.0)[..., None, None] * 24.0 + LONGITUDE / 15.0
     return np.maximum(np.cos(zenith), 0.0), np.cos(2.0 * np.pi * (hour - 15.0) / 24.0)

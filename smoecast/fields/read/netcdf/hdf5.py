@@ -22,6 +22,8 @@ from xarray.backends.locks import HDF5_LOCK
 from smoecast.errors import InputError
 
 MAGIC = b"\x89HDF"
+"""Of the eight bytes that a file begins with: as many as of any other format are looked at."""
+
 MOST_OBJECTS = 100_000
 DEEPEST = 32
 LARGEST_CHUNK = 2**30
