@@ -20,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.disk.atomic import put
+from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
 from smoecast.fields import checksums, local_section
 from smoecast.fields.canonical.canonical import HUGE
@@ -28,7 +29,6 @@ from smoecast.fields.write.blocks import (
     blocks,
     compute,
     confirm_blindly,
-    explain_errors,
     stage_result,
 )
 from smoecast.fields.write.grib_content import content_of

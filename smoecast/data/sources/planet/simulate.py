@@ -20,6 +20,7 @@ from smoecast.data.sources.source import (
     size_ensembles,
 )
 from smoecast.disk.locks import lock
+from smoecast.fields.times import JULIAN_YEAR_DAYS
 
 ABOUT = About(
     "planet",
@@ -65,7 +66,7 @@ def _size(asked: AnalysesRequest) -> dict[str, int]:
 
 def _size_ensembles(asked: EnsemblesRequest) -> dict[str, int]:
     planet = asked.analyses.planet
-    starts = round(planet.ensemble_years * 365.25 * 2 / 7)  # two a week
+    starts = round(planet.ensemble_years * JULIAN_YEAR_DAYS * 2 / 7)  # two a week
     return size_ensembles(asked, _SHAPE, starts, planet.members)
 
 
