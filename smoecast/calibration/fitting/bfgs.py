@@ -1,8 +1,7 @@
 """Many small minimisations side by side: BFGS for every point at once.
 
-For losses without the handy second derivatives that `smoecast.calibration.fitting.crps_newton` has
-for the normal distribution. Each point has its own J coefficients, its own loss and its own inverse
-of the curvature; all take their steps together. Nothing is random.
+Each point has its own J coefficients, its own loss and its own inverse of the curvature; all take
+their steps together. Nothing is random: the same data give the same coefficients.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from torch import Tensor
 
 _ITERATIONS = 200
 _TOLERANCE = 1e-11
+"""Gain that a step promises, as a share of the loss, below which a point counts as settled: so
+little that what is chosen by held-out dates does not hang on where a descent stopped."""
 _SHORTEST = 1e-8
 """Share of the wanted step below which a point counts as settled."""
 
@@ -52,7 +53,7 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
     square[:, :, held] = 0.0
     square[:, held, held] = 1.0
     found, live = start.clone(), torch.arange(start.shape[1])
-    now = _State(start, *_only(free, loss(start)), torch.linalg.inv(square))
+    now = _State(start, *_mask_gradient(free, loss(start)), torch.linalg.inv(square))
     share, done = torch.ones_like(now.value), torch.zeros_like(now.value, dtype=torch.bool)
     for _ in range(_ITERATIONS):
         step = -torch.einsum("pij,jp->ip", now.inverse, now.gradient)
@@ -67,7 +68,7 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
             live, share, step, slope = live[left], share[left], step[:, left], slope[left]
             loss, now, done = loss.at(left), now.at(left), done[left]
         trial = now.theta + torch.where(done, 0.0, share) * step
-        value, gradient = _only(free, loss(trial))
+        value, gradient = _mask_gradient(free, loss(trial))
         good = (value <= now.value + 1e-4 * share * slope) & ~done
         now = now.step_to(good, trial, value, gradient)
         share = torch.where(good, 1.0, 0.3 * share)
@@ -104,19 +105,22 @@ class _State:
         )
 
 
-def _only(free: Tensor, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def _mask_gradient(free: Tensor, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return found[0], found[1] * free[:, None]
 
 
-def _update_inverse(inverse: Tensor, change: Tensor, bend: Tensor) -> Tensor:
-    """Return the BFGS update of the inverses, (P, J, J); unchanged where the loss bends down."""
-    s, y = change.T, bend.T  # (J, P) -> (P, J)
+def _update_inverse(inverse: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """Return the BFGS update of the inverses, (P, J, J), by a step and the gradient's change.
+
+    Unchanged where the curvature along the step is not positive.
+    """
+    s, y = step.T, change.T  # (J, P) -> (P, J)
     along = (s * y).sum(1)
     sound = along > 1e-12 * s.norm(dim=1) * y.norm(dim=1)
     rho = torch.where(sound, 1.0 / torch.where(sound, along, 1.0), 0.0)
-    turned = torch.einsum("pij,pj->pi", inverse, y)
-    stretch = (rho + rho**2 * (y * turned).sum(1))[:, None, None]
-    cross = turned[:, :, None] * s[:, None, :]
+    product = torch.einsum("pij,pj->pi", inverse, y)
+    stretch = (rho + rho**2 * (y * product).sum(1))[:, None, None]
+    cross = product[:, :, None] * s[:, None, :]
     outer = s[:, :, None] * s[:, None, :]
     return inverse + stretch * outer - rho[:, None, None] * (cross + cross.transpose(1, 2))
 
