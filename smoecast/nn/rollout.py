@@ -23,7 +23,8 @@ def rollout(
     Parameters
     ----------
     model : callable
-        (B, C, H, W) -> (B, S, H, W), physical units, with C = len(history) x S + F.
+        (B, C, H, W) -> (B, D, H, W), physical units, with C = len(history) x S + F; the first S
+        of its D outputs are the next state.
     history : sequence of Tensor
         States (B, S, H, W), newest first, one model step apart.
     extra : callable
@@ -43,7 +44,7 @@ def rollout(
     """
     states = list(history)
     for step in range(steps):
-        output = model(torch.cat([*states, extra(step)], dim=1))
+        output = model(torch.cat([*states, extra(step)], dim=1))[:, : states[0].shape[1]]
         if output.shape != states[0].shape:
             raise ModelError(
                 f"a forecast cannot go on from its own output: the model gives {output.shape[1]} "

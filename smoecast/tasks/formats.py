@@ -1,6 +1,7 @@
 """The formats of results: under which name, by which writer, and what they cannot hold."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -10,16 +11,17 @@ from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import Grid, ProjectedGrid
+from smoecast.fields.write.blocks import Append
 from smoecast.fields.write.grib_content import Content
 from smoecast.fields.write.grib_grid import grid_keys
 from smoecast.fields.write.grib_limits import check_content
-from smoecast.fields.write.netcdf import write_netcdf
-from smoecast.fields.write.wb2 import write_wb2
+from smoecast.fields.write.netcdf import netcdf_writer
+from smoecast.fields.write.wb2 import wb2_writer
 
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
 
-Write = Callable[..., None]
-"""Of a dataset and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
+Writer = Callable[..., AbstractContextManager[Append]]
+"""Opened with a template and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
 
 
 def output_path(
@@ -138,18 +140,18 @@ def check_calibrated(
             grid_keys(place)
 
 
-def writer_of(settings: Forecast | Postprocess, **more: Any) -> Write:
+def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
     """Return what writes a result.
 
     Parameters
     ----------
     settings : Forecast or Postprocess
     **more : Any
-        What GRIB says beside the fields: ``members`` and ``calibrated`` of `write_grib`.
+        What GRIB says beside the fields: ``members`` and ``calibrated`` of `grib_writer`.
     """
     if settings.format == "grib":
         # imported where it is needed: it loads ecCodes and cfgrib
-        from smoecast.fields.write.grib import write_grib  # noqa: PLC0415
+        from smoecast.fields.write.grib import grib_writer  # noqa: PLC0415
 
-        return partial(write_grib, accumulation_hours=settings.accumulation_hours, **more)
-    return write_wb2 if settings.format == "wb2" else write_netcdf
+        return partial(grib_writer, accumulation_hours=settings.accumulation_hours, **more)
+    return wb2_writer if settings.format == "wb2" else netcdf_writer

@@ -94,7 +94,7 @@ def untrained(config):
 
     place, settings = place_of_benchmark(), config.postprocess
     constants = {name: np.ones(GRID, np.float32) for name in config.data.constants}
-    predictors = predictors_of(config, place, constants)
+    predictors = predictors_of(settings, place, constants)
     moments = 1 if settings.method == "transformer" else 2
     typical = np.array([TYPICAL[name] for name in settings.channels])
     mean = np.concatenate([typical[:, 0], 0 * typical[:, 0]])[: moments * len(typical)]
@@ -108,7 +108,7 @@ def untrained(config):
         target_mean=torch.zeros(1),
     )
     torch.manual_seed(0)
-    network = new_correction(config, predictors, statistics)
+    network = new_correction(settings, predictors, statistics)
     fields = np.array(list(constants.values()), np.float32).reshape(-1, *GRID)
     names = tuple(constants) if settings.method == "smoe" else ()
     state = {

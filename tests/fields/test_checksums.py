@@ -12,11 +12,10 @@ import pytest
 import xarray as xr
 from made_fields import forecast
 from made_forecasts import forecasts
+from write_whole import write_netcdf, write_wb2
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
-from smoecast.fields.write.netcdf import write_netcdf
-from smoecast.fields.write.wb2 import write_wb2
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from made_results import forecasts
+from write_whole import write_grib
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums, local_section
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.write.grib import write_grib
 
 
 @pytest.fixture(scope="module")

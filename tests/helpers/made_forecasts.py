@@ -1,6 +1,5 @@
-"""Forecasts in blocks, as a model gives them."""
+"""Forecasts as a model gives them."""
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -13,16 +12,15 @@ STARTS = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(12, "
 
 
 def forecasts(members: int = 0, hours: tuple[float, ...] = (6, 24, 48)) -> xr.Dataset:
-    """Lazy forecasts of z500, z850, t850 and t2m in blocks of two starts."""
+    """Forecasts of z500, z850, t850 and t2m."""
     sizes = {"init_time": 5, "lead_time": len(hours)} | ({"number": members} if members else {})
     sizes |= {"latitude": 8, "longitude": 16}
     rng = np.random.default_rng(0)
-    blocks = (2, *list(sizes.values())[1:])
     coordinates = {"init_time": STARTS, "lead_time": as_lead(hours), "number": np.arange(members)}
     coordinates |= {"latitude": LATITUDE, "longitude": LONGITUDE}
     fields = {
         name: xr.DataArray(
-            da.from_array(rng.normal(280, 5, tuple(sizes.values())).astype("f4"), chunks=blocks),
+            rng.normal(280, 5, tuple(sizes.values())).astype("f4"),
             dims=tuple(sizes),
             coords={key: coordinates[key] for key in sizes},
         )

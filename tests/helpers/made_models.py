@@ -89,13 +89,13 @@ def network_calibration(folder: Path, method: str) -> Path:
     config = config_of(f"postprocess.method={method}")
     names = ("lsm",) if method == "smoe" else ()
     constants = {name: np.ones(GRID.shape, np.float32) for name in names}
-    predictors = predictors_of(config, GRID, constants)
+    predictors = predictors_of(config.postprocess, GRID, constants)
     beside, _ = predictors.statistics(np.array([24.0]))
     count = (2 if method == "transformer" else 4) + len(beside)
     one = torch.ones(1)
     statistics = Statistics(torch.zeros(count), torch.ones(count), one, torch.tensor([1]), 0 * one)
     torch.manual_seed(0)
-    network = new_correction(config, predictors, statistics)
+    network = new_correction(config.postprocess, predictors, statistics)
     fields = torch.from_numpy(np.array([*constants.values()], np.float32).reshape(-1, *GRID.shape))
     tensors = {**network.state_dict(), CONSTANTS: fields}
     save_model(folder, tensors, _state(config, method, constants=names))

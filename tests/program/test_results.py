@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
+from write_whole import write_grib, write_netcdf, write_wb2
 
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
@@ -26,9 +27,6 @@ from smoecast.errors import OutputError
 from smoecast.fields import checksums
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
-from smoecast.fields.write.grib import write_grib
-from smoecast.fields.write.netcdf import write_netcdf
-from smoecast.fields.write.wb2 import write_wb2
 from smoecast.tasks import provenance
 from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.evaluate import evaluate
@@ -276,7 +274,7 @@ def test_output_that_is_no_file_is_refused_at_once(
     name: str,
 ) -> None:
     monkeypatch.setattr(forecast_task, "open_model", refuse)
-    monkeypatch.setattr(postprocess_task, "_calibration", refuse)
+    monkeypatch.setattr(postprocess_task, "hold_inputs", refuse)
     make(tmp_path / name)
     before = (tmp_path / name).lstat()
     for verb in ("forecast", "postprocess"):

@@ -1,49 +1,60 @@
-"""Writing lazy datasets block by block, and what is said where the disk does not take them."""
+"""Blocks of fields on their way to a result, and what is said where the disk does not take them.
 
-import itertools
+A writer is opened with a template, which has everything of the result but values, and takes block
+after block of these, in memory; what makes the blocks knows nothing of files.
+"""
+
 import os
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dask
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from smoecast.disk.atomic import refuse_special, stage
 from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
+from smoecast.fields.canonical.canonical import HUGE
 from smoecast.fields.write.cf import PLACE
 
+Append = Callable[[xr.Dataset], None]
+"""Writes one block: variables of the template, along part of a dimension or all of it."""
 
-def blocks(dataset: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
-    """Walk the dask chunks of a dataset along all dimensions but those of one field.
 
-    Yields
-    ------
+def blank(shape: Sequence[int]) -> NDArray[np.float32]:
+    """Return values that stand for those of a template and take no memory, (*shape)."""
+    return np.broadcast_to(np.float32(np.nan), tuple(shape))
+
+
+def locate(template: xr.Dataset, block: xr.Dataset) -> dict[Hashable, slice]:
+    """Return, by its coordinates, where a block stands among all fields.
+
+    Parameters
+    ----------
+    template : xarray.Dataset
+        All of the result.
+    block : xarray.Dataset
+        In the order of the template along every dimension.
+
+    Returns
+    -------
     dict
-        Dimension to the slice of it that the block holds.
+        Slice of each dimension that the block does not hold whole.
     """
-    chunks = dataset.unify_chunks().chunks
-    sides = []
-    for dimension, size in dataset.sizes.items():
-        if dimension not in PLACE:
-            ends = list(itertools.accumulate(chunks.get(dimension, (size,))))
-            sides.append([(dimension, slice(a, b)) for a, b in itertools.pairwise([0, *ends])])
-    return (dict(place) for place in itertools.product(*sides))
+    place = {}
+    for dimension, size in block.sizes.items():
+        if dimension not in PLACE and size != template.sizes[dimension]:
+            first = template.get_index(dimension).get_loc(block[dimension].values[0])
+            place[dimension] = slice(first, first + size)
+    return place
 
 
-def compute(dataset: xr.Dataset, place: Mapping[Hashable, slice]) -> xr.Dataset:
-    """Return one block in memory, with those variables that have not been written before.
-
-    It is computed in this thread: netCDF-C is not asked from several.
-    """
-    wanted = [
-        name
-        for name, array in dataset.data_vars.items()
-        if all(d in array.dims or part.start == 0 for d, part in place.items())
-    ]
-    with dask.config.set(scheduler="synchronous"):
-        return dataset[wanted].isel(dict(place), missing_dims="ignore").compute()
+def count_missing(values: NDArray[np.float32]) -> int:
+    """Return how many values are missing, infinite, or the fill values of netCDF and GRIB."""
+    return int((~(np.abs(values) < HUGE)).sum())
 
 
 def check_place(path: Path, *, folder: bool = False) -> None:
@@ -84,6 +95,8 @@ def _of_store(path: Path) -> bool:
 def stage_result(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Give a result a place to grow in (`disk.atomic.stage`); its folder is made if missing.
 
+    Meanwhile dask computes in the thread that asks: netCDF-C is not asked from several.
+
     Raises
     ------
     OutputError
@@ -94,8 +107,5 @@ def stage_result(path: Path, *, folder: bool = False) -> Iterator[Path]:
             check_place(path, folder=folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             part = held.enter_context(stage(path))
+            held.enter_context(dask.config.set(scheduler="synchronous"))
         yield part
-
-
-def confirm_blindly() -> None:
-    """Confirm without looking, see `write_netcdf`."""

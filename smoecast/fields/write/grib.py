@@ -11,8 +11,8 @@ Our own values are no danger to ecCodes, so this works in the process of the com
 others are for `fields.gribserver` alone.
 """
 
-import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,8 @@ from smoecast.disk.atomic import put
 from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
 from smoecast.fields import checksums, local_section
-from smoecast.fields.canonical.canonical import HUGE
 from smoecast.fields.grid import place_of
-from smoecast.fields.write.blocks import (
-    blocks,
-    compute,
-    confirm_blindly,
-    stage_result,
-)
+from smoecast.fields.write.blocks import Append, count_missing, locate, stage_result
 from smoecast.fields.write.grib_content import content_of
 from smoecast.fields.write.grib_grid import grid_keys
 from smoecast.fields.write.grib_keys import Product, products_of
@@ -44,29 +38,30 @@ Place = tuple[int, int, int, int]
 """Of a message: start, lead time, product, member."""
 
 
-def write_grib(
-    dataset: xr.Dataset,
+@contextmanager
+def grib_writer(
+    template: xr.Dataset,
     path: Path,
     gaps: bool = False,
     *,
     members: int = 1,
     accumulation_hours: int | None = None,
     calibrated: bool = False,
-    confirm: Callable[[], None] = confirm_blindly,
-) -> None:
-    """Write forecasts to a GRIB 2 file: whole and verified, or not at all.
+    confirm: Callable[[], None] = lambda: None,
+) -> Iterator[Append]:
+    """Write forecasts to a GRIB 2 file block by block: whole and verified, or not at all.
 
-    Fields may be lazy: they are computed and packed one block of dask chunks after the other. The
-    messages of a block of starts wait in a file of their own until those of all its members are
+    The messages of a block of starts wait in a file of their own until those of all its members are
     there, then take their order. The file grows in a folder beside its place, gets its checksums
     (`fields.checksums`), is opened again with cfgrib and compared (names, times, members, levels,
     grid, every value), synced, then renamed.
 
     Parameters
     ----------
-    dataset : xarray.Dataset
+    template : xarray.Dataset
         Canonical forecasts, each channel a variable, and what `postprocess` makes of them
-        (``t2m_mean``, ``t2m_std``, ``t2m_quantile``, ``t2m_probability_above`` ...).
+        (``t2m_mean``, ``t2m_std``, ``t2m_quantile``, ``t2m_probability_above`` ...); the values of
+        its fields are not read.
     path : pathlib.Path
         The file, replaced if it is there; its folder is made if it is not.
     gaps : bool
@@ -80,6 +75,11 @@ def write_grib(
     confirm : callable
         Called when the file is whole, before it takes its place; what it raises keeps it away.
 
+    Yields
+    ------
+    callable
+        Takes one block after the other, see `fields.write.blocks`; all of the same starts together.
+
     Raises
     ------
     ConfigError
@@ -90,85 +90,109 @@ def write_grib(
         The file cannot be written (a full disk, say) or fails its verification, or what has its
         name is no regular file.
     """
-    content = content_of(dataset, path, members, accumulation_hours, calibrated)
+    content = content_of(template, path, members, accumulation_hours, calibrated)
     check_content(content)
-    grid = grid_keys(place_of(dataset))
+    grid = grid_keys(place_of(template))
     products = products_of(content)
-    dataset = dataset.assign_attrs({checksums.MARK: checksums.IN_GRIB})
+    template = template.assign_attrs({checksums.MARK: checksums.IN_GRIB})
     with stage_result(path) as part:
-        sums = _fill(dataset, products, grid, part, path, gaps)
+        with templates_of(products, grid) as templates:
+            messages = _Messages(template, products, templates, part, path, gaps)
+            yield messages.append
+            messages.finish()
         with explain_errors(path):
-            verify(part, path, dataset, products, sums)
+            verify(part, path, template, products, messages.sums)
         confirm()
         with explain_errors(path):
             put(part, path)
 
 
-def _fill(
-    dataset: xr.Dataset,
-    products: Sequence[Product],
-    grid: Mapping[str, int | str],
-    part: Path,
-    path: Path,
-    gaps: bool,
-) -> list[Sums]:
-    """Write all of `dataset` to `part`; return the checksum of every field."""
-    times = Times.of(dataset)
-    numbers = dataset["number"].values.tolist() if "number" in dataset.dims else []
-    sums = [
-        np.zeros((*times.shape, len(numbers) if p.numbered else 1), np.uint32) for p in products
-    ]
-    attributes = {str(key): value for key, value in dataset.attrs.items() if value is not None}
-    points = dataset.sizes["latitude"] * dataset.sizes["longitude"]
-    most = sum(one.size for one in sums) * (_HEADERS + points * (BITS + 1) // 8)
-    room = local_section.length_for(attributes, 1 + most // checksums.PIECE_BYTES)
-    waiting = part.with_name("waiting")
-    with templates_of(products, grid) as templates:
-        for batch in _batches(dataset):
-            there: dict[Place, tuple[int, int]] = {}
-            for block in batch:
-                fields = compute(dataset, block)  # what goes wrong in here is not the disk's fault
-                with explain_errors(path), waiting.open("ab") as file:
-                    for place, values in _fields(fields, block, products):
-                        start, lead, kind, member = place
-                        product = products[kind]
-                        _check_values(values, f"{path}: {product.variable}", gaps, product)
-                        keys = times.keys(start, lead, product.hours)
-                        if product.numbered:
-                            keys["perturbationNumber"] = numbers[member]
-                        packed = pack(templates[kind], keys, values * np.float64(product.factor))
-                        sums[kind][start, lead, member] = checksum(packed.values)
-                        there[place] = file.tell(), len(packed.message)
-                        file.write(packed.message)
-            with explain_errors(path):
-                _append(waiting, there, part, room)
-    with explain_errors(path):
-        checksums.seal_grib(part, attributes)
-    return sums
+class _Messages:
+    """What has been written of a file, and what waits for its place in it.
 
+    Attributes
+    ----------
+    sums : list of ndarray of uint32
+        Of each product the checksum of every field, (I, L, M).
+    """
 
-def _batches(dataset: xr.Dataset) -> Iterator[list[dict[Hashable, slice]]]:
-    """Walk the blocks of a dataset, all those of the same starts together."""
+    def __init__(
+        self,
+        template: xr.Dataset,
+        products: Sequence[Product],
+        templates: Sequence[int],
+        part: Path,
+        path: Path,
+        gaps: bool,
+    ) -> None:
+        self._template, self._products, self._templates = template, products, templates
+        self._part, self._path, self._gaps = part, path, gaps
+        self._waiting = part.with_name("waiting")
+        self._there: dict[Place, tuple[int, int]] = {}
+        self._starts: slice | None = None
+        self._times = Times.of(template)
+        numbered = "number" in template.dims
+        self._numbers = template["number"].values.tolist() if numbered else []
+        shape = self._times.shape
+        self.sums: list[Sums] = [
+            np.zeros((*shape, len(self._numbers) if p.numbered else 1), np.uint32) for p in products
+        ]
+        self._left = sum(one.size for one in self.sums)
+        self._attributes = {str(k): v for k, v in template.attrs.items() if v is not None}
+        points = template.sizes["latitude"] * template.sizes["longitude"]
+        most = self._left * (_HEADERS + points * (BITS + 1) // 8)
+        self._room = local_section.length_for(self._attributes, 1 + most // checksums.PIECE_BYTES)
 
-    def first(block: Mapping[Hashable, slice]) -> int:
-        return int(block["init_time"].start)
+    def append(self, block: xr.Dataset) -> None:
+        """Pack the fields of a block; those of earlier starts take their order."""
+        place = locate(self._template, block)
+        if place.get("init_time") != self._starts:
+            self._put_in_order()
+        self._starts = place.get("init_time")
+        with explain_errors(self._path), self._waiting.open("ab") as file:
+            for (start, lead, kind, member), values in _fields(block, place, self._products):
+                product = self._products[kind]
+                _check_values(values, f"{self._path}: {product.variable}", self._gaps, product)
+                keys = self._times.keys(start, lead, product.hours)
+                if product.numbered:
+                    keys["perturbationNumber"] = self._numbers[member]
+                scaled = values * np.float64(product.factor)
+                packed = pack(self._templates[kind], keys, scaled)
+                self.sums[kind][start, lead, member] = checksum(packed.values)
+                self._there[start, lead, kind, member] = file.tell(), len(packed.message)
+                file.write(packed.message)
 
-    for _, batch in itertools.groupby(sorted(blocks(dataset), key=first), key=first):
-        yield list(batch)
+    def _put_in_order(self) -> None:
+        if self._there:
+            with explain_errors(self._path):
+                _append(self._waiting, self._there, self._part, self._room)
+            self._left -= len(self._there)
+            self._there = {}
+
+    def finish(self) -> None:
+        """Write what waits, and what the file says of itself."""
+        self._put_in_order()
+        if self._left:
+            raise OutputError(
+                f"{self._path}: {self._left} fields never came, so the file was not kept: run again"
+            )
+        with explain_errors(self._path):
+            checksums.seal_grib(self._part, self._attributes)
 
 
 def _fields(
-    fields: xr.Dataset, block: Mapping[Hashable, slice], products: Sequence[Product]
+    block: xr.Dataset, place: Mapping[Hashable, slice], products: Sequence[Product]
 ) -> Iterator[tuple[Place, NDArray[np.float32]]]:
     """Walk the fields (H, W) of a block, each with its place in the whole."""
     for kind, product in enumerate(products):
-        if product.variable not in fields:
-            continue  # it stood in another block of the same starts
-        array = fields[product.variable].isel(product.at)
+        if product.variable not in block:
+            continue  # it stands in another block of the same starts
+        array = block[product.variable].isel(product.at)
         along = ("init_time", "lead_time", *(["number"] if product.numbered else []))
         array = array.transpose(*along, "latitude", "longitude")
+        first = [place[d].start if d in place else 0 for d in along]
         for index in np.ndindex(array.shape[:-2]):
-            start, lead, *member = (i + block[d].start for i, d in zip(index, along, strict=True))
+            start, lead, *member = (i + at for i, at in zip(index, first, strict=True))
             yield (start, lead, kind, next(iter(member), 0)), array.values[index]
 
 
@@ -176,7 +200,7 @@ def _check_values(values: NDArray[np.float32], what: str, gaps: bool, product: P
     """Refuse a field with missing values; with gaps a member's may be missing as a whole."""
     if gaps and product.numbered and np.isnan(values).all():
         return
-    missing = int((~(np.abs(values) < HUGE)).sum())
+    missing = count_missing(values)
     if missing:
         raise OutputError(
             f"{what} has {missing} of {values.size} values in a field that are missing or "

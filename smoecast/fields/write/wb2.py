@@ -8,7 +8,8 @@ in the published stores) and ``longitude``, one chunk over space. All pressure v
 Format: https://weatherbench2.readthedocs.io/en/latest/init-and-valid-time.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,17 @@ import numcodecs
 import numpy as np
 import xarray as xr
 import zarr
-from numpy.typing import NDArray
 
 from smoecast.disk.atomic import put
 from smoecast.disk.explain import explain_errors
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
-from smoecast.fields.canonical.canonical import HUGE
 from smoecast.fields.channels import attributes_of, channels_of, field_of
 from smoecast.fields.read.zarr.metadata import check_files
 from smoecast.fields.write.blocks import (
-    blocks,
-    compute,
-    confirm_blindly,
+    Append,
+    count_missing,
+    locate,
     stage_result,
 )
 from smoecast.fields.write.cf import encode_coordinate
@@ -80,6 +79,11 @@ class _Plan:
         size = dict.fromkeys(self.sizes, 1) | whole | {"prediction_timedelta": leads}
         return tuple(size[d] for d in self.dims(channel))
 
+    def forecasts(self) -> Iterator[dict[str, slice]]:
+        """Walk starts and members one by one."""
+        for index in np.ndindex(self.sizes["time"], self.sizes.get("number", 1)):
+            yield {d: slice(i, i + 1) for d, i in zip(("init_time", "number"), index, strict=True)}
+
     def place(self, channel: Channel, block: Mapping[Any, slice]) -> tuple[Any, ...]:
         """Return where a block of a channel stands in its variable."""
         here = {DIMENSIONS[str(dimension)]: part for dimension, part in block.items()}
@@ -88,25 +92,31 @@ class _Plan:
         return tuple(here.get(d, slice(None)) for d in self.dims(channel))
 
 
-def write_wb2(
-    dataset: xr.Dataset, path: Path, *, confirm: Callable[[], None] = confirm_blindly
-) -> None:
-    """Write forecasts as a WeatherBench 2 store: whole and verified, or not at all.
+@contextmanager
+def wb2_writer(
+    template: xr.Dataset, path: Path, *, confirm: Callable[[], None] = lambda: None
+) -> Iterator[Append]:
+    """Write forecasts as a WeatherBench 2 store block by block: whole and verified, or not at all.
 
-    Fields may be lazy: they are computed and written one block of dask chunks after the other, so
-    memory holds one block. The store grows in a folder of its own beside its place, gets its
-    checksums (`fields.checksums`), is opened again and verified (coordinates under xarray's default
-    decoding, every value), and changes places with an older one.
+    The store grows in a folder of its own beside its place. When the last block is written, it gets
+    its checksums (`fields.checksums`), is opened again and verified (coordinates under xarray's
+    default decoding, every value), and changes places with an older one.
 
     Parameters
     ----------
-    dataset : xarray.Dataset
+    template : xarray.Dataset
         Canonical forecasts (init_time, lead_time, [number,] [level,] latitude, longitude); its
-        attributes become the group's.
+        attributes become the group's; the values of its fields are not read.
     path : pathlib.Path
         The store, replaced if it is there; its folder is made if it is not.
     confirm : callable
         Called when the store is whole, before it takes its place; what it raises keeps it away.
+
+    Yields
+    ------
+    callable
+        Takes one block after the other, see `fields.write.blocks`. What is raised between them
+        comes out as it is, and nothing is kept.
 
     Raises
     ------
@@ -117,19 +127,32 @@ def write_wb2(
         name is no store.
     """
     for dimension in ("init_time", "lead_time"):
-        if dimension not in dataset.dims:
+        if dimension not in template.dims:
             raise InputError(
                 f"{path}: a WeatherBench 2 store is for forecasts, this data has no {dimension}"
             )
-    dataset = dataset.assign_attrs({checksums.MARK: checksums.IN_STORE})
-    plan = _plan(dataset)
+    template = template.assign_attrs({checksums.MARK: checksums.IN_STORE})
+    plan = _plan(template)
     with stage_result(path, folder=True) as part:
         with explain_errors(path):
-            _lay_out(dataset, plan, part)
-        _fill(dataset, plan, part, path)
+            _lay_out(template, plan, part)
+            arrays = _arrays(plan, part)
+
+        def append(block: xr.Dataset) -> None:
+            place = locate(template, block)
+            with explain_errors(path):
+                for name, channel in plan.channels.items():
+                    values = field_of(block, name).values
+                    if _from_north(template):
+                        values = values[..., ::-1, :]
+                    if channel.level is not None:
+                        values = np.expand_dims(values, -3)  # (..., H, W) -> (..., 1, H, W)
+                    arrays[channel.variable.cds_name][plan.place(channel, place)] = values
+
+        yield append
         with explain_errors(path):
             checksums.seal_store(part)
-            _verify(dataset, plan, part, path)
+            _verify(template, plan, part, path)
         confirm()
         with explain_errors(path):
             put(part, path)
@@ -190,22 +213,6 @@ def _lay_out(dataset: xr.Dataset, plan: _Plan, part: Path) -> None:
     )
 
 
-def _fill(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
-    """Write every field, block by block."""
-    arrays = _arrays(plan, part)
-    for block in blocks(dataset):
-        fields = compute(dataset, block)  # what goes wrong in here is not the disk's fault
-        with explain_errors(path):
-            for name, channel in plan.channels.items():
-                values = field_of(fields, name).values
-                if _from_north(dataset):
-                    values = values[..., ::-1, :]
-                place = plan.place(channel, block)
-                if channel.level is not None:
-                    values = np.expand_dims(values, -3)  # (..., H, W) -> (..., 1, H, W)
-                arrays[channel.variable.cds_name][place] = values
-
-
 def _arrays(plan: _Plan, part: Path) -> dict[str, Any]:
     group = zarr.open_group(part, mode="r+", zarr_format=2)
     return {n: group[n] for n in {c.variable.cds_name for c in plan.channels.values()}}
@@ -224,17 +231,11 @@ def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
                 raise OutputError(f"{path}: the coordinate {theirs} was not stored right")
     arrays = _arrays(plan, part)
     for name, channel in plan.channels.items():
-        missing = sum(
-            _count_missing(arrays[channel.variable.cds_name], plan.place(channel, block))
-            for block in blocks(dataset)
-        )
+        array = arrays[channel.variable.cds_name]
+        places = (plan.place(channel, place) for place in plan.forecasts())
+        missing = sum(count_missing(array[place]) for place in places)
         if missing:
             raise OutputError(
                 f"{path}: {missing} values of {name} are missing or infinite, so the store was "
                 "not kept: look at the input and at the model"
             )
-
-
-def _count_missing(array: Any, place: tuple[Any, ...]) -> int:
-    values: NDArray[np.float32] = array[place]
-    return int((~(np.abs(values) < HUGE)).sum())

@@ -8,11 +8,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import names
-from smoecast.config.run import Config
-from smoecast.data.time_selection import HOUR
+from smoecast.config.forecast import Forecast
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
-from smoecast.tasks.forecast.lead_times import Plan, plan_steps, predict
+from smoecast.tasks.forecast.lead_times import Plan, plan_steps, read_history
 from smoecast.tasks.forecast_model import Model
 
 EARTH_KM = 6371.0
@@ -155,23 +154,25 @@ class Member:
     perturbed: int
     perturbation: Perturbation | None
 
-    def forecast(self, fields: xr.DataArray, starts: NDArray[np.datetime64]) -> NDArray[np.float32]:
-        """Return its forecasts (B, L, D, H, W) for the starts (B,) of the ensemble."""
-        own = starts - self.lag_hours * HOUR
-        return predict(self.model, self.plan, fields, own, self._perturb)
-
-    def _perturb(
-        self, history: NDArray[np.float32], starts: NDArray[np.datetime64]
+    def read_history(
+        self, fields: xr.DataArray, starts: NDArray[np.datetime64]
     ) -> NDArray[np.float32]:
-        """Return histories (B, S, C, H, W) with the noise of each start."""
+        """Return the histories (B, S, C, H, W) of its own starts (B,), each with its noise.
+
+        Raises
+        ------
+        ModelError
+            See `lead_times.read_history`.
+        """
+        history = read_history(self.model, fields, starts)
         if self.perturbation is None or not self.perturbed:
             return history
         seconds = starts.astype("datetime64[s]").astype(np.int64).tolist()
-        made = [
+        noisy = [
             self.perturbation.add_noise(one, start, self.perturbed)
             for one, start in zip(history, seconds, strict=True)
         ]
-        return np.stack(made)
+        return np.stack(noisy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +206,17 @@ class Ensemble:
         return sorted({m.lag_hours + h for m in self.members for h in m.model.inputs.history})
 
 
-def ensemble_of(config: Config, models: Sequence[Model], sources: Sequence[str]) -> Ensemble:
-    """Return the ensemble that `forecast` of a config asks for.
+def ensemble_of(
+    wanted: Forecast, seed: int, models: Sequence[Model], sources: Sequence[str]
+) -> Ensemble:
+    """Return the ensemble that a run asks for.
 
     Parameters
     ----------
-    config : Config
-        The run.
+    wanted : Forecast
+        Section `forecast` of its config.
+    seed : int
+        Of noise.
     models : sequence of Model
     sources : sequence of str
         Name them in messages.
@@ -221,15 +226,15 @@ def ensemble_of(config: Config, models: Sequence[Model], sources: Sequence[str])
     ModelError
         The models do not agree on channels, targets or grid, or one cannot reach a lead time.
     """
-    wanted = config.forecast
     for model, source in zip(models[1:], sources[1:], strict=True):
         _check_agreement(models[0], sources[0], model, source)
     plan = plan_steps(models[0], wanted.lead_hours)
     members = [
-        Member(model, _later(model, plan, lag), lag, number, perturbation)
+        Member(model, later, lag, number, perturbation)
         for model in models
-        for perturbation in [_perturbation(config, model)]
+        for perturbation in [_perturbation(wanted, seed, model)]
         for lag in wanted.lags_hours
+        for later in [plan_steps(model, [hours + lag for hours in plan.lead_hours])]
         for number in range(wanted.members)
     ]
     parts = []
@@ -241,10 +246,6 @@ def ensemble_of(config: Config, models: Sequence[Model], sources: Sequence[str])
         share = f"noise of {wanted.perturbation:g} standard deviations"
         parts.append(f"{wanted.members} starts, all but the first with {share}")
     return Ensemble(members, plan, not parts, " x ".join(parts))
-
-
-def _later(model: Model, plan: Plan, lag: int) -> Plan:
-    return plan_steps(model, [hours + lag for hours in plan.lead_hours])
 
 
 def _check_agreement(first: Model, one: str, other: Model, source: str) -> None:
@@ -266,13 +267,12 @@ def _check_agreement(first: Model, one: str, other: Model, source: str) -> None:
         )
 
 
-def _perturbation(config: Config, model: Model) -> Perturbation | None:
-    settings = config.forecast
+def _perturbation(settings: Forecast, seed: int, model: Model) -> Perturbation | None:
     if settings.members == 1:
         return None
     spread = model.state["statistics"]["std"]
     channels = model.inputs.channels
     scale = [0.0 if c in FORCED else settings.perturbation * spread[c] for c in channels]
     floor = [0.0 if names.is_never_negative(c) else -np.inf for c in channels]
-    noise = SmoothNoise(model.inputs.grid, settings.perturbation_km, config.seed)
+    noise = SmoothNoise(model.inputs.grid, settings.perturbation_km, seed)
     return Perturbation(noise, np.array(scale, np.float32), np.array(floor, np.float32))

@@ -1,27 +1,29 @@
 """`smoecast forecast`: model and initial conditions to CF NetCDF, WeatherBench 2 or GRIB."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console, zoo
+from smoecast.config.forecast import Forecast
 from smoecast.config.run import Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
+from smoecast.data.time_selection import HOUR
 from smoecast.data.unchanged import hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.fields import channels, times
+from smoecast.fields.write.blocks import blank
 from smoecast.tasks import formats, provenance
-from smoecast.tasks.forecast.ensemble import Ensemble, Member, ensemble_of
+from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
 from smoecast.tasks.forecast.initial_conditions import initial_conditions, select_starts
+from smoecast.tasks.forecast.lead_times import predict
 from smoecast.tasks.forecast_model import open_model
-from smoecast.tasks.provenance import attributes, is_there, save_config
+from smoecast.tasks.provenance import attributes, is_there, save_config, summarize
 from smoecast.training.model_files import identity_of
 
 BATCH = 16
@@ -83,41 +85,121 @@ def forecast(
     config = provenance.resolve_arguments(config, "forecast", models=models, init_times=init_times)
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     opened = [open_model(folder) for folder in folders]
-    ensemble = ensemble_of(config, opened, [str(folder) for folder in folders])
-    _check_format(config, ensemble)
-    asked = config.forecast.init_times
+    wanted = config.forecast
+    ensemble = ensemble_of(wanted, config.seed, opened, [str(folder) for folder in folders])
+    _check_format(wanted, ensemble)
     paths = files.expand(inputs, "--input") if inputs else []
-    stores = [config.store] if not paths or set(asked) & set(time_selection.PARTS) else []
+    split = set(wanted.init_times) & set(time_selection.PARTS)
+    stores = [config.store] if split or not paths else []
     with hold_inputs(paths, stores) as held, lock(path.parent):
-        fields, manifest = initial_conditions(config, ensemble.model, paths, held)
-        starts = select_starts(config, asked, fields, ensemble)
-        described = _describe(config, ensemble, manifest, starts) | provenance.arguments(
+        fields, manifest = initial_conditions(ensemble.model, config.store, paths, held.manifest)
+        starts = select_starts(wanted, config.store, fields, ensemble)
+        sha256, made_from = _describe(wanted, config.seed, ensemble, starts)
+        described = attributes(config, "forecast", sha256, manifest, made_from)
+        described |= {} if ensemble.single else {"ensemble": ensemble.words}
+        described |= provenance.arguments(
             models=models, inputs=inputs, init_times=init_times, output=output
         )
-        summary = _summary(path, starts, ensemble)
-        if is_there(path, described, whole=verify):
-            save_config(path)
-            return {**summary, "written": False}
-        with console.progress("forecasting", len(starts)) as step:
-            dataset = _lazy(ensemble, fields, starts, step)
-            write = formats.writer_of(config.forecast)
-            write(dataset.assign_attrs(described), path, confirm=held.confirm)
+        written = not is_there(path, described, whole=verify)
+        if written:
+            template = _template(ensemble, starts).assign_attrs(described)
+            open_writer = formats.writer_of(wanted)
+            with (
+                console.progress("forecasting", len(starts)) as step,
+                open_writer(template, path, confirm=held.confirm) as append,
+            ):
+                for block in forecast_blocks(ensemble, fields, starts, step):
+                    append(block)
         save_config(path)
-    return {**summary, "written": True}
+    more = [] if ensemble.single else [f"{len(ensemble.members)} members ({ensemble.words})"]
+    targets, leads = ensemble.model.config.targets, ensemble.plan.lead_hours
+    return {**summarize(path, starts, targets, leads, more), "written": written}
 
 
-def _check_format(config: Config, ensemble: Ensemble) -> None:
+def forecast_blocks(
+    ensemble: Ensemble, fields: xr.DataArray, starts: NDArray[np.datetime64], step: console.Progress
+) -> Iterator[xr.Dataset]:
+    """Forecast, some starts of one member at a time.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    fields : xr.DataArray
+        Analyses (time, channel, latitude, longitude) that hold every history.
+    starts : (I,) datetime64
+    step : Progress
+        Told the number of starts done.
+
+    Yields
+    ------
+    xr.Dataset
+        Each channel a variable (init_time, lead_time, [number,] latitude, longitude).
+
+    Raises
+    ------
+    ModelError
+        The analyses are not what a model was trained on: other units, another planet.
+    """
+    members = ensemble.members
+    one = 4 * int(np.prod(_shape(ensemble)))
+    batch = max(1, min(BATCH, BATCH_BYTES // one))
+    for begin in range(0, len(starts), batch):
+        some = starts[begin : begin + batch]
+        for number, member in enumerate(members):
+            own = some - member.lag_hours * HOUR
+            values = predict(member.model, member.plan, member.read_history(fields, own), own)
+            step(begin + len(some) * (number + 1) / len(members))
+            yield _lay_out(ensemble, values[:, :, None], some, [number])
+
+
+def _template(ensemble: Ensemble, starts: NDArray[np.datetime64]) -> xr.Dataset:
+    """Return all that will be written but the values."""
+    numbers = range(len(ensemble.members))
+    leads, *field = _shape(ensemble)
+    values = blank((len(starts), leads, len(numbers), *field))
+    return _lay_out(ensemble, values, starts, numbers)
+
+
+def _shape(ensemble: Ensemble) -> tuple[int, int, int, int]:
+    """Return (L, D, H, W) of one start of one member."""
+    model = ensemble.model
+    return len(ensemble.plan.lead_hours), len(model.config.targets), *model.inputs.grid.shape
+
+
+def _lay_out(
+    ensemble: Ensemble,
+    values: NDArray[np.float32],
+    starts: NDArray[np.datetime64],
+    numbers: Sequence[int],
+) -> xr.Dataset:
+    """Return forecasts (I, L, M, D, H, W) as variables; without `number` if it is no ensemble."""
+    grid = ensemble.model.inputs.grid
+    stacked = xr.DataArray(
+        values,
+        {
+            "init_time": starts,
+            "lead_time": times.as_lead(ensemble.plan.lead_hours),
+            "number": np.array(numbers),
+            "channel": list(ensemble.model.config.targets),
+            "latitude": grid.latitude,
+            "longitude": grid.longitude,
+        },
+        dims=("init_time", "lead_time", "number", "channel", "latitude", "longitude"),
+    )
+    return channels.unpack(stacked.isel(number=0, drop=True) if ensemble.single else stacked)
+
+
+def _check_format(settings: Forecast, ensemble: Ensemble) -> None:
     members = None if ensemble.single else len(ensemble.members)
     model, hours = ensemble.model, ensemble.plan.lead_hours
     grid = model.inputs.grid
-    formats.check_forecast(config.forecast, model.config.targets, hours, members, grid)
+    formats.check_forecast(settings, model.config.targets, hours, members, grid)
 
 
 def _describe(
-    config: Config, ensemble: Ensemble, manifest: Any, starts: NDArray[np.datetime64]
-) -> dict[str, Any]:
-    """Return the global attributes of the result."""
-    settings = config.forecast
+    settings: Forecast, seed: int, ensemble: Ensemble, starts: NDArray[np.datetime64]
+) -> tuple[str, dict[str, Any]]:
+    """Return the sha256 of the models, and what decides the content beside them."""
     made_from: dict[str, Any] = {
         "starts": starts.astype(str).tolist(),
         "leads": ensemble.plan.lead_hours,
@@ -126,75 +208,6 @@ def _describe(
     if not ensemble.single:
         keys = {"members", "perturbation", "perturbation_km", "lags_hours"}
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
-        made_from["seed"] = config.seed
-    models = dict.fromkeys(id(member.model) for member in ensemble.members)
-    found = {id(m.model): identity_of(m.model.state) for m in ensemble.members}
-    sha256 = " ".join(found[model] for model in models)
-    described = attributes(config, "forecast", sha256, manifest, made_from)
-    return described if ensemble.single else {**described, "ensemble": ensemble.words}
-
-
-def _lazy(
-    ensemble: Ensemble,
-    fields: xr.DataArray,
-    starts: NDArray[np.datetime64],
-    step: console.Progress,
-) -> xr.Dataset:
-    """Return the forecasts as a dataset whose blocks run the networks when they are written."""
-    grid, targets = ensemble.model.inputs.grid, ensemble.model.config.targets
-    leads = ensemble.plan.lead_hours
-    field_shape = (len(leads), len(targets), *grid.shape)
-    batch = max(1, min(BATCH, BATCH_BYTES // (4 * int(np.prod(field_shape)))))
-    blocks = []
-    for begin in range(0, len(starts), batch):
-        some = starts[begin : begin + batch]
-        done = np.linspace(begin, begin + len(some), len(ensemble.members) + 1)[1:]
-        runs = [
-            da.from_delayed(
-                delayed(_block)(member, fields, some, step, share),
-                (len(some), *field_shape),
-                dtype=np.float32,
-            )
-            for member, share in zip(ensemble.members, done.tolist(), strict=True)
-        ]
-        blocks.append(runs[0] if ensemble.single else da.stack(runs, axis=2))
-    number = {} if ensemble.single else {"number": np.arange(len(ensemble.members))}
-    stacked = xr.DataArray(
-        da.concatenate(blocks),
-        dims=("init_time", "lead_time", *number, "channel", "latitude", "longitude"),
-        coords={
-            "init_time": starts,
-            "lead_time": times.as_lead(leads),
-            **number,
-            "channel": list(targets),
-            "latitude": grid.latitude,
-            "longitude": grid.longitude,
-        },
-    )
-    return channels.unpack(stacked)
-
-
-def _block(
-    member: Member,
-    fields: xr.DataArray,
-    starts: NDArray[np.datetime64],
-    step: console.Progress,
-    done: float,
-) -> NDArray[np.float32]:
-    result = member.forecast(fields, starts)
-    step(done)
-    return result
-
-
-def _summary(path: Path, starts: NDArray[np.datetime64], ensemble: Ensemble) -> dict[str, Any]:
-    leads = ", ".join(f"{h} h" for h in ensemble.plan.lead_hours)
-    what = f"{', '.join(ensemble.model.config.targets)} at {leads}"
-    if not ensemble.single:
-        what += f", {len(ensemble.members)} members ({ensemble.words})"
-    return {
-        "output": str(path),
-        "starts": len(starts),
-        "first": times.iso(starts[0]),
-        "last": times.iso(starts[-1]),
-        "what": what,
-    }
+        made_from["seed"] = seed
+    models = {id(member.model): member.model for member in ensemble.members}
+    return " ".join(identity_of(model.state) for model in models.values()), made_from

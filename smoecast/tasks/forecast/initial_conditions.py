@@ -9,9 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import console
-from smoecast.config.run import Config
+from smoecast.config.forecast import Forecast
 from smoecast.data import time_selection
-from smoecast.data.unchanged import Inputs
+from smoecast.data.time_selection import HOUR
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import channels, times
 from smoecast.fields import missing as fields_missing
@@ -28,19 +28,42 @@ LATEST = "latest"
 
 
 def initial_conditions(
-    config: Config, model: Model, paths: Sequence[Path], held: Inputs
+    model: Model, path: Path, paths: Sequence[Path], manifest: Any
 ) -> tuple[xr.DataArray, Any]:
-    """Return the analyses (time, channel, latitude, longitude), lazy, and their manifest."""
+    """Return what a model can start from: of the run's store, or of files where any are named.
+
+    Parameters
+    ----------
+    model : Model
+    path : Path
+        The store.
+    paths : sequence of Path
+        The files.
+    manifest : JSON value
+        Of the files.
+
+    Returns
+    -------
+    tuple
+        The analyses (time, channel, latitude, longitude), lazy, and their manifest.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or lacks a channel.
+    ModelError
+        The store lacks a channel, or the fields are on another grid than the model's.
+    """
     if not paths:
-        dataset = store.open_store(config.store)
+        dataset = store.open_store(path)
         fields, manifest = dataset["fields"], store.details_of(dataset)["manifest"]
         missing = sorted(set(model.inputs.channels) - set(fields["channel"].values))
         if missing:
-            raise ModelError(f"{config.store}: the model needs {missing[0]}, the store has none")
+            raise ModelError(f"{path}: the model needs {missing[0]}, the store has none")
         fields = fields.sel(channel=list(model.inputs.channels))
-        source = str(config.store)
+        source = str(path)
     else:
-        manifest, source = held.manifest, fields_missing.name_files(paths)
+        source = fields_missing.name_files(paths)
         opened = time_selection.evenly(open_files(paths), model.config.data.step_hours, source)
         opened = derive(opened, model.inputs.channels, (), source)
         fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)
@@ -65,27 +88,48 @@ def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
 
 
 def select_starts(
-    config: Config, asked: Sequence[str], fields: xr.DataArray, ensemble: Ensemble
+    wanted: Forecast, path: Path, fields: xr.DataArray, ensemble: Ensemble
 ) -> NDArray[np.datetime64]:
-    """Return the starts asked for, once each has its history."""
+    """Return the starts asked for, once each has its history.
+
+    Parameters
+    ----------
+    wanted : Forecast
+        Names them: times, ranges, the latest, or a part of the split of the run's store.
+    path : Path
+        That store.
+    fields : xr.DataArray
+        The analyses.
+    ensemble : Ensemble
+        Says how much history a start needs.
+
+    Raises
+    ------
+    ConfigError
+        A part of the split holds no start.
+    NotPublishedError
+        A start is later than the newest analysis.
+    InputError
+        An analysis is missing.
+    """
     there = fields["time"].values
-    wanted: list[NDArray[np.datetime64]] = []
-    for text in asked:
+    found: list[NDArray[np.datetime64]] = []
+    for text in wanted.init_times:
         if text == LATEST:
-            wanted.append(there[-1:])
+            found.append(there[-1:])
         elif text in time_selection.PARTS:
-            earliest = there[0] + ensemble.history[-1] * time_selection.HOUR
-            wanted.append(_part(config, text, ensemble.plan, earliest))
+            earliest = there[0] + ensemble.history[-1] * HOUR
+            found.append(_part(path, text, wanted.init_every_hours, ensemble.plan, earliest))
         else:
-            wanted.append(times.parse_times([text], config.forecast.init_every_hours))
-    starts = np.unique(np.concatenate(wanted)).astype("datetime64[ns]")
+            found.append(times.parse_times([text], wanted.init_every_hours))
+    starts = np.unique(np.concatenate(found)).astype("datetime64[ns]")
     if starts[-1] > there[-1]:
         raise NotPublishedError(
             f"the analyses end at {times.iso(there[-1])}, a forecast from {times.iso(starts[-1])} "
             "has to wait: run the same command when they have arrived"
         )
     for hours in ensemble.history:
-        needed = starts - hours * time_selection.HOUR
+        needed = starts - hours * HOUR
         missing = needed[~np.isin(needed, there)]
         if len(missing):
             raise InputError(
@@ -95,22 +139,19 @@ def select_starts(
     return starts
 
 
-def _part(config: Config, part: str, plan: Plan, earliest: np.datetime64) -> NDArray[np.datetime64]:
+def _part(
+    path: Path, part: str, every_hours: int, plan: Plan, earliest: np.datetime64
+) -> NDArray[np.datetime64]:
     """Return the starts in a part of the split whose every lead time holds in it as well.
 
     None is before `earliest`, the first that has its history: a part may begin with the data.
     """
-    with store.open_store(config.store) as dataset:
+    with store.open_store(path) as dataset:
         inside = dataset["time"].values[dataset[part].values]
-    first = inside.astype("datetime64[D]")
-    on_step = (inside - first) % (
-        config.forecast.init_every_hours * time_selection.HOUR
-    ) == 0 * time_selection.HOUR
-    starts: NDArray[np.datetime64] = inside[
-        on_step
-        & (inside >= earliest)
-        & (inside + plan.lead_hours[-1] * time_selection.HOUR <= inside[-1])
-    ]
+    into_day = inside - inside.astype("datetime64[D]")
+    on_step = into_day % (every_hours * HOUR) == 0 * HOUR
+    last = inside[-1] - plan.lead_hours[-1] * HOUR
+    starts: NDArray[np.datetime64] = inside[on_step & (inside >= earliest) & (inside <= last)]
     if not len(starts):
         raise ConfigError(
             f"the {part} split holds no start with its history and a truth "

@@ -1,6 +1,6 @@
 """How a model reaches the lead times asked of it: at once, or from its own output."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,6 @@ from smoecast.data.time_selection import HOUR
 from smoecast.errors import ModelError
 from smoecast.nn.rollout import rollout
 from smoecast.tasks.forecast_model import Model
-
-Perturb = Callable[[NDArray[np.float32], NDArray[np.datetime64]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -66,27 +64,21 @@ def _between(wanted: Sequence[int], own: Sequence[int]) -> bool:
     return own[0] <= wanted[0] and wanted[-1] <= own[-1]
 
 
-@torch.no_grad()
-def predict(
-    model: Model,
-    plan: Plan,
-    fields: xr.DataArray,
-    starts: NDArray[np.datetime64],
-    perturb: Perturb | None = None,
+def read_history(
+    model: Model, fields: xr.DataArray, starts: NDArray[np.datetime64]
 ) -> NDArray[np.float32]:
-    """Forecast from a batch of starts.
+    """Return the analyses that a model starts from.
 
     Parameters
     ----------
+    model : Model
     fields : xr.DataArray
         Analyses (time, channel, latitude, longitude) that hold every history.
     starts : (B,) datetime64
-    perturb : callable, optional
-        From history (B, S, C, H, W) and starts to the history that the forecast begins with.
 
     Returns
     -------
-    (B, L, D, H, W) float32, SI units
+    (B, S, C, H, W) float32, newest first
 
     Raises
     ------
@@ -94,52 +86,52 @@ def predict(
         The analyses are not what the model was trained on: other units, another planet.
     """
     needed = [starts - hours * HOUR for hours in model.inputs.history]
-    history = np.stack([fields.sel(time=when).values for when in needed], axis=1)  # (B, S, C, H, W)
+    history = np.stack([fields.sel(time=when).values for when in needed], axis=1)
     _refuse_strange(model, history)
-    if perturb is not None:
-        history = perturb(history, starts)
-    if plan.step_hours:
-        return _roll_out(model, plan, history, starts)
-    if model.inputs.lead:
-        return np.stack([_at(model, history, starts, h) for h in plan.lead_hours], axis=1)
-    output = model.network(torch.from_numpy(model.inputs.assemble(history, starts))).numpy()
-    own, targets = model.config.sample.lead_hours, len(model.config.targets)
-    # (B, L * D, H, W) -> (B, L, D, H, W)
-    by_lead = output.reshape(len(starts), len(own), targets, *output.shape[2:])
-    chosen: NDArray[np.float32] = by_lead[:, [own.index(h) for h in plan.lead_hours]]
-    return chosen
+    return history
 
 
-def _at(
-    model: Model, history: NDArray[np.float32], starts: NDArray[np.datetime64], hours: int
-) -> NDArray[np.float32]:
-    """Return what a continuous model says of one lead time: (B, D, H, W)."""
-    ahead = np.full(len(starts), hours * HOUR)
-    inputs = torch.from_numpy(model.inputs.assemble(history, starts, ahead))
-    output: NDArray[np.float32] = model.network(inputs).numpy()
-    return output
-
-
-def _roll_out(
+@torch.no_grad()
+def predict(
     model: Model, plan: Plan, history: NDArray[np.float32], starts: NDArray[np.datetime64]
 ) -> NDArray[np.float32]:
-    """Repeat the model's first lead time, keeping the lead times asked for."""
-    count = history.shape[2]
+    """Forecast from a batch of starts.
 
-    def extra(step: int) -> torch.Tensor:
-        return torch.from_numpy(model.inputs.extra(starts + step * plan.step_hours * HOUR))
+    Parameters
+    ----------
+    model : Model
+    plan : Plan
+        To its lead times.
+    history : (B, S, C, H, W) float32
+        From `read_history`.
+    starts : (B,) datetime64
 
-    def first_lead(fields: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = model.network(fields)[:, :count]
-        return output
-
-    states = [torch.from_numpy(history[:, i]) for i in range(history.shape[1])]
-    steps = plan.lead_hours[-1] // plan.step_hours
-    kept = []
-    for step, state in enumerate(rollout(first_lead, states, extra, steps), start=1):
-        if step * plan.step_hours in plan.lead_hours:
-            kept.append(state.numpy())
-    return np.stack(kept, axis=1)  # L x (B, D, H, W) -> (B, L, D, H, W)
+    Returns
+    -------
+    (B, L, D, H, W) float32, SI units
+    """
+    inputs = model.inputs
+    if plan.step_hours:
+        step = plan.step_hours
+        made = rollout(
+            model.network,
+            [torch.from_numpy(history[:, i]) for i in range(history.shape[1])],
+            lambda number: torch.from_numpy(inputs.extra(starts + number * step * HOUR)),
+            plan.lead_hours[-1] // step,
+        )
+        steps = [hours // step for hours in plan.lead_hours]
+        kept = [state.numpy() for number, state in enumerate(made, start=1) if number in steps]
+        return np.stack(kept, axis=1)  # L x (B, D, H, W) -> (B, L, D, H, W)
+    if inputs.lead:
+        ahead = [np.full(len(starts), hours * HOUR) for hours in plan.lead_hours]
+        seen = (torch.from_numpy(inputs.assemble(history, starts, lead)) for lead in ahead)
+        return np.stack([model.network(fields).numpy() for fields in seen], axis=1)
+    output = model.network(torch.from_numpy(inputs.assemble(history, starts))).numpy()
+    own, targets = model.config.sample.lead_hours, len(model.config.targets)
+    # (B, L * D, H, W) -> (B, L, D, H, W)
+    at_leads = output.reshape(len(starts), len(own), targets, *output.shape[2:])
+    wanted: NDArray[np.float32] = at_leads[:, [own.index(h) for h in plan.lead_hours]]
+    return wanted
 
 
 def _refuse_strange(model: Model, history: NDArray[np.float32]) -> None:

@@ -1,69 +1,122 @@
-"""Blocks of starts calibrated: members, moments, quantiles and probabilities, as arrays."""
+"""Blocks of starts calibrated: members, moments, quantiles and probabilities."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from smoecast import console
 from smoecast.calibration.calibrated_forecast import CalibratedForecast, join_lead_times
 from smoecast.calibration.reordering import How, choice
 from smoecast.config.products import Products
-from smoecast.config.run import Config
 from smoecast.events import Event
 from smoecast.fields.channels import attributes_of, layout
+from smoecast.fields.write.blocks import blank
 from smoecast.tasks.postprocess.calibration import Calibration
 from smoecast.tasks.postprocess.schaake_dates import History
 
 Fields = NDArray[np.floating[Any]]
-
-
 Starts = NDArray[np.datetime64]
+Product = str | tuple[Event, ...]
+"""``members``, ``mean``, ``std``, ``quantiles``, or events of one channel on one side."""
 
+BATCH, VALUES = 16, 1 << 26
+"""Starts calibrated together, and values of their members, at most."""
 
 _HOW: dict[str, How] = {"ecc-q": "quantile", "ecc-r": "random", "ecc-t": "transformation"}
+
+_NAMES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "members": ("", "", {}),
+    "mean": ("_mean", "mean of ", {"cell_methods": "realization: mean"}),
+    "std": ("_std", "standard deviation of ", {"cell_methods": "realization: standard_deviation"}),
+    "quantiles": ("_quantile", "quantiles of ", {}),
+}
+"""Ending of a variable's name, beginning of its long name, and what else it says."""
+
+_SEVERAL = {"members": "number", "quantiles": "quantile"}
+"""Of what there are several at each point, and along which dimension."""
 
 
 @dataclass(frozen=True, eq=False)
 class CalibratedBlocks:
-    """All that a block needs beside its fields.
+    """A calibrated ensemble, some starts at a time.
 
     Attributes
     ----------
-    config : Config
     calibration : Calibration
+    fields : xr.DataArray
+        ``(init_time, lead_time, number, channel, latitude, longitude)``, or the axes of a
+        projection; lazy.
     lead_hours : tuple of int
         Of the fields.
     wanted : Products
         What is made.
     count : int
         Members made.
+    reordering : str
+        See `postprocess.reordering`.
     history : History or None
         For the Schaake shuffle.
+    seed : int
     """
 
-    config: Config
     calibration: Calibration
+    fields: xr.DataArray
     lead_hours: tuple[int, ...]
     wanted: Products
     count: int
+    reordering: str
     history: History | None
+    seed: int
 
-    def choose_members(self, size: int) -> NDArray[np.intp]:
-        """Return which of `size` members stand for those made: the same at every start."""
-        return choice(size, self.count, np.random.default_rng(self.config.seed))
+    def template(self) -> xr.Dataset:
+        """Return all that will be written but the values.
 
-    def numbers(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-        """Return the numbers of the members made: those that came in, then new ones."""
-        size = len(numbers)
-        more = numbers.max() + 1 + np.arange(max(0, self.count - size))
-        return np.concatenate([numbers[self.choose_members(size)[:size]], more])
+        Returns
+        -------
+        xr.Dataset
+            ``t2m`` with `number`; ``t2m_mean``, ``t2m_std``; ``t2m_quantile`` with `quantile`;
+            ``t2m_probability_above`` and ``_below`` with a threshold each: those wanted.
+        """
+        wanted, targets = self.wanted, (len(self.calibration.targets),)
+        sizes: dict[Product, tuple[int, ...]] = {}
+        sizes |= {"members": (self.count, *targets)} if wanted.members else {}
+        sizes |= {name: targets for name in ("mean", "std") if getattr(wanted, name)}
+        sizes |= {"quantiles": (len(wanted.quantiles), *targets)} if wanted.quantiles else {}
+        sizes |= {events: (len(events),) for events in self._events()}
+        before, place = self.fields.shape[:2], self.fields.shape[-2:]
+        return self._lay_out(
+            {product: blank((*before, *size, *place)) for product, size in sizes.items()},
+            self.fields,
+        )
 
-    def block(self, fields: Fields, starts: Starts) -> dict[str | Event, NDArray[np.float32]]:
+    def blocks(self, step: console.Progress) -> Iterator[xr.Dataset]:
+        """Calibrate, fewer starts together where fields are large.
+
+        Parameters
+        ----------
+        step : Progress
+            Told the number of starts done.
+
+        Yields
+        ------
+        xr.Dataset
+            Some starts of what `template` describes.
+        """
+        starts = self.fields["init_time"].values
+        larger = max(1.0, self.count / self.fields.sizes["number"])
+        many = max(1, min(BATCH, VALUES // int(np.prod(self.fields.shape[1:]) * larger)))
+        for begin in range(0, len(starts), many):
+            some = self.fields.isel(init_time=slice(begin, begin + many))
+            products = self.calibrate(some.values, starts[begin : begin + many])
+            step(min(begin + many, len(starts)))
+            yield self._lay_out(products, some)
+
+    def calibrate(self, fields: Fields, starts: Starts) -> dict[Product, NDArray[np.float32]]:
         """Calibrate the ensembles of some starts.
 
         Parameters
@@ -75,31 +128,43 @@ class CalibratedBlocks:
         -------
         dict
             ``members`` (B, L, count, D, H, W), ``mean`` and ``std`` (B, L, D, H, W),
-            ``quantiles`` (B, L, Q, D, H, W), and for each event (B, L, H, W).
+            ``quantiles`` (B, L, Q, D, H, W), and for E events (B, L, E, H, W): those wanted.
         """
         wanted, targets = self.wanted, self.calibration.targets
         forecast = self._forecast(fields, starts)
-        mean, std = forecast.moments()
-        made: dict[str | Event, Fields] = {"mean": mean, "std": std}
+        made: dict[Product, Fields] = {}
         if wanted.members:
             raw = fields[:, :, :, [self.calibration.channels.index(t) for t in targets]]
             made["members"] = self._members(forecast, raw, starts)
+        moments = zip(("mean", "std"), forecast.moments(), strict=True)
+        made |= {name: values for name, values in moments if getattr(wanted, name)}
         if wanted.quantiles:
             made["quantiles"] = forecast.quantiles(wanted.quantiles)
-        for event in wanted.events:
-            target = targets.index(event.channel)
-            made[event] = forecast.probability(target, event.threshold, event.above)
-        return {name: values.astype(np.float32) for name, values in made.items()}
+        for events in self._events():
+            shares = [
+                forecast.probability(targets.index(e.channel), e.threshold, e.above) for e in events
+            ]
+            made[events] = np.stack(shares, axis=2)
+        return {product: values.astype(np.float32) for product, values in made.items()}
+
+    def _events(self) -> Iterator[tuple[Event, ...]]:
+        """Walk the events wanted, those of one channel on one side together."""
+        for _, events in groupby(self.wanted.events, key=lambda e: (e.channel, e.above)):
+            yield tuple(events)
+
+    def _choose_members(self, size: int) -> NDArray[np.intp]:
+        """Return which of `size` members stand for those made: the same at every start."""
+        return choice(size, self.count, np.random.default_rng(self.seed))
 
     def _members(self, forecast: CalibratedForecast, raw: Fields, starts: Starts) -> Fields:
         """Return members (B, L, count, D, H, W), each start's from a generator of its own."""
-        how = _HOW.get(self.config.postprocess.reordering, "quantile")
-        chosen = self.choose_members(raw.shape[2])
+        how = _HOW.get(self.reordering, "quantile")
+        chosen = self._choose_members(raw.shape[2])
         if forecast.members is not None and self.history is None:
             return forecast.members[:, :, chosen]
         made = []
         for index, start in enumerate(starts):
-            rng = np.random.default_rng([self.config.seed, _number_of(start)])
+            rng = np.random.default_rng([self.seed, _number_of(start)])
             if self.history is not None:
                 past = self.history(start, self.count)
                 made.append(forecast.shuffle_members(index, past, self.count, rng=rng))
@@ -124,156 +189,60 @@ class CalibratedBlocks:
             found.append(self.calibration.apply(shown, starts, ahead).lead(slot))
         return join_lead_times(found)
 
+    def _lay_out(
+        self, products: dict[Product, NDArray[np.float32]], fields: xr.DataArray
+    ) -> xr.Dataset:
+        """Return products of the starts of some fields as variables, with their coordinates."""
+        mapping = fields.attrs.get("grid_mapping")
+        before, place = fields.dims[:2], fields.dims[-2:]
+        kept = [*before, *place, *([mapping] if mapping else [])]
+        coordinates: dict[Any, Any] = {name: fields[name].variable for name in kept}
+        if self.wanted.members:
+            numbers = fields["number"].values
+            more = numbers.max() + 1 + np.arange(max(0, self.count - len(numbers)))
+            chosen = numbers[self._choose_members(len(numbers))[: len(numbers)]]
+            coordinates["number"] = ("number", np.concatenate([chosen, more]))
+        if self.wanted.quantiles:
+            coordinates["quantile"] = ("quantile", np.array(self.wanted.quantiles))
+        laid = xr.Dataset(coords=coordinates)
+        for product, values in products.items():
+            if isinstance(product, tuple):
+                found = _lay_out_events(product, values, before, place)
+            else:
+                along = [_SEVERAL[product]] if product in _SEVERAL else []
+                whole = xr.DataArray(values, dims=(*before, *along, "channel", *place))
+                found = _lay_out_product(product, self.calibration.targets, whole)
+            laid = laid.assign(found.data_vars).assign_coords(found.coords)
+        for array in laid.data_vars.values() if mapping else ():
+            array.attrs["grid_mapping"] = mapping
+        return laid
+
 
 def _number_of(start: np.datetime64) -> int:
     """Return a number of a start for its generator: minutes since 1970, never negative."""
     return int(start.astype("datetime64[m]").astype(np.int64)) % 2**32
 
 
-BATCH, VALUES = 16, 1 << 26
-"""Starts calibrated together, and values of their members, at most."""
-
-
-_MOMENTS = {"mean": ("mean", "mean"), "std": ("standard deviation", "standard_deviation")}
-
-
-_SEVERAL = {"members": "number", "quantiles": "quantile"}
-"""Of what there are several at each point, and along which dimension."""
-
-
-Blocks = list[tuple[int, Any]]
-"""Starts of each block, and what `CalibratedBlocks.block` will give of it."""
-
-
-def calibrate(
-    calibrated: CalibratedBlocks, fields: xr.DataArray, step: console.Progress
-) -> xr.Dataset:
-    """Return what is wanted of a calibrated ensemble, lazily.
-
-    Parameters
-    ----------
-    calibrated : CalibratedBlocks
-        Says what, and makes it.
-    fields : xr.DataArray
-        ``(init_time, lead_time, number, channel, latitude, longitude)``, or the axes of a
-        projection.
-    step : Progress
-        Told the number of starts done.
-
-    Returns
-    -------
-    xr.Dataset
-        ``t2m`` with `number`; ``t2m_mean``, ``t2m_std``; ``t2m_quantile`` with `quantile`;
-        ``t2m_probability_above`` and ``_below`` with a threshold each: those wanted.
-    """
-    blocks = _blocks(calibrated, fields, step)
-    wanted = calibrated.wanted
-    built = xr.Dataset(coords=_coordinates(calibrated, fields))
-    sizes = {"members": calibrated.count, "quantiles": len(wanted.quantiles)}
-    for product in ("members", "mean", "std", "quantiles"):
-        if getattr(wanted, product):
-            found = _product(calibrated, blocks, fields, product, sizes.get(product))
-            built = built.assign(found.data_vars).assign_coords(_scalars(found))
-    for channel, above in sorted({(e.channel, e.above) for e in wanted.events}):
-        events = [e for e in wanted.events if (e.channel, e.above) == (channel, above)]
-        found = _probability(blocks, fields, events)
-        built = built.assign(found.data_vars).assign_coords(_scalars(found))
-    mapping = fields.attrs.get("grid_mapping")
-    if mapping:
-        for array in built.data_vars.values():
-            array.attrs["grid_mapping"] = mapping
-    return built
-
-
-def _blocks(calibrated: CalibratedBlocks, fields: xr.DataArray, step: console.Progress) -> Blocks:
-    """Return blocks of starts; fewer together where fields are large."""
-    starts = fields["init_time"].values
-    larger = max(1.0, calibrated.count / fields.sizes["number"])
-    one = int(np.prod(fields.shape[1:]) * larger)
-    many = max(1, min(BATCH, VALUES // one))
-
-    def block(begin: int) -> dict[str | Event, Any]:
-        some = fields.isel(init_time=slice(begin, begin + many)).values
-        made = calibrated.block(some, starts[begin : begin + many])
-        step(min(begin + many, len(starts)))
-        return made
-
-    begins = range(0, len(starts), many)
-    return [(min(many, len(starts) - begin), delayed(block)(begin)) for begin in begins]
-
-
-def _join(blocks: Blocks, key: str | Event, shape: tuple[int, ...]) -> da.Array:
-    """Return one product of all blocks, (I, *shape)."""
-    parts = [da.from_delayed(made[key], (size, *shape), dtype=np.float32) for size, made in blocks]
-    joined: da.Array = da.concatenate(parts)
-    return joined
-
-
-def _product(
-    calibrated: CalibratedBlocks,
-    blocks: Blocks,
-    fields: xr.DataArray,
-    product: str,
-    several: int | None,
-) -> xr.Dataset:
-    """Return one product of every target, each a variable."""
-    targets = calibrated.calibration.targets
-    extra = [] if several is None else [several]
-    leads, place = fields.sizes["lead_time"], fields.shape[-2:]
-    made = _join(blocks, product, (leads, *extra, len(targets), *place))
-    along = [] if several is None else [_SEVERAL[product]]
-    whole = xr.DataArray(made, dims=(*_leading_dims(fields), *along, "channel", *fields.dims[-2:]))
+def _lay_out_product(product: str, targets: tuple[str, ...], whole: xr.DataArray) -> xr.Dataset:
+    """Return one product (..., channel, H, W) of every target, each a variable."""
+    ending, words, more = _NAMES[product]
     found = layout({t: whole.isel(channel=i) for i, t in enumerate(targets)}, stack=False)
-    if product == "members":
-        return found
     for array in found.data_vars.values():
-        long_name = array.attrs["long_name"]
-        if product in _MOMENTS:
-            words, method = _MOMENTS[product]
-            array.attrs |= {"long_name": f"{words} of {long_name}"}
-            array.attrs["cell_methods"] = f"realization: {method}"
-        else:
-            array.attrs["long_name"] = f"quantiles of {long_name}"
-    ending = "quantile" if product == "quantiles" else product
-    return found.rename({name: f"{name}_{ending}" for name in found.data_vars})
+        array.attrs["long_name"] = words + array.attrs["long_name"]
+        array.attrs |= more
+    return found.rename({name: f"{name}{ending}" for name in found.data_vars})
 
 
-def _probability(blocks: Blocks, fields: xr.DataArray, events: list[Event]) -> xr.Dataset:
-    """Return the probability of one channel's events on one side, along their thresholds."""
+def _lay_out_events(
+    events: tuple[Event, ...], values: NDArray[np.float32], before: Any, place: Any
+) -> xr.Dataset:
+    """Return the probabilities (I, L, E, H, W) of one channel's events along their thresholds."""
     channel, side = events[0].channel, "above" if events[0].above else "below"
-    shape = (fields.sizes["lead_time"], *fields.shape[-2:])
-    parts = [_join(blocks, event, shape) for event in events]
-    along = f"{channel}_threshold_{side}"
-    whole = xr.DataArray(
-        da.stack(parts, axis=2).rechunk({2: -1}),
-        dims=(*_leading_dims(fields), along, *fields.dims[-2:]),
-    )
-    found = layout({channel: whole}, stack=False)
-    known = attributes_of(channel)
+    along, known = f"{channel}_threshold_{side}", attributes_of(channel)
+    found = layout({channel: xr.DataArray(values, dims=(*before, along, *place))}, stack=False)
     words = f"probability of {known['long_name']} {side} a threshold"
     found[channel].attrs = {"long_name": words, "units": "1"}
     thresholds = np.array([event.threshold for event in events])
     beside = {**known, "long_name": f"threshold of {known['long_name']}"}
     found = found.assign_coords({along: (along, thresholds, beside)})
     return found.rename({channel: f"{channel}_probability_{side}"})
-
-
-def _leading_dims(fields: xr.DataArray) -> list[str]:
-    return [str(name) for name in fields.dims[:2]]
-
-
-def _scalars(found: xr.Dataset) -> dict[Any, xr.DataArray]:
-    """Return the coordinates that a product brings: pressures and thresholds."""
-    return dict(found.coords)
-
-
-def _coordinates(calibrated: CalibratedBlocks, fields: xr.DataArray) -> dict[Any, Any]:
-    """Return the coordinates of the result, the input's where they stay."""
-    mapping = fields.attrs.get("grid_mapping")
-    kept = [*_leading_dims(fields), *fields.dims[-2:], *([mapping] if mapping else [])]
-    coordinates: dict[Any, Any] = {name: fields[name].variable for name in kept}
-    if calibrated.wanted.members:
-        coordinates["number"] = ("number", calibrated.numbers(fields["number"].values))
-    if calibrated.wanted.quantiles:
-        coordinates["quantile"] = ("quantile", np.array(calibrated.wanted.quantiles))
-    return coordinates

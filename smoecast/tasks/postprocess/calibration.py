@@ -97,7 +97,7 @@ def open_calibration(folder: Path) -> Calibration:
     size = sum(tensor.numel() for tensor in tensors.values())
     with of_model(folder):
         if state["kind"] in METHODS:
-            apply, network = open_correction(config, state, tensors, grid)
+            apply, network = open_correction(settings, state, tensors, grid)
             size = count_parameters(network)
             anywhere = state["kind"] == "mlp"
         else:

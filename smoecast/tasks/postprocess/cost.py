@@ -1,14 +1,16 @@
 """What fitting a calibration will cost, told before anything is fitted."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
-from smoecast.data.ensemble_samples import Predictors
 from smoecast.data.store_plan import plan_stores
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
@@ -42,52 +44,50 @@ def plan(config: Config) -> dict[str, Any]:
     ConfigError
         There is no such data, or the network does not fit the grid or needs members.
     """
-    settings = config.postprocess
-    described = _store(config)
+    settings, path = config.postprocess, config.ensemble_store
+    if path.exists():
+        described = _describe_store(path)
+    else:
+        planned = plan_stores(config)["ensembles"]
+        described = {"there": False, "samples": planned["shape"]["init_time"]}
+        described |= {key: planned[key] for key in ("store", "shape", "bytes")}
+    described["samples"] *= len(settings.lead_hours)
     shape = described["shape"]
     summary = {"method": settings.method, "protocol": settings.protocol, **described}
     points = int(np.prod(list(shape.values())[-2:]))
     if settings.method not in METHODS:
         # one channel of one lead time at once, in double precision
         return {**summary, "memory": 8 * shape["init_time"] * shape.get("number", 2) * points}
-    return {**summary, **_network(config, shape, summary["samples"])}
+    check_members(settings, "number" in shape, path)
+    return {**summary, **_network(settings, config.data.constants, shape, summary["samples"])}
 
 
-def _store(config: Config) -> dict[str, Any]:
-    path, leads = config.ensemble_store, len(config.postprocess.lead_hours)
-    if path.exists():
-        with store.open_store(path) as dataset:
-            fields = dataset["fields"]
-            shape = {str(name): size for name, size in fields.sizes.items()}
-            samples = int(dataset["train"].sum()) * leads
-        size = 4 * int(np.prod(list(shape.values())))
-        return {
-            "store": str(path),
-            "there": True,
-            "shape": shape,
-            "bytes": size,
-            "samples": samples,
-        }
-    planned = plan_stores(config)["ensembles"]
-    samples = planned["shape"]["init_time"] * leads
-    kept = {key: planned[key] for key in ("store", "shape", "bytes")}
-    return {**kept, "there": False, "samples": samples}
+def _describe_store(path: Path) -> dict[str, Any]:
+    """Return what `plan` says of a store; its samples are starts."""
+    with store.open_store(path) as dataset:
+        shape = {str(name): size for name, size in dataset["fields"].sizes.items()}
+        starts = int(dataset["train"].sum())
+    size = 4 * int(np.prod(list(shape.values())))
+    return {"store": str(path), "there": True, "shape": shape, "bytes": size, "samples": starts}
 
 
-def _network(config: Config, shape: dict[str, int], samples: int) -> dict[str, Any]:
-    check_members(config, "number" in shape)
+def _network(
+    settings: Postprocess, constants: Sequence[str], shape: dict[str, int], samples: int
+) -> dict[str, Any]:
     height, width = list(shape.values())[-2:]
-    settings, members = config.postprocess, shape.get("number", 2)
+    members = shape.get("number", 2)
     with torch.device("meta"):
-        parameters = count_parameters(_new_network(config, (height, width)))
+        whole, _ = _new_network(settings, constants, (height, width))
+        parameters = count_parameters(whole)
     grid = min(height, PROBE[0]), min(width, PROBE[1])
     larger = height * width / (grid[0] * grid[1])
-    network = _new_network(config, grid)
-    inputs = _inputs(config, grid, members)
-    adds = multiply_adds(network, (inputs.shape[1], *grid))
-    kept, seconds = _try_network(network, inputs, settings.training.threads)
+    network, count = _new_network(settings, constants, grid)
+    if settings.method == "transformer":
+        count += (members - 1) * len(settings.channels)
+    adds = multiply_adds(network, (count, *grid))
+    kept, seconds = _try_network(network, torch.randn(1, count, *grid), settings.training.threads)
     batch = settings.training.batch_size
-    batch_bytes = 4 * batch * inputs.shape[1] * height * width
+    batch_bytes = 4 * batch * count * height * width
     return {
         "parameters": parameters,
         "multiply_adds": round(adds * larger),
@@ -99,38 +99,25 @@ def _network(config: Config, shape: dict[str, int], samples: int) -> dict[str, A
     }
 
 
-def _predictors(config: Config, grid: tuple[int, int]) -> Predictors:
-    """Return what a network sees beside the ensemble, on a globe of so many points."""
+def _new_network(
+    settings: Postprocess, constants: Sequence[str], grid: tuple[int, int]
+) -> tuple[nn.Module, int]:
+    """Return a network on a globe of so many points, and the channels of its statistics."""
     latitude = np.linspace(90, -90, grid[0] + 2)[1:-1]
     place = Grid(latitude, np.arange(grid[1]) * 360.0 / grid[1])
     blank = np.zeros(grid, np.float32)
-    return predictors_of(config, place, dict.fromkeys(config.data.constants, blank))
-
-
-def _statistics(config: Config, grid: tuple[int, int]) -> Statistics:
-    settings = config.postprocess
+    predictors = predictors_of(settings, place, dict.fromkeys(constants, blank))
     own = len(settings.channels) * (1 if settings.method == "transformer" else 2)
-    beside, _ = _predictors(config, grid).statistics(np.array(settings.lead_hours, np.float64))
+    beside, _ = predictors.statistics(np.array(settings.lead_hours, np.float64))
     count, targets = own + len(beside), len(settings.targets)
-    return Statistics(
+    statistics = Statistics(
         input_mean=torch.zeros(count, device="cpu"),
         input_std=torch.ones(count, device="cpu"),
         target_scale=torch.ones(targets, device="cpu"),
         base=torch.arange(targets, device="cpu"),
         target_mean=torch.zeros(targets, device="cpu"),
     )
-
-
-def _new_network(config: Config, grid: tuple[int, int]) -> nn.Module:
-    return new_correction(config, _predictors(config, grid), _statistics(config, grid))
-
-
-def _inputs(config: Config, grid: tuple[int, int], members: int) -> Tensor:
-    """Return one sample of what training reads."""
-    count = len(_statistics(config, grid).input_mean)
-    if config.postprocess.method == "transformer":
-        count += (members - 1) * len(config.postprocess.channels)
-    return torch.randn(1, count, *grid)
+    return new_correction(settings, predictors, statistics), count
 
 
 def _try_network(network: nn.Module, inputs: Tensor, wanted: int) -> tuple[int, float]:

@@ -25,7 +25,7 @@ from smoecast.fields.store import store
 from smoecast.fields.times import valid_times
 from smoecast.tasks.postprocess import statistical
 from smoecast.tasks.postprocess.calibration import select_part
-from smoecast.tasks.postprocess.fit_network import Cases, fit_network
+from smoecast.tasks.postprocess.fit_network import Cases, fit_network, read_constants
 from smoecast.tasks.postprocess.network import METHODS as NETWORKS
 from smoecast.training.checkpoint import RESUME
 from smoecast.training.model_files import STATE, load_state, save_model
@@ -84,7 +84,18 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
                 for part in ("train", _choice(settings))
             )
             identity = {"fitted": state["fitted"], "data": state["data"]}
-            tensors, extra = fit_network(config, training, chosen, place, rows, identity)
+            tensors, extra = fit_network(
+                settings,
+                training,
+                chosen,
+                place,
+                rows,
+                constants=read_constants(config.store) if settings.method == "smoe" else {},
+                source=source,
+                folder=folder,
+                seed=config.seed,
+                identity=identity,
+            )
         else:
             part = None if settings.window_days else "train"
             fields, true = _cases(settings.targets, source, ensembles, truth, part)

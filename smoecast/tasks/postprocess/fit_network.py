@@ -1,5 +1,6 @@
 """Fit a network that calibrates."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from smoecast import console
 from smoecast.calibration.network import crps_loss
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data.ensemble_samples import EnsembleSamples, Predictors
 from smoecast.data.members import is_moments, moments
 from smoecast.data.statistics import mean_and_std
@@ -26,31 +27,44 @@ from smoecast.tasks.postprocess.network import (
     predictors_of,
 )
 from smoecast.training.job import TrainingJob, device_of
-from smoecast.training.loop import train as learn
+from smoecast.training.loop import learn
+from smoecast.training.model_files import of_model
 
 Cases = tuple[xr.DataArray, NDArray[np.float32]]
 """Ensembles of some starts, lazy, and their truth (N, L, D, H, W)."""
 
 
 def fit_network(
-    config: Config,
+    settings: Postprocess,
     training: Cases,
     validation: Cases,
     place: Grid | ProjectedGrid,
     rows: Fields,
+    *,
+    constants: dict[str, NDArray[np.float32]],
+    source: Path,
+    folder: Path,
+    seed: int,
     identity: dict[str, Any],
 ) -> tuple[Tensors, dict[str, Any]]:
     """Fit the run's network; a run that was stopped goes on.
 
     Parameters
     ----------
-    config : Config
+    settings : Postprocess
     training, validation : Cases
         What it learns from, and what it is chosen by.
-    place : Grid or Plane
+    place : Grid or ProjectedGrid
         Where they hold.
     rows : (H,)
         Weights.
+    constants : dict of str to (H, W) float32
+        Fields without time that method smoe sees.
+    source : Path
+        Store of the cases.
+    folder : Path
+        Keeps the state of a fit that is stopped.
+    seed : int
     identity : dict
         What decides the weights, for a run that goes on.
 
@@ -68,13 +82,16 @@ def fit_network(
     Interrupted
         A signal came.
     """
-    settings = config.postprocess
-    constants = _constants(config) if settings.method == "smoe" else {}
-    predictors = predictors_of(config, place, constants)
-    samples, judges = (_samples(config, c, predictors) for c in (training, validation))
-    statistics = _statistics(samples, config)
-    torch.manual_seed(config.seed)
-    network = new_correction(config, predictors, statistics)
+    with of_model(source):
+        predictors = predictors_of(settings, place, constants)
+    for fields, _ in (training, validation):
+        check_members(settings, not is_moments(fields), source)
+    plain = settings.method != "transformer"
+    samples, judges = (_samples(c, predictors, plain) for c in (training, validation))
+    base = [settings.channels.index(target) for target in settings.targets]
+    statistics = _statistics(samples, base)
+    torch.manual_seed(seed)
+    network = new_correction(settings, predictors, statistics)
     device = device_of(settings.training.device)
     weights = torch.from_numpy(rows).float().to(device)
     loss = crps_loss(weights, statistics.target_scale.float().to(device))
@@ -84,8 +101,8 @@ def fit_network(
             judges,
             loss,
             settings.training,
-            folder=config.calibration,
-            seed=config.seed,
+            folder=folder,
+            seed=seed,
             identity=identity,
             tick=step,
         )
@@ -94,26 +111,16 @@ def fit_network(
             job,
             report=lambda r: step(r["epoch"], f"validation loss {r['validation_loss']:.4f}"),
         )
-    fields = np.array(list(constants.values()), np.float32).reshape(-1, *place.shape)
-    tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(fields)}
+    stacked = np.array(list(constants.values()), np.float32).reshape(-1, *place.shape)
+    tensors = {**network.state_dict(), CONSTANTS: torch.from_numpy(stacked)}
     return tensors, {"constants": tuple(constants), "training": dict(outcome)}
 
 
-def _samples(config: Config, cases: Cases, predictors: Predictors) -> EnsembleSamples:
-    fields, true = cases
-    whole: NDArray[np.float32] | xr.DataArray = fields
-    check_members(config, not is_moments(fields))
-    if config.postprocess.method != "transformer" and not is_moments(fields):
-        whole = moments(fields.values)
-    hours, starts = as_hours(fields["lead_time"].values), fields["init_time"].values
-    return EnsembleSamples(whole, true, starts, hours, predictors)
-
-
-def _constants(config: Config) -> dict[str, NDArray[np.float32]]:
-    """Return the constants of the run's store, where there is one."""
-    if not config.store.exists():
+def read_constants(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the constants (H, W) of a run's store; none where there is no store."""
+    if not path.exists():
         return {}
-    with store.open_store(config.store) as dataset:
+    with store.open_store(path) as dataset:
         return {
             str(name).removeprefix("constant_"): array.values
             for name, array in dataset.data_vars.items()
@@ -121,12 +128,18 @@ def _constants(config: Config) -> dict[str, NDArray[np.float32]]:
         }
 
 
-def _statistics(samples: EnsembleSamples, config: Config) -> Statistics:
-    """Return statistics of the training part."""
-    settings = config.postprocess
+def _samples(cases: Cases, predictors: Predictors, plain: bool) -> EnsembleSamples:
+    """Return samples of the moments of ensembles where that is all that a network sees."""
+    fields, true = cases
+    whole = moments(fields.values) if plain and not is_moments(fields) else fields
+    hours, starts = as_hours(fields["lead_time"].values), fields["init_time"].values
+    return EnsembleSamples(whole, true, starts, hours, predictors)
+
+
+def _statistics(samples: EnsembleSamples, base: list[int]) -> Statistics:
+    """Return statistics of the training part; targets are the channels `base`."""
     mean, std = mean_and_std(samples.fields, np.ones(len(samples.fields), bool))
     beside = samples.predictors.statistics(samples.lead_hours)
-    base = [settings.channels.index(t) for t in settings.targets]
     # start by start, for the fields may be larger than memory
     squares = [
         ((true - _means(np.asarray(some), base)) ** 2).mean(axis=(0, 2, 3))

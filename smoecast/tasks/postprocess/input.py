@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast import console
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data import time_selection
 from smoecast.data.members import is_moments, over_land, with_members
 from smoecast.data.sources.open import stack_ensemble
@@ -58,18 +58,24 @@ class EnsembleInput:
 
 
 def open_input(
-    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+    settings: Postprocess,
+    calibration: Calibration,
+    ensemble_store: Path,
+    paths: Sequence[Path],
+    manifest: Any,
 ) -> EnsembleInput:
     """Open what is to be calibrated.
 
     Parameters
     ----------
-    config : Config
-        Its `postprocess` section says which lead times.
+    settings : Postprocess
+        Says which lead times.
     calibration : Calibration
         What will be applied.
+    ensemble_store : Path
+        Of the run.
     paths : sequence of Path
-        Files; none: the test part of the run's ensemble store.
+        Files; none: the test part of that store.
     manifest : JSON value
         Of the files.
 
@@ -80,8 +86,12 @@ def open_input(
     ModelError
         It has no members, lies on another grid, or the calibration was not fitted for a lead time.
     """
-    source = missing.name_files(paths) if paths else str(config.ensemble_store)
-    opened = _from_files(config, calibration, paths, manifest) if paths else _from_store(config)
+    if paths:
+        source = missing.name_files(paths)
+        opened = _open_files(settings, calibration, paths, manifest)
+    else:
+        source = str(ensemble_store)
+        opened = _open_store(ensemble_store, settings.members or QUANTILES)
     fields = opened.fields
     if "number" not in fields.dims:
         raise ModelError(f"{source}: holds no ensemble members (dimension number)")
@@ -91,21 +101,22 @@ def open_input(
             f"{source}: the ensemble is on {here.describe()}, the calibration on "
             f"{there.describe()}; fit one on this grid"
         )
-    if not config.postprocess.any_lead:
+    if not settings.any_lead:
         _check_leads(opened.lead_hours, calibration, source)
     return opened
 
 
-def _from_files(
-    config: Config, calibration: Calibration, paths: Sequence[Path], manifest: Any
+def _open_files(
+    settings: Postprocess, calibration: Calibration, paths: Sequence[Path], manifest: Any
 ) -> EnsembleInput:
     source = missing.name_files(paths)
     opened = over_land(open_files(paths, any_grid=True))
-    if not config.postprocess.any_lead:
-        wanted = _leads_to_calibrate(config, calibration, opened, source)
-        opened = time_selection.leads(opened, wanted, source)
-    elif "lead_time" not in opened.dims:
-        time_selection.leads(opened, (), source)  # refuses analyses
+    if "lead_time" in opened.dims and not settings.any_lead:
+        there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
+        if not set(there) & set(calibration.lead_hours):
+            _check_leads(there, calibration, source)
+    if "lead_time" not in opened.dims or not settings.any_lead:  # it refuses analyses
+        opened = time_selection.leads(opened, settings.lead_hours, source)
     fields = stack_ensemble(opened, calibration.channels, source)
     # in this thread: netCDF-C is not asked from several
     with dask.config.set(scheduler="synchronous"):
@@ -113,17 +124,6 @@ def _from_files(
             fields = fields.load()
         gaps = missing.check_finite(fields, paths, gaps=True)
     return EnsembleInput(fields, manifest, gaps)
-
-
-def _leads_to_calibrate(
-    config: Config, calibration: Calibration, opened: xr.Dataset, source: str
-) -> tuple[int, ...]:
-    """Return the lead times to calibrate; refuse an ensemble that has none of the calibration's."""
-    if "lead_time" in opened.dims:
-        there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
-        if not set(there) & set(calibration.lead_hours):
-            _check_leads(there, calibration, source)
-    return config.postprocess.lead_hours
 
 
 def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) -> None:
@@ -136,15 +136,13 @@ def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) ->
         )
 
 
-def _from_store(config: Config) -> EnsembleInput:
-    path: Path = config.ensemble_store
+def _open_store(path: Path, members: int) -> EnsembleInput:
     dataset = store.open_store(path)
     fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
     if is_moments(fields):
         console.say(f"{path}: mean and spread; members are quantiles at each point")
-        fields = with_members(fields, config.postprocess.members or QUANTILES)
-        return EnsembleInput(fields, store.details_of(dataset)["manifest"], gaps=False)
-    corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
-    return EnsembleInput(
-        fields, store.details_of(dataset)["manifest"], gaps=bool(corner.isnull().any())
-    )
+        fields, gaps = with_members(fields, members), False
+    else:
+        corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
+        gaps = bool(corner.isnull().any())
+    return EnsembleInput(fields, store.details_of(dataset)["manifest"], gaps)

@@ -1,6 +1,6 @@
 """Networks that calibrate: built from a config, opened, applied."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import nn
 from smoecast.calibration.calibrated_forecast import CalibratedForecast
 from smoecast.calibration.distributions import Distribution
 from smoecast.calibration.network import MemberCorrection, SpreadCorrection
-from smoecast.config.run import Config
+from smoecast.config.postprocess import Postprocess
 from smoecast.data.ensemble_samples import Predictors
 from smoecast.data.inputs import Inputs
 from smoecast.data.members import check_several, moments
@@ -27,16 +27,13 @@ from smoecast.tasks.postprocess.statistical import Apply
 
 Fields = NDArray[np.floating[Any]]
 Tensors = dict[str, torch.Tensor]
-Predict = Callable[[Fields, NDArray[np.datetime64], Fields], tuple[Fields, Fields]]
-"""Members (B, L, M, C, H, W), starts (B,) and the hours (L,) after which they hold to mean and
-spread, (B, L, D, H, W) each."""
 
 METHODS = ("mlp", "lenet", "unet", "transformer", "smoe")
 """Values of `postprocess.method` that are networks."""
 
 
 def predictors_of(
-    config: Config, place: Grid | ProjectedGrid, constants: dict[str, NDArray[np.float32]]
+    settings: Postprocess, place: Grid | ProjectedGrid, constants: dict[str, NDArray[np.float32]]
 ) -> Predictors:
     """Return what the run's network sees beside the ensemble.
 
@@ -49,7 +46,6 @@ def predictors_of(
     ModelError
         Method smoe is to work on a map projection.
     """
-    settings = config.postprocess
     several = len(settings.lead_hours) > 1
     if settings.method != "smoe":
         pooled = settings.method == "mlp" and settings.coefficients == "pooled"
@@ -57,28 +53,38 @@ def predictors_of(
         return Predictors(place, position=local, season=pooled, lead=pooled or several)
     if isinstance(place, ProjectedGrid):
         raise ModelError(
-            f"{config.ensemble_store}: postprocess.method smoe sees latitude and local time and "
-            f"needs a regular latitude-longitude grid, not {place.describe()}: take another method"
+            "postprocess.method smoe sees latitude and local time and needs a regular "
+            f"latitude-longitude grid, not {place.describe()}: take another method"
         )
     return Predictors(place, Inputs((), (0,), True, constants, place), lead=True)
 
 
-def check_members(config: Config, there: bool) -> None:
+def check_members(settings: Postprocess, there: bool, path: Path) -> None:
     """Refuse a store of mean and spread where the network works on members.
+
+    Parameters
+    ----------
+    settings : Postprocess
+    there : bool
+        Whether the store has members.
+    path : Path
+        Of the store.
 
     Raises
     ------
     ConfigError
         Method transformer has no members.
     """
-    if config.postprocess.method == "transformer" and not there:
+    if settings.method == "transformer" and not there:
         raise ConfigError(
-            f"{config.ensemble_store}: holds mean and spread; postprocess.method transformer "
+            f"{path}: holds mean and spread; postprocess.method transformer "
             "needs the members (postprocess.ens10.keep: members), or take another method"
         )
 
 
-def new_correction(config: Config, predictors: Predictors, statistics: Statistics) -> nn.Module:
+def new_correction(
+    settings: Postprocess, predictors: Predictors, statistics: Statistics
+) -> nn.Module:
     """Return an untrained network, its weights drawn from torch's generator.
 
     Raises
@@ -86,7 +92,7 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
     ConfigError
         The network does not fit the grid.
     """
-    settings, place = config.postprocess, predictors.place
+    place = predictors.place
     channels, outputs = len(settings.channels), 2 * len(settings.targets)
     count, method = len(statistics.input_mean), settings.method
     periodic, steady = (
@@ -115,17 +121,17 @@ def new_correction(config: Config, predictors: Predictors, statistics: Statistic
 
 
 def open_correction(
-    config: Config, state: dict[str, Any], tensors: Tensors, place: Grid | ProjectedGrid
+    settings: Postprocess, state: dict[str, Any], tensors: Tensors, place: Grid | ProjectedGrid
 ) -> tuple[Apply, nn.Module]:
     """Return what applies a fitted network, and the network.
 
     Parameters
     ----------
-    config : Config
+    settings : Postprocess
         That it was fitted with.
     state, tensors
         What `fit_network` gave.
-    place : Grid or Plane
+    place : Grid or ProjectedGrid
         On which it was fitted.
 
     Raises
@@ -134,23 +140,22 @@ def open_correction(
         The tensors do not belong to this network.
     """
     weights = dict(tensors)
-    predictors = predictors_of(config, place, constants_of(state, weights, place.shape))
+    predictors = predictors_of(settings, place, constants_of(state, weights, place.shape))
     try:
         statistics = statistics_of(weights)
-        _check_statistics(config, predictors, statistics, weights)
-        network = restore_tensors(lambda: new_correction(config, predictors, statistics), weights)
+        _check_statistics(settings, predictors, statistics, weights)
+        network = restore_tensors(lambda: new_correction(settings, predictors, statistics), weights)
     except (ConfigError, ModelError) as error:
         raise ModelError(
             f"the weights do not fit the calibration network of the config ({error}): fit it again"
         ) from None
-    return _gaussian(_predict(config, network, predictors)), network
+    return _predict(settings, network, predictors), network
 
 
 def _check_statistics(
-    config: Config, predictors: Predictors, statistics: Statistics, tensors: Tensors
+    settings: Postprocess, predictors: Predictors, statistics: Statistics, tensors: Tensors
 ) -> None:
     """Refuse a network that would see or correct other fields than its config says."""
-    settings = config.postprocess
     own = len(settings.channels) * (1 if settings.method == "transformer" else 2)
     beside, _ = predictors.statistics(np.array(settings.lead_hours, np.float64))
     base = [settings.channels.index(target) for target in settings.targets]
@@ -161,24 +166,12 @@ def _check_statistics(
         raise ModelError("it takes other inputs for the spread")
 
 
-def _gaussian(predict: Predict) -> Apply:
-    """Return what a network's mean and spread say: a normal distribution."""
-
-    def apply(members: Fields, starts: NDArray[np.datetime64], hours: Fields) -> CalibratedForecast:
-        mean, std = (part.astype(np.float64) for part in predict(members, starts, hours))
-        return CalibratedForecast(Distribution("normal", mean, std, np.zeros_like(mean)))
-
-    return apply
-
-
-def _predict(config: Config, network: nn.Module, predictors: Predictors) -> Predict:
-    settings = config.postprocess
+def _predict(settings: Postprocess, network: nn.Module, predictors: Predictors) -> Apply:
+    """Return what applies a network: its mean and spread are a normal distribution."""
     hours, targets = np.array(settings.lead_hours, np.float64), len(settings.targets)
 
     @torch.no_grad()
-    def predict(
-        members: Fields, starts: NDArray[np.datetime64], ahead: Fields
-    ) -> tuple[Fields, Fields]:
+    def apply(members: Fields, starts: NDArray[np.datetime64], ahead: Fields) -> CalibratedForecast:
         check_several(members)
         both = members if settings.method == "transformer" else moments(members)
         batch, leads = both.shape[:2]
@@ -186,13 +179,14 @@ def _predict(config: Config, network: nn.Module, predictors: Predictors) -> Pred
         valid = np.repeat(starts, leads) + np.tile(ahead, batch).astype(np.int64) * HOUR
         # (B, L, [M,] C, H, W) -> (B L, [M,] C, H, W)
         flat = both.reshape(batch * leads, *both.shape[2:])
-        made = []
+        output = np.empty((batch * leads, 2 * targets, *flat.shape[-2:]))
         for one in range(len(flat)):  # one by one: fields can be large
             some = slice(one, one + 1)
             seen = predictors.beside(flat[some], valid[some], lead[some])
-            made.append(network(torch.from_numpy(seen)).numpy())
+            output[some] = network(torch.from_numpy(seen)).numpy()
         # (B L, 2 D, H, W) -> (B, L, 2 D, H, W)
-        output = np.concatenate(made).reshape(batch, leads, 2 * targets, *flat.shape[-2:])
-        return output[:, :, :targets], output[:, :, targets:]
+        output = output.reshape(batch, leads, 2 * targets, *flat.shape[-2:])
+        mean, std = output[:, :, :targets], output[:, :, targets:]
+        return CalibratedForecast(Distribution("normal", mean, std, np.zeros_like(mean)))
 
-    return predict
+    return apply

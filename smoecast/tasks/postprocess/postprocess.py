@@ -5,22 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import console
+from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products, products
 from smoecast.config.run import Config
+from smoecast.data import raw
 from smoecast.data.sources import files
-from smoecast.data.unchanged import Inputs, hold_inputs
+from smoecast.data.unchanged import hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError
-from smoecast.fields import times
 from smoecast.fields.grid import place_of
 from smoecast.fields.store import store
 from smoecast.tasks import formats, provenance
-from smoecast.tasks.postprocess.apply import CalibratedBlocks, calibrate
+from smoecast.tasks.postprocess.apply import CalibratedBlocks
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
-from smoecast.tasks.postprocess.input import EnsembleInput, open_input
+from smoecast.tasks.postprocess.input import open_input
 from smoecast.tasks.postprocess.schaake_dates import earlier_truth
-from smoecast.tasks.provenance import attributes, is_there, save_config, with_lineage
+from smoecast.tasks.provenance import attributes, is_there, save_config, summarize, with_lineage
 
 
 def postprocess(
@@ -68,76 +69,69 @@ def postprocess(
     settings = config.postprocess
     path = formats.output_path(config.place, "calibrated", settings, output)
     provenance.check_output(path)
-    wanted = products(config.postprocess.write)
+    wanted = products(settings.write)
     paths = files.expand(inputs, "--input") if inputs else []
-    truth = files.expand(config.postprocess.truth, "postprocess.truth")
-    with hold_inputs([*paths, *truth], _stores(config, model, paths)) as held:
-        if model is None and settings.method != "raw":
-            _check_format_before_fit(config, wanted)
-            fit(config, held)
-        calibration = _open_calibration(config, model)
+    truth = files.expand(settings.truth, "postprocess.truth")
+    # a fitted calibration that meets files reads no store
+    alone = model is not None and paths and settings.reordering != "schaake"
+    stores = [] if alone else [config.store, config.ensemble_store]
+    with hold_inputs([*paths, *truth], stores) as held:
+        if model is None and settings.method == "raw":
+            calibration = raw_calibration(settings)
+        else:
+            if model is None:
+                _check_format_before_fit(settings, config.ensemble_store, wanted)
+                fit(config, held)
+            calibration = open_calibration(model or config.calibration)
         _check_events(wanted, calibration)
         formats.check_calibrated(settings, calibration.targets, wanted, place=None)
-        incoming = open_input(config, calibration, paths, held.manifest[: len(paths)])
-        calibrated = _new_blocks(config, calibration, incoming, wanted)
-        described = _describe(calibrated, incoming) | provenance.arguments(
-            model=model, inputs=inputs, output=output
-        )
-        return _make(calibrated, incoming, described, path, held, verify=verify)
-
-
-def _make(
-    calibrated: CalibratedBlocks,
-    incoming: EnsembleInput,
-    described: dict[str, Any],
-    path: Path,
-    held: Inputs,
-    *,
-    verify: bool,
-) -> dict[str, Any]:
-    """Calibrate what came in, unless that is there already."""
-    starts = incoming.fields["init_time"].values
-    summary = {
-        "output": str(path),
-        "starts": len(starts),
-        "first": times.iso(starts[0]),
-        "last": times.iso(starts[-1]),
-        "what": _what(calibrated),
-    }
-    with lock(path.parent):
-        if is_there(path, described, whole=verify):
-            save_config(path)
-            return {**summary, "written": False}
-        with console.progress("calibrating", len(starts)) as step:
-            dataset = calibrate(calibrated, incoming.fields, step).assign_attrs(described)
-            corrected = calibrated.calibration.method != "raw"
-            write = formats.writer_of(
-                calibrated.config.postprocess, members=calibrated.count, calibrated=corrected
+        manifest = held.manifest[: len(paths)]
+        incoming = open_input(settings, calibration, config.ensemble_store, paths, manifest)
+        hours, fields = incoming.lead_hours, incoming.fields
+        history = None
+        if settings.reordering == "schaake" and wanted.members:
+            past = raw.truth_of(settings, config.store)
+            history = earlier_truth(past, calibration.targets, hours, place_of(fields))
+        came = fields.sizes["number"]
+        count = settings.members or came
+        if calibration.gives_members and count > came and history is None:
+            raise ConfigError(
+                f"{count} members cannot come of {came} by postprocess.method "
+                f"{calibration.method}: lower postprocess.members, or take emos"
             )
-            write(dataset, path, gaps=incoming.gaps, confirm=held.confirm)
-        save_config(path)
-    return {**summary, "written": True}
+        calibrated = CalibratedBlocks(
+            calibration, fields, hours, wanted, count, settings.reordering, history, config.seed
+        )
+        made_from = _describe(settings, calibrated)
+        described = attributes(
+            config, "postprocess", calibration.sha256, incoming.manifest, made_from
+        ) | {"protocol": calibration.protocol}
+        described = with_lineage(described, fields.attrs, "calibrated")
+        described |= provenance.arguments(model=model, inputs=inputs, output=output)
+        starts = fields["init_time"].values
+        with lock(path.parent):
+            written = not is_there(path, described, whole=verify)
+            if written:
+                template = calibrated.template().assign_attrs(described)
+                open_writer = formats.writer_of(
+                    settings, members=count, calibrated=calibration.method != "raw"
+                )
+                with (
+                    console.progress("calibrating", len(starts)) as step,
+                    open_writer(template, path, incoming.gaps, confirm=held.confirm) as append,
+                ):
+                    for block in calibrated.blocks(step):
+                        append(block)
+            save_config(path)
+    more = _list_products(wanted, count)
+    return {**summarize(path, starts, calibration.targets, hours, more), "written": written}
 
 
-def _stores(config: Config, model: Path | None, paths: Sequence[Path]) -> list[Path]:
-    """Return the stores that may be read: none where a fitted calibration meets files."""
-    if model is not None and paths and config.postprocess.reordering != "schaake":
-        return []
-    return [config.store, config.ensemble_store]
-
-
-def _check_format_before_fit(config: Config, wanted: Products) -> None:
+def _check_format_before_fit(settings: Postprocess, source: Path, wanted: Products) -> None:
     """Refuse what the format cannot hold before anything is fitted."""
-    settings = config.postprocess
     if settings.format != "netcdf":
-        place = place_of(store.open_store(config.ensemble_store))
+        place = place_of(store.open_store(source))
         formats.check_calibrated(settings, settings.targets, wanted, place)
-
-
-def _open_calibration(config: Config, model: Path | None) -> Calibration:
-    if model is None and config.postprocess.method == "raw":
-        return raw_calibration(config.postprocess)
-    return open_calibration(model or config.calibration)
 
 
 def _check_events(wanted: Products, calibration: Calibration) -> None:
@@ -149,55 +143,30 @@ def _check_events(wanted: Products, calibration: Calibration) -> None:
         )
 
 
-def _new_blocks(
-    config: Config, calibration: Calibration, incoming: EnsembleInput, wanted: Products
-) -> CalibratedBlocks:
-    hours, fields = incoming.lead_hours, incoming.fields
-    history = None
-    if config.postprocess.reordering == "schaake" and wanted.members:
-        history = earlier_truth(config, calibration.targets, hours, place_of(fields))
-    came = fields.sizes["number"]
-    count = config.postprocess.members or came
-    if calibration.gives_members and count > came and history is None:
-        raise ConfigError(
-            f"{count} members cannot come of {came} by postprocess.method {calibration.method}: "
-            "lower postprocess.members, or take emos"
-        )
-    return CalibratedBlocks(config, calibration, hours, wanted, count, history)
-
-
-def _describe(calibrated: CalibratedBlocks, incoming: EnsembleInput) -> dict[str, Any]:
-    """Return the global attributes of the result."""
-    config, settings = calibrated.config, calibrated.config.postprocess
+def _describe(settings: Postprocess, calibrated: CalibratedBlocks) -> dict[str, Any]:
+    """Return what decides the content beside the calibration and its input."""
+    calibration = calibrated.calibration
     made_from = {
-        "starts": incoming.fields["init_time"].values.astype(str).tolist(),
+        "starts": calibrated.fields["init_time"].values.astype(str).tolist(),
         "leads": calibrated.lead_hours,
-        "targets": calibrated.calibration.targets,
+        "targets": calibration.targets,
         "members": calibrated.count,
         "reordering": settings.reordering,
         "write": settings.write,
-        "seed": config.seed,
+        "seed": calibrated.seed,
     }
     made_from |= formats.described(settings)
-    protocol = calibrated.calibration.protocol
-    if protocol != "default":
-        made_from["protocol"] = protocol
-    sha256, manifest = calibrated.calibration.sha256, incoming.manifest
-    described = attributes(config, "postprocess", sha256, manifest, made_from)
-    described["protocol"] = protocol
-    return with_lineage(described, incoming.fields.attrs, "calibrated")
+    if calibration.protocol != "default":
+        made_from["protocol"] = calibration.protocol
+    return made_from
 
 
-def _what(calibrated: CalibratedBlocks) -> str:
+def _list_products(wanted: Products, count: int) -> list[str]:
     """Return in words what is written."""
-    leads = ", ".join(f"{hour} h" for hour in calibrated.lead_hours)
-    parts = [f"{', '.join(calibrated.calibration.targets)} at {leads}"]
-    wanted = calibrated.wanted
-    if wanted.members:
-        parts.append(f"{calibrated.count} members")
-    else:
-        parts += [word for word in ("mean", "std") if getattr(wanted, word)]
+    moments = [word for word in ("mean", "std") if getattr(wanted, word)]
+    parts = [f"{count} members"] if wanted.members else moments
     if wanted.quantiles:
         parts.append(f"quantiles {', '.join(f'{level:g}' for level in wanted.quantiles)}")
-    parts += [f"P({e.channel} {'>' if e.above else '<'} {e.threshold:g})" for e in wanted.events]
-    return ", ".join(parts)
+    return parts + [
+        f"P({e.channel} {'>' if e.above else '<'} {e.threshold:g})" for e in wanted.events
+    ]

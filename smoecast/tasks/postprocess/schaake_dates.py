@@ -6,8 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.config.run import Config
-from smoecast.data import raw
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_of, same_place
@@ -18,7 +16,10 @@ History = Callable[[np.datetime64, int], NDArray[np.float32]]
 
 
 def earlier_truth(
-    config: Config, targets: Sequence[str], lead_hours: Sequence[int], place: Grid | ProjectedGrid
+    truth: xr.DataArray,
+    targets: Sequence[str],
+    lead_hours: Sequence[int],
+    place: Grid | ProjectedGrid,
 ) -> History:
     """Return what gives the truth of earlier dates, lead time by lead time.
 
@@ -27,21 +28,20 @@ def earlier_truth(
 
     Parameters
     ----------
-    config : Config
-        Whose truth it is.
+    truth : xr.DataArray
+        ``(time, channel, latitude, longitude)``, or the axes of a projection; lazy.
     targets : sequence of str
         D channels.
     lead_hours : sequence of int
         L of them.
-    place : Grid or Plane
+    place : Grid or ProjectedGrid
         Where the ensemble is.
 
     Raises
     ------
     InputError
-        The truth is missing or lies elsewhere; on a call, fewer than two dates come before.
+        The truth lies elsewhere; on a call, fewer than two dates come before.
     """
-    truth = raw.truth_of(config.postprocess, config.store)
     if not same_place(place, place_of(truth)):
         raise InputError(
             f"the truth is on {place_of(truth).describe()}, the ensemble on {place.describe()}; "

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from made_results import LATITUDE, LONGITUDE, PLACE, STARTS, calibrated, forecasts, messages
+from write_whole import write_grib
 
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields import checksums
@@ -19,7 +20,6 @@ from smoecast.fields.channels import field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.write import grib, grib_verify
-from smoecast.fields.write.grib import write_grib
 from smoecast.fields.write.grib_parameters import PARAMETERS
 from smoecast.names import VARIABLES
 
@@ -417,9 +417,9 @@ def test_what_grib_cannot_say_is_refused_before_any_work(
     words: str,
 ) -> None:
     def work(*_: object) -> None:
-        raise AssertionError("computed before it was refused")
+        raise AssertionError("a block was taken before it was refused")
 
-    monkeypatch.setattr(grib, "compute", work)
+    monkeypatch.setattr(grib, "locate", work)
     with pytest.raises(ConfigError, match=words) as caught:
         write_grib(make(), tmp_path / "f.grib", **options)
     assert "NetCDF (--format netcdf)" in str(caught.value)

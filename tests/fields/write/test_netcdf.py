@@ -6,18 +6,19 @@ import sys
 from pathlib import Path
 
 import dask
-import dask.array as da
 import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 from made_fields import forecast, leftovers
+from write_whole import write_netcdf
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import field_of
 from smoecast.fields.read.netcdf.open import open_netcdf
 from smoecast.fields.times import as_lead
-from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write.blocks import blank
+from smoecast.fields.write.netcdf import netcdf_writer
 
 # ---- what is in the file
 
@@ -43,7 +44,9 @@ def test_round_trip(tmp_path, names, members):
 def test_analyses_and_constants_round_trip(tmp_path):
     given = forecast("t2m", "lsm").isel(lead_time=0, drop=True).rename(init_time="time")
     given["lsm"] = given["lsm"].isel(time=0, drop=True)
-    write_netcdf(given.chunk(time=1), tmp_path / "out.nc")
+    with netcdf_writer(given, tmp_path / "out.nc") as append:
+        append(given.isel(time=slice(0, 1)))
+        append(given.isel(time=slice(1, None)).drop_vars("lsm"))
     found = open_netcdf(tmp_path / "out.nc")
     np.testing.assert_array_equal(found["t2m"].values, given["t2m"].values)
     np.testing.assert_array_equal(found["lsm"].values, given["lsm"].values)
@@ -142,41 +145,46 @@ def test_cdo(tmp_path, members, seen):
 # ---- block by block
 
 
-def test_lazy_blocks_are_made_once_and_one_at_a_time(tmp_path):
-    made: list[int] = []
-    held: list[str] = []
+def template_of(given: xr.Dataset) -> xr.Dataset:
+    """The same without values."""
+    return given.map(lambda array: array.copy(data=blank(array.shape)))
 
-    @dask.delayed(pure=False)
-    def both(start: int) -> np.ndarray:
-        made.append(start)
-        held.append(dask.config.get("scheduler"))
-        return np.full((2, 1, 2, 9, 16), start, "f4")  # (variable, start, lead, ...)
 
-    blocks = [
-        da.from_delayed(both(start), (2, 1, 2, 9, 16), dtype="f4", meta=np.empty(0, "f4"))
-        for start in range(3)
+def test_blocks_go_where_their_coordinates_say(tmp_path):
+    given = forecast("t2m", "z500", members=4)
+    parts = [
+        given.isel(init_time=slice(a, a + 1), number=slice(b, b + 2)).copy(deep=True)
+        for a in (2, 0, 1)
+        for b in (0, 2)
     ]
-    stacked = da.concatenate(blocks, axis=1)
-    given = forecast("t2m", "msl")
-    for position, name in enumerate(("t2m", "msl")):
-        given[name] = given[name].copy(data=stacked[position])
-    write_netcdf(given, tmp_path / "out.nc")
-    assert made == [0, 1, 2]
-    assert set(held) == {"synchronous"}
-    assert open_netcdf(tmp_path / "out.nc")["msl"].values[:, 0, 0, 0].tolist() == [0.0, 1.0, 2.0]
+    with netcdf_writer(template_of(given), tmp_path / "out.nc") as append:
+        for part in parts:
+            append(part)
+    found = open_netcdf(tmp_path / "out.nc")
+    for name in ("t2m", "z500"):
+        np.testing.assert_array_equal(field_of(found, name).values, field_of(given, name).values)
 
 
-def broken(given: xr.Dataset, error: Exception) -> xr.Dataset:
-    def fail(block: np.ndarray) -> np.ndarray:
-        raise error
+def test_what_makes_a_block_reads_in_one_thread(tmp_path):
+    given = forecast("t2m")
+    with netcdf_writer(given, tmp_path / "out.nc") as append:
+        assert dask.config.get("scheduler") == "synchronous"
+        append(given)
+    assert dask.config.get("scheduler", None) is None
 
-    lazy = given["t2m"].chunk(init_time=1).data
-    lazy = lazy.map_blocks(fail, dtype="f4", meta=np.empty((0,) * lazy.ndim, "f4"))
-    return given.assign(t2m=given["t2m"].copy(data=lazy))
+
+def test_a_template_takes_no_memory():
+    assert blank((10_000, 100, 50, 721, 1440)).base.nbytes == 4
 
 
 @pytest.mark.parametrize("error", [InputError("no"), RuntimeError("CUDA"), KeyboardInterrupt()])
 def test_what_fails_in_a_block_comes_out_as_it_is(tmp_path, error):
-    with pytest.raises(type(error)):
-        write_netcdf(broken(forecast("t2m"), error), tmp_path / "out.nc")
+    given = forecast("t2m")
+    with (
+        pytest.raises(type(error)) as caught,
+        netcdf_writer(given, tmp_path / "out.nc") as append,
+    ):
+        append(given.isel(init_time=slice(0, 1)))
+        raise error
+    assert caught.value is error
     assert leftovers(tmp_path) == []

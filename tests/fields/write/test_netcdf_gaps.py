@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from made_fields import forecast, leftovers
+from write_whole import write_netcdf
 
 from smoecast.errors import OutputError
 from smoecast.fields.read.open import open_file
-from smoecast.fields.write.netcdf import write_netcdf
 
 
 def members() -> xr.Dataset:

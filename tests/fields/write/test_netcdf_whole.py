@@ -11,13 +11,14 @@ import netCDF4
 import numpy as np
 import pytest
 from made_fields import forecast, leftovers
+from write_whole import write_netcdf
 
 from smoecast.disk.leftovers import sweep
 from smoecast.errors import OutputError
 from smoecast.fields import checksums
 from smoecast.fields.read.netcdf.open import open_netcdf
-from smoecast.fields.write import cf, netcdf
-from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write import cf
+from smoecast.fields.write.netcdf import netcdf_writer
 
 # ---- whole or not at all
 
@@ -70,11 +71,17 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
         write_netcdf(given, tmp_path / "out.nc")
 
 
-def test_a_block_that_was_never_written(tmp_path, monkeypatch):
-    blocks = netcdf.blocks
-    monkeypatch.setattr(netcdf, "blocks", lambda dataset: list(blocks(dataset))[:-1])
-    with pytest.raises(OutputError, match=r"288 of 864 values of t2m are missing"):
-        write_netcdf(forecast("t2m").chunk(init_time=1), tmp_path / "out.nc")
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_block_that_was_never_written(tmp_path, gaps):
+    given = forecast("t2m", "msl", members=2)
+    words = r"out\.nc: 576 of 1728 values of t2m never came"
+    with (
+        pytest.raises(OutputError, match=words),
+        netcdf_writer(given, tmp_path / "out.nc", gaps) as append,
+    ):
+        for start in (0, 2):
+            append(given.isel(init_time=slice(start, start + 1)))
+    assert leftovers(tmp_path) == []
 
 
 PROGRAM = textwrap.dedent(
@@ -83,17 +90,17 @@ PROGRAM = textwrap.dedent(
     from pathlib import Path
     import numpy as np, xarray as xr
     from smoecast.errors import OutputError
-    from smoecast.fields.write.netcdf import write_netcdf
+    from smoecast.fields.write.netcdf import netcdf_writer
     PRELUDE
-    def block(values):
-        BLOCK
-        return np.random.default_rng(0).normal(size=values.shape).astype("f4")
     times = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(6, "h")
     coords = {"time": times, "latitude": np.linspace(80, -80, 32), "longitude": np.arange(64) * 5.0}
-    array = xr.DataArray(np.zeros((40, 32, 64), "f4"), coords, dims=tuple(coords)).chunk(time=1)
-    array = array.copy(data=array.data.map_blocks(block, dtype="f4", meta=np.empty((0,) * 3, "f4")))
+    values = np.random.default_rng(0).normal(size=(40, 32, 64)).astype("f4")
+    given = xr.Dataset({"t2m": xr.DataArray(values, coords, dims=tuple(coords))})
     try:
-        write_netcdf(xr.Dataset({"t2m": array}), Path(sys.argv[1]))
+        with netcdf_writer(given, Path(sys.argv[1])) as append:
+            for index in range(40):
+                BLOCK
+                append(given.isel(time=slice(index, index + 1)))
     except OutputError as problem:
         print(problem)
         sys.exit(problem.exit_code)

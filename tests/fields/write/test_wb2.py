@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 import zarr
 from made_forecasts import LATITUDE, STARTS, forecasts
+from write_whole import write_wb2
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
@@ -16,13 +17,14 @@ from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
 from smoecast.fields.write import wb2
+from smoecast.fields.write.blocks import blank
 
 PLACE = ("latitude", "longitude")
 
 
 def test_others_find_what_they_expect(tmp_path: Path) -> None:
     made = forecasts()
-    wb2.write_wb2(made, tmp_path / "f.zarr")
+    write_wb2(made, tmp_path / "f.zarr")
     with xr.open_zarr(tmp_path / "f.zarr") as found:
         assert set(found.data_vars) == {"geopotential", "temperature", "2m_temperature"}
         upper = ("time", "prediction_timedelta", "level", *PLACE)
@@ -51,7 +53,7 @@ def test_others_find_what_they_expect(tmp_path: Path) -> None:
 
 
 def test_the_format_is_zarr_2_consolidated_one_chunk_over_space(tmp_path: Path) -> None:
-    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    write_wb2(forecasts(), tmp_path / "f.zarr")
     described = json.loads((tmp_path / "f.zarr" / ".zmetadata").read_bytes())["metadata"]
     assert described["geopotential/.zarray"]["zarr_format"] == 2
     assert described["geopotential/.zarray"]["chunks"] == [1, 3, 1, 8, 16]
@@ -64,13 +66,13 @@ def test_chunks_hold_no_more_lead_times_than_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wb2, "CHUNK_BYTES", 2 * 4 * 8 * 16 + 1)
-    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    write_wb2(forecasts(), tmp_path / "f.zarr")
     assert zarr.open_group(tmp_path / "f.zarr", mode="r")["2m_temperature"].chunks == (1, 2, 8, 16)
 
 
 def test_members_and_minutes(tmp_path: Path) -> None:
     made = forecasts(members=2, hours=(0.5, 1))
-    wb2.write_wb2(made, tmp_path / "f.zarr")
+    write_wb2(made, tmp_path / "f.zarr")
     with xr.open_zarr(tmp_path / "f.zarr") as found:
         assert found["temperature"].dims == (
             "time", "prediction_timedelta", "number", "level", *PLACE
@@ -82,7 +84,7 @@ def test_members_and_minutes(tmp_path: Path) -> None:
 
 def test_our_own_reader_takes_it_back(tmp_path: Path) -> None:
     made = forecasts()
-    wb2.write_wb2(made[["t2m", "z500"]], tmp_path / "f.zarr")
+    write_wb2(made[["t2m", "z500"]], tmp_path / "f.zarr")
     back = open_file(tmp_path / "f.zarr" / ".zmetadata")
     assert back["t2m"].dims == ("init_time", "lead_time", *PLACE)
     np.testing.assert_array_equal(back["t2m"], made["t2m"])
@@ -92,8 +94,8 @@ def test_our_own_reader_takes_it_back(tmp_path: Path) -> None:
 
 def test_an_older_store_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "f.zarr"
-    wb2.write_wb2(forecasts(), path)
-    wb2.write_wb2(forecasts()[["t2m"]].assign_attrs(title="second"), path)
+    write_wb2(forecasts(), path)
+    write_wb2(forecasts()[["t2m"]].assign_attrs(title="second"), path)
     assert read_attributes(path)["title"] == "second"
     assert not (path / "geopotential").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
@@ -102,9 +104,9 @@ def test_an_older_store_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [".zgroup", ".zattrs", ".zmetadata"])
 def test_a_damaged_store_is_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "f.zarr"
-    wb2.write_wb2(forecasts(), path)
+    write_wb2(forecasts(), path)
     (path / damage).unlink()
-    wb2.write_wb2(forecasts(), path)
+    write_wb2(forecasts(), path)
     checksums.check(path, whole=True)
 
 
@@ -119,10 +121,10 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path) -> None:
         ("link", "is a symbolic link, which"),
     ):
         with pytest.raises(OutputError, match=f"{words} is not replaced"):
-            wb2.write_wb2(forecasts(), tmp_path / name)
+            write_wb2(forecasts(), tmp_path / name)
     assert (tmp_path / "photos" / "cat.jpg").read_text() == "a cat"
     (tmp_path / "empty").mkdir()
-    wb2.write_wb2(forecasts(), tmp_path / "empty")
+    write_wb2(forecasts(), tmp_path / "empty")
     checksums.check(tmp_path / "empty", whole=True)
 
 
@@ -130,9 +132,9 @@ def test_a_store_that_is_not_confirmed_is_not_kept(tmp_path: Path) -> None:
     def refuse() -> None:
         raise OutputError("the input changed")
 
-    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    write_wb2(forecasts(), tmp_path / "f.zarr")
     with pytest.raises(OutputError, match="the input changed"):
-        wb2.write_wb2(forecasts() + 1, tmp_path / "f.zarr", confirm=refuse)
+        write_wb2(forecasts() + 1, tmp_path / "f.zarr", confirm=refuse)
     assert read_attributes(tmp_path / "f.zarr")["title"] == "made"
     assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
 
@@ -140,7 +142,7 @@ def test_a_store_that_is_not_confirmed_is_not_kept(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("consolidated", [True, False])
 def test_no_reader_is_troubled_by_the_checksums(tmp_path: Path, consolidated: bool) -> None:
-    wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+    write_wb2(forecasts(), tmp_path / "f.zarr")
     assert (tmp_path / "f.zarr" / checksums.LISTING).is_file()
     group = zarr.open_group(tmp_path / "f.zarr", mode="r", use_consolidated=consolidated)
     assert len(list(group.members())) == 8
@@ -161,7 +163,7 @@ def test_a_value_that_is_missing_keeps_the_store_away(tmp_path: Path) -> None:
     made = forecasts()
     made["t2m"] = made["t2m"].where(made["init_time"] != STARTS[4])
     with pytest.raises(OutputError, match="384 values of t2m are missing"):
-        wb2.write_wb2(made, tmp_path / "f.zarr")
+        write_wb2(made, tmp_path / "f.zarr")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,33 +178,40 @@ def test_a_coordinate_that_did_not_reach_the_disk(
 
     monkeypatch.setattr(wb2, "_coordinates", shifted)
     with pytest.raises(OutputError, match="coordinate time was not stored right"):
-        wb2.write_wb2(forecasts(), tmp_path / "f.zarr")
+        write_wb2(forecasts(), tmp_path / "f.zarr")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="it cannot be written"):
-        wb2.write_wb2(forecasts(), tmp_path / "file" / "f.zarr")
+        write_wb2(forecasts(), tmp_path / "file" / "f.zarr")
 
 
 def test_analyses_are_no_forecasts(tmp_path: Path) -> None:
     analyses = forecasts().isel(lead_time=0, drop=True)
     with pytest.raises(InputError, match="this data has no lead_time"):
-        wb2.write_wb2(analyses, tmp_path / "f.zarr")
+        write_wb2(analyses, tmp_path / "f.zarr")
 
 
-def test_memory_holds_one_block(tmp_path: Path) -> None:
-    made = forecasts()
-    held: list[int] = []
-    made["t2m"] = made["t2m"].copy(data=made["t2m"].data.map_blocks(_seen(held), dtype="f4"))
-    wb2.write_wb2(made, tmp_path / "f.zarr")
-    assert max(held) == 2
-    assert sum(held) == 5
+def test_blocks_go_where_their_coordinates_say(tmp_path: Path) -> None:
+    made = forecasts(members=2)
+    template = made.map(lambda array: array.copy(data=blank(array.shape)))
+    with wb2.wb2_writer(template.assign_attrs(made.attrs), tmp_path / "f.zarr") as append:
+        for start in (3, 0, 1, 2, 4):
+            for number in (1, 0):
+                some = {"init_time": slice(start, start + 1), "number": slice(number, number + 1)}
+                append(made.isel(some))
+    back = open_file(tmp_path / "f.zarr" / ".zmetadata")
+    np.testing.assert_array_equal(back["t2m"], made["t2m"])
+    np.testing.assert_array_equal(back["z"].sel(level=850), made["z850"])
 
 
-def _seen(held: list[int]):
-    def look(block: np.ndarray) -> np.ndarray:
-        held.append(len(block))
-        return block
-
-    return look
+def test_a_block_that_was_never_written(tmp_path: Path) -> None:
+    made = forecasts(members=2)
+    with (
+        pytest.raises(OutputError, match="384 values of t2m are missing"),
+        wb2.wb2_writer(made, tmp_path / "f.zarr") as append,
+    ):
+        append(made.isel(init_time=slice(4)))
+        append(made.isel(init_time=slice(4, 5), number=slice(1)))
+    assert list(tmp_path.iterdir()) == []

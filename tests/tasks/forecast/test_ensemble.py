@@ -222,7 +222,11 @@ def test_noise_leaves_what_is_never_negative_and_what_is_known(done: Config) -> 
     from smoecast.tasks.forecast_model import open_model
 
     model = open_model(done.model)
-    made = ensemble.ensemble_of(asked(done, **NOISY), [model], ["m"]).members[1].perturbation
+    made = (
+        ensemble.ensemble_of(asked(done, **NOISY).forecast, 0, [model], ["m"])
+        .members[1]
+        .perturbation
+    )
     assert made is not None
     np.testing.assert_allclose(
         made.scale, [0.1 * s for s in model.state["statistics"]["std"].values()], rtol=1e-6

@@ -4,6 +4,7 @@ A start (one day of one year) for which any wanted message is missing is named a
 both forms: a mean over nine members is no mean over ten, and a store has no room for holes.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,7 @@ from smoecast.fields.read.grib.index import describe, index
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.times import as_hours, iso
-from smoecast.fields.write.netcdf import write_netcdf
+from smoecast.fields.write.netcdf import netcdf_writer
 
 MEMBERS = range(1, 11)
 """Numbers of the perturbed forecasts; a file that counts from 0 is as welcome."""
@@ -163,11 +164,19 @@ def make(path: Path, wish: Request, target: Path) -> Path:
             _copy(path, whole, source)
         members = open_grib(source)
         with _ONE_WRITER:
-            write_netcdf(statistics(members, wish.channels, str(path)), target)
+            _write(statistics(members, wish.channels, str(path)), target)
     finally:
         if lacking:
             source.unlink(missing_ok=True)
     return target
+
+
+def _write(moments: xr.Dataset, target: Path) -> None:
+    """Write statistics, worked out as many starts at a time as their members were read in."""
+    ends = np.cumsum(moments.unify_chunks().chunks["init_time"]).tolist()
+    with netcdf_writer(moments, target) as append:
+        for begin, end in itertools.pairwise([0, *ends]):
+            append(moments.isel(init_time=slice(begin, end)).compute())
 
 
 def _copy(path: Path, messages: Iterable[Message], target: Path) -> None:
