@@ -27,7 +27,7 @@ from smoecast.tasks.postprocess.network import (
     predictors_of,
 )
 from smoecast.training.job import TrainingJob, device_of
-from smoecast.training.loop import learn
+from smoecast.training.loop import train as learn
 from smoecast.training.model_files import of_model
 
 Cases = tuple[xr.DataArray, NDArray[np.float32]]
