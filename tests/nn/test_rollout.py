@@ -82,3 +82,9 @@ def test_one_step_is_the_network_itself():
     inputs = torch.randn(2, 5, 3, 3, dtype=torch.float64)
     one = Unrolled(network, states=2, fields=2, extra=1, steps=1)
     assert torch.equal(one(inputs), network(inputs))
+
+
+def test_the_next_state_is_the_first_of_what_a_model_gives():
+    history, none = [torch.ones(1, 2, 1, 1)], torch.zeros(1, 0, 1, 1)
+    states = rollout(lambda x: torch.cat([2 * x, -x], dim=1), history, lambda _: none, 3)
+    assert [s.flatten().tolist() for s in states] == [[2.0, 2.0], [4.0, 4.0], [8.0, 8.0]]
