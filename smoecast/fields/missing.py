@@ -75,7 +75,7 @@ def trim_leading(
 
     WeatherBench, for one, has no precipitation for the first seven hours of 1979. Of each channel
     one time is read, and where that is missing a day's. What is missing elsewhere, or a field that
-    is missing in part, stays, and `check_values` refuses it when it is read.
+    is missing in part, stays, and `check_finite` refuses it when it is read.
 
     Parameters
     ----------

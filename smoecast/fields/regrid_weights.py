@@ -78,13 +78,6 @@ def longitude_edges(grid: Grid) -> np.ndarray:
     return edges
 
 
-def cell_areas(grid: Grid) -> np.ndarray:
-    """Return the area of every cell as a share of the sphere, (H, W) float64."""
-    heights = -np.diff(np.sin(np.deg2rad(latitude_edges(grid)))) / 2
-    widths = np.diff(longitude_edges(grid)) / 360.0
-    return np.asarray(heights[:, np.newaxis] * widths)
-
-
 def reaches_pole(grid: Grid, end: int) -> bool:
     """Whether the first (0) or the last (-1) row is the one next to a pole, all around it."""
     rows = grid.latitude

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cell_areas import cell_areas
 
 from smoecast.fields.derived import SOLAR_CONSTANT, sun, top_radiation
 from smoecast.fields.read.open import open_files
 from smoecast.fields.regrid import grid_by_name
-from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 needs_data = pytest.mark.skipif(

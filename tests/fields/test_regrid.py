@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+from cell_areas import cell_areas
 from made_fields import forecast
 from scipy.interpolate import RegularGridInterpolator
 
@@ -16,7 +17,6 @@ from smoecast.errors import ConfigError, InputError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.regrid import grid_by_name, regrid
-from smoecast.fields.regrid_weights import cell_areas
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 needs_data = pytest.mark.skipif(

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from cell_areas import cell_areas
 
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid
 from smoecast.fields.regrid import grid_by_name
 from smoecast.fields.regrid_weights import (
     bilinear,
-    cell_areas,
     conservative,
     latitude_edges,
     longitude_edges,

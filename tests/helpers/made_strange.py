@@ -8,9 +8,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 from hypothesis import strategies as st
+from read_checked import read_checked
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import read_checked
 from smoecast.fields.read.open import open_files
 from smoecast.fields.read.results import read_attributes
 

@@ -6,9 +6,6 @@ Dimensions (time, [level], latitude, longitude) for analyses and (init_time, lea
 float32 in SI units under short ECMWF names. Only coordinates are read; fields stay on disk.
 """
 
-from pathlib import Path
-
-import dask
 import numpy as np
 import xarray as xr
 
@@ -24,7 +21,6 @@ from smoecast.fields.canonical.time_axes import decode_time
 from smoecast.fields.canonical.units import conversion
 from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
-from smoecast.fields.times import iso
 from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION
 
 LEFT_OUT = "smoecast_left_out"
@@ -180,66 +176,3 @@ def _finalize(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
         elif name not in mappings:
             coordinate.attrs.pop("bounds", None)
     return dressed.transpose(*(name for name in order if name in dressed.dims))
-
-
-def check_values(array: xr.DataArray | np.ndarray, source: str | Path, name: str) -> None:
-    """Refuse values that are missing: NaN, infinite, or a fill value that slipped through.
-
-    Parameters
-    ----------
-    array : xarray.DataArray or numpy.ndarray
-        Values as they have been read; a DataArray also tells the time.
-    source : str or pathlib.Path
-        File to name in the message.
-    name : str
-        Variable or channel to name in the message.
-
-    Raises
-    ------
-    InputError
-        Naming the file, the variable, how many values are missing and the first time affected.
-    """
-    values = np.asarray(array)
-    missing = ~(np.abs(values) <= HUGE)  # NaN compares false
-    count = int(missing.sum())
-    if not count:
-        return
-    raise InputError(
-        f"{source}: {count} of {values.size} values of {name} are missing"
-        f"{_first_time(array, missing)}: use a file or a variable without missing values"
-    )
-
-
-def _first_time(array: xr.DataArray | np.ndarray, missing: np.ndarray) -> str:
-    if not isinstance(array, xr.DataArray):
-        return ""
-    for dimension in ("time", "init_time"):
-        if dimension in array.dims and dimension in array.coords:
-            axis = array.dims.index(dimension)
-            others = tuple(i for i in range(missing.ndim) if i != axis)
-            first = int(np.argmax(missing.any(axis=others)))
-            return f", first at {iso(array[dimension].values[first])}"
-        if dimension in array.coords and array[dimension].ndim == 0:
-            return f", first at {iso(array[dimension].values.reshape(1)[0])}"
-    return ""
-
-
-def read_checked(array: xr.DataArray, source: str | Path, name: str) -> xr.DataArray:
-    """Read a lazy field, chunk after chunk in this thread, and refuse missing values.
-
-    netCDF-C and ecCodes are not asked from several threads: neither promises to stand it.
-
-    Raises
-    ------
-    InputError
-        If values are missing or the file is damaged where they are stored.
-    """
-    try:
-        with dask.config.set(scheduler="synchronous"):
-            loaded = array.compute()
-    except (OSError, RuntimeError) as problem:
-        raise InputError(
-            f"{source}: {name} cannot be read ({problem}): fetch the file again"
-        ) from problem
-    check_values(loaded, source, name)
-    return loaded

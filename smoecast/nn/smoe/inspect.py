@@ -4,7 +4,6 @@ Plain functions of the selected experts, (K, H, W) or (B, K, H, W), as `SpatialM
 them.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -76,18 +75,6 @@ def expert_presence(index: Tensor, num_experts: int) -> Tensor:
 def expert_share(index: Tensor, num_experts: int) -> Tensor:
     """Return the share of points that each expert serves, (E,); they add up to K."""
     return expert_presence(index, num_experts).mean(dim=(1, 2))
-
-
-def use_entropy(index: Tensor, num_experts: int) -> float:
-    """Return how evenly the experts are used: 1 all alike, towards 0 the fewer serve all points.
-
-    The entropy of the experts' shares of all selections, over its largest value, log E.
-    """
-    if num_experts == 1:
-        return 1.0
-    share = expert_share(index, num_experts)
-    share = share / share.sum()
-    return float(torch.special.entr(share).sum()) / math.log(num_experts)
 
 
 def agreement(index: Tensor, regions: Tensor, num_experts: int) -> Agreement:

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_grib import plain
+from read_checked import read_checked
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT, read_checked
+from smoecast.fields.canonical.canonical import LEFT_OUT
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.times import as_lead

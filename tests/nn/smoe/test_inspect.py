@@ -9,7 +9,6 @@ from smoecast.nn.smoe.inspect import (
     expert_presence,
     expert_share,
     routing_map,
-    use_entropy,
 )
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
@@ -46,14 +45,6 @@ def test_presence_averages_over_samples():
 def test_shares_add_up_to_the_number_selected():
     layer = SpatialMoE2d(2, 3, 7, grid=(6, 5))
     assert expert_share(routing_map(layer), 7).sum().item() == pytest.approx(3.0)
-
-
-def test_entropy_of_even_single_and_worked_use():
-    even = torch.arange(4).view(1, 2, 2)
-    assert use_entropy(even, 4) == pytest.approx(1.0)
-    assert use_entropy(torch.zeros(1, 2, 2, dtype=torch.long), 4) == 0.0
-    assert use_entropy(torch.tensor([[[0, 0, 1, 1]]]), 4) == pytest.approx(0.5)
-    assert use_entropy(torch.zeros(1, 2, 2, dtype=torch.long), 1) == 1.0
 
 
 def test_agreement_finds_the_permutation():

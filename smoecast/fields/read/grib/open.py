@@ -2,7 +2,7 @@
 
 The messages are listed and decoded in `fields.read.grib.index`; here they become arrays. A variable
 must fill the whole block of its times, members and levels; only lead times may differ from variable
-to variable, and a field that the file does not have is then NaN, which `check_values` refuses when
+to variable, and a field that the file does not have is then NaN, which `check_finite` refuses when
 somebody asks for it. Values are decoded when they are read.
 """
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from made_grib import member, message, plain, pressure, refused, step_of_30, temperature, write
+from read_checked import read_checked
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import read_checked
 from smoecast.fields.channels import field_of
 from smoecast.fields.read.grib import open as grib_open
 from smoecast.fields.read.grib.open import open_grib

@@ -6,9 +6,9 @@ import netCDF4
 import numpy as np
 import pytest
 from made_hdf5 import whole
+from read_checked import read_checked
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import read_checked
 from smoecast.fields.read.netcdf import promises, stored
 from smoecast.fields.read.open import open_file
 
