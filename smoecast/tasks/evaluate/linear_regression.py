@@ -114,9 +114,8 @@ def fit(dataset: xr.Dataset, climatology: Climatology, lead_hours: list[int]) ->
     scale = _scale(fields, inside, climatology)
     bare = Linear(climatology, scale, _basis(fields, inside, climatology, scale), {}, {})
     used = inside[-SCORED_TIMES:]
-    scores = np.concatenate(
-        [bare.components(part.values, part["time"].values) for part in _parts(fields, used)]
-    )
+    parts = _parts(fields, used)
+    scores = np.concatenate([bare.components(p.values, p["time"].values) for p in parts])
     when = dataset["time"].values[used]
     weights, ridges = {}, {}
     for hours in lead_hours:
@@ -143,9 +142,8 @@ def _departures(
     """Return scaled departures from the climatology: (N, C * H * W)."""
     normal = [climatology.at(channel, times) for channel in climatology.channels]
     scaled = (fields - np.stack(normal, axis=1)) / scale
-    flat: Array = scaled.astype(np.float32).reshape(
-        len(fields), -1
-    )  # (N, C, H, W) -> (N, C * H * W)
+    # (N, C, H, W) -> (N, C * H * W)
+    flat: Array = scaled.astype(np.float32).reshape(len(fields), -1)
     return flat
 
 
@@ -159,9 +157,9 @@ def _scale(fields: xr.DataArray, inside: NDArray[np.intp], climatology: Climatol
     """Return each channel's spread over the root of cos(latitude), the poles apart: (C, H, W)."""
     part = fields.isel(time=_some(inside, ROWS))
     shape = (len(climatology.channels), *fields.shape[2:])
-    departures = _departures(
-        part.values, part["time"].values, climatology, np.ones(shape, np.float32)
-    ).reshape(-1, *shape)  # (N, C * H * W) -> (N, C, H, W)
+    one = np.ones(shape, np.float32)
+    departures = _departures(part.values, part["time"].values, climatology, one)
+    departures = departures.reshape(-1, *shape)  # (N, C * H * W) -> (N, C, H, W)
     spread = departures.std(axis=(0, 2, 3), dtype=np.float64)
     spread[spread == 0] = 1.0
     cosine = np.clip(np.cos(np.deg2rad(fields["latitude"].values)), 0.05, None)
@@ -174,13 +172,9 @@ def _basis(
 ) -> Array:
     """Return principal components (k, C * H * W) from the Gram matrix of some training times."""
     count = min(BASIS_TIMES, max(10, BASIS_BYTES // (4 * scale.size)))
-    rows = _some(inside, count)
-    departures = np.concatenate(
-        [
-            _departures(part.values, part["time"].values, climatology, scale)
-            for part in _parts(fields, rows)
-        ]
-    )
+    parts = _parts(fields, _some(inside, count))
+    how = (climatology, scale)
+    departures = np.concatenate([_departures(p.values, p["time"].values, *how) for p in parts])
     gram = (departures @ departures.T).astype(np.float64)
     # LAPACK's many small steps: threads wait for each other at each, beside another program for
     # ten times as long as the work takes, and round differently

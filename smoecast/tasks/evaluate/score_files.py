@@ -156,26 +156,22 @@ def cube(records: Sequence[Record]) -> xr.Dataset:
         starts[place] = record["starts"]
         for name in values.keys() & record.keys():
             values[name][place] = record[name]
-    dims = ("forecast", "channel", "lead_time", "region", "season")
+    dims = [name if name != "lead_hours" else "lead_time" for name in AXES]
     variables: dict[str, Any] = {
         name: (dims, array, {"long_name": LONG_NAMES.get(name, name.replace("_", " "))})
         for name, array in values.items()
     }
     variables["starts"] = (dims, starts, {"long_name": "starts that were scored"})
-    return xr.Dataset(variables, _labels(labels))
-
-
-def _labels(labels: dict[str, list[Any]]) -> dict[str, Any]:
     parsed = [names.parse_channel(channel) for channel in labels["channel"]]
-    units = [p.variable.units if p else "" for p in parsed]
-    levels = [float(p.level) if p and p.level else np.nan for p in parsed]
-    lead = ("lead_time", as_lead(labels["lead_hours"]), {"standard_name": "forecast_period"})
-    plain: dict[str, Any] = {n: np.array(labels[n]) for n in AXES if n != "lead_hours"}
-    return plain | {
-        "lead_time": lead,
-        "units": ("channel", np.array(units), {"long_name": "unit of the scores of a channel"}),
-        "level": ("channel", np.array(levels), {"units": "hPa", "standard_name": "air_pressure"}),
+    units = np.array([p.variable.units if p else "" for p in parsed])
+    levels = np.array([float(p.level) if p and p.level else np.nan for p in parsed])
+    lead = as_lead(labels.pop("lead_hours"))
+    coordinates: dict[str, Any] = {name: np.array(found) for name, found in labels.items()} | {
+        "lead_time": ("lead_time", lead, {"standard_name": "forecast_period"}),
+        "units": ("channel", units, {"long_name": "unit of the scores of a channel"}),
+        "level": ("channel", levels, {"units": "hPa", "standard_name": "air_pressure"}),
     }
+    return xr.Dataset(variables, coordinates)
 
 
 def _write_netcdf(summary: dict[str, Any], made_from: dict[str, Any], path: Path) -> None:

@@ -1,7 +1,7 @@
 """Scores as tables for a person."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,40 +82,50 @@ EVENTS = {
 def event_tables(summary: dict[str, Any]) -> list[str]:
     """Return the tables that a summary of ensembles has beside its scores; none of a forecast."""
     scores = [r for r in summary["scores"] if "efi" in r]
-    found = [_extremes(scores)] if scores else []
+    found = []
+    if scores:
+        along = _along(scores)
+        header = ["channel", "lead", *along, "against its climate", *EXTREMES.values()]
+        rows = [[*_place(r, "channel", along), *_numbers(r, EXTREMES)] for r in scores]
+        found.append(console.table(header, rows))
     if summary.get("events"):
-        found += [_events(summary["events"]), _reliability(summary["curves"])]
+        along = _along(summary["events"])
+        order = _order(r["event"] for r in summary["events"])
+        header = ["event", "lead", *along, "forecast", *EVENTS.values(), "skill [95 %]"]
+        rows = [
+            [*_place(r, "event", along), *_numbers(r, EVENTS), _bracket(r, "brier_skill", _number)]
+            for r in sorted(summary["events"], key=lambda r: (order[r["event"]], r["lead_hours"]))
+        ]
+        found += [console.table(header, rows), _reliability(summary["curves"])]
     return found
 
 
-def _along(records: list[Record]) -> list[str]:
+def _along(records: Sequence[Record]) -> list[str]:
     """Return which of region and season differ, and have a column each."""
-    return [axis for axis in ("region", "season") if len({r[axis] for r in records}) > 1]
+    return [axis for axis in ("region", "season") if len({r.get(axis) for r in records}) > 1]
 
 
-def _extremes(records: list[Record]) -> str:
-    along = _along(records)
-    rows = []
-    for r in records:
-        where = [r["channel"], f"{r['lead_hours']} h", *(r[axis] for axis in along), r["forecast"]]
-        rows.append([*where, *(_three(r.get(name)) for name in EXTREMES)])
-    header = ["channel", "lead", *along, "against its climate", *EXTREMES.values()]
-    return console.table(header, rows)
+def _order(names: Iterable[str]) -> dict[str, int]:
+    """Return the place of each name among those that differ."""
+    return {name: i for i, name in enumerate(dict.fromkeys(names))}
 
 
-def _events(records: list[Record]) -> str:
-    along = _along(records)
-    order = {name: i for i, name in enumerate(dict.fromkeys(r["event"] for r in records))}
-    rows = []
-    for r in sorted(records, key=lambda r: (order[r["event"]], r["lead_hours"])):
-        where = [r["event"], f"{r['lead_hours']} h", *(r[axis] for axis in along), r["forecast"]]
-        rows.append([*where, *(_three(r.get(name)) for name in EVENTS), _skill(r)])
-    header = ["event", "lead", *along, "forecast", *EVENTS.values(), "skill [95 %]"]
-    return console.table(header, rows)
+def _place(r: Record, first: str, along: Sequence[str]) -> list[str]:
+    return [r[first], f"{r['lead_hours']} h", *(r[axis] for axis in along), r["forecast"]]
 
 
-def _skill(record: Record) -> str:
-    value, low, high = (_three(record.get(f"brier_skill{end}")) for end in ("", "_low", "_high"))
+def _numbers(record: Record, columns: Iterable[str]) -> list[str]:
+    return [_number(record.get(name)) for name in columns]
+
+
+def _number(value: float | None, decimals: int = 3) -> str:
+    # + 0.0 turns -0 into 0
+    return "-" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def _bracket(record: Record, column: str, write: Callable[[float | None], str]) -> str:
+    """Write a score, with its interval if it has one."""
+    value, low, high = (write(record.get(f"{column}{end}")) for end in ("", "_low", "_high"))
     return value if "-" in (low, high) else f"{value} [{low}, {high}]"
 
 
@@ -130,27 +140,19 @@ def _reliability(curves: list[Record]) -> str:
     lines: dict[tuple[str, int, int], dict[str, Record]] = {}
     for r in chosen:
         lines.setdefault((r["event"], r["lead_hours"], r["bin"]), {})[r["forecast"]] = r
-    rows = []
-    for (event, lead, number), found in lines.items():
-        row = [event, f"{lead} h", chance_of(number)]
-        for name in names:
-            one = found.get(name, {})
-            row += [_three(one.get("frequency")), _three(one.get("share"))]
-        rows.append(row)
+    rows = [
+        [event, f"{lead} h", chance_of(number)]
+        + [cell for n in names for cell in _numbers(found.get(n, {}), ("frequency", "share"))]
+        for (event, lead, number), found in lines.items()
+    ]
     header = ["event", "lead", "chance"]
-    for name in names:
-        header += [f"{name}: came", "share"]
-    return console.table(header, rows)
+    return console.table(header + [c for n in names for c in (f"{n}: came", "share")], rows)
 
 
-def _three(value: float | None) -> str:
-    return "-" if value is None else f"{round(value, 3) + 0.0:.3f}"
-
-
-DIFFERENCE = "forecast - it: score of the forecast (or calibrated ensemble) minus the line's, "
-
-
-DIFFERENCE += "below zero it is better"
+DIFFERENCE = (
+    "forecast - it: score of the forecast (or calibrated ensemble) minus the line's, "
+    "below zero it is better"
+)
 
 
 FORECAST_COLUMNS = ("rmse", "mae", "bias", "acc", "activity")
@@ -195,7 +197,7 @@ def tables(summary: dict[str, Any]) -> str:
         parts[-1] += f"\n\n{DIFFERENCE},\nwith its 95 % interval ({summary['bootstrap']})."
     parts += event_tables(summary)
     if "published" in summary:
-        parts.append(_published_table(summary))
+        parts.append(_compare_with_others(summary))
     place = f"scores: {summary['output']}\ntruth: {summary['truth']}"
     if summary.get("protocol", "default") != "default":
         place += f"\nprotocol: {summary['protocol']}, every grid point counts the same"
@@ -204,37 +206,29 @@ def tables(summary: dict[str, Any]) -> str:
 
 def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str:
     """Return one table; regions and seasons have a column each where there are several."""
-    along = [a for a in ("region", "season") if len({r.get(a) for r in records}) > 1]
-    order = {name: i for i, name in enumerate(dict.fromkeys(r["forecast"] for r in records))}
-    places = {a: {n: i for i, n in enumerate(dict.fromkeys(r[a] for r in records))} for a in along}
-    channels = {n: i for i, n in enumerate(dict.fromkeys(r["channel"] for r in records))}
+    along = _along(records)
+    by = ("channel", *along, "forecast")
+    orders = {axis: _order(r[axis] for r in records) for axis in by}
 
-    def place(record: Record) -> tuple[int, ...]:
-        where = [places[a][record[a]] for a in along]
-        return (
-            channels[record["channel"]],
-            *where,
-            record["lead_hours"],
-            order[record["forecast"]],
-        )
+    def place(r: Record) -> list[int]:
+        *where, last = (orders[axis][r[axis]] for axis in by)
+        return [*where, r["lead_hours"], last]
 
     columns = [c for c in columns if score == "rmse" or any(c in r for r in records)]
     # where there is a skill score it says the same
-    apart = [] if "crpss" in columns else [f"{score}_difference"]
+    beside = [] if "crpss" in columns else [f"{score}_difference"]
     header = ["channel", *along, "lead", "forecast", *(HEADERS.get(c, c) for c in columns)]
-    header += ["forecast - it [95 %]" for _ in apart] + ["starts"]
-    columns = [*columns, *apart]
-    digits = {name: _digits([r for r in records if r["channel"] == name]) for name in channels}
-    rows = [
-        [_channel(r), *(str(r[a]) for a in along), *_row(r, columns, digits[r["channel"]])]
-        for r in sorted(records, key=place)
-    ]
+    header += ["forecast - it [95 %]" for _ in beside] + ["starts"]
+    rows = []
+    digits = {n: _digits([r for r in records if r["channel"] == n]) for n in orders["channel"]}
+    for r in sorted(records, key=place):
+        channel = names.parse_channel(r["channel"])
+        where = [r["channel"] + (f" [{channel.variable.units}]" if channel else "")]
+        where += [*(r[axis] for axis in along), f"{r['lead_hours']} h"]
+        name = NAMES.get(r["forecast"], r["forecast"])
+        values = [_value(r, column, digits[r["channel"]]) for column in (*columns, *beside)]
+        rows.append([*where, name, *values, str(r["starts"])])
     return console.table(header, rows)
-
-
-def _channel(record: Record) -> str:
-    channel = names.parse_channel(record["channel"])
-    return str(record["channel"]) + (f" [{channel.variable.units}]" if channel else "")
 
 
 def _digits(records: Sequence[Record]) -> int:
@@ -243,30 +237,15 @@ def _digits(records: Sequence[Record]) -> int:
     return max(0, 3 - math.floor(math.log10(smallest)))
 
 
-def _row(record: Record, columns: Sequence[str], digits: int) -> list[str]:
-    values = [_value(record, column, digits) for column in columns]
-    name = NAMES.get(record["forecast"], str(record["forecast"]))
-    return [f"{record['lead_hours']} h", name, *values, str(record["starts"])]
-
-
 def _value(record: Record, column: str, digits: int) -> str:
-    """Write a score, with its interval if it has one."""
+    """Write a score to so many decimals, or to three if it has no unit."""
     if column not in record:
         return "" if column.endswith("_difference") else "-"
-    low, high = (_number(record.get(f"{column}_{end}"), column, digits) for end in ("low", "high"))
-    value = _number(record[column], column, digits)
-    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
-
-
-def _number(value: float | None, column: str, digits: int) -> str:
-    """Write a score to so many decimals, or to three if it has no unit."""
-    if value is None:
-        return "-"
     decimals = 3 if column in PURE_NUMBERS else digits
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0 into 0
+    return _bracket(record, column, lambda value: _number(value, decimals))
 
 
-def _published_table(summary: dict[str, Any]) -> str:
+def _compare_with_others(summary: dict[str, Any]) -> str:
     """Return what others published beside this run's own, with a line on the truths."""
     header = ["RMSE", *(f"{c} {h // 24} d" for c, h in COLUMNS), "read", "truth"]
     rows = [

@@ -8,7 +8,9 @@ import matplotlib as mpl
 mpl.use("agg")
 
 import numpy as np
-from matplotlib.colors import ListedColormap
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -35,26 +37,41 @@ def maps(
     latitude, longitude : (H,) and (W,)
     title, unit : str
     """
-    figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
-    figure.suptitle(title)
+    figure, places = _panels(len(panels), 4.6, 3.4, title)
     low, high = np.percentile([f for f, is_error in panels.values() if not is_error], [0.5, 99.5])
     errors = [f for f, is_error in panels.values() if is_error] or [np.ones(1)]
     most = float(np.percentile(np.abs(errors), 99.5))
-    for place, (name, (field, is_error)) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(1, len(panels), place)
+    for axes, (name, (field, is_error)) in zip(places, panels.items(), strict=True):
         limits = (-most, most) if is_error else (low, high)
-        mesh = axes.pcolormesh(
-            longitude,
-            latitude,
-            field,
-            cmap="RdBu_r" if is_error else "viridis",
-            vmin=limits[0],
-            vmax=limits[1],
-            shading="nearest",
-        )
-        axes.set(title=name, xlabel="longitude", ylabel="latitude" if place == 1 else "")
+        colours = "RdBu_r" if is_error else "viridis"
+        mesh = _draw_map(axes, name, (latitude, longitude), field, colours, limits)
+        axes.set_ylabel("latitude" if axes is places[0] else "")
         figure.colorbar(mesh, ax=axes, label=unit, orientation="horizontal", shrink=0.9)
     return figure
+
+
+def _panels(
+    count: int, width: float, height: float, title: str = "", more: float = 0.0
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of so many places in a row, and `more` inches beside them."""
+    figure = Figure(figsize=(width * count + more, height), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    return figure, [figure.add_subplot(1, count, place) for place in range(1, count + 1)]
+
+
+def _draw_map(
+    axes: Axes,
+    title: str,
+    place: tuple[Field, Field],
+    field: NDArray[Any],
+    colours: str | Colormap,
+    limits: tuple[float, float],
+) -> QuadMesh:
+    axes.set(title=title, xlabel="longitude")
+    mesh = axes.pcolormesh(place[1], place[0], field, cmap=colours, shading="nearest")
+    mesh.set_clim(*limits)
+    return mesh
 
 
 def score_bars(
@@ -62,9 +79,8 @@ def score_bars(
 ) -> Figure:
     """Draw one score by channel: a line over lead times, or a bar where there is only one."""
     channels = list(dict.fromkeys(str(r["channel"]) for r in records))
-    figure = Figure(figsize=(3.6 * len(channels), 3.4), layout="constrained")
-    for place, channel in enumerate(channels, start=1):
-        axes = figure.add_subplot(1, len(channels), place)
+    figure, places = _panels(len(channels), 3.6, 3.4)
+    for axes, channel in zip(places, channels, strict=True):
         mine = [r for r in records if r["channel"] == channel]
         names = list(dict.fromkeys(str(r["forecast"]) for r in mine))
         for index, name in enumerate(names):
@@ -99,23 +115,14 @@ def routing(
 
     A layer inside a U-Net has a coarser grid: each of its points is drawn where it stands.
     """
-    figure = Figure(figsize=(4.6 * len(chosen) + 0.8, 3.2), layout="constrained")
-    figure.suptitle(title)
+    figure, places = _panels(len(chosen), 4.6, 3.2, title, more=0.8)
     colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(experts)])
-    for place, (output, numbers) in enumerate(chosen.items(), start=1):
-        axes = figure.add_subplot(1, len(chosen), place)
+    for axes, (output, numbers) in zip(places, chosen.items(), strict=True):
         rows, columns = len(latitude) // numbers.shape[0], len(longitude) // numbers.shape[1]
-        mesh = axes.pcolormesh(
-            longitude,
-            latitude,
-            numbers.repeat(rows, axis=0).repeat(columns, axis=1),
-            cmap=colours,
-            vmin=-0.5,
-            vmax=experts - 0.5,
-            shading="nearest",
-        )
-        axes.set(title=output, xlabel="longitude")
-        axes.set_ylabel("latitude" if place == 1 else "")
+        fine = numbers.repeat(rows, axis=0).repeat(columns, axis=1)
+        limits = (-0.5, experts - 0.5)
+        mesh = _draw_map(axes, output, (latitude, longitude), fine, colours, limits)
+        axes.set_ylabel("latitude" if axes is places[0] else "")
     step = max(1, experts // 12)
     figure.colorbar(mesh, ax=figure.axes, label="expert", ticks=range(0, experts, step))
     return figure
@@ -123,14 +130,13 @@ def routing(
 
 def ranks(shares: Mapping[str, Sequence[float]], title: str) -> Figure:
     """Draw histograms of ranks or of PIT side by side, as shares, with the flat line."""
-    figure = Figure(figsize=(4.2 * len(shares), 3.2), layout="constrained")
-    figure.suptitle(title)
+    figure, places = _panels(len(shares), 4.2, 3.2, title)
     top = 1.08 * max(max(share) for share in shares.values())
-    for place, (name, share) in enumerate(shares.items(), start=1):
-        axes = figure.add_subplot(1, len(shares), place)
+    for axes, (name, share) in zip(places, shares.items(), strict=True):
         axes.bar(range(1, len(share) + 1), share, color=PALETTE[0])
         axes.axhline(1 / len(share), color=PALETTE[1], linestyle="--", label="flat")
-        axes.set(title=name, xlabel="from below to above", ylabel="share of cases" * (place == 1))
+        axes.set(title=name, xlabel="from below to above")
+        axes.set_ylabel("share of cases" if axes is places[0] else "")
         axes.set_ylim(0, top)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper center")
@@ -145,8 +151,7 @@ def reliability(lines: Mapping[str, Sequence[tuple[float, float, float]]], title
     lines : mapping of str to sequence of (probability, frequency, share)
     title : str
     """
-    figure = Figure(figsize=(4.4, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    figure, (axes,) = _panels(1, 4.4, 4.2)
     axes.plot([0, 1], [0, 1], color=PALETTE[-2], linestyle="--", label="reliable")
     for colour, (name, points) in zip(PALETTE, lines.items(), strict=False):
         chance, came, share = zip(*points, strict=True)
