@@ -35,7 +35,9 @@ def pit_places(pit: Values) -> Places:
     return np.where(missing, -1, np.minimum(bins, PIT_BINS - 1))
 
 
-def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
+def shares_by_start(
+    places: Places, bins: int, weights: Values, values: Values | None = None
+) -> Values:
     """Return the weight of the points in each bin, start by start.
 
     Parameters
@@ -46,6 +48,8 @@ def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
         K.
     weights : ndarray, shape (region, latitude, longitude)
         Of `regions.region_weights`.
+    values : ndarray of the shape of `places`, optional
+        By which the weights are multiplied.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def shares_by_start(places: Places, bins: int, weights: Values) -> Values:
     for case in np.ndindex(places.shape[:2]):
         kept = there[case]
         for region, weight in enumerate(weights):
-            found[case][region] = np.bincount(places[case][kept], weight[kept], minlength=bins)
+            share = (weight if values is None else weight * values[case])[kept]
+            found[case][region] = np.bincount(places[case][kept], share, minlength=bins)
     return found
 
 

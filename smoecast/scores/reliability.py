@@ -76,15 +76,8 @@ def table_by_start(probability: Values, came: Values, weights: Values) -> Values
     chance = np.where(missing, 0.0, probability)
     places = np.where(missing, -1, np.minimum((chance * BINS).astype(np.int64), BINS - 1))
     happened = np.where(missing | (came == 0), -1, places)
-    found = np.zeros((*places.shape[:2], len(weights), len(ROWS), BINS))
-    found[..., 0, :] = shares_by_start(places, BINS, weights)
-    found[..., 2, :] = shares_by_start(happened, BINS, weights)
-    for case in np.ndindex(places.shape[:2]):
-        kept = places[case] >= 0
-        for region, weight in enumerate(weights):
-            share = (weight * chance[case])[kept]
-            found[case][region, 1] = np.bincount(places[case][kept], share, minlength=BINS)
-    return found
+    rows = ((places, None), (places, chance), (happened, None))
+    return np.stack([shares_by_start(p, BINS, weights, v) for p, v in rows], axis=-2)
 
 
 def brier_parts(table: Values) -> dict[str, Values]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -140,12 +141,8 @@ class _Scorer:
         if moments is not None and (self.normal or not has_members):
             mean, std = (field.values for field in moments)
             places = ("pit", PIT_BINS, pit_places(pit_gaussian(true, mean, std)))
-            chances = _chances(
-                self.events,
-                target,
-                true,
-                lambda e: reliability.normal_probability(mean, std, e.threshold, e.above),
-            )
+            chance = partial(reliability.normal_probability, mean, std)
+            chances = _chances(self.events, target, true, chance)
             statistics = normal_statistics(mean, std, true)
             called = normal if has_members else name
             yield Case(starts, target, called, statistics, places, {**chances, **written})
@@ -164,21 +161,17 @@ def score_members(
 ) -> Case:
     """Return what an ensemble of a channel, (I, L, M, H, W), has at a block of starts."""
     places = ("rank", members.shape[2] + 1, ranks(true, members, 2, rng))
-    chances = _chances(
-        events,
-        channel,
-        true,
-        lambda e: reliability.member_probability(members, e.threshold, e.above, axis=2),
-    )
+    chance = partial(reliability.member_probability, members, axis=2)
+    chances = _chances(events, channel, true, chance)
     return Case(starts, channel, name, ensemble_statistics(members, true), places, chances)
 
 
 def _chances(
-    events: Sequence[Event], channel: str, true: Fields, probability: Callable[[Event], Values]
+    events: Sequence[Event], channel: str, true: Fields, chance: Callable[[float, bool], Values]
 ) -> dict[str, tuple[Values, Values]]:
     """Return the probability of each event of a channel, and whether it came."""
     return {
-        str(e): (probability(e), reliability.outcome(true, e.threshold, e.above))
+        str(e): (chance(e.threshold, e.above), reliability.outcome(true, e.threshold, e.above))
         for e in events
         if e.channel == channel
     }
