@@ -483,7 +483,7 @@ def test_scores_replace_files_alone(
 ) -> None:
     from smoecast.tasks.evaluate import evaluate as task
 
-    monkeypatch.setattr(task, "open_scored", refuse)
+    monkeypatch.setattr(task, "open_result_file", refuse)
     os.mkfifo(tmp_path / name)
     with pytest.raises(OutputError, match=f"{name}: is a pipe, which is not replaced"):
         evaluate(done, output=tmp_path / "s.json")

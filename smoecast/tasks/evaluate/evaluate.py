@@ -98,7 +98,7 @@ def evaluate(
         how = (config.evaluate, config.seed)
         found = []
         for one in scored:
-            if one.calibrated:
+            if one.beside_raw:
                 label = label_of(config.data, config.postprocess.truth)
                 dataset = truth_of(config.postprocess, config.store).to_dataset(name="fields")
                 truth = Truth(dataset, targets, label, config.store)

@@ -49,8 +49,8 @@ class ResultFile:
         return "number" in self.fields.dims or products
 
     @property
-    def calibrated(self) -> bool:
-        """Whether it is an ensemble that was not forecast by a model of ours from analyses."""
+    def beside_raw(self) -> bool:
+        """Whether it is scored beside the raw ensemble: it is no forecast from analyses of ours."""
         return self.ensemble and self.verb != "forecast"
 
 
@@ -78,7 +78,7 @@ def one_protocol(scored: Sequence[ResultFile]) -> str:
     InputError
         There are several: their scores would not compare.
     """
-    found = {one.protocol: one.source for one in scored if one.calibrated}
+    found = {one.protocol: one.source for one in scored if one.beside_raw}
     if len(found) > 1:
         (first, one), (second, other), *_ = found.items()
         raise InputError(
