@@ -20,6 +20,7 @@ from smoecast.nn.normalize import Normalizer, Statistics, statistics_of
 from smoecast.nn.outline import is_outline, restore_tensors
 from smoecast.nn.smoe.gates import Gate
 from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.settings import SMoESettings
 
 FIRST_FORECAST = 0.1
 """Factor on the last layer's first weights: training starts near the base of each target."""
@@ -183,18 +184,20 @@ def smoe_layer(
         kernel_size=kernel_size,
         gate=gates.get(key, advanced.gate),
         padding=padding,
-        bias=advanced.bias,
         error_quantile=advanced.error_quantile,
         damping=advanced.damping,
         routing_loss_weight=advanced.routing_loss_weight,
-        order=advanced.order,
-        routing=advanced.routing,
-        judge=advanced.routing_loss,
-        error_memory=advanced.error_memory,
-        terms=terms,
-        shared=advanced.shared,
-        start=advanced.start,
-        expert_start=advanced.expert_start,
+        settings=SMoESettings(
+            order=advanced.order,
+            routing=advanced.routing,
+            routing_loss=advanced.routing_loss,
+            error_memory=advanced.error_memory,
+            experts_per_channel=terms,
+            shared=advanced.shared,
+            bias=advanced.bias,
+            start=advanced.start,
+            expert_start=advanced.expert_start,
+        ),
     )
     if advanced.share_gates:
         gates[key] = layer.gate

@@ -8,25 +8,19 @@ from torch import nn
 
 from smoecast import console
 from smoecast.errors import ConfigError
+from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.model_layers import smoe_layers
-from smoecast.nn.smoe.routing_loss import LossScale
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class PieceScale(LossScale):
-    """What the loss of one piece of a batch is scaled by: its share, and a GradScaler's factor.
+def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> LossScale:
+    """Tell every SMoE layer of a model what scales its loss; return the holder of the share.
 
     The routing loss and the margins of `SpatialMoE2d` live in its backward, where they cannot see
     by what the loss was multiplied; they ask this holder.
     """
-
-    gathers = True
-
-
-def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> PieceScale:
-    """Tell every SMoE layer of a model what scales its loss; return the holder of the share."""
-    scale = PieceScale(scaler)
+    scale = LossScale(scaler, share=1.0)
     for layer in smoe_layers(model):
         layer.feedback.scale = scale
     return scale

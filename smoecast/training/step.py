@@ -2,7 +2,7 @@
 
 Gradients are means over all samples of a step. A pass sees a piece of them, so its loss is weighted
 with the piece's share; and so are the gradient that SMoE layers give their gates in their own
-backward, and the margins they judge errors by (`precision.PieceScale`).
+backward, and the margins they judge errors by (`LossScale.share`).
 """
 
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from smoecast.errors import OutputError
-from smoecast.nn.smoe.model_layers import routing_loss, settle_gates
+from smoecast.nn.smoe.model_layers import routing_losses
 from smoecast.training.checkpoint import TrainingProgress
 from smoecast.training.distributed import ProcessGroup
 from smoecast.training.job import TrainingJob
@@ -58,7 +58,7 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
                 refuse_divergence(total, f"epoch {ledger.epoch + 1}, step {ledger.step + 1}")
             if math.isfinite(total):
                 run.backward(loss, share)
-            routing += share * routing_loss(run.model)
+            routing += share * routing_losses(run.model)[0]
     routing += _update(run, job)
     ledger.loss_sum += total * len(batch)
     ledger.step += 1
@@ -72,7 +72,7 @@ def _update(run: Trainer, job: TrainingJob) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = gates if group["gates"] else group["factor"] * weights
     run.scaler.unscale_(run.optimizer)
-    routing = settle_gates(run.model) / job.team.size
+    routing = routing_losses(run.model)[1] / job.team.size
     if settings.clip:
         # routing scores are not clipped: their gradient comes from a loss of their own
         nn.utils.clip_grad_norm_(run.weights, settings.clip)

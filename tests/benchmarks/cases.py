@@ -6,7 +6,7 @@ import torch
 from released_structure import ReleasedStructure, backward
 from torch import nn
 
-from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn import SMoESettings, SpatialMoE2d
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ LAYERS = {
     "convolution to E": lambda s: _conv(s, s.experts),
     "convolution to K": lambda s: _conv(s, s.selected),
     "SMoE": _smoe,
-    "SMoE, order of experts": lambda s: _smoe(s, order="expert"),
+    "SMoE, order of experts": lambda s: _smoe(s, settings=SMoESettings(order="expert")),
     "SMoE, no damping": lambda s: _smoe(s, damping=1.0),
     "SMoE, conv gate": lambda s: _smoe(s, gate="conv"),
     "released structure": lambda s: ReleasedStructure(s.channels, s.selected, s.experts, s.grid),

@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from smoecast.nn.smoe.gate_training.routing_loss import Feedback
 from smoecast.nn.smoe.routing import Selection
-from smoecast.nn.smoe.routing_loss import Feedback
 
 
 def draw_filters(count: int, shape: tuple[int, int, int]) -> nn.Parameter:

@@ -7,12 +7,16 @@ initialisation follow Dryden & Hoefler 2022 (arXiv 2211.13491, section 2.2 and i
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
+from smoecast.nn.smoe.gate_training.evidence import averaging_group
+from smoecast.nn.smoe.gate_training.gate_gradient import GateGradient, Link
 from smoecast.nn.smoe.gather import RouteMemory
 
 GATES = ("tensor", "conv", "coordconv", "local", "linear")
@@ -35,6 +39,8 @@ class Gate(nn.Module):
         True when `forward` returns (B, E, H, W), False when it returns (E, H, W).
     memory : RouteMemory
         The last routes, shared by all layers that share the gate.
+    gradient : GateGradient
+        What backward passes have gathered for it, shared as well.
     """
 
     depends_on_input = True
@@ -45,6 +51,7 @@ class Gate(nn.Module):
         self.grid = (int(grid[0]), int(grid[1]))
         self.offset: nn.Parameter | None = None
         self.memory = RouteMemory()
+        self.gradient = GateGradient()
 
     def forward(self, x: Tensor) -> Tensor:
         """Score the experts for input (B, C, H, W)."""
@@ -55,9 +62,46 @@ class Gate(nn.Module):
         """Scores before the offset; each kind of gate defines it."""
         raise NotImplementedError("a kind of gate defines its own score(x)")
 
+    @property
+    def leaf(self) -> Tensor | None:
+        """The parameter that is itself the scores, if there is one."""
+        return None
+
+    def link(self, told: bool, compares: bool = False, others: Sequence[Tensor] = ()) -> Link:
+        """Make ready for a backward pass.
+
+        Parameters
+        ----------
+        told : bool
+            Whether the layer was told of a GradScaler, or of there being none.
+        compares : bool
+            Whether the gate learns from a comparison of experts.
+        others : sequence of Tensor, optional
+            What else may gather the gradients of several passes only if the layer is told so.
+
+        Raises
+        ------
+        GateGradientError
+            It compares, under DistributedDataParallel that looks for unused parameters.
+        """
+        return _eager_link(self, told, compares, others)
+
     def extra_repr(self) -> str:
         """Show experts and grid in ``print(gate)``."""
         return f"num_experts={self.num_experts}, grid={self.grid}"
+
+
+def _link(gate: Gate, told: bool, compares: bool, others: Sequence[Tensor]) -> Link:
+    learned = [p for p in gate.parameters() if p.requires_grad and p.is_leaf]
+    gate.gradient.follow(learned, told)
+    leaf = next((p for p in learned if p is gate.leaf), None)
+    group = averaging_group(compares and leaf is not None)
+    return Link(gate.gradient, leaf, (*learned, *others), group)
+
+
+# It registers hooks: torch.compile must step around it.
+_eager: Callable[[Any], Any] = torch.compiler.disable
+_eager_link: Callable[[Gate, bool, bool, Sequence[Tensor]], Link] = _eager(_link)
 
 
 class TensorGate(Gate):
@@ -77,6 +121,11 @@ class TensorGate(Gate):
         super().__init__(num_experts, grid)
         self.scores = nn.Parameter(torch.empty(num_experts, *self.grid))
         nn.init.uniform_(self.scores, *score_bounds(num_experts, num_selected))
+
+    @property
+    def leaf(self) -> Tensor | None:
+        """The scores; a subclass may make something else of them."""
+        return self.scores if type(self) is TensorGate else None
 
     def score(self, x: Tensor) -> Tensor:
         """Return the learned scores (E, H, W)."""

@@ -2,21 +2,24 @@
 
 Dryden & Hoefler, Spatial Mixture-of-Experts, NeurIPS 2022, arXiv 2211.13491, section 2: experts are
 filters, a gate scores them at every grid point, and the K best serve the point. The gate learns
-from the routing classification loss alone. Parameters marked "ours" are not in the paper.
+from the routing classification loss alone. What is not in the paper is in `SMoESettings`.
 """
 
 import torch
 from torch import Tensor, nn
 
 from smoecast.nn.padding import check_padding, conv2d_same, pad_same
-from smoecast.nn.smoe.comparative_loss import contest
 from smoecast.nn.smoe.experts import add_terms, copy_leaders, draw_filters, with_common
 from smoecast.nn.smoe.gate_losses import Auxiliary
+from smoecast.nn.smoe.gate_training.comparative_loss import contest
+from smoecast.nn.smoe.gate_training.loss_scale import LossScale
+from smoecast.nn.smoe.gate_training.refusals import refuse_half
+from smoecast.nn.smoe.gate_training.routing_loss import Feedback, attach_loss, train_routing
 from smoecast.nn.smoe.gates import Gate, build_gate
 from smoecast.nn.smoe.gather import MOST_PRODUCTS, Route, make_route, pick, stencil, weigh
 from smoecast.nn.smoe.initial_scores import start_plain, start_regions
-from smoecast.nn.smoe.routing import check_choice, make_selection, select
-from smoecast.nn.smoe.routing_loss import Feedback, LossScale, attach_loss, train_routing
+from smoecast.nn.smoe.routing import make_selection, select
+from smoecast.nn.smoe.settings import SMoESettings
 
 
 class SpatialMoE2d(nn.Module):
@@ -27,7 +30,8 @@ class SpatialMoE2d(nn.Module):
     in_channels : int
         C.
     out_channels : int
-        D = K F / T, for K experts selected at each point, F `filters_per_expert`, T `terms`.
+        D = K F / T, for K experts selected at each point, F `filters_per_expert`, and T experts for
+        each channel (`SMoESettings.experts_per_channel`).
     num_experts : int
         E, at least K.
     grid : tuple of int
@@ -41,50 +45,25 @@ class SpatialMoE2d(nn.Module):
         ``zeros``, or ``periodic`` in longitude with zeros in latitude.
     filters_per_expert : int
         F channels per expert; the paper has one.
-    bias : bool
-        One learned number per filter (the paper has none).
     weighted : bool
         Multiply outputs by scores and train the gate by the main loss alone, without routing loss
         and damping.
     error_quantile : float
         q: an output is incorrect when its error exceeds this quantile of its sample's errors. The
-        paper's run has 0.3.
-    damping : float
-        Factor on the gradient that reaches an expert at an incorrect output; 1 switches it off.
+        paper's run has 0.3. It plays no part where experts are compared.
+    damping : float, optional
+        Factor on the gradient that reaches an expert at an incorrect output; 1 switches it off. By
+        default 0.1, and 1 where experts are compared.
     routing_loss_weight : float
         Factor on the routing classification loss; 0 switches it off.
-    order : str
-        Of output channels: ``score``, falling (the paper), or ``expert``, rising index (ours).
-    routing : str
-        ``global``: the K best of all experts (the paper); ``grouped``: output channel k is the best
-        of the k-th group of E / K experts, and the blame is shared within the group (ours).
-    judge : str
-        ``points``: an output is incorrect when its error is large beside those of other points (the
-        paper); ``experts``: the label says which expert of the group would have had the least error
-        at the point (`kernels.contest`, ours; grouped routing only, and `error_quantile` plays no
-        part).
-    error_memory : float
-        Share of earlier steps in the errors by which experts are judged, where samples share scores
-        (ours).
-    terms : int
-        T experts, each of a group of its own, serve an output channel together: their values add up
-        (ours; grouped routing only. The paper has one).
-    shared : bool
-        Each output channel has a filter that all points share, to which its experts add (ours;
-        grouped routing only). Once trained, a layer without would give the same.
-    start : str
-        ``random`` scores (the paper); ``plain``: the same K experts everywhere, so that the
-        layer begins as an ordinary convolution; ``regions``: smooth random scores, each expert its
-        own parts of the globe (both ours). A gate module keeps its own start.
-    expert_start : str
-        ``own``: each expert its own random filter (the paper); ``copies``: the experts of a group
-        (of all, those that a plain start leaves unselected) begin as copies of its first, and
-        nothing is added to a shared filter at first (ours).
     gate_noise : float
         Standard deviation of noise on the scores in training, one noise a step where samples share
-        them (ours); the paper's code takes 1 / E.
+        them; the paper's code takes 1 / E.
     importance_weight, load_weight, agreement_weight : float
         Factors on the auxiliary losses of the gate, all off by default.
+    settings : SMoESettings or str
+        What the paper does not have. ``paper``: nothing of it; ``comparative``: comparative routing
+        (docs/smoe.md); or these with changes.
 
     Attributes
     ----------
@@ -104,10 +83,14 @@ class SpatialMoE2d(nn.Module):
 
     Notes
     -----
-    A gradient that is not finite raises ValueError in the backward pass; see `scaling` for
-    fp16. A gate that looks at the input hands its gradient on, so it belongs to the error signal of
-    the layers below; with tensor routing the error signal is that of the main loss alone. Scores
-    that need no gradient are at rest: without damping, no error is then computed.
+    After every backward pass the gradient of the gate is that of the routing loss, over all passes
+    since it was zero, and with DistributedDataParallel over those of all processes. The main loss
+    is taken to be a mean over outputs; of several passes, each loss is divided by their number. A
+    loop that a layer must be told of (`scaling`) is refused with GateGradientError if it was not.
+    A gradient that is not finite raises ValueError in the backward pass. A gate that looks at the
+    input hands its gradient on, so it belongs to the error signal of the layers below; with tensor
+    routing the error signal is that of the main loss alone. Scores that need no gradient are at
+    rest: without damping, no error is then computed.
     """
 
     def __init__(
@@ -121,45 +104,48 @@ class SpatialMoE2d(nn.Module):
         gate: str | Gate = "tensor",
         padding: str = "zeros",
         filters_per_expert: int = 1,
-        bias: bool = False,
         weighted: bool = False,
         error_quantile: float = 0.3,
-        damping: float = 0.1,
+        damping: float | None = None,
         routing_loss_weight: float = 1.0,
-        order: str = "score",
-        routing: str = "global",
-        judge: str = "points",
-        error_memory: float = 0.0,
-        terms: int = 1,
-        shared: bool = False,
-        start: str = "random",
-        expert_start: str = "own",
         gate_noise: float = 0.0,
         importance_weight: float = 0.0,
         load_weight: float = 0.0,
         agreement_weight: float = 0.0,
+        settings: SMoESettings | str = "paper",
     ) -> None:
         super().__init__()
         check_padding(padding, kernel_size)
-        how = make_selection(out_channels * terms, num_experts, filters_per_expert, order, routing)
+        ours = SMoESettings.preset(settings) if isinstance(settings, str) else settings
+        terms, compares = ours.experts_per_channel, ours.routing_loss == "experts"
+        how = make_selection(
+            out_channels * terms, num_experts, filters_per_expert, ours.order, ours.routing
+        )
         self.grid = (int(grid[0]), int(grid[1]))
         self.padding, self.weighted, self.gate_noise = padding, weighted, gate_noise
         self.auxiliary = Auxiliary(
             importance_weight, load_weight, agreement_weight, gate_noise, how.num_selected
         )
+        if damping is None:
+            damping = 1.0 if compares else 0.1
         self.feedback = Feedback(
             how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
-            judge, terms, error_memory,
+            compares, terms, ours.error_memory,
         )  # fmt: skip
-        self._make_filters((in_channels, kernel_size, kernel_size), bias, shared)
-        self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, start)
+        self._make_filters((in_channels, kernel_size, kernel_size), ours)
+        self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, ours.start)
         self._check_gate()
-        self._start_experts(expert_start)
+        self._start_experts(ours.expert_start)
 
     @property
     def routing_loss(self) -> Tensor | None:
-        """Routing classification loss of the last backward pass; None before the first."""
-        return self.feedback.loss
+        """Routing classification loss of the last backward pass; None before the first.
+
+        Where experts are compared by a map of scores: of all passes since their gradient was zero,
+        and of all layers that share the gate.
+        """
+        own = self.feedback.loss
+        return self.gate.gradient.loss if own is None and self.feedback.compares else own
 
     def route(self, x: Tensor) -> Tensor:
         """Return the selected experts for input (B, C, H, W): (K, H, W) or (B, K, H, W) int64."""
@@ -182,7 +168,9 @@ class SpatialMoE2d(nn.Module):
             scores = clean + self.gate_noise * torch.randn_like(clean)
         out = add_terms(self._routed(x, scores), self.feedback)
         if self.training and self.auxiliary.is_needed:
-            out = attach_loss(out, self.auxiliary(clean, scores), self.feedback.scale)
+            scale = self.feedback.scale
+            link = self.gate.link(told=scale.scaler is not None)
+            out = attach_loss(out, self.auxiliary(clean, scores), scale, link)
         return out
 
     def extra_repr(self) -> str:
@@ -211,9 +199,14 @@ class SpatialMoE2d(nn.Module):
         rests = not scores.requires_grad and f.damping == 1.0
         if rests or not torch.is_grad_enabled():
             return self._values(x, route)
-        if f.judge == "experts":
-            return contest(self._all_values(x), scores, route, f)
-        return train_routing(self._values(x, route), scores, route.index, f)
+        told = f.scale.scaler is not None
+        others = [self.weight] if f.damping != 1.0 else []
+        link = self.gate.link(told, f.compares and f.weight > 0, others)
+        values = self._all_values(x) if f.compares else self._values(x, route)
+        refuse_half(values, told)
+        if f.compares:
+            return contest(values, scores, route, f, link)
+        return train_routing(values, scores, route.index, f, link)
 
     def _route(self, scores: Tensor) -> Route:
         """Select experts; scores that stay the same between calls are sorted once (CPU)."""
@@ -241,18 +234,14 @@ class SpatialMoE2d(nn.Module):
         plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
         return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
 
-    def _make_filters(self, shape: tuple[int, int, int], bias: bool, shared: bool) -> None:
+    def _make_filters(self, shape: tuple[int, int, int], ours: SMoESettings) -> None:
         """Draw filters of (C, k, k)."""
-        how = self.feedback.how
-        if shared and not how.grouped:
-            raise ValueError("shared filters need routing 'grouped': a channel keeps its meaning")
-        filters, channels = how.num_experts * self.feedback.num_filters, self._channels
+        filters = self.feedback.how.num_experts * self.feedback.num_filters
         self.weight = draw_filters(filters, shape)
-        self.bias = nn.Parameter(torch.zeros(filters)) if bias else None
-        self.common = draw_filters(channels, shape) if shared else None
+        self.bias = nn.Parameter(torch.zeros(filters)) if ours.bias else None
+        self.common = draw_filters(self._channels, shape) if ours.shared else None
 
     def _new_gate(self, kind: str, start: str) -> Gate:
-        check_choice("start", start, ("random", "plain", "regions"))
         how = self.feedback.how
         gate = build_gate(
             kind,
@@ -271,7 +260,6 @@ class SpatialMoE2d(nn.Module):
 
     def _start_experts(self, start: str) -> None:
         """Let experts begin as copies of the one they would replace, where that is asked for."""
-        check_choice("expert_start", start, ("own", "copies"))
         with torch.no_grad():
             if start == "copies" and self.common is not None:
                 self.weight.zero_()  # what all begin as is the shared filter

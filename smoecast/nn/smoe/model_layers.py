@@ -1,14 +1,13 @@
 """The SMoE layers of a whole network: their gates, experts, losses, and what they remember."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from smoecast.nn.smoe.comparative_loss import settle
-from smoecast.nn.smoe.gates import TensorGate
+from smoecast.nn.smoe.gate_training.loss_scale import LossScale
+from smoecast.nn.smoe.gates import Gate
 from smoecast.nn.smoe.layer import SpatialMoE2d
-from smoecast.nn.smoe.routing_loss import LossScale
 
 
 def smoe_layers(model: nn.Module) -> list[SpatialMoE2d]:
@@ -28,61 +27,78 @@ def expert_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [part for part in parts if part is not None]
 
 
-def routing_loss(model: nn.Module) -> float:
-    """Sum over the SMoE layers of the routing losses of the last backward pass; 0 without any."""
-    losses = [layer.routing_loss for layer in smoe_layers(model)]
-    return float(sum(float(loss) for loss in losses if loss is not None))
-
-
-def settle_gates(model: nn.Module) -> float:
-    """Give every gate whose gradient gathers errors that of its routing loss; return their sum.
-
-    To be called once the gradients of a step are whole, and not scaled any more.
-    """
-    total, done = 0.0, set[int]()
-    for layer in smoe_layers(model):
-        feedback, gate = layer.feedback, layer.gate
-        gathers = feedback.judge == "experts" and feedback.scale.gathers and not layer.weighted
-        if not gathers or not isinstance(gate, TensorGate) or id(gate) in done:
-            continue
-        if feedback.weight > 0:
-            done.add(id(gate))
-            total += float(settle(gate.scores, feedback))
-    return total
-
-
 def remembered_errors(model: nn.Module) -> dict[str, Tensor]:
-    """Return what SMoE layers remember of their experts' errors, by number of the layer.
+    """Return what gates remember of their experts' errors, by number of the layer.
 
-    Layers that share a gate share its scores, and the first of them remembers.
+    Of layers that share a gate the first counts.
     """
-    layers = enumerate(smoe_layers(model))
-    found = {str(number): layer.feedback.remembered for number, layer in layers}
+    found = {str(n): gate.gradient.remembered for gate, n in _first_layers(model).items()}
     return {number: errors for number, errors in found.items() if errors is not None}
 
 
 def remember_errors(model: nn.Module, errors: Mapping[str, Tensor]) -> None:
-    """Give the SMoE layers back what `remembered_errors` found."""
+    """Give the gates back what `remembered_errors` found."""
     layers = smoe_layers(model)
     for number, values in errors.items():
         layer = layers[int(number)]
-        layer.feedback.remembered = values.to(layer.weight.device)
+        layer.gate.gradient.remembered = values.to(layer.weight.device)
 
 
 def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> None:
     """Tell every SMoE layer of a network which GradScaler scales the loss; call it once.
 
     The routing loss has its own gradient, which must be scaled like all others because
-    ``scaler.unscale_`` divides them alike. Only fp16 training needs this. With a scaler, gradients
-    that are not finite pass through (the scaler skips the step); without one they raise.
+    ``scaler.unscale_`` divides them alike. With a scaler, gradients that are not finite pass
+    through (the scaler skips the step); without one they raise.
 
     Parameters
     ----------
     network : nn.Module
         Its `SpatialMoE2d` layers are told.
     scaler : GradScaler or None
-        None takes it away again.
+        One that is not enabled says that there is none. None takes back what was said.
     """
+    _tell(network, lambda scale: LossScale(scaler, scale.share))
+
+
+def share_loss(network: nn.Module, share: float | None) -> None:
+    """Tell every SMoE layer of a network what the loss of each backward pass is multiplied by.
+
+    Where several passes make a step, gates of the kind ``tensor`` need not be told, unless they
+    have auxiliary losses, or damping where experts are compared.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Its `SpatialMoE2d` layers are told.
+    share : float or None
+        Such as 1 / passes. None takes back what was said.
+    """
+    _tell(network, lambda scale: LossScale(scale.scaler, share))
+
+
+def _tell(network: nn.Module, change: Callable[[LossScale], LossScale]) -> None:
     for module in network.modules():
         if isinstance(module, SpatialMoE2d):
-            module.feedback.scale = LossScale(scaler)
+            module.feedback.scale = change(module.feedback.scale)
+
+
+def routing_losses(model: nn.Module) -> tuple[float, float]:
+    """Return the sums of the SMoE layers' routing losses by what they are means over; 0 for none.
+
+    First those over the samples of the last backward pass, one a layer, then those that compare
+    experts, over all passes since the gradient was zero, one a gate.
+    """
+    layers = [layer.feedback.loss for layer in smoe_layers(model)]
+    learning = [g for g in _first_layers(model) if any(p.requires_grad for p in g.parameters())]
+    gates = [gate.gradient.loss for gate in learning]
+    one, other = (sum(float(x) for x in losses if x is not None) for losses in (layers, gates))
+    return float(one), float(other)
+
+
+def _first_layers(model: nn.Module) -> dict[Gate, int]:
+    """Return every gate of the SMoE layers once, with the number of its first layer."""
+    found: dict[Gate, int] = {}
+    for number, layer in enumerate(smoe_layers(model)):
+        found.setdefault(layer.gate, number)
+    return found

@@ -72,16 +72,14 @@ class Selection:
 def make_selection(
     out_channels: int, num_experts: int, num_filters: int, order: str, routing: str
 ) -> Selection:
-    """Check the counts and choices of a layer and put them together.
+    """Check the counts of a layer and put them together with its choices.
 
     Raises
     ------
     ValueError
-        If a choice is unknown, or the counts do not fit: K = `out_channels` / `num_filters` experts
+        If the counts do not fit: K = `out_channels` / `num_filters` experts
         out of `num_experts`, in groups of equal size.
     """
-    check_choice("order", order, ("score", "expert"))
-    check_choice("routing", routing, ("global", "grouped"))
     if num_filters < 1 or out_channels < 1 or out_channels % num_filters:
         raise ValueError(
             f"out_channels must be a multiple of filters_per_expert, not {out_channels} of "

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from made_layers import make_layer
 from torch.nn import functional
 
 from smoecast.nn.smoe.gate_losses import agreement_loss, importance_loss, load_loss
@@ -85,7 +86,7 @@ def test_unknown_gate_and_unfinished_gate():
 @pytest.mark.parametrize("routing", ["global", "grouped"])
 @pytest.mark.parametrize("kind", GATES)
 def test_plain_start_is_a_convolution(kind, routing, order):
-    layer = SpatialMoE2d(3, 2, 8, grid=GRID, gate=kind, start="plain", routing=routing, order=order)
+    layer = make_layer(3, 2, 8, grid=GRID, gate=kind, start="plain", routing=routing, order=order)
     x = torch.randn(2, 3, *GRID)
     first = [0, 4] if routing == "grouped" else [0, 1]
     torch.testing.assert_close(layer(x), functional.conv2d(x, layer.weight[first], padding=1))

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from made_layers import make_layer
 
 from smoecast.nn.smoe import gather as stencil_kernel
 from smoecast.nn.smoe.gather import RouteMemory, make_route, pick
-from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.routing import Selection, error_quantile
 from smoecast.nn.smoe.topk import best_experts, neighbours_in_order
 
@@ -97,7 +97,7 @@ def test_remembered_routes_follow_every_change_of_the_scores():
 def test_point_by_point_equals_convolution(
     monkeypatch, padding, channels_in, channels_out, filters, bias
 ):
-    layer = SpatialMoE2d(
+    layer = make_layer(
         channels_in,
         channels_out,
         5,

@@ -5,6 +5,7 @@ import io
 
 import pytest
 import torch
+from made_layers import make_layer
 from torch import nn
 from torch.nn import functional
 
@@ -37,7 +38,7 @@ def test_each_point_has_the_values_of_its_best_experts(x):
 
 
 def test_all_experts_selected_in_their_order_is_a_convolution(x):
-    layer = SpatialMoE2d(3, 4, 4, grid=GRID, order="expert")
+    layer = make_layer(3, 4, 4, grid=GRID, order="expert")
     torch.testing.assert_close(layer(x), functional.conv2d(x, layer.weight, padding=1))
     layer(x).square().mean().backward()  # Nobody is left to take the blame.
     assert torch.isfinite(layer.gate.scores.grad).all()
@@ -46,7 +47,7 @@ def test_all_experts_selected_in_their_order_is_a_convolution(x):
 def test_order_of_experts_holds_the_same_channels(x):
     by_score = SpatialMoE2d(3, 3, 7, grid=GRID)
     by_expert = copy.deepcopy(by_score)
-    by_expert.feedback.how = SpatialMoE2d(3, 3, 7, grid=GRID, order="expert").feedback.how
+    by_expert.feedback.how = make_layer(3, 3, 7, grid=GRID, order="expert").feedback.how
     index = by_expert.route(x)
     assert torch.equal(index, by_score.route(x).sort(dim=0).values)
     torch.testing.assert_close(
@@ -55,7 +56,7 @@ def test_order_of_experts_holds_the_same_channels(x):
 
 
 def test_a_group_serves_its_own_channel(x):
-    layer = SpatialMoE2d(3, 3, 12, grid=GRID, routing="grouped")
+    layer = make_layer(3, 3, 12, grid=GRID, routing="grouped")
     index = layer.route(x)
     assert torch.equal(index // 4, torch.arange(3)[:, None, None].expand(3, *GRID))
     best = layer.gate.scores.view(3, 4, *GRID).argmax(dim=1)
@@ -64,7 +65,7 @@ def test_a_group_serves_its_own_channel(x):
 
 def test_copies_begin_as_the_experts_they_would_replace(x):
     for routing, twins in (("global", (0, 3)), ("grouped", (0, 1))):
-        layer = SpatialMoE2d(3, 3, 6, grid=GRID, routing=routing, expert_start="copies")
+        layer = make_layer(3, 3, 6, grid=GRID, routing=routing, expert_start="copies")
         assert torch.equal(*layer.weight[list(twins)])
         assert not torch.equal(layer.weight[0], layer.weight[5])
 
@@ -77,7 +78,7 @@ def test_filters_of_an_expert_stay_together(x):
 
 
 def test_bias_and_periodic_padding(x):
-    layer = SpatialMoE2d(3, 2, 4, grid=GRID, bias=True, padding="periodic")
+    layer = make_layer(3, 2, 4, grid=GRID, bias=True, padding="periodic")
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.copy_(torch.arange(4.0))
@@ -98,7 +99,7 @@ def test_weighted_multiplies_by_the_score(x):
 
 @pytest.mark.parametrize("gate", ["tensor", "conv"])
 def test_state_dict_round_trip(gate, x):
-    layer, other = (SpatialMoE2d(3, 2, 4, grid=GRID, gate=gate, start="plain") for _ in range(2))
+    layer, other = (make_layer(3, 2, 4, grid=GRID, gate=gate, start="plain") for _ in range(2))
     layer(x).square().mean().backward()
     other(x)  # Remembers a route that must not survive the loading.
     buffer = io.BytesIO()
@@ -166,7 +167,7 @@ def test_same_seed_same_losses(x):
 def test_refuses_sizes_and_choices_that_do_not_fit(changes, message):
     arguments = {"in_channels": 3, "out_channels": 4, "num_experts": 8, "grid": GRID, **changes}
     with pytest.raises(ValueError, match=message):
-        SpatialMoE2d(**arguments)
+        make_layer(**arguments)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 6, 5), (2, 4, *GRID), (3, *GRID)])

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import torch
+from made_layers import make_layer
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -19,8 +20,8 @@ GRID = (6, 8)
 
 def network(**options):
     torch.manual_seed(0)
-    first = SpatialMoE2d(3, 4, 8, grid=GRID, **options)
-    second = SpatialMoE2d(4, 4, 8, grid=GRID, padding="periodic", **options)
+    first = make_layer(3, 4, 8, grid=GRID, **options)
+    second = make_layer(4, 4, 8, grid=GRID, padding="periodic", **options)
     return nn.Sequential(first, nn.ReLU(), second)
 
 
@@ -46,9 +47,11 @@ def check_compiled(backend, **options):
     torch.testing.assert_close(net[0].routing_loss, plain[0].routing_loss)
 
 
-@pytest.mark.parametrize("gate", ["tensor", "conv"])
-def test_traced(gate):
-    check_compiled("aot_eager", gate=gate)
+@pytest.mark.parametrize(
+    "options", [{}, {"gate": "conv"}, {"preset": "comparative"}], ids=["paper", "conv", "ours"]
+)
+def test_traced(options):
+    check_compiled("aot_eager", **options)
 
 
 @pytest.mark.slow

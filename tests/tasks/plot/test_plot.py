@@ -9,8 +9,8 @@ from small_world import small_run
 
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, OutputError
+from smoecast.nn import SMoESettings, SpatialMoE2d
 from smoecast.nn.smoe.inspect import routing_map
-from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.tasks.plot import figures
 from smoecast.tasks.plot.pictures import _panels
 from smoecast.tasks.plot.plot import importlib, plot
@@ -116,8 +116,8 @@ def test_fields_share_a_scale_and_errors_another() -> None:
 
 
 def test_experts_of_a_group_are_numbered_within_it_and_outputs_named() -> None:
-    sizes = {"num_experts": 12, "grid": (4, 6), "routing": "grouped", "terms": 2}
-    layer = SpatialMoE2d(3, 2, **sizes)
+    settings = SMoESettings(routing="grouped", experts_per_channel=2)
+    layer = SpatialMoE2d(3, 2, 12, grid=(4, 6), settings=settings)
     panels = _panels(layer, ["z500 72 h", "t2m 72 h"])
     assert list(panels) == ["z500 72 h, term 1 of 2", "t2m 72 h, term 1 of 2"]
     chosen = routing_map(layer).numpy()

@@ -17,46 +17,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smoecast.nn.smoe import routing
+from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
+from smoecast.nn.smoe.gate_training.gate_gradient import Link
+from smoecast.nn.smoe.gate_training.loss_scale import LossScale
+from smoecast.nn.smoe.gate_training.refusals import refuse_more_passes
 
 PIECE = 2**17
 """On the CPU about so many values are handled at a time."""
-
-
-class LossScale:
-    """The factor by which the loss is scaled: the share of its samples, and a GradScaler's.
-
-    A shared holder: copies of a layer follow the same scaler.
-
-    Attributes
-    ----------
-    gathers : bool
-        Whether several backward passes make one step, after which `contest.settle` is called.
-    share : float
-        Part of a step's samples that the pass has, by which its loss is multiplied; a pass of 0 is
-        to teach nothing.
-    """
-
-    gathers = False
-    share = 1.0
-
-    def __init__(self, scaler: torch.amp.GradScaler | None = None) -> None:
-        self.scaler = scaler
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "LossScale":
-        """Stay one and the same for all copies of a layer."""
-        return self
-
-    @property
-    def skips(self) -> bool:
-        """Whether a scaler is at work, which skips steps whose gradients are not finite."""
-        return self.scaler is not None and self.scaler.is_enabled()
-
-    def __call__(self, like: Tensor) -> Tensor | float:
-        """Return the factor, on the device of `like`, without waiting for the device."""
-        if self.scaler is None or not self.skips:
-            return self.share
-        scale: Tensor = self.scaler.scale(torch.ones((), device=like.device))
-        return self.share * scale
 
 
 @dataclass
@@ -73,18 +40,16 @@ class Feedback:
         q, damping factor, factor on the routing classification loss.
     scale : LossScale
         The factor by which the loss was scaled.
-    judge : str
-        ``points``: an output is incorrect beside those of other points (the paper); ``experts``: an
-        expert is, beside the others of its group (`contest`, ours).
+    compares : bool
+        False: an output is incorrect beside those of other points (the paper). True: an expert is,
+        beside the others of its group (`contest`, ours).
     terms : int
         T, experts whose values add up to one output; the loss has as many fewer values.
     memory : float
-        Of ``experts``: the share of what earlier steps said in the errors that experts are judged
-        by, where samples share their scores.
-    remembered : Tensor or None
-        (E, H, W), those errors; None before the first step.
+        The share of what earlier steps said in the errors by which experts are compared, where
+        samples share their scores.
     loss : Tensor or None
-        Left by the last backward pass.
+        Left by the last backward pass, unless the gate has it (`gate_gradient`).
     """
 
     how: routing.Selection
@@ -93,37 +58,17 @@ class Feedback:
     damping: float
     weight: float
     scale: LossScale
-    judge: str = "points"
+    compares: bool = False
     terms: int = 1
     memory: float = 0.0
-    remembered: Tensor | None = None
     loss: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense, and a contest without groups to hold it in."""
-        routing.check_choice("judge", self.judge, ("points", "experts"))
+        """Refuse numbers that make no sense."""
         if not 0.0 <= self.error_quantile <= 1.0:
             raise ValueError(f"error_quantile must lie between 0 and 1, not {self.error_quantile}")
-        if not 0.0 <= self.memory < 1.0:
-            raise ValueError(f"error_memory must be at least 0 and below 1, not {self.memory}")
         if min(self.damping, self.weight) < 0:
             raise ValueError("damping and routing_loss_weight must not be negative")
-        if self.terms < 1 or (self.terms > 1 and not self.how.grouped):
-            raise ValueError(f"terms must be at least 1, and 1 without groups, not {self.terms}")
-        if self.judge == "experts" and not self.how.grouped:
-            raise ValueError("judge 'experts' needs routing 'grouped': a group is who competes")
-
-    def remember(self, error: Tensor) -> Tensor:
-        """Return the running mean of errors (E, H, W) over the steps so far, this one included.
-
-        What is not finite, in a step that a GradScaler skips, is forgotten.
-        """
-        if not self.memory:
-            return error
-        old = error.nan_to_num(0.0, 0.0, 0.0) if self.remembered is None else self.remembered
-        new = torch.where(error.isfinite(), torch.lerp(error, old, self.memory), old)
-        self.remembered = new
-        return new
 
 
 class _Signal(torch.autograd.Function):
@@ -131,51 +76,56 @@ class _Signal(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback
+        ctx: Any, field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback, link: Link
     ) -> Tensor:
-        ctx.feedback = feedback
+        ctx.feedback, ctx.link = feedback, link
         ctx.save_for_backward(scores, index)
         return field.view_as(field)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         scores, index = ctx.saved_tensors
         feedback: Feedback = ctx.feedback
         trains_gate = ctx.needs_input_grad[1] and feedback.weight > 0
         grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
         if not trains_gate and feedback.damping == 1.0:
-            return grad, grad_scores, None, None
+            return grad, grad_scores, None, None, None
         scale = feedback.scale(grad)
         damped, wrong = _judge(grad, index, feedback, scale)
         if trains_gate:
-            grad_scores = _gate_gradient(scores, wrong, index, feedback, scale)
-        return damped, grad_scores, None, None
+            gradient = _gate_gradient(scores, wrong, index, feedback)
+            grad_scores = _deliver(gradient, scores, feedback, ctx.link, grad)
+        return damped, grad_scores, None, None, None
 
 
 class _AttachLoss(torch.autograd.Function):
     """The identity; backward adds an auxiliary loss to whatever loss was derived from the field."""
 
     @staticmethod
-    def forward(ctx: Any, field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
-        ctx.scale = scale
+    def forward(ctx: Any, field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Tensor:
+        ctx.scale, ctx.link = scale, link
         ctx.save_for_backward(loss)
         return field.view_as(field)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (loss,) = ctx.saved_tensors
-        return grad, torch.ones_like(loss) * ctx.scale(grad), None
+        if ctx.scale.share is None:
+            refuse_more_passes(ctx.link.parameters, "the auxiliary losses of a gate")
+        return grad, torch.ones_like(loss) * ctx.scale(grad), None, None
 
 
 # The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
 _eager: Callable[[Any], Any] = torch.compiler.disable
-_signal: Callable[[Tensor, Tensor, Tensor, Feedback], Tensor] = _eager(_Signal.apply)
-_attach: Callable[[Tensor, Tensor, LossScale], Tensor] = _eager(_AttachLoss.apply)
+_signal: Callable[[Tensor, Tensor, Tensor, Feedback, Link], Tensor] = _eager(_Signal.apply)
+_attach: Callable[[Tensor, Tensor, LossScale, Link], Tensor] = _eager(_AttachLoss.apply)
 
 
-def train_routing(field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback) -> Tensor:
+def train_routing(
+    field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback, link: Link
+) -> Tensor:
     """Return the layer's output unchanged, with the training signal in its backward.
 
     Parameters
@@ -188,19 +138,30 @@ def train_routing(field: Tensor, scores: Tensor, index: Tensor, feedback: Feedba
         Selected experts, (K, H, W) or (B, K, H, W).
     feedback : Feedback
         The layer's settings; receives the value of the loss.
+    link : Link
+        The gate that scored.
 
     Raises
     ------
     ValueError
         In the backward pass, if the gradient is not finite and no GradScaler is there to skip the
         step.
+    GateGradientError
+        In the backward pass, if the scores depend on the input and the pass adds to others.
     """
-    return _signal(field, scores, index, feedback)
+    return _signal(field, scores, index, feedback, link)
 
 
-def attach_loss(field: Tensor, loss: Tensor, scale: LossScale) -> Tensor:
-    """Return a field unchanged; whatever loss is later derived from it is joined by `loss`."""
-    return _attach(field, loss, scale)
+def attach_loss(field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Tensor:
+    """Return a field unchanged; whatever loss is later derived from it is joined by `loss`.
+
+    Raises
+    ------
+    GateGradientError
+        In the backward pass, if it adds to others and nobody said what their losses are multiplied
+        by.
+    """
+    return _attach(field, loss, scale, link)
 
 
 def _judge(
@@ -247,9 +208,7 @@ def _exceeds(error: Tensor, limit: Tensor) -> Tensor:
     return (error - limit).sign_().clamp_(min=0.0)
 
 
-def _gate_gradient(
-    scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
-) -> Tensor:
+def _gate_gradient(scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback) -> Tensor:
     """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
     if scores.dim() == 3:
         feedback.loss, gradient = _routing_loss(scores, wrong, index, feedback.how)
@@ -261,7 +220,20 @@ def _gate_gradient(
             torch.mul(piece, share, out=gradient[rows])
             losses.append(loss * share)
         feedback.loss = torch.stack(losses).sum()
-    return gradient.mul_(feedback.weight * scale).to(scores.dtype)
+    return gradient
+
+
+def _deliver(
+    gradient: Tensor, scores: Tensor, feedback: Feedback, link: Link, grad: Tensor
+) -> Tensor:
+    """Return what goes to the scores, which may have gradients of other passes."""
+    scale = feedback.scale
+    if scale.share is None and link.leaf is not None:
+        evidence = Evidence(len(grad), told=False, gradient=gradient.mul_(feedback.weight))
+        return link.gradient.add(evidence, scores, Rule(None, 0.0, scale.factor(grad)), link)
+    if scale.share is None:
+        refuse_more_passes(link.parameters, "a gate whose scores are computed")
+    return gradient.mul_(feedback.weight * scale(grad)).to(scores.dtype)
 
 
 def _routing_loss(
@@ -288,5 +260,5 @@ def refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
     if not feedback.scale.skips and not bool(torch.isfinite(error.sum())):
         raise ValueError(
             "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
-            "under a GradScaler call nn.smoe.model_layers.follow_scaler(network, scaler) once"
+            "under a GradScaler call smoecast.nn.follow_scaler(network, scaler) once"
         )

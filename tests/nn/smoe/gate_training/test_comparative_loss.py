@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from made_layers import make_layer
 from torch import nn
 from torch.nn import functional
 
-from smoecast.nn.smoe import routing_loss
+from smoecast.nn.smoe.gate_training import routing_loss
+from smoecast.nn.smoe.gate_training.evidence import remember
 from smoecast.nn.smoe.gates import FixedGate, build_gate
 from smoecast.nn.smoe.initial_scores import start_regions
-from smoecast.nn.smoe.layer import SpatialMoE2d
-from smoecast.nn.smoe.model_layers import follow_scaler, settle_gates
+from smoecast.nn.smoe.model_layers import follow_scaler, routing_losses, share_loss
 from smoecast.nn.smoe.routing import Selection, winner_labels
 
 GRID = (5, 6)
@@ -20,15 +21,9 @@ def seed():
     torch.manual_seed(0)
 
 
-class Gathering(routing_loss.LossScale):
-    """A step of several passes: each with half of the samples."""
-
-    gathers, share = True, 0.5
-
-
 def layer_of(**changes):
-    settings = {"routing": "grouped", "judge": "experts", "damping": 1.0, "bias": True, **changes}
-    return SpatialMoE2d(3, 4, 8, grid=GRID, **settings).double()
+    settings = {"routing": "grouped", "routing_loss": "experts", "bias": True, **changes}
+    return make_layer(3, 4, 8, grid=GRID, **settings).double()
 
 
 def squared_errors(layer, x, target):
@@ -72,19 +67,16 @@ def test_a_gate_that_sees_the_input_has_labels_for_each_sample(gate):
     torch.testing.assert_close(layer.routing_loss, expected)
 
 
-@pytest.mark.parametrize("gathers", [False, True])
-def test_earlier_steps_have_their_say_in_the_labels(gathers):
+@pytest.mark.parametrize("share", [None, 1.0])
+def test_earlier_steps_have_their_say_in_the_labels(share):
     layer = layer_of(error_memory=0.75)
-    if gathers:
-        layer.feedback.scale = Gathering()
-        layer.feedback.scale.share = 1.0
+    share_loss(layer, share)
     running = None
     for _ in range(3):
         x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
         layer.zero_grad()
         out = layer(x)
         functional.mse_loss(out, target).backward()
-        settle_gates(nn.Sequential(layer))
         errors = squared_errors(layer, x, target)
         # all experts of a group share the target's square, which the layer leaves out
         errors = (errors - (target**2).repeat_interleave(2, dim=1)).mean(dim=0)
@@ -101,17 +93,16 @@ def test_earlier_steps_have_their_say_in_the_labels(gathers):
 def test_a_pass_without_a_share_teaches_nothing(damping):
     """A process without samples in a step takes one all the same, its loss multiplied by 0."""
     layer = layer_of(damping=damping)
-    layer.feedback.scale = Gathering()
-    layer.feedback.scale.share = 0.0
+    share_loss(layer, 0.0)
     (0.0 * layer(torch.randn(1, 3, *GRID).double()).square().mean()).backward()
     assert all((parameter.grad == 0).all() for parameter in layer.parameters())
 
 
 def test_errors_of_a_skipped_step_are_forgotten():
-    feedback = layer_of(error_memory=0.5).feedback
     error = torch.tensor([1.0, torch.inf, torch.nan])
-    assert feedback.remember(error).tolist() == [1.0, 0.0, 0.0]
-    assert feedback.remember(error + 1.0).tolist() == [1.5, 0.0, 0.0]
+    first = remember(error, None, 0.5)
+    assert first.tolist() == [1.0, 0.0, 0.0]
+    assert remember(error + 1.0, first, 0.5).tolist() == [1.5, 0.0, 0.0]
 
 
 def test_pieces_of_a_batch_give_what_the_whole_gives(monkeypatch):
@@ -185,17 +176,19 @@ def test_without_the_loss_weight_the_gate_stays():
     assert layer.routing_loss is None
 
 
-@pytest.mark.parametrize("judge", ["experts", "points"])
-def test_a_gate_at_rest_judges_nothing_and_filters_learn_the_same(judge):
-    layer = layer_of(judge=judge, shared=True, terms=2, error_memory=0.9)
+@pytest.mark.parametrize("loss", ["experts", "points"])
+def test_a_gate_at_rest_judges_nothing_and_filters_learn_the_same(loss):
+    layer = layer_of(
+        routing_loss=loss, shared=True, experts_per_channel=2, error_memory=0.9, damping=1.0
+    )
     x, found = torch.randn(2, 3, *GRID).double(), {}
     for moves in (True, False):
         layer.zero_grad()
-        layer.feedback.loss = layer.feedback.remembered = None
+        layer.feedback.loss = layer.gate.gradient.loss = layer.gate.gradient.remembered = None
         layer.gate.scores.requires_grad_(moves)
         layer(x).square().mean().backward()
         assert (layer.routing_loss is not None) == moves
-        assert moves or layer.feedback.remembered is None
+        assert moves or layer.gate.gradient.remembered is None
         found[moves] = [p.grad.clone() for p in (layer.weight, layer.common, layer.bias)]
     for learning, resting in zip(*found.values(), strict=True):
         torch.testing.assert_close(resting, learning, rtol=1e-12, atol=1e-12)
@@ -220,9 +213,7 @@ def test_a_gradient_that_is_not_finite_stops():
 
 def test_it_finds_the_regions_that_it_is_shown():
     """Two halves of the grid obey two filters; the gate starts wrong and has to find them."""
-    layer = SpatialMoE2d(
-        1, 1, 2, grid=(8, 8), routing="grouped", judge="experts", damping=1.0, start="random"
-    )
+    layer = make_layer(1, 1, 2, grid=(8, 8), routing="grouped", routing_loss="experts")
     truth = torch.randn(2, 1, 3, 3)
     optimizer = torch.optim.Adam(layer.parameters(), 0.03)
     half = torch.arange(8)[None, None, :, None] < 4
@@ -261,15 +252,14 @@ def test_a_shared_filter_is_added_to_every_expert():
 
 @pytest.mark.parametrize(("filters", "shared"), [(1, True), (2, True), (2, False)])
 def test_terms_add_up_and_each_is_judged_with_the_others_as_they_are(filters, shared):
-    layer = SpatialMoE2d(
+    layer = make_layer(
         3,
         4,
         24,
         grid=GRID,
         routing="grouped",
-        judge="experts",
-        damping=1.0,
-        terms=3,
+        routing_loss="experts",
+        experts_per_channel=3,
         shared=shared,
         filters_per_expert=filters,
     ).double()
@@ -295,7 +285,7 @@ def test_terms_add_up_and_each_is_judged_with_the_others_as_they_are(filters, sh
 
 
 def test_a_plain_start_with_terms_is_a_convolution():
-    layer = layer_of(shared=True, terms=2, expert_start="copies", start="plain")
+    layer = layer_of(shared=True, experts_per_channel=2, expert_start="copies", start="plain")
     x = torch.randn(2, 3, *GRID).double()
     torch.testing.assert_close(layer(x), functional.conv2d(x, layer.common, padding=1))
     assert "3, 4, num_experts=8" in repr(layer)
@@ -308,7 +298,7 @@ def test_copies_beside_a_shared_filter_begin_as_that_filter():
 
 
 def test_a_small_layer_with_a_shared_filter_gives_the_same_by_either_kernel():
-    layer = SpatialMoE2d(1, 1, 3, grid=GRID, routing="grouped", shared=True)
+    layer = make_layer(1, 1, 3, grid=GRID, routing="grouped", shared=True)
     x = torch.randn(2, 1, *GRID)
     values = nn.functional.conv2d(x, layer.filters(), padding=1)
     expected = values.gather(1, layer.route(x).expand(2, -1, -1, -1))
@@ -341,10 +331,11 @@ def test_a_fixed_gate_has_no_regions_to_begin_with():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"judge": "jury"}, "judge must be one of points, experts"),
-        ({"judge": "experts"}, "judge 'experts' needs routing 'grouped'"),
-        ({"terms": 2}, "terms must be at least 1, and 1 without groups, not 2"),
-        ({"terms": 0, "routing": "grouped"}, "terms must be at least 1|multiple of"),
+        ({"routing_loss": "jury"}, "routing_loss must be one of points, experts"),
+        ({"routing_loss": "experts"}, "routing_loss 'experts' needs routing 'grouped'"),
+        ({"experts_per_channel": 2}, "experts_per_channel above 1 needs routing 'grouped'"),
+        ({"experts_per_channel": 0}, "experts_per_channel must be at least 1, not 0"),
+        ({"preset": "best"}, "settings must be one of paper, comparative, not 'best'"),
         ({"shared": True}, "shared filters need routing 'grouped'"),
         ({"error_memory": 1.0}, "error_memory must be at least 0 and below 1, not 1.0"),
         ({"gate_noise": -1.0}, "must not be negative"),
@@ -352,50 +343,51 @@ def test_a_fixed_gate_has_no_regions_to_begin_with():
 )
 def test_refuses_choices_that_do_not_go_together(changes, message):
     with pytest.raises(ValueError, match=message):
-        SpatialMoE2d(3, 4, 8, grid=GRID, **changes)
+        make_layer(3, 4, 8, grid=GRID, **changes)
 
 
-def test_errors_of_two_passes_settle_to_the_gradient_of_one():
+def test_passes_with_shares_are_the_gradient_of_one():
     whole, halves = layer_of(damping=0.5), layer_of(damping=0.5)
     halves.load_state_dict(whole.state_dict())
-    halves.feedback.scale = Gathering()
+    share_loss(halves, 0.5)
     x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
     functional.mse_loss(whole(x), target).backward()
     for part in (slice(0, 2), slice(2, 4)):
         (0.5 * functional.mse_loss(halves(x[part]), target[part])).backward()
-        assert halves.routing_loss is None
-    total = settle_gates(nn.Sequential(halves))
-    assert total == pytest.approx(whole.routing_loss.item())
+    assert routing_losses(halves)[1] == pytest.approx(whole.routing_loss.item())
     for ours, theirs in zip(halves.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
 
 
-def test_only_gates_that_gather_are_settled():
+def test_a_gate_that_two_layers_share_has_one_loss_of_both():
+    """Errors of both add up; half in one pass, half in another is all in one."""
+    grads, losses = [], []
+    state = None
+    for together in (True, False):
+        first = layer_of(error_memory=0.5)
+        pair = nn.ModuleList([first, layer_of(error_memory=0.5, gate=first.gate)])
+        state = state or pair.state_dict()
+        pair.load_state_dict(state)
+        share_loss(pair, 1.0)
+        torch.manual_seed(1)
+        parts = [layer(torch.randn(2, 3, *GRID).double()).square().mean() for layer in pair]
+        for loss in [sum(parts)] if together else parts:
+            loss.backward()
+        grads.append(first.gate.scores.grad)
+        losses.append(routing_losses(pair)[1])
+        assert losses[-1] == pair[0].routing_loss.item() == pair[1].routing_loss.item()
+    torch.testing.assert_close(*grads)
+    assert losses[0] == pytest.approx(losses[1])
+    labels = torch.sigmoid(first.gate.scores.detach()) - grads[0] * grads[0].numel()
+    assert sorted(labels.round(decimals=6).abs().unique().tolist()) == [0.0, 1.0]
+
+
+def test_gates_that_compare_nothing_have_no_such_loss():
     layers = nn.Sequential(
-        layer_of(), layer_of(weighted=True), layer_of(gate="conv"), layer_of(judge="points")
+        layer_of(weighted=True), layer_of(gate="conv"), layer_of(routing_loss="points"), layer_of()
     )
-    for layer in layers[1:]:
-        layer.feedback.scale = Gathering()
     for layer in layers:
         layer(torch.randn(2, 3, *GRID).double()).square().mean().backward()
-    before = [p.grad.clone() for p in layers.parameters()]
-    assert settle_gates(layers) == 0.0
-    assert all(torch.equal(p.grad, b) for p, b in zip(layers.parameters(), before, strict=True))
-
-
-def test_a_gate_that_two_layers_share_is_settled_once():
-    first = layer_of()
-    second = layer_of(gate=first.gate)
-    for layer in (first, second):
-        layer.feedback.scale = Gathering()
-        layer(torch.randn(2, 3, *GRID).double()).square().mean().backward()
-    total = settle_gates(nn.ModuleList([first, second]))
-    scores, gradient = first.gate.scores.detach(), first.gate.scores.grad
-    assert ((torch.sigmoid(scores) - gradient * scores.numel()).round(decimals=6) % 1 == 0).all()
-    assert 0 < total < 10
-
-
-def test_a_gate_without_a_gradient_has_nothing_to_settle():
-    layer = layer_of()
-    layer.feedback.scale = Gathering()
-    assert settle_gates(nn.Sequential(layer)) == 0.0
+    assert routing_losses(layers)[1] == layers[-1].routing_loss.item() > 0
+    layers[-1].gate.requires_grad_(False)
+    assert routing_losses(layers)[1] == 0.0

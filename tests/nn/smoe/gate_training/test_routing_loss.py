@@ -147,7 +147,7 @@ def test_pieces_of_a_batch_equal_the_whole(monkeypatch, gate, x):
     layer = SpatialMoE2d(2, 2, 4, grid=GRID, gate=gate, filters_per_expert=2)
     grads = []
     for piece in (1, 2**17):
-        monkeypatch.setattr("smoecast.nn.smoe.routing_loss.PIECE", piece)
+        monkeypatch.setattr("smoecast.nn.smoe.gate_training.routing_loss.PIECE", piece)
         grads.append(torch.autograd.grad(layer(x).square().mean(), tuple(layer.parameters())))
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other)

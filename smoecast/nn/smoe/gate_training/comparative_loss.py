@@ -1,0 +1,193 @@
+"""Experts judged by each other: the routing loss of comparative routing (ours).
+
+The paper calls an output incorrect when its error is large beside those of other points, which says
+little about the expert: some points are hard for all. Its error, abs(dL/dy) numel / 2, is
+abs(y - t) where the loss is a mean squared error; so (y - t) = dL/dy numel / 2 names the value t
+that the loss asked for, and with it the error that every other expert would have made at the same
+point. Labels say which expert of a group would have been best, on the mean of the samples that
+share the scores, and with a memory of the steps before; the loss is the paper's (Dryden & Hoefler
+2022, arXiv 2211.13491, section 2).
+
+Inside a network, t is a step down the gradient: the expert that lies nearest to it wins.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from smoecast.nn.smoe import routing
+from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
+from smoecast.nn.smoe.gate_training.gate_gradient import Link
+from smoecast.nn.smoe.gate_training.loss_scale import LossScale
+from smoecast.nn.smoe.gate_training.refusals import refuse_more_passes
+from smoecast.nn.smoe.gate_training.routing_loss import Feedback, pieces, refuse_non_finite
+from smoecast.nn.smoe.gather import Route, spread, take
+
+
+class _Contest(torch.autograd.Function):
+    """All experts' values to the selected ones; backward lets them compete for the labels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        values: Tensor,
+        scores: Tensor,
+        route: Route,
+        feedback: Feedback,
+        link: Link,
+    ) -> Tensor:
+        ctx.feedback, ctx.route, ctx.link = feedback, route, link
+        ctx.save_for_backward(values, scores)
+        return take(values, route.places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        values, scores = ctx.saved_tensors
+        feedback, route, link = ctx.feedback, ctx.route, ctx.link
+        refuse_non_finite(grad, feedback)
+        scale = feedback.scale
+        if scale.share is None and (feedback.damping != 1.0 or link.leaf is None):
+            refuse_more_passes(link.parameters, "the comparison of experts in this layer")
+        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
+        learns = grad_scores is not None and feedback.weight > 0
+        # a share of 0 leaves no target to be judged by
+        judges = (learns or feedback.damping != 1.0) and scale.part > 0
+        error, slope, damped = torch.zeros_like(scores), None, grad
+        if judges:
+            error, slope, damped = _judge(values, grad, route, feedback, scale(grad))
+        if learns and scores.dim() == 3 and (judges or link.group is not None):
+            compare = partial(_compare, scores=scores, index=route.index, feedback=feedback)
+            rule = Rule(compare, feedback.memory, scale.factor(grad))
+            evidence = _evidence(error.to(scores.dtype), slope, len(grad), scale)
+            grad_scores = link.gradient.add(evidence, scores, rule, link)
+        elif learns and judges:
+            feedback.loss, gradient = _compare(error, scores, route.index, feedback)
+            grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
+        return spread(damped, route.places, values.shape), grad_scores, None, None, None
+
+
+# The backward leaves values behind: torch.compile must step around it.
+_eager: Callable[[Any], Any] = torch.compiler.disable
+_contest: Callable[[Tensor, Tensor, Route, Feedback, Link], Tensor] = _eager(_Contest.apply)
+
+
+def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback, link: Link) -> Tensor:
+    """Take the selected values, with comparative routing in the backward.
+
+    Parameters
+    ----------
+    values : Tensor
+        Of all experts, (B, E F, H, W).
+    scores : Tensor
+        (E, H, W) or (B, E, H, W); they receive the gradient of the routing loss.
+    route : Route
+        Who is selected; the routing is grouped.
+    feedback : Feedback
+        The layer's settings; receives the value of the loss.
+    link : Link
+        The gate that scored.
+
+    Returns
+    -------
+    Tensor
+        (B, K F, H, W).
+
+    Raises
+    ------
+    ValueError
+        In the backward pass, if the gradient is not finite and no GradScaler is there to skip the
+        step.
+    GateGradientError
+        In the backward pass, if it adds to others in a way that cannot be right.
+    """
+    return _contest(values, scores, route, feedback, link)
+
+
+def _evidence(error: Tensor, slope: Tensor | None, samples: int, scale: LossScale) -> Evidence:
+    """Take errors apart into what can be added up."""
+    if slope is None:
+        return Evidence(samples, told=True, level=error * scale.part)
+    return Evidence(samples, told=False, level=error - slope, slope=slope)
+
+
+def _compare(
+    error: Tensor, scores: Tensor, index: Tensor, feedback: Feedback
+) -> tuple[Tensor, Tensor]:
+    """Return the routing loss that errors mean, and its gradient on the scores."""
+    labels, _ = routing.winner_labels(error, index, feedback.how)
+    loss, gradient = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
+    return loss, gradient.mul_(feedback.weight)
+
+
+def _judge(
+    values: Tensor, grad: Tensor, route: Route, feedback: Feedback, scale: Tensor | float
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Squared error of each expert, but for a term that all of a group share; damped gradient.
+
+    Errors are (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
+    Between the two comes the part of the mean that is proportional to the gradient, where nobody
+    said what the loss is multiplied by. The gradient is damped where the selected expert was not
+    the best of this sample.
+    """
+    how, shared = feedback.how, route.index.dim() == 3
+    dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
+    sizes = (how.num_experts, *grad.shape[2:])
+    error = torch.zeros(sizes if shared else (len(grad), *sizes), dtype=dtype, device=grad.device)
+    slope = torch.zeros_like(error) if shared and feedback.scale.share is None else None
+    damped = grad if feedback.damping == 1.0 else torch.empty_like(grad)
+    for rows in pieces(values):
+        index, places = route.index, route.places
+        if not shared:
+            index, places = index[rows], places[rows]
+        one = _errors(values[rows], grad[rows], places, feedback, len(grad), scale, dtype)
+        if shared:
+            error += one.sum(dim=0).div_(len(grad))
+        else:
+            error[rows] = one
+        if slope is not None:
+            _add_products(slope, values[rows], grad[rows], feedback)
+        if feedback.damping != 1.0:
+            _, beaten = routing.winner_labels(one, index.expand(len(one), -1, -1, -1), how)
+            factor = 1.0 + (feedback.damping - 1.0) * beaten
+            factor = factor.repeat_interleave(feedback.num_filters, dim=1).to(grad.dtype)
+            torch.mul(grad[rows], factor, out=damped[rows])
+    if slope is not None:
+        slope.mul_(grad[0].numel() / feedback.terms / scale)
+    return error, slope, damped
+
+
+def _errors(
+    values: Tensor,
+    grad: Tensor,
+    places: Tensor,
+    feedback: Feedback,
+    batch: int,
+    scale: Tensor | float,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return (v - t)^2 without t^2, which decides nothing, of a piece of a batch: (b, E, H, W)."""
+    how, filters = feedback.how, feedback.num_filters
+    unit = batch * grad[0].numel() / (2.0 * feedback.terms) / scale
+    asked = take(values, places).to(dtype) - grad.to(dtype) * unit
+    asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
+    # (b, E F, H, W) -> (b, K, E / K, F, H, W)
+    groups = (how.num_selected, how.group_size, filters)
+    every = torch.unflatten(values.to(dtype), 1, groups)
+    return ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)
+
+
+def _add_products(total: Tensor, values: Tensor, grad: Tensor, feedback: Feedback) -> None:
+    """Add each expert's value x gradient, over the samples of a piece, to `total`, (E, H, W)."""
+    how, filters = feedback.how, feedback.num_filters
+    totals = torch.unflatten(total, 0, (how.num_selected, how.group_size))
+    pulls = torch.unflatten(grad.to(total.dtype), 1, (how.num_selected, 1, filters))
+    # (b, E F, H, W) -> (b, K, E / K, F, H, W)
+    every = torch.unflatten(values.to(total.dtype), 1, (how.num_selected, how.group_size, filters))
+    for value, pull in zip(every, pulls, strict=True):  # much faster than a sum of products
+        for one in range(filters):
+            totals.addcmul_(value[:, :, one], pull[:, :, one])
