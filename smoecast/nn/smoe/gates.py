@@ -1,14 +1,12 @@
 """Gates: modules that score every expert at every grid point.
 
 A gate turns (B, C, H, W) into scores: (E, H, W) when they are the same for all samples (tensor,
-fixed), (B, E, H, W) when they depend on the input (conv, coordconv, local, linear). Kinds and
-initialisation follow Dryden & Hoefler 2022 (arXiv 2211.13491, section 2.2 and its released code);
-`nn.smoe.initial_scores` has other beginnings.
+fixed), (B, E, H, W) when they depend on the input (conv, coordconv, local, linear). Kinds and first
+scores follow Dryden & Hoefler 2022 (arXiv 2211.13491, section 2.2 and its released code).
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,9 +97,8 @@ def _link(gate: Gate, told: bool, compares: bool, others: Sequence[Tensor]) -> L
     return Link(gate.gradient, leaf, (*learned, *others), group)
 
 
-# It registers hooks: torch.compile must step around it.
-_eager: Callable[[Any], Any] = torch.compiler.disable
-_eager_link: Callable[[Gate, bool, bool, Sequence[Tensor]], Link] = _eager(_link)
+# it registers hooks: torch.compile must step around it
+_eager_link: Callable[..., Link] = torch.compiler.disable(_link)  # type: ignore[no-untyped-call]
 
 
 class TensorGate(Gate):

@@ -53,9 +53,9 @@ def test_presets():
 
 def test_comparative_is_what_networks_have_by_default():
     smoe, ours = Smoe(), SMoESettings.preset("comparative")
-    here = {"routing_loss": "judge", "experts_per_channel": "terms"}
     for field in fields(ours):
-        assert getattr(ours, field.name) == getattr(smoe, here.get(field.name, field.name))
+        place = smoe if field.name == "experts_per_channel" else smoe.advanced
+        assert getattr(ours, field.name) == getattr(place, field.name)
     layer = SpatialMoE2d(3, 2, 8, grid=(4, 6), settings="comparative")
-    assert layer.feedback.damping == smoe.damping
+    assert layer.feedback.damping == smoe.advanced.damping
     assert SpatialMoE2d(3, 2, 8, grid=(4, 6)).feedback.damping == 0.1
