@@ -273,19 +273,23 @@ def parse_channel(name: str) -> Channel | None:
     return Channel(variable, int(match["level"]))
 
 
+def channel_of(name: str) -> Channel:
+    """Read the name of a channel that has been checked before.
+
+    Raises
+    ------
+    ValueError
+        It means nothing to us.
+    """
+    channel = parse_channel(name)
+    if channel is None:
+        raise ValueError(f"{name} is no channel")
+    return channel
+
+
 _NEVER_NEGATIVE = (
-    "ws10",
-    "fg10",
-    "tp",
-    "tp6h",
-    "lntp6h",
-    "cp",
-    "tcw",
-    "tcwv",
-    "ssrd",
-    "strd",
-    "tisr",
-)
+    "ws10", "fg10", "tp", "tp6h", "lntp6h", "cp", "tcw", "tcwv", "ssrd", "strd", "tisr",
+)  # fmt: skip
 
 
 def is_never_negative(channel: str) -> bool:

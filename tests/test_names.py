@@ -19,6 +19,8 @@ def test_unknown_names_are_none() -> None:
     assert names.variable_of("flux_capacitance") is None
     assert names.variable_of_param(999_999) is None
     assert names.parse_channel("x500") is None
+    with pytest.raises(ValueError, match="x500 is no channel"):
+        names.channel_of("x500")
     assert names.parse_channel("t2m500") is None
     assert names.parse_channel("z") is None
     assert names.parse_channel("tp6") is None

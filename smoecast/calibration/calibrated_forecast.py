@@ -140,8 +140,14 @@ class CalibratedForecast:
         raw : (L, count, D, H, W)
         how, rng
             As in `members.ecc`.
+
+        Raises
+        ------
+        ValueError
+            It has members of its own.
         """
-        assert self.distribution is not None  # members of its own are what they are
+        if self.distribution is None:
+            raise ValueError("members of its own are what they are, and get no other ranks")
         return self.distribution.at(start).members(raw, 1, how, rng=rng)
 
     def shuffle_members(
@@ -168,7 +174,8 @@ class CalibratedForecast:
 
     @property
     def _own(self) -> Fields:
-        assert self.members is not None  # one of the two is given
+        if self.members is None:
+            raise ValueError("this forecast has a distribution, and no members of its own")
         return self.members
 
 

@@ -58,7 +58,7 @@ def output_path(
     return output
 
 
-def described(settings: Forecast | Postprocess) -> dict[str, Any]:
+def describe_format(settings: Forecast | Postprocess) -> dict[str, Any]:
     """Return what the format adds to what a result is made from."""
     if settings.format == "netcdf":
         return {}

@@ -19,8 +19,8 @@ from smoecast.errors import ConfigError
 from smoecast.nn.smoe.model_layers import (
     expert_parameters,
     gate_parameters,
+    recall_errors,
     remember_errors,
-    remembered_errors,
 )
 from smoecast.training.checkpoint import SEAL, TrainingProgress, digest, part, seal
 from smoecast.training.distributed import ProcessGroup
@@ -140,7 +140,7 @@ class Trainer:
                 tensors |= {f"average.{name}": v for name, v in self.judged.state_dict().items()}
             for index, moments in self.optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
-            remembered = remembered_errors(self.model)
+            remembered = recall_errors(self.model)
             tensors |= {f"errors.{number}": value for number, value in remembered.items()}
             tensors |= {f"random.{name}": state for name, state in self._random().items()}
         if not self.team.first:

@@ -100,6 +100,14 @@ def test_a_forecast_of_distributions() -> None:
     np.testing.assert_allclose(forecast.probability(1, 3.0, False), wanted)
 
 
+def test_what_a_forecast_does_not_have_is_not_made_up() -> None:
+    own = members()
+    with pytest.raises(ValueError, match="members of its own are what they are"):
+        CalibratedForecast(members=own).rank_members(0, own[0], "quantile", rng=rng())
+    with pytest.raises(ValueError, match="no members of its own"):
+        join_lead_times([CalibratedForecast(members=own), CalibratedForecast(distribution())])
+
+
 @pytest.mark.parametrize(
     "whole", [CalibratedForecast(distribution()), CalibratedForecast(members=members())]
 )

@@ -113,10 +113,12 @@ def test_formats_have_names_of_their_own(done: Config, run_file: Path, tmp_path:
 
 
 def test_the_format_and_the_hours_of_sums_make_another_result(done: Config) -> None:
-    assert formats.described(done.forecast) == {}
-    assert formats.described(changed(done, "forecast", format="wb2").forecast) == {"format": "wb2"}
+    assert formats.describe_format(done.forecast) == {}
+    assert formats.describe_format(changed(done, "forecast", format="wb2").forecast) == {
+        "format": "wb2"
+    }
     grib = changed(done, "postprocess", format="grib", accumulation_hours=3).postprocess
-    assert formats.described(grib) == {"format": "grib", "accumulation_hours": 3}
+    assert formats.describe_format(grib) == {"format": "grib", "accumulation_hours": 3}
 
 
 # ---- what is in it

@@ -63,7 +63,7 @@ _CELSIUS = (
 _LEVEL_FACTORS = {name: factor / 100 for name, factor in _FACTORS["Pa"].items()}
 
 
-def _spelling(unit: str) -> str:
+def _normalize_spelling(unit: str) -> str:
     """Return `unit` in lower case, powers without signs, words apart by one blank."""
     plain = re.sub(r"\*\*|\^", "", unit.strip().lower()).replace("_", " ")
     if "code table" in plain:
@@ -81,7 +81,7 @@ def conversion(variable: Variable, unit: object, source: str) -> tuple[float, fl
     """
     if unit is None and variable.vertical == "constant" and variable.units == "1":
         return 1.0, 0.0  # CF: no unit means dimensionless; masks and types are never percent
-    found = _spelling(str(unit)) if unit is not None else ""
+    found = _normalize_spelling(str(unit)) if unit is not None else ""
     if variable.units == "K" and found in _CELSIUS:
         return 1.0, 273.15
     factor = _FACTORS[variable.units].get(found)
@@ -96,4 +96,4 @@ def conversion(variable: Variable, unit: object, source: str) -> tuple[float, fl
 
 def hectopascals(unit: object) -> float | None:
     """Return the factor from a pressure unit to hPa; None when `unit` is no pressure."""
-    return None if unit is None else _LEVEL_FACTORS.get(_spelling(str(unit)))
+    return None if unit is None else _LEVEL_FACTORS.get(_normalize_spelling(str(unit)))

@@ -193,7 +193,8 @@ class Rows(BackendArray):
 
     def _fill(self, index: int, stretches: Sequence[tuple[int, int]], out: NDArray[Any]) -> None:
         """Read stretches of a row, first byte and length, one after the other into `out`."""
-        assert out.flags.c_contiguous  # otherwise a copy would be filled in its place
+        if not out.flags.c_contiguous:  # a copy would be filled in its place
+            raise ValueError("fields are read into memory that is contiguous")
         chunk, inside = divmod(index, self.chunk_rows)
         file, begin, place = self._chunk(chunk), inside * self._row_bytes, 0
         view = out.reshape(-1).view(np.uint8).data

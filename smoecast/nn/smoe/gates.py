@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
-from smoecast.nn.smoe.gate_training.evidence import averaging_group
+from smoecast.nn.smoe.gate_training.evidence import find_averaging_group
 from smoecast.nn.smoe.gate_training.gate_gradient import GateGradient, Link
 from smoecast.nn.smoe.gather import RouteMemory
 
@@ -93,7 +93,7 @@ def _link(gate: Gate, told: bool, compares: bool, others: Sequence[Tensor]) -> L
     learned = [p for p in gate.parameters() if p.requires_grad and p.is_leaf]
     gate.gradient.follow(learned, told)
     leaf = next((p for p in learned if p is gate.leaf), None)
-    group = averaging_group(compares and leaf is not None)
+    group = find_averaging_group(compares and leaf is not None)
     return Link(gate.gradient, leaf, (*learned, *others), group)
 
 

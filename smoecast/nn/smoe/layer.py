@@ -166,7 +166,7 @@ class SpatialMoE2d(nn.Module):
         clean = scores = self.gate(x)
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
-        out = add_terms(self._routed(x, scores), self.feedback)
+        out = add_terms(self._route_experts(x, scores), self.feedback)
         if self.training and self.auxiliary.is_needed:
             scale = self.feedback.scale
             link = self.gate.link(told=scale.scaler is not None)
@@ -191,7 +191,7 @@ class SpatialMoE2d(nn.Module):
         """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
         return with_common(self.weight, self.common, self.feedback)
 
-    def _routed(self, x: Tensor, scores: Tensor) -> Tensor:
+    def _route_experts(self, x: Tensor, scores: Tensor) -> Tensor:
         """Values of the selected experts, (B, K F, H, W), that train experts and gate."""
         route, f = self._route(scores), self.feedback
         if self.weighted:

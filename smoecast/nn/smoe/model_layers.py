@@ -27,7 +27,7 @@ def expert_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [part for part in parts if part is not None]
 
 
-def remembered_errors(model: nn.Module) -> dict[str, Tensor]:
+def recall_errors(model: nn.Module) -> dict[str, Tensor]:
     """Return what gates remember of their experts' errors, by number of the layer.
 
     Of layers that share a gate the first counts.
@@ -37,7 +37,7 @@ def remembered_errors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def remember_errors(model: nn.Module, errors: Mapping[str, Tensor]) -> None:
-    """Give the gates back what `remembered_errors` found."""
+    """Give the gates back what `recall_errors` found."""
     layers = smoe_layers(model)
     for number, values in errors.items():
         layer = layers[int(number)]

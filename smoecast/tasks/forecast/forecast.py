@@ -204,7 +204,7 @@ def _describe(
         "starts": starts.astype(str).tolist(),
         "leads": ensemble.plan.lead_hours,
     }
-    made_from |= formats.described(settings)
+    made_from |= formats.describe_format(settings)
     if not ensemble.single:
         keys = {"members", "perturbation", "perturbation_km", "lags_hours"}
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)

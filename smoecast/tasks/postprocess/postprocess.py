@@ -155,7 +155,7 @@ def _describe(settings: Postprocess, calibrated: CalibratedBlocks) -> dict[str, 
         "write": settings.write,
         "seed": calibrated.seed,
     }
-    made_from |= formats.described(settings)
+    made_from |= formats.describe_format(settings)
     if calibration.protocol != "default":
         made_from["protocol"] = calibration.protocol
     return made_from

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.errors import InputError
-from smoecast.names import parse_channel
+from smoecast.names import channel_of
 
 _PARAMETERS = {"z": "gh", "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "orography": "z"}
 
@@ -63,8 +63,7 @@ def select(path: Path, step: int, channels: Sequence[str]) -> list[tuple[int, in
 
 def _is(line: dict[str, Any], name: str) -> bool:
     """Whether a line of an index is a message of a channel."""
-    channel = parse_channel(name)
-    assert channel is not None  # the config has been looked at
+    channel = channel_of(name)
     short = channel.variable.name
     level = None if channel.level is None else str(channel.level)
     return (

@@ -42,8 +42,7 @@ ENCODING: dict[str, dict[str, str]] = {
 
 def field(name: str, values: Array, dims: tuple[str, ...]) -> xr.DataArray:
     """Dress one channel with its CF attributes and, if it has one, its level."""
-    channel = names.parse_channel(name)
-    assert channel is not None  # every channel written here stands in the table of names
+    channel = names.channel_of(name)
     variable = channel.variable
     attributes = {"long_name": variable.long_name, "units": variable.units}
     if variable.standard_name:

@@ -118,7 +118,7 @@ def remember(error: Tensor, before: Tensor | None, memory: float) -> Tensor:
 _wrapped_by: Callable[[], Any] = DistributedDataParallel._get_active_ddp_module
 
 
-def averaging_group(compares: bool) -> "distributed.ProcessGroup | None":
+def find_averaging_group(compares: bool) -> "distributed.ProcessGroup | None":
     """Return the processes whose gradients are averaged after the forward pass under way.
 
     None outside DistributedDataParallel, and where it gathers (`no_sync`) or has one process.

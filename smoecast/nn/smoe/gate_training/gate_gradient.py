@@ -110,7 +110,7 @@ class GateGradient:
             known = self._hooked.get(id(parameter))
             if known is None or known() is not parameter:
                 hook: Callable[[Any], Any] = parameter.register_post_accumulate_grad_hook
-                hook(self._accumulated)
+                hook(self._after_accumulation)
                 self._hooked[id(parameter)] = weakref.ref(parameter)
 
     def add(
@@ -172,7 +172,7 @@ class GateGradient:
         return bool(leaf.grad.any()) if window.left is None else torch.equal(leaf.grad, window.left)
 
     @torch.no_grad()
-    def _accumulated(self, leaf: Tensor) -> None:
+    def _after_accumulation(self, leaf: Tensor) -> None:
         """Correct the gradient of a parameter, to which autograd has just added."""
         now = self._pass
         if now is not None and now.leaf is leaf and leaf.grad is not None:

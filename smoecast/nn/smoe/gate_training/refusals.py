@@ -74,7 +74,7 @@ class StepCheck:
         if parameter.grad is not None:
             peak = parameter.grad.detach().abs().max()
             self._peaks[id(parameter)] = (weakref.ref(parameter), peak)
-            _watching().add(self)
+            _watch_optimizers().add(self)
 
     def refuse_unscaled(self, optimizer: torch.optim.Optimizer, stepped: set[int]) -> None:
         """Look at the gradients of those parameters that an optimizer is about to change.
@@ -99,7 +99,7 @@ class StepCheck:
 
 
 @cache
-def _watching() -> "weakref.WeakSet[StepCheck]":
+def _watch_optimizers() -> "weakref.WeakSet[StepCheck]":
     """Return the checks of all gates; from the first call on every optimizer step looks there."""
     checks: weakref.WeakSet[StepCheck] = weakref.WeakSet()
 
