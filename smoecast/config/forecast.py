@@ -52,6 +52,7 @@ class Forecast(Section):
         None,
         description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
         "start of the forecast",
+        json_schema_extra=RARE,
     )
     title: str = Field("smoecast forecast", description="what the result is called")
     institution: str = Field("not stated", description="who made it")

@@ -100,6 +100,7 @@ class Postprocess(Section):
         None,
         description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
         "start of the forecast",
+        json_schema_extra=RARE,
     )
     any_lead: bool = Field(
         False,
