@@ -118,7 +118,8 @@ def _backbone(
     if network.kind == "unet":
         backbone = UNet(*sizes, levels=network.levels, **settings)
     else:
-        kind = ResNet if network.kind == "resnet" else CNN
+        kinds: dict[str, type[ResNet | CNN]] = {"resnet": ResNet, "cnn": CNN}
+        kind = kinds[network.kind]
         backbone = kind(*sizes, blocks=network.blocks, **settings)
     convolutions.check_all_used(network.smoe.places_with_size)
     return backbone
