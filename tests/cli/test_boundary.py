@@ -70,7 +70,7 @@ def test_an_answer_that_cannot_be_printed_is_5(arguments: list[str]) -> None:
 def test_a_result_stays_where_it_cannot_be_told(tmp_path: Path) -> None:
     done = call("config", "init", "a.yaml", redirect="> /dev/full", cwd=tmp_path)
     assert done.returncode == 5
-    assert (tmp_path / "a.yaml").read_text().startswith("# A smoecast run")
+    assert (tmp_path / "a.yaml").read_text().startswith("# A run of smoecast")
 
 
 @pytest.mark.parametrize(

@@ -132,19 +132,25 @@ def test_minutes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_file(tmp_path / "f.grib")["lead_time"], made["lead_time"])
 
 
-def test_memory_holds_one_block(tmp_path: Path) -> None:
-    made = forecasts("t2m", members=(0, 1, 2))
-    held: list[tuple[int, ...]] = []
+def test_blocks_of_members_take_their_order(tmp_path: Path) -> None:
+    made = forecasts("z500", "t2m", members=(0, 1, 2)).compute()
+    write_grib(made, tmp_path / "whole.grib")
+    with grib.grib_writer(made, tmp_path / "blocks.grib") as append:
+        for starts in (slice(0, 2), slice(2, None)):
+            for member in range(3):
+                append(made.isel(init_time=starts, number=[member]))
+    assert (tmp_path / "blocks.grib").read_bytes() == (tmp_path / "whole.grib").read_bytes()
 
-    def look(block: np.ndarray) -> np.ndarray:
-        held.append(block.shape)
-        return block
 
-    made["t2m"] = made["t2m"].copy(
-        data=made["t2m"].data.map_blocks(look, dtype="f4", meta=np.empty(0, "f4"))
-    )
-    write_grib(made, tmp_path / "f.grib")
-    assert sorted(held) == [(1, 3, 1, 8, 16)] * 3 + [(2, 3, 1, 8, 16)] * 6
+def test_fields_that_never_came_are_told(tmp_path: Path) -> None:
+    made = forecasts("t2m", members=(0, 1)).compute()
+    words = r"f\.grib: \d+ fields never came"
+    with (
+        pytest.raises(OutputError, match=words),
+        grib.grib_writer(made, tmp_path / "f.grib") as append,
+    ):
+        append(made.isel(number=[0]))
+    assert not list(tmp_path.iterdir())
 
 
 # ---- quantities
