@@ -21,7 +21,7 @@ from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.data.sources.weatherbench2 import zarr_subset
 from smoecast.data.sources.weatherbench2.zarr_subset import Request
 from smoecast.fields.derived import sources_of
-from smoecast.names import VARIABLES
+from smoecast.names import variable_of
 
 ABOUT = About(
     name="weatherbench2",
@@ -74,8 +74,8 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
 
 def _fields(name: str, times: int) -> int:
     """Return how many fields of a variable come: all of its levels share a chunk."""
-    variable = VARIABLES[name]
-    if variable.vertical == "constant":
+    variable = variable_of(name)
+    if variable is None or variable.vertical == "constant":
         return 1
     return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
 
