@@ -59,7 +59,7 @@ def beyond(distribution: Distribution, threshold: float, above: bool) -> Values:
 def member_quantiles(members: ArrayLike, axis: int, levels: Sequence[float] | Values) -> Values:
     """Return quantiles of the members that are there.
 
-    The i-th of n members is the quantile (i - 1/2) / n, as in `members.ecc`; between them it is
+    The i-th of n members is the quantile (i - 1/2) / n, as in `reordering.ecc`; between them it is
     linear, beyond them the outermost member (Hazen 1914).
 
     Returns
@@ -139,7 +139,7 @@ class CalibratedForecast:
             Which of the B.
         raw : (L, count, D, H, W)
         how, rng
-            As in `members.ecc`.
+            As in `reordering.ecc`.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class CalibratedForecast:
         Parameters
         ----------
         start, rng
-            As in `ranked`.
+            As in `rank_members`.
         history : (L, N, D, H, W)
         count : int
         """

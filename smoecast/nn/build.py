@@ -112,7 +112,7 @@ def _backbone(
     settings: dict[str, Any] = network.model_dump(include={"width", "normalization", "dropout"})
     settings |= {
         "position_channels": network.advanced.position_channels,
-        "shortcut": network.input_skip,
+        "input_skip": network.input_skip,
     }
     backbone: ResNet | CNN | UNet
     if network.kind == "unet":

@@ -105,7 +105,7 @@ def _cost_of_mixing(module: CondConv2d, _: Tensor, output: Tensor) -> int:
 
 
 def _experts(module: SpatialMoE2d, _: Tensor, output: Tensor, of: Experts) -> int:
-    how = module.feedback.how
+    how = module.objective.how
     filters = module.weight.numel()
     if of == "selected":
         filters = filters // how.num_experts * how.num_selected

@@ -12,9 +12,9 @@ from smoecast.config.products import Products
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.fields.write.blocks import Append
-from smoecast.fields.write.grib_content import Content
-from smoecast.fields.write.grib_grid import grid_keys
-from smoecast.fields.write.grib_limits import check_content
+from smoecast.fields.write.grib.content import Content
+from smoecast.fields.write.grib.grid import grid_keys
+from smoecast.fields.write.grib.limits import check_content
 from smoecast.fields.write.netcdf import netcdf_writer
 from smoecast.fields.write.wb2 import wb2_writer
 
@@ -66,64 +66,24 @@ def describe_format(settings: Forecast | Postprocess) -> dict[str, Any]:
     return settings.model_dump(mode="json", include=keys)
 
 
-def check_forecast(
-    settings: Forecast,
-    channels: Sequence[str],
-    hours: Sequence[int],
-    members: int | None,
-    grid: Grid,
-) -> None:
-    """Refuse a forecast that its format cannot hold.
-
-    Parameters
-    ----------
-    settings : Forecast
-    channels : sequence of str
-    hours : sequence of int
-        Lead times.
-    members : int or None
-        None: no ensemble.
-    grid : Grid
-
-    Raises
-    ------
-    ConfigError
-        See `grib_limits.check_content` and `grib_grid.grid_keys`.
-    """
-    if settings.format == "grib":
-        numbers = None if members is None else tuple(range(members))
-        check_content(
-            Content(
-                tuple(channels),
-                tuple(map(float, hours)),
-                numbers,
-                members or 1,
-                accumulation_hours=settings.accumulation_hours,
-            )
-        )
-        grid_keys(grid)
-
-
 def check_calibrated(
-    settings: Postprocess,
-    channels: Sequence[str],
-    wanted: Products,
-    place: Grid | ProjectedGrid | None,
+    settings: Postprocess, channels: Sequence[str], wanted: Products, place: Grid | ProjectedGrid
 ) -> None:
-    """Refuse a calibrated ensemble that its format cannot hold, as far as it is known.
+    """Refuse a calibrated ensemble that its format cannot hold, before it is fitted.
+
+    All other refusals are those of the writer, which knows its template before a block is made.
 
     Parameters
     ----------
     settings : Postprocess
     channels : sequence of str
     wanted : Products
-    place : Grid, ProjectedGrid or None
-        None: not known yet.
+    place : Grid or ProjectedGrid
 
     Raises
     ------
     ConfigError
-        See `grib_limits.check_content` and `grib_grid.grid_keys`.
+        See `limits.check_content` and `grid.grid_keys` of `fields.write.grib`.
     """
     if settings.format == "grib":
         check_content(
@@ -136,8 +96,7 @@ def check_calibrated(
                 accumulation_hours=settings.accumulation_hours,
             )
         )
-        if place is not None:
-            grid_keys(place)
+        grid_keys(place)
 
 
 def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
@@ -151,7 +110,7 @@ def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
     """
     if settings.format == "grib":
         # imported where it is needed: it loads ecCodes and cfgrib
-        from smoecast.fields.write.grib import grib_writer  # noqa: PLC0415
+        from smoecast.fields.write.grib.writer import grib_writer  # noqa: PLC0415
 
         return partial(grib_writer, accumulation_hours=settings.accumulation_hours, **more)
     return wb2_writer if settings.format == "wb2" else netcdf_writer

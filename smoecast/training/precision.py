@@ -22,7 +22,7 @@ def follow(model: nn.Module, scaler: torch.amp.GradScaler) -> LossScale:
     """
     scale = LossScale(scaler, share=1.0)
     for layer in smoe_layers(model):
-        layer.feedback.scale = scale
+        layer.objective.scale = scale
     return scale
 
 

@@ -39,7 +39,7 @@ def main():
     for name, layer in open_model(asked.model).network.named_modules():
         if isinstance(layer, SpatialMoE2d) and isinstance(layer.gate, TensorGate):
             key = f"{name}.gate.scores"
-            tensors[key] = halved(tensors[key], layer.feedback.how)
+            tensors[key] = halved(tensors[key], layer.objective.how)
     save_model(zoo.folder() / asked.name, tensors, state)
 
 

@@ -66,11 +66,11 @@ def test_a_reader_that_waited_has_the_new_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_not_held(tmp_path: Path) -> None:
-    with hold_for_reading(tmp_path / "none"):
-        pass
     (tmp_path / "file").touch()
-    with hold_for_reading(tmp_path / "file"):
-        pass
+    for name in ("none", "file"):
+        with hold_for_reading(tmp_path / name):
+            held = sorted(path.name for path in tmp_path.iterdir())
+        assert held == ["file"]  # nothing is made to be held
 
 
 def test_a_file_system_without_locks_is_no_hindrance(

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from smoecast.fields.write.grib import grib_writer
+from smoecast.fields.write.grib.writer import grib_writer
 from smoecast.fields.write.netcdf import netcdf_writer
 from smoecast.fields.write.wb2 import wb2_writer
 

@@ -70,8 +70,8 @@ def test_places_have_sizes_of_their_own():
     smoe = {"layers": ["hidden.1", "last"], "expansion": 5, "experts_per_channel": 3}
     by_place = {"expansion_at": {"last": 8}, "experts_per_channel_at": {"hidden.1": 2}}
     inner, last = smoe_layers(build(network(**smoe, **by_place), 3, 2, GRID, False))
-    assert (inner.gate.num_experts, inner.feedback.terms) == (5 * 8 * 2, 2)
-    assert (last.gate.num_experts, last.feedback.terms) == (8 * 2 * 3, 3)
+    assert (inner.gate.num_experts, inner.objective.terms) == (5 * 8 * 2, 2)
+    assert (last.gate.num_experts, last.objective.terms) == (8 * 2 * 3, 3)
 
 
 def test_the_preset_paper_is_the_layer_as_it_is_by_default():
@@ -80,7 +80,7 @@ def test_the_preset_paper_is_the_layer_as_it_is_by_default():
     channels, experts = made.weight.shape[1], made.gate.num_experts
     torch.manual_seed(0)
     layer = SpatialMoE2d(channels, experts // 4, experts, grid=GRID)
-    mine, theirs = ({**vars(one.feedback), "scale": None} for one in (made, layer))
+    mine, theirs = ({**vars(one.objective), "scale": None} for one in (made, layer))
     assert mine == theirs
     assert made.state_dict().keys() == layer.state_dict().keys()
     assert not torch.equal(layer.weight[0], layer.weight[1])

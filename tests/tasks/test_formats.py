@@ -21,10 +21,10 @@ from smoecast.fields.channels import field_of
 from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.write.grib_content import Content
-from smoecast.fields.write.grib_grid import grid_keys
-from smoecast.fields.write.grib_keys import products_of
-from smoecast.fields.write.grib_message import pack, templates_of
+from smoecast.fields.write.grib.content import Content
+from smoecast.fields.write.grib.grid import grid_keys
+from smoecast.fields.write.grib.keys import products_of
+from smoecast.fields.write.grib.message import pack, templates_of
 from smoecast.tasks import formats
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast import forecast as forecast_task
@@ -249,7 +249,7 @@ def refuse(*_: Any, **__: Any) -> None:
 def test_a_forecast_is_refused_at_once(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(forecast_task, "initial_conditions", refuse)
+    monkeypatch.setattr(forecast_task, "forecast_blocks", refuse)
     more = ["-s", "forecast.members=300", "-s", "forecast.perturbation=0.1"]
     found = call("forecast", "-c", run_file, "--format", "grib", *more, "-o", tmp_path / "f.grib")
     assert found.exit_code == 2
@@ -284,7 +284,9 @@ def test_a_projection_is_refused_before_a_fit(done: Config) -> None:
 
 def test_ecmwf_software_is_loaded_for_this_format_alone() -> None:
     code = (
-        "import sys, smoecast.tasks.forecast, smoecast.tasks.postprocess, smoecast.tasks.verify; "
+        "import sys; from smoecast.tasks import verify\n"
+        "from smoecast.tasks.forecast import forecast\n"
+        "from smoecast.tasks.postprocess import postprocess; assert 'xarray' in sys.modules; "
         "assert not {'eccodes', 'cfgrib'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -165,6 +165,8 @@ class About:
         Its terms.
     needs : str
         What a person needs first.
+    truth : str
+        What forecasts are scored against where they are scored against it; none given: its files.
     """
 
     name: str
@@ -172,6 +174,7 @@ class About:
     size: str
     licence: str
     needs: str
+    truth: str = ""
 
 
 def shown(url: str) -> str:

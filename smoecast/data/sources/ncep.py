@@ -22,6 +22,7 @@ ABOUT = About(
     size="0.5 GB a year and variable on levels, 31 MB a year at the surface",
     licence="NOAA, US Government work; cite Kalnay et al. 1996",
     needs="nothing",
+    truth="NCEP/NCAR Reanalysis 1",
 )
 URL = "https://downloads.psl.noaa.gov/Datasets/ncep.reanalysis"
 STEP_HOURS = 6

@@ -1,5 +1,6 @@
 """Every source by name, and what a run asks of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from smoecast.config.run import Config
@@ -71,5 +72,5 @@ def source_of(asked: Request) -> Source[Any]:
     return _sources(asked)[asked.wanted.source]
 
 
-def _sources(asked: Request) -> dict[str, Source[Any]]:
-    return {**(ANALYSES if asked.kind == "analyses" else ENSEMBLES)}
+def _sources(asked: Request) -> Mapping[str, Source[Any]]:
+    return ANALYSES if asked.kind == "analyses" else ENSEMBLES

@@ -25,6 +25,7 @@ ABOUT = About(
     size="about 1.6 GB a field (z500, t850, t2m ...), 21 GB a variable on all 13 levels",
     licence="CC BY 4.0; contains modified Copernicus Climate Change Service information (ERA5)",
     needs="nothing; room for an archive and its files at the same time",
+    truth="ERA5 as in WeatherBench 1",
 )
 WEBDAV = "https://dataserv.ub.tum.de/public.php/dav/files/m1524895"
 OLD = "https://dataserv.ub.tum.de/s/m1524895/download"

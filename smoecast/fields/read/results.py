@@ -69,9 +69,10 @@ def open_result(path: Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        What `reader.open_file` gives, on any grid, and beside it the variables ``t2m_mean``,
-        ``t2m_std``, ``t2m_probability_above`` (along ``t2m_threshold_above``) and the like that
-        `postprocess` writes, as they are in the file; these alone where the file has no others.
+        What `fields.read.open.open_file` gives, on any grid, and beside it the variables
+        ``t2m_mean``, ``t2m_std``, ``t2m_probability_above`` (along ``t2m_threshold_above``) and the
+        like that `postprocess` writes, as they are in the file; these alone where the file has
+        no others.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class CNN(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs (ours).
-    shortcut : bool
+    input_skip : bool
         The last layer sees the inputs too, beside the fields within.
     """
 
@@ -51,7 +51,7 @@ class CNN(nn.Module):
         normalization: Normalization = "none",
         dropout: float = 0.0,
         position_channels: int = 0,
-        shortcut: bool = False,
+        input_skip: bool = False,
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
@@ -63,12 +63,12 @@ class CNN(nn.Module):
         for site in sites:
             layers += stage(convolution(site), width, nn.ELU(), normalization, dropout)
         self.layers = nn.Sequential(*layers)
-        self.shortcut = shortcut
-        seen = width + in_channels if shortcut else width
+        self.input_skip = input_skip
+        seen = width + in_channels if input_skip else width
         self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
         within = self.layers(with_position(inputs, self.position))
-        outputs: Tensor = self.last(with_inputs(within, inputs, self.shortcut))
+        outputs: Tensor = self.last(with_inputs(within, inputs, self.input_skip))
         return outputs

@@ -76,7 +76,7 @@ class ResNet(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs: what is particular to each place.
-    shortcut : bool
+    input_skip : bool
         The last layer sees the inputs too, beside the fields within.
     """
 
@@ -92,7 +92,7 @@ class ResNet(nn.Module):
         normalization: Normalization = "batch",
         dropout: float = 0.0,
         position_channels: int = 0,
-        shortcut: bool = False,
+        input_skip: bool = False,
     ) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(position_channels, *grid))
@@ -106,12 +106,12 @@ class ResNet(nn.Module):
                 for number in range(blocks)
             )
         )
-        self.shortcut = shortcut
-        seen = width + in_channels if shortcut else width
+        self.input_skip = input_skip
+        seen = width + in_channels if input_skip else width
         self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D, H, W), both normalised."""
         first = self.first(with_position(inputs, self.position))
-        outputs: Tensor = self.last(with_inputs(self.blocks(first), inputs, self.shortcut))
+        outputs: Tensor = self.last(with_inputs(self.blocks(first), inputs, self.input_skip))
         return outputs

@@ -40,7 +40,7 @@ class UNet(nn.Module):
         Probability that a value is dropped in training.
     position_channels : int
         Learned fields (P, H, W) beside the inputs.
-    shortcut : bool
+    input_skip : bool
         The last layer sees the inputs too, beside the fields within.
 
     Raises
@@ -61,7 +61,7 @@ class UNet(nn.Module):
         normalization: Normalization = "batch",
         dropout: float = 0.0,
         position_channels: int = 0,
-        shortcut: bool = False,
+        input_skip: bool = False,
     ) -> None:
         super().__init__()
         check_levels(grid, levels)
@@ -87,8 +87,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             pair(level, widths[level + 1] + widths[level]) for level in reversed(range(levels - 1))
         )
-        self.shortcut = shortcut
-        seen = width + in_channels if shortcut else width
+        self.input_skip = input_skip
+        seen = width + in_channels if input_skip else width
         self.last = convolution(ConvSlot("last", seen, out_channels, grid))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class UNet(nn.Module):
             if rows or columns:
                 larger = functional.pad(larger, (0, columns, 0, rows), mode="replicate")
             fields = pair(torch.cat([larger, beside], dim=1))
-        outputs: Tensor = self.last(with_inputs(fields, inputs, self.shortcut))
+        outputs: Tensor = self.last(with_inputs(fields, inputs, self.input_skip))
         return outputs
 
 

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from smoecast.nn.smoe.gate_training.routing_loss import Feedback
+from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective
 from smoecast.nn.smoe.routing import Selection
 
 
@@ -20,7 +20,7 @@ def draw_filters(count: int, shape: tuple[int, int, int]) -> nn.Parameter:
     return filters
 
 
-def with_common(weight: Tensor, common: Tensor | None, feedback: Feedback) -> Tensor:
+def with_common(weight: Tensor, common: Tensor | None, objective: RoutingObjective) -> Tensor:
     """Add the filters that all points share to those of the experts.
 
     Parameters
@@ -29,7 +29,7 @@ def with_common(weight: Tensor, common: Tensor | None, feedback: Feedback) -> Te
         (E F, C, k, k).
     common : Tensor or None
         (D, C, k, k); of several terms, each has its part. None: nothing is shared.
-    feedback : Feedback
+    objective : RoutingObjective
         Says who belongs to which channel.
 
     Returns
@@ -39,7 +39,7 @@ def with_common(weight: Tensor, common: Tensor | None, feedback: Feedback) -> Te
     """
     if common is None:
         return weight
-    how, terms, filters = feedback.how, feedback.terms, feedback.num_filters
+    how, terms, filters = objective.how, objective.terms, objective.num_filters
     channels = how.num_selected // terms
     # (E F, C, k, k) -> (K / T, T, E / K, F, C, k, k)
     experts = torch.unflatten(weight, 0, (channels, terms, how.group_size, filters))
@@ -47,16 +47,16 @@ def with_common(weight: Tensor, common: Tensor | None, feedback: Feedback) -> Te
     return torch.flatten(experts + part, 0, 3)
 
 
-def add_terms(values: Tensor, feedback: Feedback) -> Tensor:
+def add_terms(values: Tensor, objective: RoutingObjective) -> Tensor:
     """Add up the experts that serve a channel together: (B, K F, H, W) to (B, D, H, W)."""
-    terms, filters = feedback.terms, feedback.num_filters
+    terms, filters = objective.terms, objective.num_filters
     if terms == 1:
         return values
     # (B, K F, H, W) -> (B, K / T, T, F, H, W) -> (B, D, H, W)
     return torch.unflatten(values, 1, (-1, terms, filters)).sum(dim=2).flatten(1, 2)
 
 
-def copy_leaders(weight: Tensor, how: Selection) -> None:
+def copy_group_heads(weight: Tensor, how: Selection) -> None:
     """Make each expert's filters, in (E F, C, k, k), a copy of those it may replace, in place."""
     filters = torch.unflatten(weight, 0, (how.num_experts, -1))  # (E, F, C, k, k)
-    weight.copy_(filters[how.leaders()].flatten(0, 1))
+    weight.copy_(filters[how.group_heads()].flatten(0, 1))

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.padding import check_padding, conv2d_same, pad_same
-from smoecast.nn.smoe.experts import add_terms, copy_leaders, draw_filters, with_common
+from smoecast.nn.smoe.experts import add_terms, copy_group_heads, draw_filters, with_common
 from smoecast.nn.smoe.gate_losses import Auxiliary
-from smoecast.nn.smoe.gate_training.comparative_loss import contest
+from smoecast.nn.smoe.gate_training.comparative_loss import compare_experts
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gate_training.refusals import refuse_half
-from smoecast.nn.smoe.gate_training.routing_loss import Feedback, attach_loss, train_routing
+from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective, attach_loss, train_routing
 from smoecast.nn.smoe.gates import Gate, build_gate
 from smoecast.nn.smoe.gather import MOST_PRODUCTS, Route, make_route, pick, stencil, weigh
 from smoecast.nn.smoe.initial_scores import start_plain, start_regions
@@ -73,7 +73,7 @@ class SpatialMoE2d(nn.Module):
         (D, C, k, k), the shared filters.
     gate : Gate
         Scores the experts.
-    feedback : Feedback
+    objective : RoutingObjective
         Its `error_quantile`, `damping` and `weight` may be changed between steps.
 
     Raises
@@ -128,7 +128,7 @@ class SpatialMoE2d(nn.Module):
         )
         if damping is None:
             damping = 1.0 if compares else 0.1
-        self.feedback = Feedback(
+        self.objective = RoutingObjective(
             how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
             compares, terms, ours.error_memory,
         )  # fmt: skip
@@ -144,13 +144,13 @@ class SpatialMoE2d(nn.Module):
         Where experts are compared by a map of scores: of all passes since their gradient was zero,
         and of all layers that share the gate.
         """
-        own = self.feedback.loss
-        return self.gate.gradient.loss if own is None and self.feedback.compares else own
+        own = self.objective.loss
+        return self.gate.gradient.loss if own is None and self.objective.compares else own
 
     def route(self, x: Tensor) -> Tensor:
         """Return the selected experts for input (B, C, H, W): (K, H, W) or (B, K, H, W) int64."""
         self._check_input(x)
-        return select(self.gate(x), self.feedback.how)
+        return select(self.gate(x), self.objective.how)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) into (B, D, H, W).
@@ -166,9 +166,9 @@ class SpatialMoE2d(nn.Module):
         clean = scores = self.gate(x)
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
-        out = add_terms(self._route_experts(x, scores), self.feedback)
+        out = add_terms(self._route_experts(x, scores), self.objective)
         if self.training and self.auxiliary.is_needed:
-            scale = self.feedback.scale
+            scale = self.objective.scale
             link = self.gate.link(told=scale.scaler is not None)
             out = attach_loss(out, self.auxiliary(clean, scores), scale, link)
         return out
@@ -177,23 +177,23 @@ class SpatialMoE2d(nn.Module):
         """Show the sizes in ``print(layer)``."""
         return (
             f"{self.weight.shape[1]}, {self._channels}, "
-            f"num_experts={self.feedback.how.num_experts}, grid={self.grid}, "
+            f"num_experts={self.objective.how.num_experts}, grid={self.grid}, "
             f"kernel_size={self.weight.shape[-1]}, padding={self.padding}"
         )
 
     @property
     def _channels(self) -> int:
         """D."""
-        f = self.feedback
+        f = self.objective
         return f.how.num_selected * f.num_filters // f.terms
 
     def filters(self) -> Tensor:
         """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
-        return with_common(self.weight, self.common, self.feedback)
+        return with_common(self.weight, self.common, self.objective)
 
     def _route_experts(self, x: Tensor, scores: Tensor) -> Tensor:
         """Values of the selected experts, (B, K F, H, W), that train experts and gate."""
-        route, f = self._route(scores), self.feedback
+        route, f = self._route(scores), self.objective
         if self.weighted:
             return weigh(self._values(x, route), scores, route, f.num_filters)
         rests = not scores.requires_grad and f.damping == 1.0
@@ -205,12 +205,12 @@ class SpatialMoE2d(nn.Module):
         values = self._all_values(x) if f.compares else self._values(x, route)
         refuse_half(values, told)
         if f.compares:
-            return contest(values, scores, route, f, link)
+            return compare_experts(values, scores, route, f, link)
         return train_routing(values, scores, route.index, f, link)
 
     def _route(self, scores: Tensor) -> Route:
         """Select experts; scores that stay the same between calls are sorted once (CPU)."""
-        f = self.feedback
+        f = self.objective
         lasting = scores.dim() == 3 and not (self.training and self.gate_noise)
         if lasting and scores.device.type == "cpu" and not torch.compiler.is_compiling():
             return self.gate.memory.route(scores, f.how, f.num_filters)
@@ -229,20 +229,22 @@ class SpatialMoE2d(nn.Module):
         return conv2d_same(x, self.filters(), self.bias, self.padding)
 
     def _is_small(self, x: Tensor, route: Route) -> bool:
-        products = self.weight.shape[1] * self.feedback.how.num_selected * self.feedback.num_filters
+        products = (
+            self.weight.shape[1] * self.objective.how.num_selected * self.objective.num_filters
+        )
         here = x.device.type == "cpu" and x.dtype == self.weight.dtype
         plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
         return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
 
     def _make_filters(self, shape: tuple[int, int, int], ours: SMoESettings) -> None:
         """Draw filters of (C, k, k)."""
-        filters = self.feedback.how.num_experts * self.feedback.num_filters
+        filters = self.objective.how.num_experts * self.objective.num_filters
         self.weight = draw_filters(filters, shape)
         self.bias = nn.Parameter(torch.zeros(filters)) if ours.bias else None
         self.common = draw_filters(self._channels, shape) if ours.shared else None
 
     def _new_gate(self, kind: str, start: str) -> Gate:
-        how = self.feedback.how
+        how = self.objective.how
         gate = build_gate(
             kind,
             in_channels=self.weight.shape[1],
@@ -264,10 +266,10 @@ class SpatialMoE2d(nn.Module):
             if start == "copies" and self.common is not None:
                 self.weight.zero_()  # what all begin as is the shared filter
             elif start == "copies":
-                copy_leaders(self.weight, self.feedback.how)
+                copy_group_heads(self.weight, self.objective.how)
 
     def _check_gate(self) -> None:
-        mine = (self.feedback.how.num_experts, self.grid)
+        mine = (self.objective.how.num_experts, self.grid)
         if (self.gate.num_experts, self.gate.grid) != mine:
             raise ValueError(
                 f"the gate has {self.gate.num_experts} experts on grid {self.gate.grid}, "

@@ -80,7 +80,7 @@ def share_loss(network: nn.Module, share: float | None) -> None:
 def _tell(network: nn.Module, change: Callable[[LossScale], LossScale]) -> None:
     for module in network.modules():
         if isinstance(module, SpatialMoE2d):
-            module.feedback.scale = change(module.feedback.scale)
+            module.objective.scale = change(module.objective.scale)
 
 
 def routing_losses(model: nn.Module) -> tuple[float, float]:
@@ -89,7 +89,7 @@ def routing_losses(model: nn.Module) -> tuple[float, float]:
     First those over the samples of the last backward pass, one a layer, then those that compare
     experts, over all passes since the gradient was zero, one a gate.
     """
-    layers = [layer.feedback.loss for layer in smoe_layers(model)]
+    layers = [layer.objective.loss for layer in smoe_layers(model)]
     learning = [g for g in _first_layers(model) if any(p.requires_grad for p in g.parameters())]
     gates = [gate.gradient.loss for gate in learning]
     one, other = (sum(float(x) for x in losses if x is not None) for losses in (layers, gates))

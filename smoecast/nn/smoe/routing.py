@@ -61,7 +61,7 @@ class Selection:
         step = self.group_size if self.grouped else 1
         return torch.arange(self.num_selected) * step
 
-    def leaders(self) -> Tensor:
+    def group_heads(self) -> Tensor:
         """For each expert, (E,), the one of `first_experts` that it may replace."""
         experts = torch.arange(self.num_experts)
         if self.grouped:

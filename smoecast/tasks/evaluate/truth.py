@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.data import Data
+from smoecast.data.sources import registry
 from smoecast.errors import InputError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import place_of, same_place
@@ -25,15 +26,6 @@ Scoring it takes about twenty times as much: its statistics are eight fields of 
 """
 
 Fields = NDArray[np.floating[Any]]
-
-_LABELS = {
-    "planet": "simulated planet, no real weather",
-    "weatherbench": "ERA5 as in WeatherBench 1",
-    "weatherbench2": "ERA5 as in WeatherBench 2",
-    "era5": "ERA5",
-    "ncep": "NCEP/NCAR Reanalysis 1",
-    "opendata": "ECMWF open data, analyses",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +65,12 @@ def label_of(data: Data, files: Sequence[str] = ()) -> str:
     files : sequence of str
         The truth of ensembles, where they have one of their own.
     """
-    if files or data.source not in _LABELS:
+    truth = registry.ANALYSES[data.source].about.truth if data.source in registry.ANALYSES else ""
+    if files or not truth:
         found = [Path(name).name for name in files or data.files]
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return f"files: {found[0]}{more}" if found else "none"
-    return _LABELS[data.source] + (f", brought to grid {data.grid}" if data.grid else "")
+    return truth + (f", brought to grid {data.grid}" if data.grid else "")
 
 
 def present(wanted: tuple[str, ...], result: xr.Dataset, source: str) -> list[str]:

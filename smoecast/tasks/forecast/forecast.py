@@ -87,7 +87,6 @@ def forecast(
     opened = [open_model(folder) for folder in folders]
     wanted = config.forecast
     ensemble = ensemble_of(wanted, config.seed, opened, [str(folder) for folder in folders])
-    _check_format(wanted, ensemble)
     paths = files.expand(inputs, "--input") if inputs else []
     split = set(wanted.init_times) & set(time_selection.PARTS)
     stores = [config.store] if split or not paths else []
@@ -187,13 +186,6 @@ def _lay_out(
         dims=("init_time", "lead_time", "number", "channel", "latitude", "longitude"),
     )
     return channels.unpack(stacked.isel(number=0, drop=True) if ensemble.single else stacked)
-
-
-def _check_format(settings: Forecast, ensemble: Ensemble) -> None:
-    members = None if ensemble.single else len(ensemble.members)
-    model, hours = ensemble.model, ensemble.plan.lead_hours
-    grid = model.inputs.grid
-    formats.check_forecast(settings, model.config.targets, hours, members, grid)
 
 
 def _describe(

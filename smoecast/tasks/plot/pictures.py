@@ -95,7 +95,7 @@ def routing(path: Path) -> Pictures:
             layer, _outputs(model.config.sample, model.config.targets) if layer in last else []
         )
         title = f"SMoE layer {number} of {len(layers)}: experts that serve each point"
-        experts = layer.feedback.how.group_size
+        experts = layer.objective.how.group_size
         yield (
             f"layer{number}",
             figures.routing(panels, grid.latitude, grid.longitude, experts=experts, title=title),
@@ -115,12 +115,12 @@ def _panels(layer: SpatialMoE2d, outputs: Sequence[str]) -> dict[str, NDArray[np
 
     Experts that compete in groups are numbered within theirs.
     """
-    feedback, chosen = layer.feedback, routing_map(layer).numpy()
-    if feedback.how.grouped:
-        chosen = chosen % feedback.how.group_size
-    first = chosen[:: feedback.terms]
+    objective, chosen = layer.objective, routing_map(layer).numpy()
+    if objective.how.grouped:
+        chosen = chosen % objective.how.group_size
+    first = chosen[:: objective.terms]
     words = outputs or [f"output {i + 1} of {len(first)}" for i in range(len(first))]
-    more = f", term 1 of {feedback.terms}" if feedback.terms > 1 else ""
+    more = f", term 1 of {objective.terms}" if objective.terms > 1 else ""
     shown = zip(words[:MOST_PANELS], first[:MOST_PANELS], strict=True)
     return {f"{word}{more}": one for word, one in shown}
 

@@ -80,11 +80,12 @@ def postprocess(
             calibration = raw_calibration(settings)
         else:
             if model is None:
-                _check_format_before_fit(settings, config.ensemble_store, wanted)
+                with store.open_store(config.ensemble_store) as ensembles:
+                    place = place_of(ensembles)
+                formats.check_calibrated(settings, settings.targets, wanted, place)
                 fit(config, held)
             calibration = open_calibration(model or config.calibration)
         _check_events(wanted, calibration)
-        formats.check_calibrated(settings, calibration.targets, wanted, place=None)
         manifest = held.manifest[: len(paths)]
         incoming = open_input(settings, calibration, config.ensemble_store, paths, manifest)
         hours, fields = incoming.lead_hours, incoming.fields
@@ -125,13 +126,6 @@ def postprocess(
             save_config(path)
     more = _list_products(wanted, count)
     return {**summarize(path, starts, calibration.targets, hours, more), "written": written}
-
-
-def _check_format_before_fit(settings: Postprocess, source: Path, wanted: Products) -> None:
-    """Refuse what the format cannot hold before anything is fitted."""
-    if settings.format != "netcdf":
-        place = place_of(store.open_store(source))
-        formats.check_calibrated(settings, settings.targets, wanted, place)
 
 
 def _check_events(wanted: Products, calibration: Calibration) -> None:

@@ -159,7 +159,7 @@ def test_auxiliary_losses_join_the_loss_by_themselves(kind):
     weights = {"importance_weight": 0.3, "load_weight": 0.2, "agreement_weight": 0.1}
     layer = SpatialMoE2d(3, 2, 6, grid=GRID, gate=kind, gate_noise=0.5, **weights).double()
     x = torch.randn(3, 3, *GRID, dtype=torch.float64)
-    layer.feedback.weight = 0.0
+    layer.objective.weight = 0.0
     torch.manual_seed(1)
     layer(x).sum().backward()
     ours = next(layer.gate.parameters()).grad

@@ -47,7 +47,7 @@ def test_all_experts_selected_in_their_order_is_a_convolution(x):
 def test_order_of_experts_holds_the_same_channels(x):
     by_score = SpatialMoE2d(3, 3, 7, grid=GRID)
     by_expert = copy.deepcopy(by_score)
-    by_expert.feedback.how = make_layer(3, 3, 7, grid=GRID, order="expert").feedback.how
+    by_expert.objective.how = make_layer(3, 3, 7, grid=GRID, order="expert").objective.how
     index = by_expert.route(x)
     assert torch.equal(index, by_score.route(x).sort(dim=0).values)
     torch.testing.assert_close(

@@ -57,5 +57,5 @@ def test_comparative_is_what_networks_have_by_default():
         place = smoe if field.name == "experts_per_channel" else smoe.advanced
         assert getattr(ours, field.name) == getattr(place, field.name)
     layer = SpatialMoE2d(3, 2, 8, grid=(4, 6), settings="comparative")
-    assert layer.feedback.damping == smoe.advanced.damping
-    assert SpatialMoE2d(3, 2, 8, grid=(4, 6)).feedback.damping == 0.1
+    assert layer.objective.damping == smoe.advanced.damping
+    assert SpatialMoE2d(3, 2, 8, grid=(4, 6)).objective.damping == 0.1

@@ -94,7 +94,7 @@ def test_input_gradient_of_the_main_loss_alone(name):
     layer.gate.requires_grad_(False)
     fixed = FixedGate(layer.gate(arrays["x"][:1])[0]) if name == "conv_gate" else layer.gate
     if name == "conv_gate":  # A routing that depends on the input is frozen by the scores of x.
-        layer.feedback.weight = 0.0
+        layer.objective.weight = 0.0
     else:
         layer.gate = fixed
     x = arrays["x"].clone().requires_grad_()

@@ -37,6 +37,7 @@ ABOUT = About(
     size="at 1 degree and 6-hourly about 0.2 GB a year and field",
     licence="CC BY 4.0; cite Hersbach et al. 2020 and the Copernicus Climate Change Service",
     needs="pip install smoecast[download]; a free account (~/.cdsapirc), its licence accepted",
+    truth="ERA5",
 )
 FIELDS = 10_000
 FIRST_YEAR = 1940
@@ -82,10 +83,10 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     ConfigError
         A channel, a year or the spacing in time is not in this data.
     """
-    return [wish.remote for wish in wishes(asked)]
+    return [wish.remote for wish in list_requests(asked)]
 
 
-def wishes(asked: AnalysesRequest) -> list[Request]:
+def list_requests(asked: AnalysesRequest) -> list[Request]:
     """Return the requests of a run. Raises as `list_files` does."""
     data = asked.wanted
     if asked.download.url:
@@ -217,7 +218,7 @@ def _months_later(first: date, months: int) -> date:
 def hooks(asked: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch: wait in the queue before, count the messages after."""
     queue = Queue(asked.raw, 3600.0 * asked.download.wait_hours)
-    by_name = {wish.remote.name: wish for wish in wishes(asked)}
+    by_name = {wish.remote.name: wish for wish in list_requests(asked)}
     return Hooks(
         locate=partial(_places, queue, by_name),
         inspect=lambda path, remote: _inspect(path, by_name[remote.name]),

@@ -25,6 +25,7 @@ ABOUT = About(
     size="about 0.6 MB a field",
     licence=LICENCE,
     needs="pip install smoecast[download]",
+    truth="ECMWF open data, analyses",
 )
 STEP_HOURS = 6
 SHAPE = (721, 1440)

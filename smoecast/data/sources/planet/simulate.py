@@ -28,6 +28,7 @@ ABOUT = About(
     "up to 84 MB a year of analyses",
     "none: made on your machine",
     "nothing",
+    "simulated planet, no real weather",
 )
 _SHAPE = surface.LATITUDE.size, surface.LONGITUDE.size
 

@@ -29,6 +29,7 @@ ABOUT = About(
     size="about 9 MB a year and field, 110 MB a year and variable on all 13 levels",
     licence="CC BY 4.0; contains modified Copernicus Climate Change Service information (ERA5)",
     needs="nothing",
+    truth="ERA5 as in WeatherBench 2",
 )
 URL = "https://storage.googleapis.com/weatherbench2/datasets/era5"
 STORE = "1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"

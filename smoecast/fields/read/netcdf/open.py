@@ -12,7 +12,7 @@ import xarray as xr
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
-from smoecast.fields.read.netcdf.stored import explain_errors, in_blocks
+from smoecast.fields.read.netcdf.stored import explain_damage, in_blocks
 from smoecast.fields.read.netcdf.watchdog import watch
 
 CACHE_BYTES = 4 * 2**20
@@ -57,7 +57,7 @@ def open_raw(path: Path) -> xr.Dataset:
     check_file(path)
     netCDF4.set_chunk_cache(CACHE_BYTES)
     what = f"{path}: it cannot be read as NetCDF"
-    with watch(path), explain_errors(what), warnings.catch_warnings():
+    with watch(path), explain_damage(what), warnings.catch_warnings():
         # it warns of what is refused below, or does no harm
         warnings.simplefilter("ignore")
         store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]

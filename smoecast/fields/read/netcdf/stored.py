@@ -24,7 +24,7 @@ _COMPLAINTS = (
 
 
 @contextmanager
-def explain_errors(what: str) -> Iterator[None]:
+def explain_damage(what: str) -> Iterator[None]:
     """Turn whatever netCDF-C, xarray and cftime complain of into one sentence.
 
     Parameters
@@ -56,7 +56,7 @@ class _Stored:
         self.shape, self.dtype, self.ndim = variable.shape, variable.dtype, variable.ndim
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        with explain_errors(f"{self._what} cannot be read"):
+        with explain_damage(f"{self._what} cannot be read"):
             values: np.ndarray = self._variable[key].values
             return values
 
@@ -74,10 +74,10 @@ def in_blocks(stored: xr.Variable, what: str) -> xr.Variable:
     Raises
     ------
     InputError
-        If there are more than `MOST_BLOCKS`; when values are read, as `explain_errors`.
+        If there are more than `MOST_BLOCKS`; when values are read, as `explain_damage`.
     """
     if stored.ndim == 0:
-        with explain_errors(f"{what} cannot be read"):
+        with explain_damage(f"{what} cannot be read"):
             return stored.load()
     count, *rest = stored.shape
     chunk = stored.encoding.get("preferred_chunks", {}).get(stored.dims[0], 1)

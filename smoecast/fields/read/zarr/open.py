@@ -103,7 +103,7 @@ def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
     Raises
     ------
     InputError
-        It is no Zarr v2 group, or one that must not be read (`zarrmetadata.arrays_of`), or its
+        It is no Zarr v2 group, or one that must not be read (`metadata.arrays_of`), or its
         values mean nothing.
     """
     group = _Group(folder / METADATA)

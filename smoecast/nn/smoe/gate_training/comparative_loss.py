@@ -24,11 +24,11 @@ from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gate_training.refusals import refuse_more_passes
-from smoecast.nn.smoe.gate_training.routing_loss import Feedback, pieces, refuse_non_finite
+from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective, pieces, refuse_non_finite
 from smoecast.nn.smoe.gather import Route, spread, take
 
 
-class _Contest(torch.autograd.Function):
+class _CompareExperts(torch.autograd.Function):
     """All experts' values to the selected ones; backward lets them compete for the labels."""
 
     @staticmethod
@@ -37,10 +37,10 @@ class _Contest(torch.autograd.Function):
         values: Tensor,
         scores: Tensor,
         route: Route,
-        feedback: Feedback,
+        objective: RoutingObjective,
         link: Link,
     ) -> Tensor:
-        ctx.feedback, ctx.route, ctx.link = feedback, route, link
+        ctx.objective, ctx.route, ctx.link = objective, route, link
         ctx.save_for_backward(values, scores)
         return take(values, route.places)
 
@@ -48,35 +48,41 @@ class _Contest(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         values, scores = ctx.saved_tensors
-        feedback, route, link = ctx.feedback, ctx.route, ctx.link
-        refuse_non_finite(grad, feedback)
-        scale = feedback.scale
-        if scale.share is None and (feedback.damping != 1.0 or link.leaf is None):
+        objective, route, link = ctx.objective, ctx.route, ctx.link
+        refuse_non_finite(grad, objective)
+        scale = objective.scale
+        if scale.share is None and (objective.damping != 1.0 or link.leaf is None):
             refuse_more_passes(link.parameters, "the comparison of experts in this layer")
         grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
-        learns = grad_scores is not None and feedback.weight > 0
+        learns = grad_scores is not None and objective.weight > 0
         # a share of 0 leaves no target to be judged by
-        judges = (learns or feedback.damping != 1.0) and scale.part > 0
+        judges = (learns or objective.damping != 1.0) and scale.part > 0
         error, slope, damped = torch.zeros_like(scores), None, grad
         if judges:
-            error, slope, damped = _judge(values, grad, route, feedback, scale(grad))
+            error, slope, damped = _score_experts(values, grad, route, objective, scale(grad))
         if learns and scores.dim() == 3 and (judges or link.group is not None):
-            compare = partial(_compare, scores=scores, index=route.index, feedback=feedback)
-            rule = Rule(compare, feedback.memory, scale.factor(grad))
+            compare = partial(
+                _comparative_loss, scores=scores, index=route.index, objective=objective
+            )
+            rule = Rule(compare, objective.memory, scale.factor(grad))
             evidence = _evidence(error.to(scores.dtype), slope, len(grad), scale)
             grad_scores = link.gradient.add(evidence, scores, rule, link)
         elif learns and judges:
-            feedback.loss, gradient = _compare(error, scores, route.index, feedback)
+            objective.loss, gradient = _comparative_loss(error, scores, route.index, objective)
             grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
         return spread(damped, route.places, values.shape), grad_scores, None, None, None
 
 
 # The backward leaves values behind: torch.compile must step around it.
 _eager: Callable[[Any], Any] = torch.compiler.disable
-_contest: Callable[[Tensor, Tensor, Route, Feedback, Link], Tensor] = _eager(_Contest.apply)
+_compare_experts: Callable[[Tensor, Tensor, Route, RoutingObjective, Link], Tensor] = _eager(
+    _CompareExperts.apply
+)
 
 
-def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback, link: Link) -> Tensor:
+def compare_experts(
+    values: Tensor, scores: Tensor, route: Route, objective: RoutingObjective, link: Link
+) -> Tensor:
     """Take the selected values, with comparative routing in the backward.
 
     Parameters
@@ -87,7 +93,7 @@ def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback, li
         (E, H, W) or (B, E, H, W); they receive the gradient of the routing loss.
     route : Route
         Who is selected; the routing is grouped.
-    feedback : Feedback
+    objective : RoutingObjective
         The layer's settings; receives the value of the loss.
     link : Link
         The gate that scored.
@@ -105,7 +111,7 @@ def contest(values: Tensor, scores: Tensor, route: Route, feedback: Feedback, li
     GateGradientError
         In the backward pass, if it adds to others in a way that cannot be right.
     """
-    return _contest(values, scores, route, feedback, link)
+    return _compare_experts(values, scores, route, objective, link)
 
 
 def _evidence(error: Tensor, slope: Tensor | None, samples: int, scale: LossScale) -> Evidence:
@@ -115,17 +121,17 @@ def _evidence(error: Tensor, slope: Tensor | None, samples: int, scale: LossScal
     return Evidence(samples, told=False, level=error - slope, slope=slope)
 
 
-def _compare(
-    error: Tensor, scores: Tensor, index: Tensor, feedback: Feedback
+def _comparative_loss(
+    error: Tensor, scores: Tensor, index: Tensor, objective: RoutingObjective
 ) -> tuple[Tensor, Tensor]:
     """Return the routing loss that errors mean, and its gradient on the scores."""
-    labels, _ = routing.winner_labels(error, index, feedback.how)
+    labels, _ = routing.winner_labels(error, index, objective.how)
     loss, gradient = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
-    return loss, gradient.mul_(feedback.weight)
+    return loss, gradient.mul_(objective.weight)
 
 
-def _judge(
-    values: Tensor, grad: Tensor, route: Route, feedback: Feedback, scale: Tensor | float
+def _score_experts(
+    values: Tensor, grad: Tensor, route: Route, objective: RoutingObjective, scale: Tensor | float
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Squared error of each expert, but for a term that all of a group share; damped gradient.
 
@@ -134,30 +140,30 @@ def _judge(
     said what the loss is multiplied by. The gradient is damped where the selected expert was not
     the best of this sample.
     """
-    how, shared = feedback.how, route.index.dim() == 3
+    how, shared = objective.how, route.index.dim() == 3
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
     sizes = (how.num_experts, *grad.shape[2:])
     error = torch.zeros(sizes if shared else (len(grad), *sizes), dtype=dtype, device=grad.device)
-    slope = torch.zeros_like(error) if shared and feedback.scale.share is None else None
-    damped = grad if feedback.damping == 1.0 else torch.empty_like(grad)
+    slope = torch.zeros_like(error) if shared and objective.scale.share is None else None
+    damped = grad if objective.damping == 1.0 else torch.empty_like(grad)
     for rows in pieces(values):
         index, places = route.index, route.places
         if not shared:
             index, places = index[rows], places[rows]
-        one = _errors(values[rows], grad[rows], places, feedback, len(grad), scale, dtype)
+        one = _errors(values[rows], grad[rows], places, objective, len(grad), scale, dtype)
         if shared:
             error += one.sum(dim=0).div_(len(grad))
         else:
             error[rows] = one
         if slope is not None:
-            _add_products(slope, values[rows], grad[rows], feedback)
-        if feedback.damping != 1.0:
+            _add_products(slope, values[rows], grad[rows], objective)
+        if objective.damping != 1.0:
             _, beaten = routing.winner_labels(one, index.expand(len(one), -1, -1, -1), how)
-            factor = 1.0 + (feedback.damping - 1.0) * beaten
-            factor = factor.repeat_interleave(feedback.num_filters, dim=1).to(grad.dtype)
+            factor = 1.0 + (objective.damping - 1.0) * beaten
+            factor = factor.repeat_interleave(objective.num_filters, dim=1).to(grad.dtype)
             torch.mul(grad[rows], factor, out=damped[rows])
     if slope is not None:
-        slope.mul_(grad[0].numel() / feedback.terms / scale)
+        slope.mul_(grad[0].numel() / objective.terms / scale)
     return error, slope, damped
 
 
@@ -165,14 +171,14 @@ def _errors(
     values: Tensor,
     grad: Tensor,
     places: Tensor,
-    feedback: Feedback,
+    objective: RoutingObjective,
     batch: int,
     scale: Tensor | float,
     dtype: torch.dtype,
 ) -> Tensor:
     """Return (v - t)^2 without t^2, which decides nothing, of a piece of a batch: (b, E, H, W)."""
-    how, filters = feedback.how, feedback.num_filters
-    unit = batch * grad[0].numel() / (2.0 * feedback.terms) / scale
+    how, filters = objective.how, objective.num_filters
+    unit = batch * grad[0].numel() / (2.0 * objective.terms) / scale
     asked = take(values, places).to(dtype) - grad.to(dtype) * unit
     asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
     # (b, E F, H, W) -> (b, K, E / K, F, H, W)
@@ -181,9 +187,9 @@ def _errors(
     return ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)
 
 
-def _add_products(total: Tensor, values: Tensor, grad: Tensor, feedback: Feedback) -> None:
+def _add_products(total: Tensor, values: Tensor, grad: Tensor, objective: RoutingObjective) -> None:
     """Add each expert's value x gradient, over the samples of a piece, to `total`, (E, H, W)."""
-    how, filters = feedback.how, feedback.num_filters
+    how, filters = objective.how, objective.num_filters
     totals = torch.unflatten(total, 0, (how.num_selected, how.group_size))
     pulls = torch.unflatten(grad.to(total.dtype), 1, (how.num_selected, 1, filters))
     # (b, E F, H, W) -> (b, K, E / K, F, H, W)

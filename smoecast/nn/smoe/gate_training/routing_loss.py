@@ -27,7 +27,7 @@ PIECE = 2**17
 
 
 @dataclass
-class Feedback:
+class RoutingObjective:
     """What a layer's backward needs to know, and what it leaves for the log.
 
     Attributes
@@ -42,7 +42,7 @@ class Feedback:
         The factor by which the loss was scaled.
     compares : bool
         False: an output is incorrect beside those of other points (the paper). True: an expert is,
-        beside the others of its group (`contest`, ours).
+        beside the others of its group (`compare_experts`, ours).
     terms : int
         T, experts whose values add up to one output; the loss has as many fewer values.
     memory : float
@@ -76,9 +76,14 @@ class _Signal(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback, link: Link
+        ctx: Any,
+        field: Tensor,
+        scores: Tensor,
+        index: Tensor,
+        objective: RoutingObjective,
+        link: Link,
     ) -> Tensor:
-        ctx.feedback, ctx.link = feedback, link
+        ctx.objective, ctx.link = objective, link
         ctx.save_for_backward(scores, index)
         return field.view_as(field)
 
@@ -86,16 +91,16 @@ class _Signal(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         scores, index = ctx.saved_tensors
-        feedback: Feedback = ctx.feedback
-        trains_gate = ctx.needs_input_grad[1] and feedback.weight > 0
+        objective: RoutingObjective = ctx.objective
+        trains_gate = ctx.needs_input_grad[1] and objective.weight > 0
         grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
-        if not trains_gate and feedback.damping == 1.0:
+        if not trains_gate and objective.damping == 1.0:
             return grad, grad_scores, None, None, None
-        scale = feedback.scale(grad)
-        damped, wrong = _judge(grad, index, feedback, scale)
+        scale = objective.scale(grad)
+        damped, wrong = _score_outputs(grad, index, objective, scale)
         if trains_gate:
-            gradient = _gate_gradient(scores, wrong, index, feedback)
-            grad_scores = _deliver(gradient, scores, feedback, ctx.link, grad)
+            gradient = _gate_gradient(scores, wrong, index, objective)
+            grad_scores = _deliver(gradient, scores, objective, ctx.link, grad)
         return damped, grad_scores, None, None, None
 
 
@@ -119,12 +124,12 @@ class _AttachLoss(torch.autograd.Function):
 
 # The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
 _eager: Callable[[Any], Any] = torch.compiler.disable
-_signal: Callable[[Tensor, Tensor, Tensor, Feedback, Link], Tensor] = _eager(_Signal.apply)
+_signal: Callable[[Tensor, Tensor, Tensor, RoutingObjective, Link], Tensor] = _eager(_Signal.apply)
 _attach: Callable[[Tensor, Tensor, LossScale, Link], Tensor] = _eager(_AttachLoss.apply)
 
 
 def train_routing(
-    field: Tensor, scores: Tensor, index: Tensor, feedback: Feedback, link: Link
+    field: Tensor, scores: Tensor, index: Tensor, objective: RoutingObjective, link: Link
 ) -> Tensor:
     """Return the layer's output unchanged, with the training signal in its backward.
 
@@ -136,7 +141,7 @@ def train_routing(
         (E, H, W) or (B, E, H, W); they receive the gradient of the routing classification loss.
     index : Tensor
         Selected experts, (K, H, W) or (B, K, H, W).
-    feedback : Feedback
+    objective : RoutingObjective
         The layer's settings; receives the value of the loss.
     link : Link
         The gate that scored.
@@ -149,7 +154,7 @@ def train_routing(
     GateGradientError
         In the backward pass, if the scores depend on the input and the pass adds to others.
     """
-    return _signal(field, scores, index, feedback, link)
+    return _signal(field, scores, index, objective, link)
 
 
 def attach_loss(field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Tensor:
@@ -164,8 +169,8 @@ def attach_loss(field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Te
     return _attach(field, loss, scale, link)
 
 
-def _judge(
-    grad: Tensor, index: Tensor, feedback: Feedback, scale: Tensor | float
+def _score_outputs(
+    grad: Tensor, index: Tensor, objective: RoutingObjective, scale: Tensor | float
 ) -> tuple[Tensor, Tensor]:
     """Return the damped gradient and how often each selected expert was incorrect.
 
@@ -173,25 +178,25 @@ def _judge(
     the margins turned into its units.
     """
     shared = index.dim() == 3
-    unit = scale * (2.0 * feedback.terms / grad.numel())
-    points, filters = index.shape[-2] * index.shape[-1], feedback.num_filters
+    unit = scale * (2.0 * objective.terms / grad.numel())
+    points, filters = index.shape[-2] * index.shape[-1], objective.num_filters
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
     wrong = torch.zeros(index.shape[:-2].numel(), points, dtype=dtype, device=grad.device)
     wrong = wrong.view(1 if shared else len(grad), -1)  # (1 or B, K H W)
     flat = grad.reshape(len(grad), -1, filters, points)  # (B, K, F, H W)
-    damped = flat if feedback.damping == 1.0 else torch.empty_like(flat)
+    damped = flat if objective.damping == 1.0 else torch.empty_like(flat)
     for rows in pieces(flat):
         error = _error(flat[rows], dtype)  # (b, K H W)
-        refuse_non_finite(error, feedback)
-        limit = routing.error_quantile(error, feedback.error_quantile)[:, None]
+        refuse_non_finite(error, objective)
+        limit = routing.error_quantile(error, objective.error_quantile)[:, None]
         bad = _exceeds(error, limit + routing.LABEL_MARGIN * unit)
         if shared:
             wrong += bad.sum(dim=0)
         else:
             wrong[rows] = bad
-        if feedback.damping != 1.0:
+        if objective.damping != 1.0:
             bad = _exceeds(error, limit + routing.DAMPING_MARGIN * unit)
-            factor = bad.mul_(feedback.damping - 1.0).add_(1.0).view(len(bad), -1, 1, points)
+            factor = bad.mul_(objective.damping - 1.0).add_(1.0).view(len(bad), -1, 1, points)
             torch.mul(flat[rows], factor.to(grad.dtype), out=damped[rows])
     share = wrong.div_(len(grad) if shared else 1).view(index.shape)
     return damped.view(grad.shape), share
@@ -208,32 +213,34 @@ def _exceeds(error: Tensor, limit: Tensor) -> Tensor:
     return (error - limit).sign_().clamp_(min=0.0)
 
 
-def _gate_gradient(scores: Tensor, wrong: Tensor, index: Tensor, feedback: Feedback) -> Tensor:
+def _gate_gradient(
+    scores: Tensor, wrong: Tensor, index: Tensor, objective: RoutingObjective
+) -> Tensor:
     """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
     if scores.dim() == 3:
-        feedback.loss, gradient = _routing_loss(scores, wrong, index, feedback.how)
+        objective.loss, gradient = _routing_loss(scores, wrong, index, objective.how)
     else:
         gradient, losses = torch.empty_like(scores, dtype=wrong.dtype), []
         for rows in pieces(scores):
-            loss, piece = _routing_loss(scores[rows], wrong[rows], index[rows], feedback.how)
+            loss, piece = _routing_loss(scores[rows], wrong[rows], index[rows], objective.how)
             share = len(piece) / len(scores)  # Both are means over their own piece.
             torch.mul(piece, share, out=gradient[rows])
             losses.append(loss * share)
-        feedback.loss = torch.stack(losses).sum()
+        objective.loss = torch.stack(losses).sum()
     return gradient
 
 
 def _deliver(
-    gradient: Tensor, scores: Tensor, feedback: Feedback, link: Link, grad: Tensor
+    gradient: Tensor, scores: Tensor, objective: RoutingObjective, link: Link, grad: Tensor
 ) -> Tensor:
     """Return what goes to the scores, which may have gradients of other passes."""
-    scale = feedback.scale
+    scale = objective.scale
     if scale.share is None and link.leaf is not None:
-        evidence = Evidence(len(grad), told=False, gradient=gradient.mul_(feedback.weight))
+        evidence = Evidence(len(grad), told=False, gradient=gradient.mul_(objective.weight))
         return link.gradient.add(evidence, scores, Rule(None, 0.0, scale.factor(grad)), link)
     if scale.share is None:
         refuse_more_passes(link.parameters, "a gate whose scores are computed")
-    return gradient.mul_(feedback.weight * scale(grad)).to(scores.dtype)
+    return gradient.mul_(objective.weight * scale(grad)).to(scores.dtype)
 
 
 def _routing_loss(
@@ -249,7 +256,7 @@ def pieces(flat: Tensor) -> Iterator[slice]:
     return (slice(i, i + size) for i in range(0, len(flat), size))
 
 
-def refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
+def refuse_non_finite(error: Tensor, objective: RoutingObjective) -> None:
     """Stop at NaN or infinite gradients, unless a GradScaler is there to skip the step.
 
     Raises
@@ -257,7 +264,7 @@ def refuse_non_finite(error: Tensor, feedback: Feedback) -> None:
     ValueError
         Saying what to do.
     """
-    if not feedback.scale.skips and not bool(torch.isfinite(error.sum())):
+    if not objective.scale.skips and not bool(torch.isfinite(error.sum())):
         raise ValueError(
             "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
             "under a GradScaler call smoecast.nn.follow_scaler(network, scaler) once"

@@ -77,12 +77,12 @@ def wait_ends_once(monkeypatch, store, count):
 
 def only(monkeypatch, count=1):
     """Ask for the first months of a run only, to keep a test short."""
-    whole = source.wishes
-    monkeypatch.setattr(source, "wishes", lambda config: whole(config)[:count])
+    whole = source.list_requests
+    monkeypatch.setattr(source, "list_requests", lambda config: whole(config)[:count])
 
 
 def test_requests_are_what_the_store_wants():
-    wishes = source.wishes(request_of(parse()))
+    wishes = source.list_requests(request_of(parse()))
     assert len(wishes) == 12 * 2 + 1
     first = wishes[0]
     assert first.collection == "reanalysis-era5-single-levels"
@@ -116,7 +116,9 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
         "data.channels=[z500, t500, t850, u850, t2m, msl, tp, tisr]", "data.step_hours=6"
     )
     january = [
-        w for w in source.wishes(request_of(config)) if w.remote.name.startswith("era5_201301")
+        w
+        for w in source.list_requests(request_of(config))
+        if w.remote.name.startswith("era5_201301")
     ]
     asked = {
         (tuple(w.request["variable"]), tuple(w.request.get("pressure_level", ()))) for w in january
@@ -147,7 +149,9 @@ def test_points_of_a_grid(degrees, area, points):
 def test_no_request_is_too_large():
     levels = (50, 250, 500, 600, 700, 850, 925)
     channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
-    wishes = source.wishes(request_of(parse(f"data.channels=[{channels}]", "data.step_hours=1")))
+    wishes = source.list_requests(
+        request_of(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
+    )
     assert max(w.fields for w in wishes) <= source.FIELDS
     assert sum(w.fields for w in wishes) == 35 * 8760 + 1
 
@@ -291,7 +295,7 @@ def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     only(monkeypatch)
     queue = era5_queue.Queue(config.raw, 60.0)
     config.raw.mkdir(parents=True)
-    (wish,) = source.wishes(request_of(config))
+    (wish,) = source.list_requests(request_of(config))
     queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.files.clear()
     store.jobs["job-1"]["expired"] = True
@@ -304,7 +308,7 @@ def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
     config.raw.mkdir(parents=True)
-    (wish,) = source.wishes(request_of(config))
+    (wish,) = source.list_requests(request_of(config))
     queue = era5_queue.Queue(config.raw, 60.0)
     queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
     store.jobs["job-1"] |= {"asked": -3, "fails": True}
@@ -517,8 +521,8 @@ def test_what_it_lacks_is_said(overrides, words):
 
 
 def test_made_grib_is_read_as_era5(tmp_path):
-    request = source.wishes(request_of(parse()))[0].request
+    request = source.list_requests(request_of(parse()))[0].request
     path = Path(tmp_path / "a.grib")
     path.write_bytes(b"".join(grib(request, "0005")))
-    notes = source._inspect(path, source.wishes(request_of(parse()))[0])
+    notes = source._inspect(path, source.list_requests(request_of(parse()))[0])
     assert notes["preliminary"] == 31

@@ -28,7 +28,7 @@ def layer_of(**changes):
 
 def squared_errors(layer, x, target):
     """What each expert's squared error would be at every point, (B, E, H, W)."""
-    f = layer.feedback
+    f = layer.objective
     values = functional.conv2d(x, layer.filters(), layer.bias, padding=1)
     every = values.unflatten(1, (f.how.num_selected, f.how.group_size, f.num_filters))
     wanted = target.unflatten(1, (f.how.num_selected, 1, f.num_filters))
@@ -47,7 +47,7 @@ def test_the_label_goes_to_the_expert_with_the_least_error(filters, shared):
     layer = layer_of(filters_per_expert=filters, shared=shared)
     x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
     functional.mse_loss(layer(x), target).backward()
-    scores, how = layer.gate.scores, layer.feedback.how
+    scores, how = layer.gate.scores, layer.objective.how
     labels = labels_of(squared_errors(layer, x, target).mean(dim=0), how)
     torch.testing.assert_close(
         scores.grad, (torch.sigmoid(scores.detach()) - labels) / scores.numel()
@@ -62,7 +62,7 @@ def test_a_gate_that_sees_the_input_has_labels_for_each_sample(gate):
     x, target = torch.randn(4, 3, *GRID).double(), torch.randn(4, 4, *GRID).double()
     scores = layer.gate(x).detach()
     functional.mse_loss(layer(x), target).backward()
-    labels = labels_of(squared_errors(layer, x, target), layer.feedback.how)
+    labels = labels_of(squared_errors(layer, x, target), layer.objective.how)
     expected = functional.binary_cross_entropy_with_logits(scores, labels)
     torch.testing.assert_close(layer.routing_loss, expected)
 
@@ -82,8 +82,8 @@ def test_earlier_steps_have_their_say_in_the_labels(share):
         errors = (errors - (target**2).repeat_interleave(2, dim=1)).mean(dim=0)
         running = errors if running is None else 0.75 * running + 0.25 * errors
     scores = layer.gate.scores
-    labels = labels_of(running, layer.feedback.how)
-    assert (labels != labels_of(errors, layer.feedback.how)).any()
+    labels = labels_of(running, layer.objective.how)
+    assert (labels != labels_of(errors, layer.objective.how)).any()
     torch.testing.assert_close(
         scores.grad, (torch.sigmoid(scores.detach()) - labels) / scores.numel()
     )
@@ -140,7 +140,7 @@ def test_damping_weakens_what_reaches_a_beaten_expert():
     for layer, field in zip((free, damped), fields, strict=True):
         functional.mse_loss(layer(field), target).backward()
     errors, index = squared_errors(free, x, target), free.route(x).expand(2, -1, -1, -1)
-    _, beaten = winner_labels(errors, index, free.feedback.how)
+    _, beaten = winner_labels(errors, index, free.objective.how)
     assert 0 < beaten.mean() < 1
     factor = 1.0 - 0.75 * beaten
     values = free(x)
@@ -184,7 +184,7 @@ def test_a_gate_at_rest_judges_nothing_and_filters_learn_the_same(loss):
     x, found = torch.randn(2, 3, *GRID).double(), {}
     for moves in (True, False):
         layer.zero_grad()
-        layer.feedback.loss = layer.gate.gradient.loss = layer.gate.gradient.remembered = None
+        layer.objective.loss = layer.gate.gradient.loss = layer.gate.gradient.remembered = None
         layer.gate.scores.requires_grad_(moves)
         layer(x).square().mean().backward()
         assert (layer.routing_loss is not None) == moves
@@ -200,7 +200,7 @@ def test_a_gate_at_rest_still_damps_its_experts():
     layer.gate.scores.requires_grad_(False)
     layer(x).square().mean().backward()
     damped = layer.weight.grad.clone()
-    layer.feedback.damping, layer.weight.grad = 1.0, None
+    layer.objective.damping, layer.weight.grad = 1.0, None
     layer(x).square().mean().backward()
     assert damped.norm() < layer.weight.grad.norm()
 
@@ -274,7 +274,7 @@ def test_terms_add_up_and_each_is_judged_with_the_others_as_they_are(filters, sh
     torch.testing.assert_close(out, taken.sum(dim=2).flatten(1, 2))
     rest = taken.sum(dim=2, keepdim=True) - taken
     wanted = target.unflatten(1, (-1, 1, filters)) - rest
-    how = layer.feedback.how
+    how = layer.objective.how
     every = values.unflatten(1, (how.num_selected // 3, 3, how.group_size))
     errors = ((every - wanted.unsqueeze(3)) ** 2).sum(dim=4).mean(dim=0).flatten(0, 2)
     labels = labels_of(errors, how)

@@ -138,9 +138,11 @@ def test_a_scaler_that_does_nothing_and_clipping_are_no_reason():
     net = network().float()
     optimizer = torch.optim.Adam(net.parameters())
     scaler = torch.amp.GradScaler("cpu", enabled=False)
+    before = [value.clone() for value in net.parameters()]
     scaler.scale(loss_of(net, *(each.float() for each in samples()))).backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1e-3)
     scaler.step(optimizer)
+    assert not any(map(torch.equal, net.parameters(), before))
     loss_of(net, *(each.float() for each in samples())).backward()
     optimizer.zero_grad(set_to_none=False)
     scaler.step(optimizer)  # of nothing at all

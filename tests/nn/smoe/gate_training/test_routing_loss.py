@@ -49,7 +49,7 @@ class TwoPasses:
     def layer(self, module, x):
         scores = module.gate(x)
         scores = scores if scores.dim() == 4 else scores.repeat(len(x), 1, 1, 1)
-        index = scores.topk(module.feedback.how.num_selected, dim=1).indices
+        index = scores.topk(module.objective.how.num_selected, dim=1).indices
         out = functional.conv2d(x, module.weight, padding=1).gather(1, index)
         out.register_hook(lambda grad: self.keep(module, grad, scores, index))
         return out
@@ -160,7 +160,7 @@ def test_a_frozen_gate_leaves_the_damping(x):
     assert layer.gate.scores.grad is None
     assert layer.routing_loss is None
     undamped = copy.deepcopy(layer)
-    undamped.feedback.damping = 1.0
+    undamped.objective.damping = 1.0
     undamped.zero_grad()
     undamped(x).square().mean().backward()
     assert layer.weight.grad.norm() < undamped.weight.grad.norm()
@@ -228,9 +228,9 @@ def test_copies_follow_the_same_scaler():
     net = network(torch.float32)
     scaler = scaler_of(8.0)
     follow_scaler(net, scaler)
-    assert copy.deepcopy(net)[0].feedback.scale.scaler is scaler
+    assert copy.deepcopy(net)[0].objective.scale.scaler is scaler
     follow_scaler(net, None)
-    assert net[0].feedback.scale.scaler is None
+    assert net[0].objective.scale.scaler is None
 
 
 def test_bfloat16_under_autocast(x):

@@ -19,8 +19,9 @@ from smoecast.fields import checksums
 from smoecast.fields.channels import field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.write import grib, grib_verify
-from smoecast.fields.write.grib_parameters import PARAMETERS
+from smoecast.fields.write.grib import verify as grib_verify
+from smoecast.fields.write.grib import writer
+from smoecast.fields.write.grib.parameters import PARAMETERS
 from smoecast.names import VARIABLES
 
 HALF = 2.0**-24
@@ -135,7 +136,7 @@ def test_minutes(tmp_path: Path) -> None:
 def test_blocks_of_members_take_their_order(tmp_path: Path) -> None:
     made = forecasts("z500", "t2m", members=(0, 1, 2)).compute()
     write_grib(made, tmp_path / "whole.grib")
-    with grib.grib_writer(made, tmp_path / "blocks.grib") as append:
+    with writer.grib_writer(made, tmp_path / "blocks.grib") as append:
         for starts in (slice(0, 2), slice(2, None)):
             for member in range(3):
                 append(made.isel(init_time=starts, number=[member]))
@@ -147,7 +148,7 @@ def test_fields_that_never_came_are_told(tmp_path: Path) -> None:
     words = r"f\.grib: \d+ fields never came"
     with (
         pytest.raises(OutputError, match=words),
-        grib.grib_writer(made, tmp_path / "f.grib") as append,
+        writer.grib_writer(made, tmp_path / "f.grib") as append,
     ):
         append(made.isel(number=[0]))
     assert not list(tmp_path.iterdir())
@@ -425,7 +426,7 @@ def test_what_grib_cannot_say_is_refused_before_any_work(
     def work(*_: object) -> None:
         raise AssertionError("a block was taken before it was refused")
 
-    monkeypatch.setattr(grib, "locate", work)
+    monkeypatch.setattr(writer, "locate", work)
     with pytest.raises(ConfigError, match=words) as caught:
         write_grib(make(), tmp_path / "f.grib", **options)
     assert "NetCDF (--format netcdf)" in str(caught.value)
@@ -489,7 +490,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(grib, "_append", full)
+    monkeypatch.setattr(writer, "_append", full)
     with pytest.raises(OutputError, match=r"No space left on device.*make room"):
         write_grib(forecasts("t2m"), tmp_path / "f.grib")
     assert list(tmp_path.iterdir()) == []
@@ -557,7 +558,7 @@ def test_a_coordinate_that_others_read_differently(
     def verify(part: Path, path: Path, dataset: xr.Dataset, *rest: Any) -> None:
         whole(part, path, dataset.assign_coords(moved), *rest)
 
-    monkeypatch.setattr(grib, "verify", verify)
+    monkeypatch.setattr(writer, "verify", verify)
     with pytest.raises(OutputError, match=rf"t2m was not stored right \({name}\): run again"):
         write_grib(forecasts("t2m", members=(0, 1)), tmp_path / "f.grib")
 

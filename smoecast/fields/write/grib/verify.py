@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from smoecast.errors import OutputError
 from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.times import as_hours
-from smoecast.fields.write.grib_keys import Product
-from smoecast.fields.write.grib_message import CodesError
+from smoecast.fields.write.grib.keys import Product
+from smoecast.fields.write.grib.message import CodesError
 
 BLOCK_BYTES = 64 * 2**20
 """Of the values that are read at once, at most, unless those of one start are more."""

@@ -8,7 +8,7 @@ probabilities: CDO wants times that do not come back. Attributes and checksums s
 message (`fields.local_section`).
 
 Our own values are no danger to ecCodes, so this works in the process of the command; the files of
-others are for `fields.gribserver` alone.
+others are for `fields.read.grib.server` alone.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -25,12 +25,12 @@ from smoecast.errors import OutputError
 from smoecast.fields import checksums, local_section
 from smoecast.fields.grid import place_of
 from smoecast.fields.write.blocks import Append, count_missing, locate, stage_result
-from smoecast.fields.write.grib_content import content_of
-from smoecast.fields.write.grib_grid import grid_keys
-from smoecast.fields.write.grib_keys import Product, products_of
-from smoecast.fields.write.grib_limits import check_content
-from smoecast.fields.write.grib_message import BITS, Times, pack, templates_of
-from smoecast.fields.write.grib_verify import Sums, checksum, verify
+from smoecast.fields.write.grib.content import content_of
+from smoecast.fields.write.grib.grid import grid_keys
+from smoecast.fields.write.grib.keys import Product, products_of
+from smoecast.fields.write.grib.limits import check_content
+from smoecast.fields.write.grib.message import BITS, Times, pack, templates_of
+from smoecast.fields.write.grib.verify import Sums, checksum, verify
 
 _HEADERS = 512  # bytes of a message beside its values, at most
 

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from smoecast.errors import OutputError
 from smoecast.fields.times import as_hours
-from smoecast.fields.write.grib_keys import Product
+from smoecast.fields.write.grib.keys import Product
 
 BITS = 24
 """Of every packed value."""
+
+LEAST = 2.0**-126
+"""The least number above 0 of 32 bits that all of ecCodes knows."""
 
 CodesError = eccodes.CodesInternalError
 """Whatever ecCodes complains of."""
@@ -140,8 +143,9 @@ def pack(template: int, keys: Mapping[str, int | str], values: NDArray[np.float6
         step = _step(handle)
         again = np.reshape(eccodes.codes_get_values(handle), values.shape)
         again[again == _MISSING] = np.nan
-        # a field of one value is its reference alone: the next smaller IEEE number of 32 bits
-        most = 0.5 * step * (1 + 1e-9) if step else 2.0**-23 * np.abs(values)
+        # a field of one value is its reference alone: the next smaller IEEE number of 32 bits, and
+        # 0 for what is nearer to it than the least of these
+        most = 0.5 * step * (1 + 1e-9) if step else np.maximum(2.0**-23 * np.abs(values), LEAST)
         far = np.abs(again - values) > most
         if far[~missing].any() or not np.array_equal(np.isnan(again), missing):
             raise OutputError("ecCodes packed a field with a larger error than it may: run again")

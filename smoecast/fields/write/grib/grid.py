@@ -5,7 +5,7 @@ import numpy as np
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import TOLERANCE, Grid, ProjectedGrid
 from smoecast.fields.read.grib.grid import gaussian_latitudes
-from smoecast.fields.write.grib_parameters import INSTEAD
+from smoecast.fields.write.grib.parameters import INSTEAD
 
 _LONGEST = 5120  # rows of a Gaussian grid, as far as ours are read again
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smoecast.events import Event
-from smoecast.fields.write.grib_content import Content
-from smoecast.fields.write.grib_parameters import parameter_of, threshold_of
+from smoecast.fields.write.grib.content import Content
+from smoecast.fields.write.grib.parameters import parameter_of, threshold_of
 
 _NONE = 2**32 - 1  # scaled value of a surface that has none
 
@@ -52,7 +52,7 @@ def products_of(content: Content) -> list[Product]:
     Parameters
     ----------
     content : Content
-        As `grib_limits.check_content` lets it pass.
+        As `fields.write.grib.limits.check_content` lets it pass.
     """
     made: list[Product] = []
     for name in content.channels:

@@ -1,8 +1,8 @@
 """What GRIB 2 cannot say: refused before any work, each in one sentence."""
 
 from smoecast.errors import ConfigError
-from smoecast.fields.write.grib_content import Content
-from smoecast.fields.write.grib_parameters import INSTEAD, Parameter, parameter_of, threshold_of
+from smoecast.fields.write.grib.content import Content
+from smoecast.fields.write.grib.parameters import INSTEAD, Parameter, parameter_of, threshold_of
 
 MEMBERS = 254
 """Of an ensemble, at most, and the highest number of one: an octet whose 255 means missing."""
