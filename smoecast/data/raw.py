@@ -26,7 +26,7 @@ def content(asked: Request, identity: str) -> xr.Dataset:
     asked : AnalysesRequest or EnsemblesRequest
         What is wanted, of which source.
     identity : str
-        Of the wish and the raw files: what was opened of another is not given again.
+        Of the request and the raw files: what was opened of another is not given again.
 
     Returns
     -------

@@ -76,14 +76,14 @@ class Request:
         )
 
 
-def find_gaps(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[str]]:
+def find_gaps(path: Path, request: Request, what: str) -> dict[np.datetime64, list[str]]:
     """Return the wanted messages that a file lacks, in words, by start of forecast.
 
     Parameters
     ----------
     path : Path
         What was kept of the file.
-    wish : Request
+    request : Request
     what : str
         The file in messages.
 
@@ -93,19 +93,19 @@ def find_gaps(path: Path, wish: Request, what: str) -> dict[np.datetime64, list[
         A message is broken, or no start has all of its messages.
     """
     messages, _ = index(path)
-    lacking = _gaps_by_start(messages, wish)
-    starts = _starts(messages, wish)
+    lacking = _gaps_by_start(messages, request)
+    starts = _starts(messages, request)
     if len(lacking) == len(starts):
         first = next(iter(lacking.values()))[0]
         raise InputError(f"{what}: no start has all of its messages; the first missing is {first}")
     return lacking
 
 
-def _starts(messages: Sequence[Message], wish: Request) -> list[np.datetime64]:
+def _starts(messages: Sequence[Message], request: Request) -> list[np.datetime64]:
     """Return the starts that a file has, and those of the years that it should have."""
     there = {message.init_time for message in messages}
     years = {int(str(start)[:4]) for start in there}
-    days = (wish.day.replace(year=year) for year in YEARS if year not in years)
+    days = (request.day.replace(year=year) for year in YEARS if year not in years)
     return sorted(there | {np.datetime64(day.isoformat(), "ns") for day in days})
 
 
@@ -116,11 +116,11 @@ def _numbers(messages: Sequence[Message]) -> list[int]:
     return sorted(there | set(others[: max(0, len(MEMBERS) - len(there))]))
 
 
-def _gaps_by_start(messages: Sequence[Message], wish: Request) -> dict[np.datetime64, list[str]]:
+def _gaps_by_start(messages: Sequence[Message], request: Request) -> dict[np.datetime64, list[str]]:
     there = {(m.init_time, m.channel, int(as_hours(m.lead_time)), m.member) for m in messages}
-    wanted = list(product(wish.channels, wish.lead_hours, _numbers(messages)))
+    wanted = list(product(request.channels, request.lead_hours, _numbers(messages)))
     lacking = {}
-    for start in _starts(messages, wish):
+    for start in _starts(messages, request):
         gone = [rest for rest in wanted if (start, *rest) not in there]
         if len(gone) == len(wanted):
             lacking[start] = [f"every message at init_time {iso(start)}"]
@@ -132,14 +132,14 @@ def _gaps_by_start(messages: Sequence[Message], wish: Request) -> dict[np.dateti
     return lacking
 
 
-def make(path: Path, wish: Request, target: Path) -> Path:
+def make(path: Path, request: Request, target: Path) -> Path:
     """Make the file that stays of what was kept of a remote one; return `target`.
 
     Parameters
     ----------
     path : Path
         GRIB with the wanted messages.
-    wish : Request
+    request : Request
     target : Path
         GRIB with the members, or NetCDF with ``{channel}_mean`` and ``{channel}_std``
         (init_time, lead_time, latitude, longitude), of the starts that are complete.
@@ -152,9 +152,9 @@ def make(path: Path, wish: Request, target: Path) -> Path:
         The disk does not take it.
     """
     messages, _ = index(path)
-    lacking = _gaps_by_start(messages, wish)
+    lacking = _gaps_by_start(messages, request)
     whole = [message for message in messages if message.init_time not in lacking]
-    if wish.keep == "members":
+    if request.keep == "members":
         _copy(path, whole, target)
         open_grib(target)  # refuses what does not make one block
         return target
@@ -164,7 +164,7 @@ def make(path: Path, wish: Request, target: Path) -> Path:
             _copy(path, whole, source)
         members = open_grib(source)
         with _ONE_WRITER:
-            _write(statistics(members, wish.channels, str(path)), target)
+            _write(statistics(members, request.channels, str(path)), target)
     finally:
         if lacking:
             source.unlink(missing_ok=True)

@@ -60,10 +60,10 @@ def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
         A channel or a lead time is not in this data.
     """
     base = asked.download.url or NEWER
-    return [_remote(wish, base) for wish in _wishes(asked.wanted)]
+    return [_remote(request, base) for request in _requests_of(asked.wanted)]
 
 
-def _wishes(settings: Postprocess) -> list[Request]:
+def _requests_of(settings: Postprocess) -> list[Request]:
     """Return what is wanted of each file."""
     strange = sorted(set(settings.lead_hours) - set(STEPS))
     if strange:
@@ -91,17 +91,17 @@ def _kind(name: str) -> str:
     return "sfc" if _OFFER.channel(name).level is None else "pl"
 
 
-def _remote(wish: Request, base: str) -> RemoteFile:
-    """Return the file of a wish; its name tells other wishes of the same file apart."""
-    text = f"{wish.channels} {wish.lead_hours}"
+def _remote(request: Request, base: str) -> RemoteFile:
+    """Return the file of a request; its name tells other requests of the same file apart."""
+    text = f"{request.channels} {request.lead_hours}"
     mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-    suffix = "nc" if wish.keep == "statistics" else "grib"
-    day = wish.day.strftime("%Y%m%d")
+    suffix = "nc" if request.keep == "statistics" else "grib"
+    day = request.day.strftime("%Y%m%d")
     return RemoteFile(
-        name=f"output.{wish.kind}.{day}.{mark}",
-        url=f"{base.rstrip('/')}/output.{wish.kind}.{day}",
-        about=_BYTES[wish.kind],
-        gives=(f"ens10_{wish.kind}_{day}_{mark}.{suffix}",),
+        name=f"output.{request.kind}.{day}.{mark}",
+        url=f"{base.rstrip('/')}/output.{request.kind}.{day}",
+        about=_BYTES[request.kind],
+        gives=(f"ens10_{request.kind}_{day}_{mark}.{suffix}",),
     )
 
 
@@ -115,15 +115,15 @@ def _places(remote: RemoteFile) -> list[RemoteFile]:
 
 def hooks(asked: EnsemblesRequest) -> Hooks:
     """Return what is done around a fetch: two addresses to try, messages to sift and to reduce."""
-    wishes = {_remote(wish, "").name: wish for wish in _wishes(asked.wanted)}
+    requests = {_remote(request, "").name: request for request in _requests_of(asked.wanted)}
 
     def part(path: Path, remote: RemoteFile) -> GribSieve:
-        wish, what = wishes[remote.name], shown(remote.url)
-        return GribSieve(path, lambda message, number: wish.wants(message, number, what), what)
+        request, what = requests[remote.name], shown(remote.url)
+        return GribSieve(path, lambda message, number: request.wants(message, number, what), what)
 
     def inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
-        wish = wishes[remote.name]
-        missing = reduce.find_gaps(path, wish, shown(remote.url))
+        request = requests[remote.name]
+        missing = reduce.find_gaps(path, request, shown(remote.url))
         for start, messages in missing.items():
             more = f" and {len(messages) - 1} more of that start" if len(messages) > 1 else ""
             console.say(
@@ -131,15 +131,15 @@ def hooks(asked: EnsemblesRequest) -> Hooks:
             )
         return {
             "licence": ABOUT.licence,
-            "channels": wish.channels,
-            "lead_hours": wish.lead_hours,
+            "channels": request.channels,
+            "lead_hours": request.lead_hours,
             "missing": [message for messages in missing.values() for message in messages],
         }
 
     def unpack(path: Path, remote: RemoteFile) -> Iterable[tuple[str, Path]]:
         (name,) = remote.gives
         with stage(path.with_name(name)) as part:
-            yield name, reduce.make(path, wishes[remote.name], part)
+            yield name, reduce.make(path, requests[remote.name], part)
 
     return Hooks(
         locate=lambda remote, _: _places(remote), part=part, inspect=inspect, unpack=unpack

@@ -63,7 +63,7 @@ class Request:
         The file; its name holds a mark of the request, so that another request is another file.
     collection : str
         Data set of the store.
-    request : dict
+    body : dict
         As the store wants it.
     fields : int
         GRIB messages that must come.
@@ -71,7 +71,7 @@ class Request:
 
     remote: RemoteFile
     collection: str
-    request: dict[str, Any]
+    body: dict[str, Any]
     fields: int
 
 
@@ -83,7 +83,7 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     ConfigError
         A channel, a year or the spacing in time is not in this data.
     """
-    return [wish.remote for wish in list_requests(asked)]
+    return [request.remote for request in list_requests(asked)]
 
 
 def list_requests(asked: AnalysesRequest) -> list[Request]:
@@ -99,16 +99,16 @@ def list_requests(asked: AnalysesRequest) -> list[Request]:
         raise ConfigError(f"data.years names {years[0]}, but source era5 begins in {FIRST_YEAR}")
     channels = [_channel_of(name) for name in sources_of((*data.channels, *data.constants), _has)]
     made = [
-        wish
+        request
         for year in years
         for month in range(1, 13)
         for kind, levels, names in _groups(channels)
-        for wish in _monthly(data, year, month, kind, levels, names)
+        for request in _monthly(data, year, month, kind, levels, names)
     ]
     constants = [c.variable.name for c in channels if c.variable.vertical == "constant"]
     if constants:
         first = date(years[0], 1, 1)
-        made.append(_wish(data.era5, "constant", first, ["01"], ["00:00"], (), constants))
+        made.append(_new_request(data.era5, "constant", first, ["01"], ["00:00"], (), constants))
     return made
 
 
@@ -157,10 +157,10 @@ def _monthly(
     share = max(1, FIELDS // each)
     for begin in range(0, len(names), share):
         some = names[begin : begin + share]
-        yield _wish(data.era5, kind, date(year, month, 1), days, times, levels, some)
+        yield _new_request(data.era5, kind, date(year, month, 1), days, times, levels, some)
 
 
-def _wish(
+def _new_request(
     era5: Era5,
     kind: str,
     first: date,
@@ -169,7 +169,7 @@ def _wish(
     levels: tuple[int, ...],
     names: list[str],
 ) -> Request:
-    request: dict[str, Any] = {
+    body: dict[str, Any] = {
         "product_type": ["reanalysis"],
         "variable": [_cds_name(name) for name in names],
         "year": [f"{first.year}"],
@@ -181,11 +181,11 @@ def _wish(
         "grid": f"{era5.grid_degrees:g}/{era5.grid_degrees:g}",
     }
     if levels:
-        request["pressure_level"] = [str(level) for level in levels]
+        body["pressure_level"] = [str(level) for level in levels]
     if era5.area:
-        request["area"] = list(era5.area)
+        body["area"] = list(era5.area)
     collection = f"reanalysis-era5-{'pressure' if levels else 'single'}-levels"
-    mark = hashlib.sha256(json.dumps([collection, request], sort_keys=True).encode()).hexdigest()
+    mark = hashlib.sha256(json.dumps([collection, body], sort_keys=True).encode()).hexdigest()
     fields = len(names) * max(1, len(levels)) * len(days) * len(times)
     last = first + timedelta(days=len(days) - 1)
     remote = RemoteFile(
@@ -195,7 +195,7 @@ def _wish(
         published=last + _DELAY,
         final=_months_later(first, _FINAL_MONTHS),
     )
-    return Request(remote, collection, request, fields)
+    return Request(remote, collection, body, fields)
 
 
 def _cds_name(name: str) -> str:
@@ -218,7 +218,7 @@ def _months_later(first: date, months: int) -> date:
 def hooks(asked: AnalysesRequest) -> Hooks:
     """Return what is done around a fetch: wait in the queue before, count the messages after."""
     queue = Queue(asked.raw, 3600.0 * asked.download.wait_hours)
-    by_name = {wish.remote.name: wish for wish in list_requests(asked)}
+    by_name = {request.remote.name: request for request in list_requests(asked)}
     return Hooks(
         locate=partial(_places, queue, by_name),
         inspect=lambda path, remote: _inspect(path, by_name[remote.name]),
@@ -229,12 +229,12 @@ def _places(
     queue: Queue, by_name: dict[str, Request], remote: RemoteFile, patience: RetryBudget
 ) -> Iterator[RemoteFile]:
     """Yield where the store has put the file; once more if an older result is gone or wrong."""
-    wish = by_name[remote.name]
+    request = by_name[remote.name]
     if remote.may_come_after(today()):
         raise NotPublishedError(f"{remote.name} is not published before {remote.published}")
     older = queue.knows(remote.name)
     try:
-        yield queue.locate(remote, wish.collection, wish.request, patience)
+        yield queue.locate(remote, request.collection, request.body, patience)
     except RetryBudgetError:
         raise
     except InputError:
@@ -242,10 +242,10 @@ def _places(
             raise
     queue.forget(remote.name)
     if older:
-        yield queue.locate(remote, wish.collection, wish.request, patience)
+        yield queue.locate(remote, request.collection, request.body, patience)
 
 
-def _inspect(path: Path, wish: Request) -> dict[str, Any]:
+def _inspect(path: Path, request: Request) -> dict[str, Any]:
     """Walk the messages: as many as asked for; how many of them are preliminary ERA5T.
 
     Raises
@@ -255,12 +255,13 @@ def _inspect(path: Path, wish: Request) -> dict[str, Any]:
     """
     messages, _ = index(path)
     found = {(m.channel, m.init_time + m.lead_time) for m in messages}
-    if len(found) != wish.fields:
+    if len(found) != request.fields:
         raise InputError(
-            f"{wish.remote.name}: the Climate Data Store sent {len(found)} of {wish.fields} fields"
+            f"{request.remote.name}: the Climate Data Store sent {len(found)} of "
+            f"{request.fields} fields"
         )
     preliminary = sum(m.experiment.lstrip("0") == "5" for m in messages)
-    return {"fields": wish.fields, "preliminary": preliminary, "request": wish.request}
+    return {"fields": request.fields, "preliminary": preliminary, "request": request.body}
 
 
 def _open(paths: Sequence[Path], asked: AnalysesRequest) -> xr.Dataset:

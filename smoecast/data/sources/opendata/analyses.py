@@ -47,10 +47,10 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     InputError
         The newest run lacks a channel.
     """
-    return runs.remotes(_wish(asked), asked.folder, 1)
+    return runs.remotes(_request_of(asked), asked.folder, 1)
 
 
-def _wish(asked: AnalysesRequest) -> Request:
+def _request_of(asked: AnalysesRequest) -> Request:
     step = asked.wanted.step_hours
     if step % STEP_HOURS or 24 % step:
         raise ConfigError(
@@ -65,16 +65,16 @@ def _wish(asked: AnalysesRequest) -> Request:
     return Request(asked.download.url.rstrip("/") or URL, wants, channels, step)
 
 
-def make_hooks(wish: Request, folder: Path) -> Hooks:
+def make_hooks(request: Request, folder: Path) -> Hooks:
     """Return what is done around a fetch: look for the newest run before, count messages after."""
     return Hooks(
-        discover=partial(runs.discover, wish),
+        discover=partial(runs.discover, request),
         locate=lambda remote, patience: [runs.later(remote, today())],
-        inspect=lambda path, remote: _inspect(path, remote, wish, folder),
+        inspect=lambda path, remote: _inspect(path, remote, request, folder),
     )
 
 
-def _inspect(path: Path, remote: RemoteFile, wish: Request, folder: Path) -> dict[str, Any]:
+def _inspect(path: Path, remote: RemoteFile, request: Request, folder: Path) -> dict[str, Any]:
     """Walk the messages: those that the index promised, and no others.
 
     Raises
@@ -88,14 +88,14 @@ def _inspect(path: Path, remote: RemoteFile, wish: Request, folder: Path) -> dic
         if (
             others
             or len(found) != len(remote.pieces)
-            or {c for c, _ in found} != set(wish.channels)
+            or {c for c, _ in found} != set(request.channels)
         ):
             raise InputError(
                 f"{remote.name}: {len(found)} of {len(remote.pieces)} messages that came are those "
                 "that the index promised: run again"
             )
     except InputError:
-        runs.discard_index(folder, wish)
+        runs.discard_index(folder, request)
         raise
     start = min(m.init_time for m in messages)
     members = len({m.member for m in messages})
@@ -105,7 +105,7 @@ def _inspect(path: Path, remote: RemoteFile, wish: Request, folder: Path) -> dic
 SOURCE = remote_source(
     ABOUT,
     list_files,
-    lambda asked: make_hooks(_wish(asked), asked.folder),
+    lambda asked: make_hooks(_request_of(asked), asked.folder),
     open_analyses,
     lambda asked: size_analyses(asked, SHAPE, len(asked.history_hours)),
 )

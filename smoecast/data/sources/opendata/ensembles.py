@@ -46,10 +46,10 @@ def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
     InputError
         The newest run lacks a channel, or a member of it.
     """
-    return runs.remotes(_wish(asked), asked.folder, MEMBERS)
+    return runs.remotes(_request_of(asked), asked.folder, MEMBERS)
 
 
-def _wish(asked: EnsemblesRequest) -> Request:
+def _request_of(asked: EnsemblesRequest) -> Request:
     wanted = asked.wanted
     for name in wanted.channels:
         _OFFER.channel(name)
@@ -72,7 +72,7 @@ def _wish(asked: EnsemblesRequest) -> Request:
 SOURCE = remote_source(
     ABOUT,
     list_files,
-    lambda asked: make_hooks(_wish(asked), asked.folder),
+    lambda asked: make_hooks(_request_of(asked), asked.folder),
     partial(open_ensembles, licence=LICENCE),
     lambda asked: size_ensembles(asked, SHAPE, 1, MEMBERS),
 )

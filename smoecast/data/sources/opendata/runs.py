@@ -81,7 +81,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def discover(wish: Request, folder: Path, limits: Limits) -> None:
+def discover(request: Request, folder: Path, limits: Limits) -> None:
     """Look for the newest run that is there whole; fetch its indexes and note its start.
 
     Raises
@@ -92,11 +92,13 @@ def discover(wish: Request, folder: Path, limits: Limits) -> None:
         The client is not installed.
     """
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight + timedelta(hours=now().hour // wish.every_hours * wish.every_hours)
+    start = midnight + timedelta(hours=now().hour // request.every_hours * request.every_hours)
     oldest = start - timedelta(hours=KEPT_HOURS)
     tomorrow = (now() + timedelta(days=1)).date()
     while start >= oldest:
-        addresses = {wish.index_name(w, start): _address(wish, w, start) for w in wish.wants}
+        addresses = {
+            request.index_name(w, start): _address(request, w, start) for w in request.wants
+        }
         indexes = [
             RemoteFile(name, f"{address.removesuffix('.grib2')}.index", published=tomorrow)
             for name, address in addresses.items()
@@ -105,19 +107,19 @@ def discover(wish: Request, folder: Path, limits: Limits) -> None:
             collect(indexes, folder, limits, Hooks(inspect=lambda path, remote: _inspect(path)))
         except NotPublishedError:
             console.say(f"the run of {start:%Y-%m-%d %H} UTC is not there yet")
-            start -= timedelta(hours=wish.every_hours)
+            start -= timedelta(hours=request.every_hours)
             continue
         newest = {"start": start.isoformat(), "files": addresses}
         write_atomic(folder / _NEWEST, json.dumps(newest, indent=1).encode())
         console.say(f"the newest run is that of {start:%Y-%m-%d %H} UTC")
         return
     raise NotPublishedError(
-        f"{shown(wish.url)}: no run of the last {KEPT_HOURS} hours has all that is wanted: try "
+        f"{shown(request.url)}: no run of the last {KEPT_HOURS} hours has all that is wanted: try "
         "later"
     )
 
 
-def _address(wish: Request, want: FileRequest, start: datetime) -> str:
+def _address(request: Request, want: FileRequest, start: datetime) -> str:
     try:
         from ecmwf.opendata import client  # noqa: PLC0415  # an optional extra
     except ImportError:
@@ -128,9 +130,9 @@ def _address(wish: Request, want: FileRequest, start: datetime) -> str:
     parts = {"stream": want.stream, "type": want.kind, "model": "ifs", "resol": "0p25"}
     when = {"_yyyymmdd": f"{run:%Y%m%d}", "_H": f"{run:%H}"}
     # runs of 06 and 18 UTC were once another stream; the client knows when
-    stream = client.Client(source=wish.url).patch_stream({**parts, **when})
+    stream = client.Client(source=request.url).patch_stream({**parts, **when})
     address: str = client.HOURLY_PATTERN.format(
-        _url=wish.url,
+        _url=request.url,
         _yyyymmddHHMMSS=f"{run:%Y%m%d%H}0000",
         _stream=stream,
         _levfile="",
@@ -146,7 +148,7 @@ def _inspect(path: Path) -> dict[str, Any]:
     return {"messages": sum(1 for _ in lines_of(path))}
 
 
-def newest(wish: Request, folder: Path) -> tuple[datetime, dict[str, str]] | None:
+def newest(request: Request, folder: Path) -> tuple[datetime, dict[str, str]] | None:
     """Return start and addresses of the run that `discover` has found; None before it has.
 
     None as well if it looked for other files than are wanted now.
@@ -154,18 +156,18 @@ def newest(wish: Request, folder: Path) -> tuple[datetime, dict[str, str]] | Non
     with suppress(OSError, ValueError, KeyError):
         found = json.loads((folder / _NEWEST).read_bytes())
         start, files = datetime.fromisoformat(found["start"]), found["files"]
-        wanted = [wish.index_name(want, start) for want in wish.wants]
+        wanted = [request.index_name(want, start) for want in request.wants]
         if all(name in files and (folder / name).is_file() for name in wanted):
             return start, files
     return None
 
 
-def remotes(wish: Request, folder: Path, count: int) -> list[RemoteFile]:
+def remotes(request: Request, folder: Path, count: int) -> list[RemoteFile]:
     """Return the files of the newest run, or an estimate of them before `discover`.
 
     Parameters
     ----------
-    wish : Request
+    request : Request
         What is wanted.
     folder : Path
         Of the raw files.
@@ -177,15 +179,15 @@ def remotes(wish: Request, folder: Path, count: int) -> list[RemoteFile]:
     InputError
         The run lacks a channel or a member of it.
     """
-    found = newest(wish, folder)
+    found = newest(request, folder)
     if found is None:
-        about = MESSAGE_BYTES * count * len(wish.channels)
+        about = MESSAGE_BYTES * count * len(request.channels)
         return [
-            RemoteFile(f"{_stem(want, 'latest')}.grib2", wish.url, about=about)
-            for want in wish.wants
+            RemoteFile(f"{_stem(want, 'latest')}.grib2", request.url, about=about)
+            for want in request.wants
         ]
     start, addresses = found
-    return [_remote(wish, want, folder, start, addresses) for want in wish.wants]
+    return [_remote(request, want, folder, start, addresses) for want in request.wants]
 
 
 def _stem(want: FileRequest, when: str) -> str:
@@ -194,11 +196,11 @@ def _stem(want: FileRequest, when: str) -> str:
 
 
 def _remote(
-    wish: Request, want: FileRequest, folder: Path, start: datetime, addresses: dict[str, str]
+    request: Request, want: FileRequest, folder: Path, start: datetime, addresses: dict[str, str]
 ) -> RemoteFile:
-    index = wish.index_name(want, start)
+    index = request.index_name(want, start)
     try:
-        pieces = select(folder / index, want.step, wish.channels)
+        pieces = select(folder / index, want.step, request.channels)
     except InputError:
         (folder / index).unlink()  # it may have been half written on the server: asked for anew
         raise
@@ -219,9 +221,9 @@ def later(remote: RemoteFile, day: date) -> RemoteFile:
     return replace(remote, published=day + timedelta(days=1))
 
 
-def discard_index(folder: Path, wish: Request) -> None:
+def discard_index(folder: Path, request: Request) -> None:
     """Throw the indexes of the newest run away: what they promise is not what came."""
-    found = newest(wish, folder)
+    found = newest(request, folder)
     if found is not None:
-        for want in wish.wants:
-            (folder / wish.index_name(want, found[0])).unlink(missing_ok=True)
+        for want in request.wants:
+            (folder / request.index_name(want, found[0])).unlink(missing_ok=True)

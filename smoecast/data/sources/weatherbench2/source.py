@@ -59,17 +59,17 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
     InputError
         What `discover` brought is damaged, or the store has changed.
     """
-    wish = _wish(asked)
-    if zarr_subset.can_list(asked.raw, wish):
-        return zarr_subset.remotes(asked.raw, wish)
-    days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in wish.years)
+    request = _request_of(asked)
+    if zarr_subset.can_list(asked.raw, request):
+        return zarr_subset.remotes(asked.raw, request)
+    days = sum((date(year + 1, 1, 1) - date(year, 1, 1)).days for year in request.years)
     return [
         RemoteFile(
             name=f"{STORE}/{name}",
-            url=f"{wish.url}/{name}",
+            url=f"{request.url}/{name}",
             about=_FIELD_BYTES * _fields(name, days * 24 // STEP_HOURS),
         )
-        for name in wish.levels
+        for name in request.levels
     ]
 
 
@@ -81,7 +81,7 @@ def _fields(name: str, times: int) -> int:
     return times * (len(LEVELS) if variable.vertical == "pressure" else 1)
 
 
-def _wish(asked: AnalysesRequest) -> Request:
+def _request_of(asked: AnalysesRequest) -> Request:
     """Return what is wanted of the store."""
     data = asked.wanted
     _OFFER.check_times(data)
@@ -104,11 +104,11 @@ def hooks(asked: AnalysesRequest) -> Hooks:
     The metadata of the store come first; every chunk is decoded once, as it comes; all chunks
     together must have values on every day.
     """
-    wish = _wish(asked)
+    request = _request_of(asked)
     return Hooks(
-        discover=partial(zarr_subset.discover, wish),
-        inspect=lambda path, remote: zarr_subset.inspect(path, remote, asked.raw, wish),
-        opened=lambda paths: [zarr_subset.finish_group(asked.raw, wish)],
+        discover=partial(zarr_subset.discover, request),
+        inspect=lambda path, remote: zarr_subset.inspect(path, remote, asked.raw, request),
+        opened=lambda paths: [zarr_subset.finish_group(asked.raw, request)],
     )
 
 

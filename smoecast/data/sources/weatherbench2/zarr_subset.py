@@ -83,7 +83,7 @@ class _Axes:
     wanted: dict[str, NDArray[np.intp]]
 
 
-def discover(wish: Request, folder: Path, limits: Limits) -> None:
+def discover(request: Request, folder: Path, limits: Limits) -> None:
     """Fetch the metadata of the group and its coordinates.
 
     Raises
@@ -91,14 +91,14 @@ def discover(wish: Request, folder: Path, limits: Limits) -> None:
     InputError
         The group lacks a variable or a level, or is none.
     """
-    theirs = RemoteFile(wish.theirs, f"{wish.url}/{METADATA}")
+    theirs = RemoteFile(request.theirs, f"{request.url}/{METADATA}")
     collect([theirs], folder, limits, Hooks(inspect=lambda path, remote: _check_metadata(path)))
-    _check_has(_arrays(folder, wish), wish)
-    look = partial(inspect, folder=folder, wish=wish)
-    collect(_coordinates(folder, wish), folder, limits, Hooks(inspect=look))
-    lacks = set(wish.all_levels) - set(_axes(folder, wish).level.tolist())
+    _check_has(_arrays(folder, request), request)
+    look = partial(inspect, folder=folder, request=request)
+    collect(_coordinates(folder, request), folder, limits, Hooks(inspect=look))
+    lacks = set(request.all_levels) - set(_axes(folder, request).level.tolist())
     if lacks:
-        raise InputError(f"{wish.store}: the store has no level {min(lacks)} hPa any more")
+        raise InputError(f"{request.store}: the store has no level {min(lacks)} hPa any more")
 
 
 def _check_metadata(path: Path) -> dict[str, Any]:
@@ -106,25 +106,25 @@ def _check_metadata(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _check_has(arrays: dict[str, ZarrArray], wish: Request) -> None:
-    for name in wish.levels:
+def _check_has(arrays: dict[str, ZarrArray], request: Request) -> None:
+    for name in request.levels:
         if name not in arrays:
             raise InputError(
-                f"{wish.store}: the store has no {name}: leave it out of data.channels; it has "
+                f"{request.store}: the store has no {name}: leave it out of data.channels; it has "
                 f"{' '.join(sorted(arrays))}"
             )
         dimensions = set(arrays[name].dimensions)
-        others = ({"time", "level"},) if wish.levels[name] else ({"time"}, set())
+        others = ({"time", "level"},) if request.levels[name] else ({"time"}, set())
         placed = dimensions | {"time"} <= set(arrays) and set(HORIZONTAL) <= dimensions
         if not placed or dimensions - set(HORIZONTAL) not in others:
             raise InputError(
-                f"{wish.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
+                f"{request.store}: {name} has the dimensions {' '.join(arrays[name].dimensions)}, "
                 "not all of which are places, times or levels"
             )
 
 
-def _arrays(folder: Path, wish: Request) -> dict[str, ZarrArray]:
-    path = folder / wish.theirs
+def _arrays(folder: Path, request: Request) -> dict[str, ZarrArray]:
+    path = folder / request.theirs
     return _read_once(path, path.stat().st_mtime_ns)
 
 
@@ -133,49 +133,49 @@ def _read_once(path: Path, mtime_ns: int) -> dict[str, ZarrArray]:
     return arrays_of(path)
 
 
-def can_list(folder: Path, wish: Request) -> bool:
+def can_list(folder: Path, request: Request) -> bool:
     """Whether the files of the group can be listed without asking the network."""
-    if not (folder / wish.theirs).is_file():
+    if not (folder / request.theirs).is_file():
         return False
-    _check_has(_arrays(folder, wish), wish)
-    return all((folder / remote.name).is_file() for remote in _coordinates(folder, wish))
+    _check_has(_arrays(folder, request), request)
+    return all((folder / remote.name).is_file() for remote in _coordinates(folder, request))
 
 
-def _coordinates(folder: Path, wish: Request) -> list[RemoteFile]:
-    arrays = _arrays(folder, wish)
-    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
+def _coordinates(folder: Path, request: Request) -> list[RemoteFile]:
+    arrays = _arrays(folder, request)
+    names = dict.fromkeys(d for name in request.levels for d in arrays[name].dimensions)
     names.setdefault("time")
     return [
-        _remote(wish, arrays[name], index, "coordinates")
+        _remote(request, arrays[name], index, "coordinates")
         for name in names
         for index in arrays[name].chunk_indices({})
     ]
 
 
 def _remote(
-    wish: Request, array: ZarrArray, index: tuple[int, ...], series: str = ""
+    request: Request, array: ZarrArray, index: tuple[int, ...], series: str = ""
 ) -> RemoteFile:
     key = array.key(index)
     size = int(np.prod(array.chunks)) * array.dtype.itemsize
     return RemoteFile(
-        name=f"{wish.store}/{key}",
-        url=f"{wish.url}/{key}",
+        name=f"{request.store}/{key}",
+        url=f"{request.url}/{key}",
         about=int(_COMPRESSED * size),
         absent=f"which in Zarr means that every value of {array.name} there is missing: leave the "
         "year or the channel out, or use another mirror (download.url)",
-        series=f"{wish.store}/{series or array.name}",
+        series=f"{request.store}/{series or array.name}",
     )
 
 
-def _axes(folder: Path, wish: Request) -> _Axes:
-    arrays, group = _arrays(folder, wish), folder / wish.store
+def _axes(folder: Path, request: Request) -> _Axes:
+    arrays, group = _arrays(folder, request), folder / request.store
     times = _times(arrays["time"], group)
     years = times.astype("datetime64[Y]").astype(np.int64) + 1970
-    wanted = {"time": np.flatnonzero(np.isin(years, wish.years))}
+    wanted = {"time": np.flatnonzero(np.isin(years, request.years))}
     levels: NDArray[Any] = np.array([])
-    if wish.all_levels:
+    if request.all_levels:
         levels = arrays["level"].read(group, complete=True)
-        wanted["level"] = np.flatnonzero(np.isin(levels, wish.all_levels))
+        wanted["level"] = np.flatnonzero(np.isin(levels, request.all_levels))
     return _Axes(times, levels, wanted)
 
 
@@ -193,19 +193,19 @@ def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
         ) from problem
 
 
-def remotes(folder: Path, wish: Request) -> list[RemoteFile]:
+def remotes(folder: Path, request: Request) -> list[RemoteFile]:
     """Return every object that a group, once discovered, must have here."""
-    return [*_coordinates(folder, wish), *(remote for _, remote in _chunks(folder, wish))]
+    return [*_coordinates(folder, request), *(remote for _, remote in _chunks(folder, request))]
 
 
-def _chunks(folder: Path, wish: Request) -> Iterator[tuple[ZarrArray, RemoteFile]]:
-    arrays, wanted = _arrays(folder, wish), _axes(folder, wish).wanted
-    for name in wish.levels:
+def _chunks(folder: Path, request: Request) -> Iterator[tuple[ZarrArray, RemoteFile]]:
+    arrays, wanted = _arrays(folder, request), _axes(folder, request).wanted
+    for name in request.levels:
         for index in arrays[name].chunk_indices(wanted):
-            yield arrays[name], _remote(wish, arrays[name], index)
+            yield arrays[name], _remote(request, arrays[name], index)
 
 
-def inspect(path: Path, remote: RemoteFile, folder: Path, wish: Request) -> dict[str, Any]:
+def inspect(path: Path, remote: RemoteFile, folder: Path, request: Request) -> dict[str, Any]:
     """Decode a chunk; note the times and levels of it that have no value at all.
 
     Raises
@@ -213,8 +213,8 @@ def inspect(path: Path, remote: RemoteFile, folder: Path, wish: Request) -> dict
     InputError
         What came is no chunk of this array.
     """
-    name, _, key = remote.name.removeprefix(f"{wish.store}/").partition("/")
-    array = _arrays(folder, wish)[name]
+    name, _, key = remote.name.removeprefix(f"{request.store}/").partition("/")
+    array = _arrays(folder, request)[name]
     block = array.decode(path, remote.name)
     if block.dtype.kind != "f" or name in array.dimensions:
         return {}
@@ -223,7 +223,7 @@ def inspect(path: Path, remote: RemoteFile, folder: Path, wish: Request) -> dict
     return {"empty": places} if places else {}
 
 
-def finish_group(folder: Path, wish: Request) -> Path:
+def finish_group(folder: Path, request: Request) -> Path:
     """Look at all chunks together and give the part its metadata; return their file.
 
     Raises
@@ -231,20 +231,20 @@ def finish_group(folder: Path, wish: Request) -> Path:
     InputError
         A variable has no value anywhere on a day that is wanted.
     """
-    manifest, axes, group = Manifest(folder), _axes(folder, wish), folder / wish.store
-    empty: dict[str, Counter[tuple[int, ...]]] = {name: Counter() for name in wish.levels}
+    manifest, axes, group = Manifest(folder), _axes(folder, request), folder / request.store
+    empty: dict[str, Counter[tuple[int, ...]]] = {name: Counter() for name in request.levels}
     digest = hashlib.sha256()
-    for array, remote in _chunks(folder, wish):
+    for array, remote in _chunks(folder, request):
         entry = manifest.get(remote.name)
         if entry is not None:
             empty[array.name].update(tuple(place) for place in entry.notes.get("empty", ()))
             digest.update(f"{remote.name} {entry.sha256}\n".encode())
     for name, counts in empty.items():
-        whole = everywhere(_arrays(folder, wish)[name], counts)
+        whole = everywhere(_arrays(folder, request)[name], counts)
         refuse_empty_days(
-            wish.store, name, whole, axes.time, axes.level, wish.years, wish.levels[name]
+            request.store, name, whole, axes.time, axes.level, request.years, request.levels[name]
         )
-    for key, content in _metadata(folder, wish, digest.hexdigest()).items():
+    for key, content in _metadata(folder, request, digest.hexdigest()).items():
         name, _, file = key.rpartition("/")
         place = confine(group, name) if name else group
         place.mkdir(parents=True, exist_ok=True)  # of an array without points nothing has come
@@ -252,16 +252,16 @@ def finish_group(folder: Path, wish: Request) -> Path:
     return group / METADATA
 
 
-def _metadata(folder: Path, wish: Request, digest: str) -> dict[str, Any]:
+def _metadata(folder: Path, request: Request, digest: str) -> dict[str, Any]:
     """Return every metadata file of the part by its name, the consolidated one last."""
-    arrays, theirs = _arrays(folder, wish), folder / wish.theirs
-    part = {"years": list(wish.years), "levels": list(wish.all_levels), "sha256": digest}
+    arrays, theirs = _arrays(folder, request), folder / request.theirs
+    part = {"years": list(request.years), "levels": list(request.all_levels), "sha256": digest}
     files: dict[str, Any] = {
         ".zgroup": {"zarr_format": 2},
         ".zattrs": {**group_attributes(theirs), PART: part},
     }
-    names = dict.fromkeys(d for name in wish.levels for d in arrays[name].dimensions)
-    for name in (*names, "time", *wish.levels):
+    names = dict.fromkeys(d for name in request.levels for d in arrays[name].dimensions)
+    for name in (*names, "time", *request.levels):
         described = arrays[name].described
         if arrays[name].dtype.kind == "f" and described.get("fill_value") is None:
             described = {**described, "fill_value": "NaN"}  # what was not fetched is never zero

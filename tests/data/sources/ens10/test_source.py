@@ -130,7 +130,7 @@ def members(contents, kind, day, key):
 
 
 def kept(config, suffix):
-    """Return the files of a run that stay, without the name of the wish."""
+    """Return the files of a run that stay, without the name of the request."""
     folder = config.raw / "ensembles"
     return {p.name.rsplit("_", 1)[0]: p for p in sorted(folder.iterdir()) if p.suffix == suffix}
 
@@ -180,7 +180,7 @@ def test_what_came_is_deleted_and_described(fetched):
     assert plan(fetched.config)["bytes"] == 0
 
 
-def test_another_wish_needs_the_file_again():
+def test_another_request_needs_the_file_again():
     def names(*overrides):
         config = yaml_file.parse(CONFIG, "x.yaml", overrides)
         return {
@@ -285,7 +285,7 @@ def test_killed_between_sifting_and_statistics(shelf, tmp_path, monkeypatch):
     monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
     config = parse(shelf, tmp_path, *ONE)
 
-    def killed(path, wish, target):
+    def killed(path, request, target):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -437,9 +437,9 @@ def test_a_full_disk_keeps_what_came(contents, tmp_path, monkeypatch):
     part = tmp_path / "part"
     part.write_bytes(contents["/output.sfc.20180104"])
     monkeypatch.setattr(reduce.os, "fsync", full)
-    wish = reduce.Request("sfc", FIRST, ("t2m",), (48,), "members")
+    request = reduce.Request("sfc", FIRST, ("t2m",), (48,), "members")
     with pytest.raises(OutputError, match=r"a.grib: the disk does not take the file \(No space"):
-        reduce.make(part, wish, tmp_path / "a.grib")
+        reduce.make(part, request, tmp_path / "a.grib")
     assert part.is_file()
 
 

@@ -82,14 +82,14 @@ def only(monkeypatch, count=1):
 
 
 def test_requests_are_what_the_store_wants():
-    wishes = source.list_requests(request_of(parse()))
-    assert len(wishes) == 12 * 2 + 1
-    first = wishes[0]
+    requests = source.list_requests(request_of(parse()))
+    assert len(requests) == 12 * 2 + 1
+    first = requests[0]
     assert first.collection == "reanalysis-era5-single-levels"
-    assert first.request["variable"] == ["total_precipitation"]
-    levels = wishes[1]
+    assert first.body["variable"] == ["total_precipitation"]
+    levels = requests[1]
     assert levels.collection == "reanalysis-era5-pressure-levels"
-    assert levels.request == {
+    assert levels.body == {
         "product_type": ["reanalysis"],
         "variable": ["geopotential"],
         "pressure_level": ["500"],
@@ -106,9 +106,9 @@ def test_requests_are_what_the_store_wants():
     assert levels.remote.published == date(2013, 2, 6)
     assert levels.remote.final == date(2013, 5, 1)
     assert levels.remote.about == 31 * (200 + 2 * 4 * 6)
-    assert wishes[-1].request["variable"] == ["geopotential"]
-    assert wishes[-1].request["day"] == ["01"]
-    assert len({w.remote.name for w in wishes}) == len(wishes)
+    assert requests[-1].body["variable"] == ["geopotential"]
+    assert requests[-1].body["day"] == ["01"]
+    assert len({w.remote.name for w in requests}) == len(requests)
 
 
 def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
@@ -120,9 +120,7 @@ def test_instantaneous_apart_from_accumulated_and_no_field_too_many():
         for w in source.list_requests(request_of(config))
         if w.remote.name.startswith("era5_201301")
     ]
-    asked = {
-        (tuple(w.request["variable"]), tuple(w.request.get("pressure_level", ()))) for w in january
-    }
+    asked = {(tuple(w.body["variable"]), tuple(w.body.get("pressure_level", ()))) for w in january}
     assert asked == {
         (("geopotential",), ("500",)),
         (("temperature",), ("500", "850")),
@@ -149,11 +147,11 @@ def test_points_of_a_grid(degrees, area, points):
 def test_no_request_is_too_large():
     levels = (50, 250, 500, 600, 700, 850, 925)
     channels = ", ".join(f"{name}{level}" for name in "ztuvq" for level in levels)
-    wishes = source.list_requests(
+    requests = source.list_requests(
         request_of(parse(f"data.channels=[{channels}]", "data.step_hours=1"))
     )
-    assert max(w.fields for w in wishes) <= source.FIELDS
-    assert sum(w.fields for w in wishes) == 35 * 8760 + 1
+    assert max(w.fields for w in requests) <= source.FIELDS
+    assert sum(w.fields for w in requests) == 35 * 8760 + 1
 
 
 def test_from_the_store_to_ours(world):
@@ -295,8 +293,8 @@ def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
     only(monkeypatch)
     queue = era5_queue.Queue(config.raw, 60.0)
     config.raw.mkdir(parents=True)
-    (wish,) = source.list_requests(request_of(config))
-    queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
+    (request,) = source.list_requests(request_of(config))
+    queue.locate(request.remote, request.collection, request.body, RetryBudget(Limits()))
     store.files.clear()
     store.jobs["job-1"]["expired"] = True
     download(config)
@@ -308,9 +306,9 @@ def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
     store, config = world
     only(monkeypatch)
     config.raw.mkdir(parents=True)
-    (wish,) = source.list_requests(request_of(config))
+    (request,) = source.list_requests(request_of(config))
     queue = era5_queue.Queue(config.raw, 60.0)
-    queue.locate(wish.remote, wish.collection, wish.request, RetryBudget(Limits()))
+    queue.locate(request.remote, request.collection, request.body, RetryBudget(Limits()))
     store.jobs["job-1"] |= {"asked": -3, "fails": True}
     download(config)
     assert len(store.posts) == 2
@@ -521,7 +519,7 @@ def test_what_it_lacks_is_said(overrides, words):
 
 
 def test_made_grib_is_read_as_era5(tmp_path):
-    request = source.list_requests(request_of(parse()))[0].request
+    request = source.list_requests(request_of(parse()))[0].body
     path = Path(tmp_path / "a.grib")
     path.write_bytes(b"".join(grib(request, "0005")))
     notes = source._inspect(path, source.list_requests(request_of(parse()))[0])

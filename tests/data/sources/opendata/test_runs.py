@@ -261,9 +261,9 @@ def test_the_same_addresses_as_the_real_client(day, hour):
     """Before cycle 50r1 the runs of 06 and 18 UTC were the stream scda."""
     client = Client(source="https://a.example")
     for stream, kind, step in (("oper", "fc", 0), ("enfo", "ef", 24)):
-        wish = runs.Request("https://a.example", (), (), 6)
+        request = runs.Request("https://a.example", (), (), 6)
         start = day.replace(hour=hour)
-        ours = runs._address(wish, runs.FileRequest(stream, kind, step), start)
+        ours = runs._address(request, runs.FileRequest(stream, kind, step), start)
         request = {"date": f"{day:%Y%m%d}", "time": hour, "stream": stream, "step": step}
         their_kind = "pf" if kind == "ef" else kind
         assert client._get_urls(request | {"type": their_kind}).urls == [ours]

@@ -152,11 +152,11 @@ def test_killed_in_the_middle(world, monkeypatch):
     shelf, config = world
     looked = []
 
-    def killed(path, remote, folder, wish):
+    def killed(path, remote, folder, request):
         looked.append(remote.name)
         if len(looked) > 9:
             raise KeyboardInterrupt
-        return real(path, remote, folder, wish)
+        return real(path, remote, folder, request)
 
     real = zarr_subset.inspect
     monkeypatch.setattr(zarr_subset, "inspect", killed)
@@ -360,9 +360,9 @@ def test_a_missing_coordinate_is_said(world):
     download(config)
     group = find_raw_files(config)[0].parent
     (group / "time/0").unlink()
-    wish = zarr_subset.Request(source.STORE, "", (2016,), {"2m_temperature": ()})
+    request = zarr_subset.Request(source.STORE, "", (2016,), {"2m_temperature": ()})
     with pytest.raises(InputError, match="time/0: the chunk is missing"):
-        zarr_subset.finish_group(config.raw, wish)
+        zarr_subset.finish_group(config.raw, request)
 
 
 def test_the_layout_is_that_of_the_original(objects):
