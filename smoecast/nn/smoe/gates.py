@@ -6,13 +6,14 @@ scores follow Dryden & Hoefler 2022 (arXiv 2211.13491, section 2.2 and its relea
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
+from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import find_averaging_group
 from smoecast.nn.smoe.gate_training.gate_gradient import GateGradient, Link
 from smoecast.nn.smoe.gather import RouteMemory
@@ -82,23 +83,20 @@ class Gate(nn.Module):
         GateGradientError
             It compares, under DistributedDataParallel that looks for unused parameters.
         """
-        return _eager_link(self, told, compares, others)
+        return _link(self, told, compares, others)
 
     def extra_repr(self) -> str:
         """Show experts and grid in ``print(gate)``."""
         return f"num_experts={self.num_experts}, grid={self.grid}"
 
 
+@run_eagerly  # it registers hooks
 def _link(gate: Gate, told: bool, compares: bool, others: Sequence[Tensor]) -> Link:
     learned = [p for p in gate.parameters() if p.requires_grad and p.is_leaf]
     gate.gradient.follow(learned, told)
     leaf = next((p for p in learned if p is gate.leaf), None)
     group = find_averaging_group(compares and leaf is not None)
     return Link(gate.gradient, leaf, (*learned, *others), group)
-
-
-# it registers hooks: torch.compile must step around it
-_eager_link: Callable[..., Link] = torch.compiler.disable(_link)  # type: ignore[no-untyped-call]
 
 
 class TensorGate(Gate):

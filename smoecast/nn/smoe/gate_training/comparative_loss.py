@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smoecast.nn.smoe import routing
+from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
@@ -74,8 +75,7 @@ class _CompareExperts(torch.autograd.Function):
 
 
 # The backward leaves values behind: torch.compile must step around it.
-_eager: Callable[[Any], Any] = torch.compiler.disable
-_compare_experts: Callable[[Tensor, Tensor, Route, RoutingObjective, Link], Tensor] = _eager(
+_compare_experts: Callable[[Tensor, Tensor, Route, RoutingObjective, Link], Tensor] = run_eagerly(
     _CompareExperts.apply
 )
 

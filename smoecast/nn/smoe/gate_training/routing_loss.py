@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smoecast.nn.smoe import routing
+from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
@@ -123,9 +124,10 @@ class _AttachLoss(torch.autograd.Function):
 
 
 # The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
-_eager: Callable[[Any], Any] = torch.compiler.disable
-_signal: Callable[[Tensor, Tensor, Tensor, RoutingObjective, Link], Tensor] = _eager(_Signal.apply)
-_attach: Callable[[Tensor, Tensor, LossScale, Link], Tensor] = _eager(_AttachLoss.apply)
+_signal: Callable[[Tensor, Tensor, Tensor, RoutingObjective, Link], Tensor] = run_eagerly(
+    _Signal.apply
+)
+_attach: Callable[[Tensor, Tensor, LossScale, Link], Tensor] = run_eagerly(_AttachLoss.apply)
 
 
 def train_routing(
