@@ -61,6 +61,19 @@ HOUR = np.timedelta64(1, "h")
 
 
 def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
+    """Keep the times at multiples of `step_hours` from midnight UTC, of which none is missing.
+
+    Raises
+    ------
+    InputError
+        See `on_step`; or a time between two others is missing.
+    """
+    chosen = on_step(dataset, step_hours, source)
+    check_step(chosen["time"].values, step_hours, source)
+    return chosen
+
+
+def on_step(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     """Keep the times at multiples of `step_hours` from midnight UTC.
 
     Forecasts of no hours, without members, are the analyses that they start from.
@@ -68,7 +81,7 @@ def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     Raises
     ------
     InputError
-        The dataset is no series of analyses, no time falls on the step, or one is missing.
+        The dataset is no series of analyses, or no time falls on the step.
     """
     dataset = _starts(dataset)
     if "time" not in dataset.dims:
@@ -79,7 +92,6 @@ def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     chosen = (times - times.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR
     if not chosen.any():
         raise InputError(f"{source}: no time falls on a multiple of {step_hours} h from midnight")
-    check_step(times[chosen], step_hours, source)
     return dataset.isel(time=chosen)
 
 

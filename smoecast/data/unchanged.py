@@ -32,12 +32,25 @@ class Inputs:
     Attributes
     ----------
     manifest : list of dict
-        Name, size and sha256 of each file, in order, as they were at the beginning.
+        Name, size and sha256 of each file, in order, as they were at the beginning; empty if the
+        inputs are held without (`hold_inputs`).
     """
 
     manifest: list[dict[str, Any]]
     _before: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    _entries: dict[Path, dict[str, Any]] = field(default_factory=dict)
     _same: dict[Path, Callable[[Path], bool]] = field(default_factory=dict)
+
+    def describe(self, files: Sequence[Path], memory: Path | None = None) -> list[dict[str, Any]]:
+        """Return name, size and sha256 of some of the files that are held, in order.
+
+        Each is read once. `memory` remembers the digests for later runs, see `files.manifest`.
+        """
+        new = [path for path in files if path not in self._entries]
+        for path, entry in zip(new, raw.manifest(new, memory), strict=True):
+            self._entries[path] = entry
+            self._same[path] = partial(_has, entry["sha256"])
+        return [self._entries[path] for path in files]
 
     def confirm(self, *spoiled: Path) -> None:
         """Look whether every file still has its content.
@@ -66,7 +79,11 @@ class Inputs:
 
 @contextmanager
 def hold_inputs(
-    files: Sequence[Path] = (), stores: Iterable[Path] = (), memory: Path | None = None
+    files: Sequence[Path] = (),
+    stores: Iterable[Path] = (),
+    memory: Path | None = None,
+    *,
+    describe: bool = True,
 ) -> Iterator[Inputs]:
     """Hold the inputs of a run while it reads them, and check the stores cheaply.
 
@@ -78,6 +95,9 @@ def hold_inputs(
         Made by `preprocess`; one that is not there is none to hold.
     memory : Path, optional
         Remembers the digests of files, see `files.manifest`.
+    describe : bool
+        Whether all files are read for their digests at once; else `Inputs.describe` reads those
+        that are used.
 
     Yields
     ------
@@ -106,9 +126,8 @@ def hold_inputs(
             if group:
                 held.enter_context(hold_for_reading(path.parent))
             inputs._before |= _states(path.parent.rglob("*") if group else [path])
-        inputs.manifest = raw.manifest(files, memory)
-        for path, entry in zip(files, inputs.manifest, strict=True):
-            inputs._same[path] = partial(_has, entry["sha256"])
+        if describe:
+            inputs.manifest = inputs.describe(files, memory)
         try:
             yield inputs
         except (InputError, OSError, RuntimeError, ValueError):

@@ -40,14 +40,23 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed runs left in a folder; call it while holding its lock.
+def sweep(folder: Path, *, whole: bool = False) -> None:
+    """Remove what killed runs left in a folder.
 
     What another process is writing just now stays, as does everything that smoecast did not make.
+
+    Parameters
+    ----------
+    folder : Path
+    whole : bool
+        Whether the caller holds the lock of the whole folder: only then what versions before 0.2
+        left can be told from what they are writing.
     """
     for path in sorted(folder.glob(".*")):
         if _OURS.fullmatch(path.name):
             _remove_left(path)
+        elif not whole:
+            continue
         elif _OF_VERSION_1.fullmatch(path.name):
             remove(path)
         elif match := _SWAPPED_OF_VERSION_1.fullmatch(path.name):

@@ -1,11 +1,16 @@
-"""What the ``state.json`` of a model must say, checked once, on opening."""
+"""What the ``state.json`` of a model must say, checked once, on opening.
 
-from typing import Annotated, Any
+All of it is known without the network, and without PyTorch: a run that finds its result made does
+not load it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from torch import Tensor
 
 from smoecast.config import yaml_file
 from smoecast.config.postprocess import DEFAULT, Protocol
@@ -14,8 +19,11 @@ from smoecast.config.run import Config
 from smoecast.config.yaml_text import one_line
 from smoecast.data.inputs import Inputs
 from smoecast.errors import ModelError
-from smoecast.nn.normalize import statistics_of
-from smoecast.training.model_files import STATE
+from smoecast.fields.grid import Grid
+from smoecast.training.model_files import STATE, identity_of, load_state, of_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONSTANTS = "constants"
 """Tensor (N, H, W) in a model's file: the fields without time that its inputs hold."""
@@ -53,7 +61,49 @@ class _Calibrating(_Described):
     protocol: Protocol = DEFAULT
 
 
-def forecast_config(state: dict[str, Any]) -> Config:
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What a forecast model says of itself.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the model.
+    state : dict
+        Its ``state.json``.
+    config : Config
+        What it was trained under.
+    grid : Grid
+        Where it forecasts.
+    """
+
+    folder: Path
+    state: dict[str, Any]
+    config: Config
+    grid: Grid
+
+    @property
+    def identity(self) -> str:
+        """Return one sha256 over all that the model is."""
+        return identity_of(self.state)
+
+
+def read_description(folder: Path) -> Description:
+    """Read what a forecast model of a run folder or the zoo says of itself.
+
+    Raises
+    ------
+    ModelError
+        It is missing, damaged, of another kind or another schema.
+    """
+    state = load_state(folder)
+    if state.get("kind") != "forecast":
+        raise ModelError(f"{folder}: this is a {state.get('kind')} model, no forecast model")
+    with of_model(folder):
+        return Description(folder, state, _forecast_config(state), Grid.from_dict(state["grid"]))
+
+
+def _forecast_config(state: dict[str, Any]) -> Config:
     """Return the config of a forecast model, once its state is one.
 
     Raises
@@ -107,7 +157,7 @@ def _check(kind: type[Any], state: dict[str, Any]) -> Any:
 
 
 def constants_of(
-    state: dict[str, Any], tensors: dict[str, Tensor], shape: tuple[int, int]
+    state: dict[str, Any], tensors: dict[str, "Tensor"], shape: tuple[int, int]
 ) -> dict[str, NDArray[np.float32]]:
     """Take the fields without time out of a model's tensors.
 
@@ -140,7 +190,7 @@ def constants_of(
 
 
 def check_inputs(
-    state: dict[str, Any], inputs: Inputs, tensors: dict[str, Tensor], leads: int
+    state: dict[str, Any], inputs: Inputs, tensors: dict[str, "Tensor"], leads: int
 ) -> None:
     """Refuse a network whose inputs or outputs are not those that its state tells.
 
@@ -161,6 +211,8 @@ def check_inputs(
     """
     if list(inputs.names) != state["inputs"]:
         raise ModelError(f"inputs in {STATE} are not those of its config: train again")
+    from smoecast.nn.normalize import statistics_of  # noqa: PLC0415
+
     known = statistics_of(tensors)
     fits = known.base.tolist() == inputs.base(state["targets"], leads)
     if not fits or len(known.input_mean) != len(inputs.names):

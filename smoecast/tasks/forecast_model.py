@@ -15,13 +15,13 @@ from smoecast.config.network import Network
 from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, starts_within
-from smoecast.errors import InputError, ModelError
+from smoecast.errors import InputError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, forecast_config
-from smoecast.training.model_files import load_state, load_tensors, of_model
+from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, read_description
+from smoecast.training.model_files import load_tensors, of_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +178,8 @@ def open_model(folder: Path) -> Model:
     ModelError
         It is missing, damaged, of another kind or another schema.
     """
-    state = load_state(folder)
-    if state.get("kind") != "forecast":
-        raise ModelError(f"{folder}: this is a {state.get('kind')} model, no forecast model")
-    with of_model(folder):
-        config = forecast_config(state)
-        grid = Grid.from_dict(state["grid"])
+    said = read_description(folder)
+    state, config, grid = said.state, said.config, said.grid
     tensors = load_tensors(folder, state)
     with of_model(folder):
         recipe = _recipe(

@@ -1,19 +1,21 @@
-"""A model on disk: tensors and a readable description, whole or not at all. Never pickle."""
+"""A model on disk: tensors and a readable description, whole or not at all. Never pickle.
+
+PyTorch is imported where tensors are: what a model says of itself is read without it.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCHEMA = 3
 """Of state.json; raised when a reader of the old one would misunderstand the new one."""
@@ -28,12 +30,12 @@ MOST_STATE, MOST_TENSORS = 50_000_000, 20_000_000_000
 """Bytes of the two files."""
 
 
-def portable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def portable(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """Copy tensors to the CPU, each with memory of its own, as safetensors wants them."""
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
-def save_model(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+def save_model(folder: Path, tensors: Mapping[str, "Tensor"], state: Mapping[str, Any]) -> None:
     """Write ``model.safetensors``, then ``state.json``, each atomically.
 
     Parameters
@@ -45,6 +47,8 @@ def save_model(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, 
     state : mapping
         What else a reader must know; JSON values. ``schema`` and ``sha256`` are added.
     """
+    from safetensors.torch import save  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True)
     content = save(portable(tensors))
     described = {"schema": SCHEMA, **json.loads(json.dumps(dict(state)))}  # as a reader sees it
@@ -116,7 +120,7 @@ def _check_seal(state: dict[str, Any], path: Path) -> None:
         )
 
 
-def load_tensors(folder: Path, state: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+def load_tensors(folder: Path, state: Mapping[str, Any] | None = None) -> dict[str, "Tensor"]:
     """Read the tensors of a model, once their sha256 agrees with ``state.json``.
 
     Parameters
@@ -168,7 +172,7 @@ def of_model(folder: Path) -> Iterator[None]:
         raise ModelError(f"{folder}: {error}") from None
 
 
-def decode(content: bytes, path: Path) -> dict[str, Tensor]:
+def decode(content: bytes, path: Path) -> dict[str, "Tensor"]:
     """Read safetensors; `path` serves the message alone.
 
     Raises
@@ -176,6 +180,9 @@ def decode(content: bytes, path: Path) -> dict[str, Tensor]:
     ModelError
         The bytes are no safetensors file.
     """
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.torch import load  # noqa: PLC0415
+
     try:
         return load(content)
     except (SafetensorError, KeyError, RuntimeError) as error:  # the others: types that torch lacks

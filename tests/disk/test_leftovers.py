@@ -65,7 +65,7 @@ def test_a_sweep_does_not_follow_links(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
     (tmp_path / ".x.00000000.part").symlink_to("precious")
-    sweep(tmp_path)
+    sweep(tmp_path, whole=True)
     assert names(tmp_path / "precious") == ["file"]
 
 
@@ -73,5 +73,5 @@ def test_a_store_that_was_moved_away_comes_back(tmp_path):
     (tmp_path / ".lost.zarr.old").mkdir()
     (tmp_path / ".there.zarr.old").mkdir()
     (tmp_path / "there.zarr").mkdir()
-    sweep(tmp_path)
+    sweep(tmp_path, whole=True)
     assert names(tmp_path) == ["lost.zarr", "there.zarr"]

@@ -1,6 +1,6 @@
 """Opening any file of fields, and several files as one dataset."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,14 +101,29 @@ def open_files(
         If there is no file, one is refused, or two do not fit together: other grid, times that
         both have, times that one variable has and another lacks; both files are named.
     """
-    if not paths:
+    return join({path: open_file(path, any_grid) for path in paths}, trim_start)
+
+
+def join(files: Mapping[Path, xr.Dataset], trim_start: bool = False) -> xr.Dataset:
+    """Join opened files along times, starts, lead times and members, then merge variables.
+
+    Parameters
+    ----------
+    files : mapping of Path to xarray.Dataset
+        From `open_file`.
+    trim_start : bool
+        See `open_files`.
+
+    Raises
+    ------
+    InputError
+        See `open_files`.
+    """
+    opened = list(files.items())
+    if not opened:
         raise InputError("no file to read was named")
-    opened = [(path, open_file(path, any_grid)) for path in paths]
-    return opened[0][1] if len(opened) == 1 else _together(opened, trim_start)
-
-
-def _together(opened: list[tuple[Path, xr.Dataset]], trim_start: bool) -> xr.Dataset:
-    """Join opened files along times, starts, lead times and members, then merge variables."""
+    if len(opened) == 1:
+        return opened[0][1]
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
     levels = {tuple(d["level"].values.tolist()) for _, d in opened if "level" in d.sizes}
     pieces: dict[str, list[_Piece]] = {}
