@@ -57,8 +57,10 @@ def say_output(s: dict[str, Any]) -> str:
     """Return what was written, or that it was there."""
     if not s["written"]:
         return f"{s['output']}: made before from the same model, config and input, nothing to do"
+    several = len(s["outputs"])
+    here = f"{s['output']}" + (f" ({s['made']} of {several} made)" if several > 1 else "")
     span = f"{s['starts']} starts, {s['first']} to {s['last']}"
-    return f"{s['output']}: {span if s['starts'] > 1 else s['first']}, {s['what']}"
+    return f"{here}: {span if s['starts'] > 1 else s['first']}, {s['what']}"
 
 
 def say_shape(part: dict[str, Any]) -> str:

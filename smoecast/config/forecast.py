@@ -45,6 +45,13 @@ class Forecast(Section):
         description="members that start from analyses so many hours older",
         json_schema_extra=RARE,
     )
+    output: str = Field(
+        "",
+        max_length=1000,
+        description="name in the run's folder, a file a start with {init_time:%Y%m%d%H} in it; "
+        "none given: forecast.nc for all",
+        json_schema_extra=RARE,
+    )
     format: Literal["netcdf", "wb2", "grib"] = Field(
         "netcdf", description="CF NetCDF, a WeatherBench 2 store (Zarr), or GRIB 2"
     )

@@ -13,6 +13,8 @@ from smoecast.config.section import BRIEF, RARE, Section
 from smoecast.config.training import Training
 
 Protocol = Literal["default", "ens10-paper"]
+NETWORKS = ("mlp", "lenet", "unet", "transformer", "smoe")
+"""Values of `postprocess.method` that are networks."""
 DEFAULT: Protocol = "default"
 ENS10_PAPER: Protocol = "ens10-paper"
 ENS10_SPLIT = Split(
@@ -95,6 +97,13 @@ class Postprocess(Section):
         json_schema_extra=RARE,
     )
     write: tuple[str, ...] = Field(("members", "mean", "std"), description=f"of {WORDS}")
+    output: str = Field(
+        "",
+        max_length=1000,
+        description="name in the run's folder, a file a start with {init_time:%Y%m%d%H} in it; "
+        "none given: calibrated.nc for all",
+        json_schema_extra=RARE,
+    )
     format: Literal["netcdf", "grib"] = Field("netcdf", description="CF NetCDF, or GRIB 2")
     accumulation_hours: Hours | None = Field(
         None,

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.data import Split
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.times import as_hours, as_ns, check_step, iso
 
 PARTS = ("train", "validation", "test")
@@ -124,3 +124,25 @@ def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dat
             f"{', '.join(map(str, there.tolist()))} h; correct the lead_hours asked for"
         )
     return dataset.isel(lead_time=[int(np.flatnonzero(there == h)[0]) for h in lead_hours])
+
+
+def check_age(newest: np.datetime64, oldest: np.datetime64 | None) -> None:
+    """Refuse what is older than it may be.
+
+    Parameters
+    ----------
+    newest : datetime64
+        The latest analysis, or the latest start of an ensemble.
+    oldest : datetime64, optional
+        That it may be.
+
+    Raises
+    ------
+    NotPublishedError
+        It is older.
+    """
+    if oldest is not None and newest < oldest:
+        raise NotPublishedError(
+            f"the newest input is that of {iso(newest)}, older than the {iso(oldest)} that "
+            "--max-age asks for: run the same command again when one has come"
+        )

@@ -6,12 +6,16 @@ that a touched or copied file is no other one. A store is held besides
 meanwhile.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from smoecast.data.download.manifest import sha256_of
 from smoecast.data.sources import files as raw
@@ -23,6 +27,12 @@ from smoecast.fields.store import checksums, store
 
 class ChangedError(OutputError):
     """An input is another one than at the beginning of the run."""
+
+
+_CHANGED = (
+    "{}: changed while this run was reading it, so the result would be of two versions and was not "
+    "kept: run again when nothing writes to the file any more"
+)
 
 
 @dataclass
@@ -45,11 +55,18 @@ class Inputs:
         """Return name, size and sha256 of some of the files that are held, in order.
 
         Each is read once. `memory` remembers the digests for later runs, see `files.manifest`.
+
+        Raises
+        ------
+        ChangedError
+            One has changed since it is held.
         """
         new = [path for path in files if path not in self._entries]
         for path, entry in zip(new, raw.manifest(new, memory), strict=True):
             self._entries[path] = entry
             self._same[path] = partial(_has, entry["sha256"])
+            if _state(path) != self._before[path]:
+                raise ChangedError(_CHANGED.format(path))
         return [self._entries[path] for path in files]
 
     def confirm(self, *spoiled: Path) -> None:
@@ -71,10 +88,7 @@ class Inputs:
             if path not in self._same or not path.is_file() or not self._same[path](path):
                 for made in spoiled:
                     made.unlink(missing_ok=True)
-                raise ChangedError(
-                    f"{path}: changed while this run was reading it, so the result would be of two "
-                    "versions and was not kept: run again when nothing writes to the file any more"
-                )
+                raise ChangedError(_CHANGED.format(path))
 
 
 @contextmanager
@@ -133,6 +147,12 @@ def hold_inputs(
         except (InputError, OSError, RuntimeError, ValueError):
             inputs.confirm()  # a file that is overwritten fails its reader in any way
             raise
+
+
+def describe_fields(name: str, fields: xr.DataArray) -> dict[str, Any]:
+    """Return what `Inputs.describe` says of a file of fields in a store: their own sha256."""
+    content = np.ascontiguousarray(fields.values).tobytes()
+    return {"file": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _states(paths: Iterable[Path]) -> dict[Path, tuple[int, ...]]:

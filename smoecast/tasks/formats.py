@@ -9,6 +9,7 @@ from typing import Any, get_args
 from smoecast.config.forecast import Forecast
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products
+from smoecast.disk.atomic import resolve
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.fields.write.blocks import Append
@@ -17,6 +18,7 @@ from smoecast.fields.write.grib.grid import grid_keys
 from smoecast.fields.write.grib.limits import check_content
 from smoecast.fields.write.netcdf import netcdf_writer
 from smoecast.fields.write.wb2 import wb2_writer
+from smoecast.tasks.output_names import OutputName
 
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
 
@@ -24,9 +26,9 @@ Writer = Callable[..., AbstractContextManager[Append]]
 """Opened with a template and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
 
 
-def output_path(
+def name_output(
     place: Path, name: str, settings: Forecast | Postprocess, output: Path | None
-) -> Path:
+) -> OutputName:
     """Return what is written.
 
     Parameters
@@ -34,28 +36,30 @@ def output_path(
     place : Path
         The run's folder.
     name : str
-        Of the result there, without its suffix.
+        Of the result there if none was given, without its suffix.
     settings : Forecast or Postprocess
-        Of the verb; names the format.
+        Of the verb; names the format, and perhaps the result.
     output : Path, optional
-        What was named.
+        What the command line named.
 
     Raises
     ------
     ConfigError
-        Its name belongs to another format.
+        It is no name of a result (`output_names.OutputName`), or belongs to another format.
     """
     wanted = SUFFIXES[settings.format]
-    if output is None:
-        return place / f"{name}{wanted}"
+    given = settings.output if output is None else str(output)
+    if not given:
+        return OutputName(str(place / f"{name}{wanted}"))
+    found = OutputName(str(resolve(given) if output is not None else place / resolve(given)))
     known = get_args(type(settings).model_fields["format"].annotation)
     for other in known:
-        if output.suffix == SUFFIXES[other] != wanted:
+        if found.suffix == SUFFIXES[other] != wanted:
             raise ConfigError(
-                f"{output}: has the name of another format than {settings.format}; "
+                f"{given}: has the name of another format than {settings.format}; "
                 f"give --format {other} or a name that ends in {wanted}"
             )
-    return output
+    return found
 
 
 def describe_format(settings: Forecast | Postprocess) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from smoecast.disk.atomic import resolve
 from smoecast.errors import ConfigError
 
 _FIELD = re.compile(r"\{init_time(?::([^{}]*))?\}")
@@ -125,27 +124,3 @@ class OutputName:
                 code = part[1:] if part.startswith("%") else ""
                 yield rf"(\d{{{_DIGITS[code]}}})" if code else re.escape(part)
             yield re.escape(after)
-
-
-def output_name(place: Path, plain: str, wanted: str, given: str | None) -> OutputName:
-    """Return what a result is called.
-
-    Parameters
-    ----------
-    place : Path
-        The run's folder, in which a name of the config stands.
-    plain : str
-        The name if none was given.
-    wanted : str
-        That of the config, or nothing.
-    given : str, optional
-        That of the command line.
-
-    Raises
-    ------
-    ConfigError
-        See `OutputName`.
-    """
-    if given is not None:
-        return OutputName(str(resolve(given)))
-    return OutputName(str(place / resolve(wanted or plain)))

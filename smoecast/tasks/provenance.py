@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from smoecast import __version__, console
 from smoecast.config import yaml_file
 from smoecast.config.forecast import Forecast
@@ -19,7 +16,6 @@ from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.times import iso
 from smoecast.fields.write.blocks import check_place
 
 REFERENCES = (
@@ -155,30 +151,6 @@ def is_there(path: Path, wanted: dict[str, Any], *, whole: bool = False) -> bool
         console.say(str(problem).removesuffix(": make it again") + "; it is made again")
         return False
     return bool(read_attributes(path).get(IDENTITY) == wanted[IDENTITY])
-
-
-def summarize(
-    path: Path,
-    starts: NDArray[np.datetime64],
-    targets: Sequence[str],
-    lead_hours: Sequence[int],
-    more: Sequence[str],
-) -> dict[str, Any]:
-    """Return what a verb says of its result: where it is, of which starts, and what it holds.
-
-    Returns
-    -------
-    dict
-        ``output``, ``starts`` (how many), ``first``, ``last``, ``what``.
-    """
-    leads = ", ".join(f"{hours} h" for hours in lead_hours)
-    return {
-        "output": str(path),
-        "starts": len(starts),
-        "first": iso(starts[0]),
-        "last": iso(starts[-1]),
-        "what": ", ".join([f"{', '.join(targets)} at {leads}", *more]),
-    }
 
 
 def config_beside(result: Path) -> Path:

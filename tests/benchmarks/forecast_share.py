@@ -90,7 +90,8 @@ def measure(folder, starts, form):
     """Forecast in this process; print what it took as JSON."""
     import torch
 
-    from smoecast.tasks.forecast import forecast as task
+    from smoecast.tasks.forecast import blocks
+    from smoecast.tasks.forecast.forecast import forecast
 
     torch.set_num_threads(1)
     spent = {"network": 0.0, "begin": 0.0}
@@ -101,7 +102,7 @@ def measure(folder, starts, form):
     def after(*_):
         spent["network"] += time.process_time() - spent["begin"]
 
-    open_model = task.open_model
+    open_model = blocks.open_model
 
     def watched(place):
         model = open_model(place)
@@ -109,7 +110,7 @@ def measure(folder, starts, form):
         model.network.register_forward_hook(after)
         return model
 
-    task.open_model = watched
+    blocks.open_model = watched
     config = config_of(folder)
     section = config.forecast.model_copy(update={"format": form})
     config = config.model_copy(update={"forecast": section})
@@ -118,7 +119,7 @@ def measure(folder, starts, form):
     output = folder / f"out_{starts}{'.zarr' if form == 'wb2' else '.nc'}"
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin, wall = time.process_time(), time.perf_counter()
-    summary = task.forecast(config, init_times=[init], output=output)
+    summary = forecast(config, init_times=[init], output=output)
     total, wall = time.process_time() - begin, time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     parameters = sum(p.numel() for p in open_model(config.model).network.parameters())

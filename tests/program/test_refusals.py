@@ -115,12 +115,18 @@ def test_a_lock_of_somebody_else_is_5(place: Path, runner: Runner, command: str)
         (place / folder).mkdir(exist_ok=True)
         (place / folder / ".lock").write_text("")
         (place / folder / ".lock").chmod(0)
+    for result in ("small/.forecast.nc", "small/.forecast.zarr", "small/.forecast.grib"):
+        (place / f"runs/{result}.lock").touch(mode=0)
+    (place / "runs/new/.calibrated.nc.lock").touch(mode=0)
     plots = place / "runs/small/plots"
     plots.mkdir()
     (plots / ".lock").touch(mode=0)
     outcome = runner.run(*command.split(), mishap="no leave")
     assert outcome.code == 5, outcome
     assert ".lock" in outcome.one_sentence()
+
+
+FORECAST = "forecast -q -c run.yaml"
 
 
 @pytest.mark.parametrize(
@@ -135,8 +141,8 @@ def test_a_lock_of_somebody_else_is_5(place: Path, runner: Runner, command: str)
         ("train -q -c run.yaml", "runs/small/store.zarr/.zmetadata", {3}),
         ("train -q -c run.yaml --fresh", "runs/small/store.zarr/fields/0.0.0.0", {3}),
         ("train -q -c run.yaml", "runs/small/model/resume.safetensors", {3, 6}),
-        ("forecast -q -c run.yaml", "runs/small/model", {3, 6}),
-        ("forecast -q -c run.yaml", "runs/small/model/model.safetensors", {3, 6}),
+        (FORECAST, "runs/small/model", {3, 6}),
+        (f"{FORECAST} -s seed=1 -o other.nc", "runs/small/model/model.safetensors", {3, 6}),
         ("forecast -q -c run.yaml -i data/analyses_a.nc", "data/analyses_a.nc", {3}),
         ("forecast -q -c run.yaml -i data", "data", {3}),
         ("postprocess -q -c run.yaml", "runs/small/calibration/state.json", {3, 6}),

@@ -27,7 +27,7 @@ from smoecast.fields.write.grib.keys import products_of
 from smoecast.fields.write.grib.message import pack, templates_of
 from smoecast.tasks import formats
 from smoecast.tasks.evaluate.evaluate import evaluate
-from smoecast.tasks.forecast import forecast as forecast_task
+from smoecast.tasks.forecast import blocks
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess import postprocess as postprocess_task
 from smoecast.tasks.postprocess.postprocess import postprocess
@@ -79,7 +79,7 @@ def test_made_once_verified_and_mended(run_file: Path, tmp_path: Path, verb: str
     assert "made before from the same model, config and input" in call(*line).stdout
     assert call("verify", path).stdout == f"{path}: whole, a result\n"
     left = {p.name for p in tmp_path.iterdir()}
-    assert left == {"run.yaml", "out.grib", "out.config.yaml", ".lock"}
+    assert left == {"run.yaml", "out.grib", "out.config.yaml"}
     said = read_attributes(path)
     beside = yaml_file.load(tmp_path / "out.config.yaml")
     assert json.loads(said["smoecast_config"]) == beside.model_dump(mode="json")
@@ -106,10 +106,12 @@ def test_formats_have_names_of_their_own(done: Config, run_file: Path, tmp_path:
     assert found.exit_code == 2
     assert "give --format grib or a name that ends in .nc" in found.stderr
     assert call("postprocess", "-c", run_file, "--format", "wb2").exit_code == 2
-    path = formats.output_path(done.place, "calibrated", done.postprocess, tmp_path / "f.zarr")
-    assert path == tmp_path / "f.zarr"  # no format of this verb
+    name = formats.name_output(done.place, "calibrated", done.postprocess, tmp_path / "f.zarr")
+    assert name.text == str(tmp_path / "f.zarr")  # no format of this verb
     grib = changed(done, "postprocess", format="grib").postprocess
-    assert formats.output_path(tmp_path, "calibrated", grib, None) == tmp_path / "calibrated.grib"
+    assert formats.name_output(tmp_path, "calibrated", grib, None).text == str(
+        tmp_path / "calibrated.grib"
+    )
 
 
 def test_the_format_and_the_hours_of_sums_make_another_result(done: Config) -> None:
@@ -249,7 +251,7 @@ def refuse(*_: Any, **__: Any) -> None:
 def test_a_forecast_is_refused_at_once(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(forecast_task, "forecast_blocks", refuse)
+    monkeypatch.setattr(blocks, "forecast_blocks", refuse)
     more = ["-s", "forecast.members=300", "-s", "forecast.perturbation=0.1"]
     found = call("forecast", "-c", run_file, "--format", "grib", *more, "-o", tmp_path / "f.grib")
     assert found.exit_code == 2

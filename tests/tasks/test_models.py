@@ -301,7 +301,7 @@ def test_calibrations_that_are_wrong_are_refused(
     place = CALIBRATIONS[name](tmp_path)
     change_state(place, change)
     with pytest.raises(ModelError) as caught:
-        open_calibration(place)
+        open_calibration(place).parameters  # noqa: B018
     assert str(caught.value).startswith(str(place))
     assert words in str(caught.value)
 
@@ -312,7 +312,7 @@ def test_a_network_that_takes_another_spread_is_refused(tmp_path: Path) -> None:
     tensors["spread"] -= 1
     with_tensors(place, save(tensors))
     with pytest.raises(ModelError, match="takes other inputs for the spread"):
-        open_calibration(place)
+        open_calibration(place).parameters  # noqa: B018
 
 
 def test_coefficients_that_are_not_finite_are_refused(tmp_path: Path) -> None:
@@ -323,4 +323,4 @@ def test_coefficients_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"coefficient t2m\.24h\.a is no array of \(8, 16\) finite"
     ):
-        open_calibration(place)
+        open_calibration(place).parameters  # noqa: B018

@@ -76,8 +76,15 @@ def use(opened: Model | Calibration) -> None:
         )
 
 
+def load_calibration(place: Path) -> Calibration:
+    """Open one wholly: it is loaded when it is applied."""
+    opened = open_calibration(place)
+    opened.apply  # noqa: B018
+    return opened
+
+
 def opens_or_is_refused(place: Path) -> None:
-    for work in (open_model, open_calibration, verify_model):
+    for work in (open_model, load_calibration, verify_model):
         try:
             opened = work(place)
         except ModelError as error:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smoecast.errors import ConfigError
-from smoecast.tasks.output_names import OutputName, output_name
+from smoecast.tasks.output_names import OutputName
 
 STARTS = np.array(["2026-11-28T00", "2026-11-28T06"], "datetime64[ns]")
 
@@ -82,10 +82,3 @@ def test_files_are_found_by_their_pattern_and_no_others(tmp_path):
         (there / other).touch()
     assert [start for _, start in name.find()] == list(STARTS)
     assert [path.name for path, _ in name.find()] == ["fc[1]_2026112800.nc", "fc[1]_2026112806.nc"]
-
-
-def test_a_name_of_the_config_stands_in_the_run_and_one_given_where_it_says(tmp_path):
-    assert output_name(tmp_path, "forecast.nc", "", None).text == str(tmp_path / "forecast.nc")
-    assert output_name(tmp_path, "forecast.nc", "a.nc", None).text == str(tmp_path / "a.nc")
-    assert output_name(tmp_path, "forecast.nc", "/out/a.nc", None).text == "/out/a.nc"
-    assert output_name(tmp_path, "forecast.nc", "a.nc", "b.nc").text == "b.nc"

@@ -1,6 +1,6 @@
 """Opening any file of fields, and several files as one dataset."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,16 +101,16 @@ def open_files(
         If there is no file, one is refused, or two do not fit together: other grid, times that
         both have, times that one variable has and another lacks; both files are named.
     """
-    return join({path: open_file(path, any_grid) for path in paths}, trim_start)
+    return join([(path, open_file(path, any_grid)) for path in paths], trim_start)
 
 
-def join(files: Mapping[Path, xr.Dataset], trim_start: bool = False) -> xr.Dataset:
+def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) -> xr.Dataset:
     """Join opened files along times, starts, lead times and members, then merge variables.
 
     Parameters
     ----------
-    files : mapping of Path to xarray.Dataset
-        From `open_file`.
+    opened : sequence of tuple
+        File, and what `open_file` returned of it.
     trim_start : bool
         See `open_files`.
 
@@ -119,7 +119,6 @@ def join(files: Mapping[Path, xr.Dataset], trim_start: bool = False) -> xr.Datas
     InputError
         See `open_files`.
     """
-    opened = list(files.items())
     if not opened:
         raise InputError("no file to read was named")
     if len(opened) == 1:

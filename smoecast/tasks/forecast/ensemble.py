@@ -11,8 +11,8 @@ from smoecast import names
 from smoecast.config.forecast import Forecast
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
+from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.lead_times import Plan, plan_steps, read_history
-from smoecast.tasks.forecast_model import Model
 
 EARTH_KM = 6371.0
 
@@ -138,7 +138,7 @@ class Member:
 
     Attributes
     ----------
-    model : Model
+    model : Description
     plan : Plan
         To its lead times, the lag included.
     lag_hours : int
@@ -148,7 +148,7 @@ class Member:
     perturbation : Perturbation or None
     """
 
-    model: Model
+    model: Description
     plan: Plan
     lag_hours: int
     perturbed: int
@@ -196,19 +196,19 @@ class Ensemble:
     words: str
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Description:
         """The first model, which all agree with."""
         return self.members[0].model
 
     @property
     def history(self) -> list[int]:
         """Hours before a start for which an analysis is needed, ascending."""
-        return sorted({m.lag_hours + h for m in self.members for h in m.model.inputs.history})
+        return sorted(
+            {m.lag_hours + h for m in self.members for h in m.model.config.sample.history_hours}
+        )
 
 
-def ensemble_of(
-    wanted: Forecast, seed: int, models: Sequence[Model], sources: Sequence[str]
-) -> Ensemble:
+def ensemble_of(wanted: Forecast, seed: int, models: Sequence[Description]) -> Ensemble:
     """Return the ensemble that a run asks for.
 
     Parameters
@@ -217,17 +217,15 @@ def ensemble_of(
         Section `forecast` of its config.
     seed : int
         Of noise.
-    models : sequence of Model
-    sources : sequence of str
-        Name them in messages.
+    models : sequence of Description
 
     Raises
     ------
     ModelError
         The models do not agree on channels, targets or grid, or one cannot reach a lead time.
     """
-    for model, source in zip(models[1:], sources[1:], strict=True):
-        _check_agreement(models[0], sources[0], model, source)
+    for model in models[1:]:
+        _check_agreement(models[0], model)
     plan = plan_steps(models[0], wanted.lead_hours)
     members = [
         Member(model, later, lag, number, perturbation)
@@ -248,9 +246,10 @@ def ensemble_of(
     return Ensemble(members, plan, not parts, " x ".join(parts))
 
 
-def _check_agreement(first: Model, one: str, other: Model, source: str) -> None:
+def _check_agreement(first: Description, other: Description) -> None:
+    one, source = first.folder, other.folder
     pairs = {
-        "channels": (first.inputs.channels, other.inputs.channels),
+        "channels": (first.config.data.channels, other.config.data.channels),
         "targets": (first.config.targets, other.config.targets),
     }
     for what, (mine, theirs) in pairs.items():
@@ -259,7 +258,7 @@ def _check_agreement(first: Model, one: str, other: Model, source: str) -> None:
                 f"{source}: has the {what} {', '.join(theirs)}, but {one} has {', '.join(mine)}: "
                 "models of one ensemble must agree"
             )
-    here, there = first.inputs.grid, other.inputs.grid
+    here, there = first.grid, other.grid
     if not here.matches(there):
         raise ModelError(
             f"{source}: is for {there.describe()}, but {one} for {here.describe()}: models of one "
@@ -267,12 +266,12 @@ def _check_agreement(first: Model, one: str, other: Model, source: str) -> None:
         )
 
 
-def _perturbation(settings: Forecast, seed: int, model: Model) -> Perturbation | None:
+def _perturbation(settings: Forecast, seed: int, model: Description) -> Perturbation | None:
     if settings.members == 1:
         return None
     spread = model.state["statistics"]["std"]
-    channels = model.inputs.channels
+    channels = model.config.data.channels
     scale = [0.0 if c in FORCED else settings.perturbation * spread[c] for c in channels]
     floor = [0.0 if names.is_never_negative(c) else -np.inf for c in channels]
-    noise = SmoothNoise(model.inputs.grid, settings.perturbation_km, seed)
+    noise = SmoothNoise(model.grid, settings.perturbation_km, seed)
     return Perturbation(noise, np.array(scale, np.float32), np.array(floor, np.float32))

@@ -1,11 +1,12 @@
 """`smoecast forecast`: model and initial conditions to CF NetCDF, WeatherBench 2 or GRIB."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import console, zoo
@@ -13,24 +14,54 @@ from smoecast.config.forecast import Forecast
 from smoecast.config.run import Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
-from smoecast.data.time_selection import HOUR
-from smoecast.data.unchanged import hold_inputs
-from smoecast.disk.locks import lock
-from smoecast.fields import channels, times
-from smoecast.fields.write.blocks import blank
+from smoecast.data.unchanged import Inputs, hold_inputs
+from smoecast.disk.locks import lock_output
 from smoecast.tasks import formats, provenance
+from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
-from smoecast.tasks.forecast.initial_conditions import initial_conditions, select_starts
-from smoecast.tasks.forecast.lead_times import predict
-from smoecast.tasks.forecast_model import open_model
-from smoecast.tasks.provenance import attributes, is_there, save_config, summarize
-from smoecast.training.model_files import identity_of
+from smoecast.tasks.forecast.initial_conditions import (
+    Analyses,
+    check_history,
+    open_analyses,
+    select_starts,
+)
+from smoecast.tasks.forecast.template import template
+from smoecast.tasks.output_names import OutputName
+from smoecast.tasks.provenance import attributes, is_there, save_config
+from smoecast.tasks.several import make_each, summarize
 
-BATCH = 16
-"""Starts that go through the network together, at most."""
+if TYPE_CHECKING:
+    from smoecast.tasks.forecast.blocks import Networks
 
-BATCH_BYTES = 128 * 2**20
-"""Of the forecasts of one batch, at most, unless one start has more."""
+Starts = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be forecast; it can be pickled.
+
+    Attributes
+    ----------
+    config : Config
+        Resolved: what was given beside it stands in its section `forecast`.
+    name : OutputName
+        Of the results.
+    models : tuple of Path
+        Folders of models, each a member.
+    paths : tuple of Path
+        Files of analyses; none: the run's store.
+    arguments : dict
+        The attribute that says what was given beside the config.
+    verify : bool
+        Whether a result that is there is read wholly before it counts as made.
+    """
+
+    config: Config
+    name: OutputName
+    models: tuple[Path, ...]
+    paths: tuple[Path, ...]
+    arguments: dict[str, str]
+    verify: bool
 
 
 def forecast(
@@ -41,6 +72,8 @@ def forecast(
     init_times: Sequence[str] = (),
     output: Path | None = None,
     verify: bool = False,
+    oldest: np.datetime64 | None = None,
+    networks: "Networks | None" = None,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
 
@@ -55,141 +88,138 @@ def forecast(
     init_times : sequence of str
         Override `forecast.init_times`.
     output : Path, optional
-        Default: ``forecast.nc`` in the run's folder; in the format ``wb2`` ``forecast.zarr``, in
-        ``grib`` ``forecast.grib``.
+        Overrides `forecast.output`; a pattern such as ``fc_{init_time:%Y%m%d%H}.nc`` makes a file
+        a start. Default: ``forecast.nc`` in the run's folder; in the format ``wb2``
+        ``forecast.zarr``, in ``grib`` ``forecast.grib``.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
+    oldest : datetime64, optional
+        That the latest analysis may be, where the latest is asked for.
+    networks : Networks, optional
+        Of earlier calls, which need not be opened again.
 
     Returns
     -------
     dict
-        ``output``, ``written``, ``starts``, ``first``, ``last``, ``what``.
+        See `several.summarize`.
 
     Raises
     ------
     ConfigError
-        The name of `output` belongs to another format, which may not hold such a forecast, or a
-        split has no start.
+        The name of `output` is no name of a result, or belongs to another format, which may not
+        hold such a forecast, or a split has no start.
     InputError
         Initial conditions are missing or damaged.
     NotPublishedError
-        A start is later than the newest analysis.
+        A start is later than the newest analysis, or this is older than `oldest`.
     ModelError
         A model does not fit the input or the other models, or cannot reach a lead time.
+    LockedError
+        Another run makes the same result.
     OutputError
-        The file could not be written whole, what has its name is no result, or an input changed
-        meanwhile.
+        A file could not be written whole, what has its name is no result, or an input changed
+        meanwhile; or of several files some could not be made, for whatever reason.
     """
-    path = formats.output_path(config.place, "forecast", config.forecast, output)
-    provenance.check_output(path, folder=config.forecast.format == "wb2")
+    name = formats.name_output(config.place, "forecast", config.forecast, output)
+    if not name.is_pattern:
+        provenance.check_output(Path(name.text), folder=config.forecast.format == "wb2")
+    said = provenance.arguments(models=models, inputs=inputs, init_times=init_times, output=output)
     config = provenance.resolve_arguments(config, "forecast", models=models, init_times=init_times)
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
-    opened = [open_model(folder) for folder in folders]
-    wanted = config.forecast
-    ensemble = ensemble_of(wanted, config.seed, opened, [str(folder) for folder in folders])
     paths = files.expand(inputs, "--input") if inputs else []
-    split = set(wanted.init_times) & set(time_selection.PARTS)
-    stores = [config.store] if split or not paths else []
-    with hold_inputs(paths, stores) as held, lock(path.parent):
-        fields, manifest = initial_conditions(ensemble.model, config.store, paths, held.manifest)
-        starts = select_starts(wanted, config.store, fields, ensemble)
-        sha256, made_from = _describe(wanted, config.seed, ensemble, starts)
-        described = attributes(config, "forecast", sha256, manifest, made_from)
-        described |= {} if ensemble.single else {"ensemble": ensemble.words}
-        described |= provenance.arguments(
-            models=models, inputs=inputs, init_times=init_times, output=output
-        )
-        written = not is_there(path, described, whole=verify)
-        if written:
-            template = _template(ensemble, starts).assign_attrs(described)
-            open_writer = formats.writer_of(wanted)
-            with (
-                console.progress("forecasting", len(starts)) as step,
-                open_writer(template, path, confirm=held.confirm) as append,
-            ):
-                for block in forecast_blocks(ensemble, fields, starts, step):
-                    append(block)
-        save_config(path)
+    order = Order(config, name, tuple(folders), tuple(paths), said, verify)
+    with open_run(order, networks) as run:
+        wanted, ensemble = config.forecast, run.ensemble
+        starts = select_starts(wanted, config.store, run.analyses.times, ensemble, oldest)
+        jobs = name.split(starts)
+        with console.progress("forecasting", len(starts)) as step:
+            written = make_each(jobs, run.make, step)
     more = [] if ensemble.single else [f"{len(ensemble.members)} members ({ensemble.words})"]
     targets, leads = ensemble.model.config.targets, ensemble.plan.lead_hours
-    return {**summarize(path, starts, targets, leads, more), "written": written}
+    return summarize(name, jobs, written, targets, leads, more)
 
 
-def forecast_blocks(
-    ensemble: Ensemble, fields: xr.DataArray, starts: NDArray[np.datetime64], step: console.Progress
-) -> Iterator[xr.Dataset]:
-    """Forecast, some starts of one member at a time.
+@dataclass(eq=False)
+class Run:
+    """Inputs held and described, from which results are made one after the other.
 
-    Parameters
+    Attributes
     ----------
+    order : Order
     ensemble : Ensemble
-    fields : xr.DataArray
-        Analyses (time, channel, latitude, longitude) that hold every history.
-    starts : (I,) datetime64
-    step : Progress
-        Told the number of starts done.
+        Members and lead times; its networks are opened with the first result that is not there.
+    held : Inputs
+    analyses : Analyses
+    networks : Networks, optional
+    """
 
-    Yields
-    ------
-    xr.Dataset
-        Each channel a variable (init_time, lead_time, [number,] latitude, longitude).
+    order: Order
+    ensemble: Ensemble
+    held: Inputs
+    analyses: Analyses
+    networks: "Networks | None"
+
+    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
+        """Make one result, unless it is there; whether it was written.
+
+        Raises
+        ------
+        SmoecastError
+            See `forecast`.
+        """
+        wanted, config = self.order.config.forecast, self.order.config
+        provenance.check_output(path, folder=wanted.format == "wb2")
+        needed = check_history(starts, self.analyses.times, self.ensemble.history)
+        alone = self.order.name.is_pattern  # a result of other files is another one
+        manifest = self.analyses.describe(needed) if alone else self.analyses.describe_all()
+        sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
+        described = attributes(config, "forecast", sha256, manifest, made_from)
+        described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
+        described |= self.order.arguments
+        with lock_output(path):
+            written = not is_there(path, described, whole=self.order.verify)
+            if written:
+                self.analyses.check_finite(needed)
+                self._write(path, starts, described, step)
+            save_config(path)
+        return written
+
+    def _write(
+        self, path: Path, starts: Starts, described: dict[str, Any], step: console.Progress
+    ) -> None:
+        # only what is to be computed needs PyTorch, which takes longer to load than all else here
+        from smoecast.tasks.forecast.blocks import Networks, forecast_blocks  # noqa: PLC0415
+
+        self.networks = self.networks or Networks()
+        opened = self.networks.open(self.ensemble)
+        whole = template(self.ensemble, starts).assign_attrs(described)
+        open_writer = formats.writer_of(self.order.config.forecast)
+        with open_writer(whole, path, confirm=self.held.confirm) as append:
+            for block in forecast_blocks(self.ensemble, opened, self.analyses.fields, starts, step):
+                append(block)
+
+
+@contextmanager
+def open_run(order: Order, networks: "Networks | None" = None) -> Iterator[Run]:
+    """Open what is to be forecast from, and hold it until the block ends.
 
     Raises
     ------
-    ModelError
-        The analyses are not what a model was trained on: other units, another planet.
+    SmoecastError
+        See `forecast`.
     """
-    members = ensemble.members
-    one = 4 * int(np.prod(_shape(ensemble)))
-    batch = max(1, min(BATCH, BATCH_BYTES // one))
-    for begin in range(0, len(starts), batch):
-        some = starts[begin : begin + batch]
-        for number, member in enumerate(members):
-            own = some - member.lag_hours * HOUR
-            values = predict(member.model, member.plan, member.read_history(fields, own), own)
-            step(begin + len(some) * (number + 1) / len(members))
-            yield _lay_out(ensemble, values[:, :, None], some, [number])
-
-
-def _template(ensemble: Ensemble, starts: NDArray[np.datetime64]) -> xr.Dataset:
-    """Return all that will be written but the values."""
-    numbers = range(len(ensemble.members))
-    leads, *field = _shape(ensemble)
-    values = blank((len(starts), leads, len(numbers), *field))
-    return _lay_out(ensemble, values, starts, numbers)
-
-
-def _shape(ensemble: Ensemble) -> tuple[int, int, int, int]:
-    """Return (L, D, H, W) of one start of one member."""
-    model = ensemble.model
-    return len(ensemble.plan.lead_hours), len(model.config.targets), *model.inputs.grid.shape
-
-
-def _lay_out(
-    ensemble: Ensemble,
-    values: NDArray[np.float32],
-    starts: NDArray[np.datetime64],
-    numbers: Sequence[int],
-) -> xr.Dataset:
-    """Return forecasts (I, L, M, D, H, W) as variables; without `number` if it is no ensemble."""
-    grid = ensemble.model.inputs.grid
-    stacked = xr.DataArray(
-        values,
-        {
-            "init_time": starts,
-            "lead_time": times.as_lead(ensemble.plan.lead_hours),
-            "number": np.array(numbers),
-            "channel": list(ensemble.model.config.targets),
-            "latitude": grid.latitude,
-            "longitude": grid.longitude,
-        },
-        dims=("init_time", "lead_time", "number", "channel", "latitude", "longitude"),
-    )
-    return channels.unpack(stacked.isel(number=0, drop=True) if ensemble.single else stacked)
+    config, wanted = order.config, order.config.forecast
+    described = [read_description(folder) for folder in order.models]
+    ensemble = ensemble_of(wanted, config.seed, described)
+    split = set(wanted.init_times) & set(time_selection.PARTS)
+    stores = [config.store] if split or not order.paths else []
+    with hold_inputs(order.paths, stores, describe=not order.name.is_pattern) as held:
+        analyses = open_analyses(ensemble.model, config.store, order.paths, held)
+        yield Run(order, ensemble, held, analyses, networks)
 
 
 def _describe(
-    settings: Forecast, seed: int, ensemble: Ensemble, starts: NDArray[np.datetime64]
+    settings: Forecast, seed: int, ensemble: Ensemble, starts: Starts
 ) -> tuple[str, dict[str, Any]]:
     """Return the sha256 of the models, and what decides the content beside them."""
     made_from: dict[str, Any] = {
@@ -202,4 +232,4 @@ def _describe(
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
         made_from["seed"] = seed
     models = {id(member.model): member.model for member in ensemble.members}
-    return " ".join(identity_of(model.state) for model in models.values()), made_from
+    return " ".join(model.identity for model in models.values()), made_from

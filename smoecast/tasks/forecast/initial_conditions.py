@@ -1,6 +1,7 @@
 """What a forecast starts from: the analyses, and the starts that were asked for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,107 @@ from smoecast import console
 from smoecast.config.forecast import Forecast
 from smoecast.data import time_selection
 from smoecast.data.time_selection import HOUR
+from smoecast.data.unchanged import Inputs, describe_fields
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import channels, times
 from smoecast.fields import missing as fields_missing
 from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
-from smoecast.fields.read.open import open_files
+from smoecast.fields.read.open import join, open_file
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store import store
+from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.lead_times import Plan
-from smoecast.tasks.forecast_model import Model
 
 LATEST = "latest"
+LONGEST_SUM = 6 * HOUR
+"""Of what is computed from earlier times: precipitation of six hours."""
 
 
-def initial_conditions(
-    model: Model, path: Path, paths: Sequence[Path], manifest: Any
-) -> tuple[xr.DataArray, Any]:
+@dataclass(frozen=True, eq=False)
+class Analyses:
+    """What forecasts start from.
+
+    Attributes
+    ----------
+    fields : xr.DataArray
+        ``(time, channel, latitude, longitude)``, on the model's grid, lazy.
+    source : str
+        Names them in messages.
+    held : Inputs
+        The files and stores they are in.
+    files : dict
+        Which times each file has; none without times has what is constant.
+    store : Path, optional
+        Where they are in no files.
+    stored : JSON value
+        Manifest of the files that the store was made of.
+    lookback : timedelta64
+        By which sums that were computed reach back to earlier times.
+    """
+
+    fields: xr.DataArray
+    source: str
+    held: Inputs
+    files: dict[Path, NDArray[np.datetime64]]
+    store: Path | None
+    stored: Any
+    lookback: np.timedelta64
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """Times of the analyses, ascending."""
+        found: NDArray[np.datetime64] = self.fields["time"].values
+        return found
+
+    def describe_all(self) -> Any:
+        """Return the manifest of all files, or of those that the store was made of."""
+        return self.held.describe(list(self.files)) if self.store is None else self.stored
+
+    def describe(self, needed: NDArray[np.datetime64]) -> list[dict[str, Any]]:
+        """Return name, size and sha256 of what holds the analyses of some times.
+
+        Files are told by their bytes; of a store, which grows, it is the fields themselves.
+        """
+        if self.store is None:
+            return self.held.describe([p for p, t in self.files.items() if self._uses(t, needed)])
+        name = self.store.name
+        return [
+            describe_fields(f"{name} {times.iso(time)}", self.fields.sel(time=time))
+            for time in needed
+        ]
+
+    def _uses(self, there: NDArray[np.datetime64], needed: NDArray[np.datetime64]) -> bool:
+        """Whether a file with some times is read for others; one without times always is."""
+        after = needed[:, None] - there[None, :]
+        reached = (after >= np.timedelta64(0, "ns")) & (after <= self.lookback)
+        return not len(there) or bool(reached.any())
+
+    def check_finite(self, needed: NDArray[np.datetime64]) -> None:
+        """Refuse missing values in the analyses of some times; those of a store were checked.
+
+        Raises
+        ------
+        InputError
+            The message names channel, time and files.
+        """
+        if self.store is None:
+            fields_missing.check_finite(self.fields.sel(time=needed), list(self.files))
+
+
+def open_analyses(model: Description, path: Path, paths: Sequence[Path], held: Inputs) -> Analyses:
     """Return what a model can start from: of the run's store, or of files where any are named.
 
     Parameters
     ----------
-    model : Model
+    model : Description
     path : Path
         The store.
     paths : sequence of Path
         The files.
-    manifest : JSON value
-        Of the files.
-
-    Returns
-    -------
-    tuple
-        The analyses (time, channel, latitude, longitude), lazy, and their manifest.
+    held : Inputs
+        Both.
 
     Raises
     ------
@@ -54,32 +122,46 @@ def initial_conditions(
     ModelError
         The store lacks a channel, or the fields are on another grid than the model's.
     """
+    channels_needed = model.config.data.channels
+    files: dict[Path, NDArray[np.datetime64]] = {}
+    stored, lookback = None, 0 * HOUR
     if not paths:
         dataset = store.open_store(path)
-        fields, manifest = dataset["fields"], store.details_of(dataset)["manifest"]
-        missing = sorted(set(model.inputs.channels) - set(fields["channel"].values))
+        fields, stored = dataset["fields"], store.details_of(dataset)["manifest"]
+        missing = sorted(set(channels_needed) - set(fields["channel"].values))
         if missing:
             raise ModelError(f"{path}: the model needs {missing[0]}, the store has none")
-        fields = fields.sel(channel=list(model.inputs.channels))
+        fields = fields.sel(channel=list(channels_needed))
         source = str(path)
     else:
         source = fields_missing.name_files(paths)
-        opened = time_selection.evenly(open_files(paths), model.config.data.step_hours, source)
-        opened = derive(opened, model.inputs.channels, (), source)
-        fields = _on_grid(channels.pack(opened, model.inputs.channels, source), model)
-        fields_missing.check_finite(fields, paths)
+        each = [(file, open_file(file)) for file in paths]
+        files = {file: _times_of(dataset) for file, dataset in each}
+        opened = time_selection.on_step(join(each), model.config.data.step_hours, source)
+        derived = derive(opened, channels_needed, (), source)
+        lookback = LONGEST_SUM if set(derived.data_vars) != set(opened.data_vars) else lookback
+        fields = _on_grid(channels.pack(derived, channels_needed, source), model)
     grid = grid_of(fields)
-    if not grid.matches(model.inputs.grid):
+    if not grid.matches(model.grid):
         raise ModelError(
             f"{source}: the fields are on {grid.describe()}, the model wants "
-            f"{model.inputs.grid.describe()}; bring fields on the model's grid"
+            f"{model.grid.describe()}; bring fields on the model's grid"
         )
-    return fields, manifest
+    return Analyses(fields, source, held, files, None if paths else path, stored, lookback)
 
 
-def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
+def _times_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:
+    """Return the times of a file of analyses, or of forecasts that stand for them."""
+    for name in ("time", "init_time"):
+        if name in dataset.dims:
+            found: NDArray[np.datetime64] = dataset[name].values
+            return found
+    return np.array([], "datetime64[ns]")
+
+
+def _on_grid(fields: xr.DataArray, model: Description) -> xr.DataArray:
     """Return fields from files on the model's grid, in the way its own data came to it."""
-    own, wanted = grid_of(fields), model.inputs.grid
+    own, wanted = grid_of(fields), model.grid
     if own.matches(wanted):
         return fields
     method = model.config.data.regrid
@@ -88,9 +170,13 @@ def _on_grid(fields: xr.DataArray, model: Model) -> xr.DataArray:
 
 
 def select_starts(
-    wanted: Forecast, path: Path, fields: xr.DataArray, ensemble: Ensemble
+    wanted: Forecast,
+    path: Path,
+    there: NDArray[np.datetime64],
+    ensemble: Ensemble,
+    oldest: np.datetime64 | None = None,
 ) -> NDArray[np.datetime64]:
-    """Return the starts asked for, once each has its history.
+    """Return the starts asked for.
 
     Parameters
     ----------
@@ -98,37 +184,59 @@ def select_starts(
         Names them: times, ranges, the latest, or a part of the split of the run's store.
     path : Path
         That store.
-    fields : xr.DataArray
-        The analyses.
+    there : (T,) datetime64
+        Times of the analyses.
     ensemble : Ensemble
         Says how much history a start needs.
+    oldest : datetime64, optional
+        That the latest analysis may be.
 
     Raises
     ------
     ConfigError
         A part of the split holds no start.
     NotPublishedError
-        A start is later than the newest analysis.
-    InputError
-        An analysis is missing.
+        The latest analysis is older than `oldest`.
     """
-    there = fields["time"].values
     found: list[NDArray[np.datetime64]] = []
     for text in wanted.init_times:
         if text == LATEST:
+            time_selection.check_age(there[-1], oldest)
             found.append(there[-1:])
         elif text in time_selection.PARTS:
             earliest = there[0] + ensemble.history[-1] * HOUR
             found.append(_part(path, text, wanted.init_every_hours, ensemble.plan, earliest))
         else:
             found.append(times.parse_times([text], wanted.init_every_hours))
-    starts = np.unique(np.concatenate(found)).astype("datetime64[ns]")
+    return np.unique(np.concatenate(found)).astype("datetime64[ns]")
+
+
+def check_history(
+    starts: NDArray[np.datetime64], there: NDArray[np.datetime64], history: Sequence[int]
+) -> NDArray[np.datetime64]:
+    """Return the times whose analyses some starts need, once all are there.
+
+    Parameters
+    ----------
+    starts : (I,) datetime64
+    there : (T,) datetime64
+        Times of the analyses.
+    history : sequence of int
+        Hours before a start.
+
+    Raises
+    ------
+    NotPublishedError
+        A start is later than the newest analysis.
+    InputError
+        An analysis is missing.
+    """
     if starts[-1] > there[-1]:
         raise NotPublishedError(
             f"the analyses end at {times.iso(there[-1])}, a forecast from {times.iso(starts[-1])} "
             "has to wait: run the same command when they have arrived"
         )
-    for hours in ensemble.history:
+    for hours in history:
         needed = starts - hours * HOUR
         missing = needed[~np.isin(needed, there)]
         if len(missing):
@@ -136,7 +244,7 @@ def select_starts(
                 f"the analysis of {times.iso(missing[0])} is missing (and {len(missing) - 1} "
                 f"more), needed {hours} h before the start; bring it or choose another start"
             )
-    return starts
+    return np.unique(np.concatenate([starts - hours * HOUR for hours in history]))
 
 
 def _part(

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import ModelError
-from smoecast.nn.rollout import rollout
-from smoecast.tasks.forecast_model import Model
+from smoecast.tasks.descriptions import Description
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Plan:
     step_hours: int
 
 
-def plan_steps(model: Model, lead_hours: Sequence[int]) -> Plan:
+def plan_steps(model: Description, lead_hours: Sequence[int]) -> Plan:
     """Return how to reach the lead times; none given: the model's own.
 
     Raises
@@ -38,13 +36,14 @@ def plan_steps(model: Model, lead_hours: Sequence[int]) -> Plan:
     ModelError
         A lead time is neither the model's own nor a multiple of the step it can repeat.
     """
-    own = model.config.sample.lead_hours
+    sample = model.config.sample
+    own = sample.lead_hours
     wanted = tuple(sorted(set(lead_hours))) or own
-    if set(wanted) <= set(own) or (model.inputs.lead and _between(wanted, own)):
+    if set(wanted) <= set(own) or (sample.lead_input and _between(wanted, own)):
         return Plan(wanted, 0)
     step = own[0]
-    history = model.config.sample.history_hours
-    if model.inputs.lead:
+    history = sample.history_hours
+    if sample.lead_input:
         why = "of lead times it knows only those in between"
     elif model.config.targets != model.config.data.channels:
         why = "it predicts only some of the channels it starts from"
@@ -65,13 +64,13 @@ def _between(wanted: Sequence[int], own: Sequence[int]) -> bool:
 
 
 def read_history(
-    model: Model, fields: xr.DataArray, starts: NDArray[np.datetime64]
+    model: Description, fields: xr.DataArray, starts: NDArray[np.datetime64]
 ) -> NDArray[np.float32]:
     """Return the analyses that a model starts from.
 
     Parameters
     ----------
-    model : Model
+    model : Description
     fields : xr.DataArray
         Analyses (time, channel, latitude, longitude) that hold every history.
     starts : (B,) datetime64
@@ -85,59 +84,16 @@ def read_history(
     ModelError
         The analyses are not what the model was trained on: other units, another planet.
     """
-    needed = [starts - hours * HOUR for hours in model.inputs.history]
+    needed = [starts - hours * HOUR for hours in model.config.sample.history_hours]
     history = np.stack([fields.sel(time=when).values for when in needed], axis=1)
     _refuse_strange(model, history)
     return history
 
 
-@torch.no_grad()
-def predict(
-    model: Model, plan: Plan, history: NDArray[np.float32], starts: NDArray[np.datetime64]
-) -> NDArray[np.float32]:
-    """Forecast from a batch of starts.
-
-    Parameters
-    ----------
-    model : Model
-    plan : Plan
-        To its lead times.
-    history : (B, S, C, H, W) float32
-        From `read_history`.
-    starts : (B,) datetime64
-
-    Returns
-    -------
-    (B, L, D, H, W) float32, SI units
-    """
-    inputs = model.inputs
-    if plan.step_hours:
-        step = plan.step_hours
-        made = rollout(
-            model.network,
-            [torch.from_numpy(history[:, i]) for i in range(history.shape[1])],
-            lambda number: torch.from_numpy(inputs.extra(starts + number * step * HOUR)),
-            plan.lead_hours[-1] // step,
-        )
-        steps = [hours // step for hours in plan.lead_hours]
-        kept = [state.numpy() for number, state in enumerate(made, start=1) if number in steps]
-        return np.stack(kept, axis=1)  # L x (B, D, H, W) -> (B, L, D, H, W)
-    if inputs.lead:
-        ahead = [np.full(len(starts), hours * HOUR) for hours in plan.lead_hours]
-        seen = (torch.from_numpy(inputs.assemble(history, starts, lead)) for lead in ahead)
-        return np.stack([model.network(fields).numpy() for fields in seen], axis=1)
-    output = model.network(torch.from_numpy(inputs.assemble(history, starts))).numpy()
-    own, targets = model.config.sample.lead_hours, len(model.config.targets)
-    # (B, L * D, H, W) -> (B, L, D, H, W)
-    at_leads = output.reshape(len(starts), len(own), targets, *output.shape[2:])
-    wanted: NDArray[np.float32] = at_leads[:, [own.index(h) for h in plan.lead_hours]]
-    return wanted
-
-
-def _refuse_strange(model: Model, history: NDArray[np.float32]) -> None:
+def _refuse_strange(model: Description, history: NDArray[np.float32]) -> None:
     """Refuse fields whose mean is more than ten spreads from the training mean."""
     known = model.state["statistics"]
-    for index, channel in enumerate(model.inputs.channels):
+    for index, channel in enumerate(model.config.data.channels):
         mean, std = known["mean"][channel], known["std"][channel]
         found = float(history[:, :, index].mean(dtype=np.float64))
         if abs(found - mean) > 10 * std:

@@ -1,27 +1,30 @@
-"""A calibration as one thing: fitted from a run's ensembles, saved, opened, applied."""
+"""A calibration as one thing: fitted from a run's ensembles, saved, opened, applied.
 
+What it says of itself is read without PyTorch, which is loaded when it is applied.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast.calibration.calibrated_forecast import CalibratedForecast
-from smoecast.config.postprocess import Postprocess
+from smoecast.config.postprocess import NETWORKS, Postprocess
 from smoecast.data.members import check_several
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_from_dict
-from smoecast.nn.cost import count_parameters
 from smoecast.tasks.descriptions import calibration_config
-from smoecast.tasks.postprocess import statistical
-from smoecast.tasks.postprocess.network import METHODS, open_correction
-from smoecast.tasks.postprocess.statistical import Apply
 from smoecast.training.model_files import identity_of, load_state, load_tensors, of_model
 
+if TYPE_CHECKING:
+    from smoecast.tasks.postprocess.statistical import Apply
+
 Fields = NDArray[np.floating[Any]]
-KINDS = ("emos", "mbm", *METHODS)
+KINDS = ("emos", "mbm", *NETWORKS)
 """What the state of a calibration calls its kind: a value of `postprocess.method`."""
 
 
@@ -43,9 +46,8 @@ class Calibration:
         Of `postprocess.method`.
     protocol : str
         Of `postprocess.protocol`, as it was fitted.
-    parameters : int
-        Learned values.
-    apply : Apply
+    load : callable
+        Returns how it is applied, and the number of its learned values.
     """
 
     channels: tuple[str, ...]
@@ -55,8 +57,27 @@ class Calibration:
     sha256: str
     method: str
     protocol: str
-    parameters: int
-    apply: Apply
+    load: "Callable[[], tuple[Apply, int]]"
+
+    @cached_property
+    def _loaded(self) -> "tuple[Apply, int]":
+        return self.load()
+
+    @property
+    def apply(self) -> "Apply":
+        """How it is applied.
+
+        Raises
+        ------
+        ModelError
+            Its tensors are missing or damaged.
+        """
+        return self._loaded[0]
+
+    @property
+    def parameters(self) -> int:
+        """Learned values. Raises as `apply` does."""
+        return self._loaded[1]
 
     @property
     def gives_members(self) -> bool:
@@ -68,18 +89,23 @@ def raw_calibration(settings: Postprocess) -> Calibration:
     """Return the calibration that corrects nothing."""
     columns = [settings.channels.index(t) for t in settings.targets]
 
-    def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> CalibratedForecast:
-        check_several(members)
-        return CalibratedForecast(members=members[:, :, :, columns])
+    def load() -> "tuple[Apply, int]":
+        from smoecast.calibration.calibrated_forecast import CalibratedForecast  # noqa: PLC0415
+
+        def apply(members: Fields, _: NDArray[np.datetime64], __: Fields) -> CalibratedForecast:
+            check_several(members)
+            return CalibratedForecast(members=members[:, :, :, columns])
+
+        return apply, 0
 
     return Calibration(
         settings.channels, settings.targets, settings.lead_hours, None, "raw", "raw",
-        settings.protocol, 0, apply,
+        settings.protocol, load,
     )  # fmt: skip
 
 
 def open_calibration(folder: Path) -> Calibration:
-    """Load a fitted calibration from a run folder or the zoo.
+    """Open a fitted calibration of a run folder or the zoo; it is loaded when it is applied.
 
     Raises
     ------
@@ -90,20 +116,10 @@ def open_calibration(folder: Path) -> Calibration:
     if state.get("kind") not in KINDS:
         raise ModelError(f"{folder}: this is a {state.get('kind')} model, no calibration")
     with of_model(folder):
-        config = calibration_config(state)
+        settings = calibration_config(state).postprocess
         grid = place_from_dict(state["grid"])
-    settings = config.postprocess
-    tensors = load_tensors(folder, state)
-    size = sum(tensor.numel() for tensor in tensors.values())
-    with of_model(folder):
-        if state["kind"] in METHODS:
-            apply, network = open_correction(settings, state, tensors, grid)
-            size = count_parameters(network)
-            anywhere = state["kind"] == "mlp"
-        else:
-            apply = statistical.open_coefficients(settings, state, tensors, grid.shape)
-            anywhere = True
     pooled = settings.coefficients == "pooled"  # such coefficients fit any grid
+    anywhere = state["kind"] == "mlp" or state["kind"] not in NETWORKS
     return Calibration(
         settings.channels,
         settings.targets,
@@ -112,9 +128,24 @@ def open_calibration(folder: Path) -> Calibration:
         identity_of(state),
         state["kind"],
         state.get("protocol", "default"),
-        size,
-        apply,
+        partial(_load, folder, settings, state, grid),
     )
+
+
+def _load(
+    folder: Path, settings: Postprocess, state: dict[str, Any], grid: Grid | ProjectedGrid
+) -> "tuple[Apply, int]":
+    from smoecast.nn.cost import count_parameters  # noqa: PLC0415
+    from smoecast.tasks.postprocess import statistical  # noqa: PLC0415
+    from smoecast.tasks.postprocess.network import open_correction  # noqa: PLC0415
+
+    tensors = load_tensors(folder, state)
+    size = sum(tensor.numel() for tensor in tensors.values())
+    with of_model(folder):
+        if state["kind"] not in NETWORKS:
+            return statistical.open_coefficients(settings, state, tensors, grid.shape), size
+        apply, network = open_correction(settings, state, tensors, grid)
+        return apply, count_parameters(network)
 
 
 def select_part(ensembles: xr.Dataset, truth: xr.DataArray, part: str | None) -> xr.DataArray:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from smoecast.config.postprocess import Postprocess
+from smoecast.config.postprocess import NETWORKS, Postprocess
 from smoecast.config.run import Config
 from smoecast.data.store_plan import plan_stores
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
 from smoecast.nn.cost import count_parameters, multiply_adds
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.postprocess.network import METHODS, check_members, new_correction, predictors_of
+from smoecast.tasks.postprocess.network import check_members, new_correction, predictors_of
 
 PROBE = (64, 128)
 """Points of the small grid on which a network is tried, at most."""
@@ -55,7 +55,7 @@ def plan(config: Config) -> dict[str, Any]:
     shape = described["shape"]
     summary = {"method": settings.method, "protocol": settings.protocol, **described}
     points = int(np.prod(list(shape.values())[-2:]))
-    if settings.method not in METHODS:
+    if settings.method not in NETWORKS:
         # one channel of one lead time at once, in double precision
         return {**summary, "memory": 8 * shape["init_time"] * shape.get("number", 2) * points}
     check_members(settings, "number" in shape, path)

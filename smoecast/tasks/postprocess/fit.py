@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__
-from smoecast.config.postprocess import DEFAULT, ENS10_PAPER, Postprocess
+from smoecast.config.postprocess import DEFAULT, ENS10_PAPER, NETWORKS, Postprocess
 from smoecast.config.renamed import upgrade_identity
 from smoecast.config.run import Config
 from smoecast.config.training import Training
@@ -23,12 +23,11 @@ from smoecast.errors import ConfigError, InputError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_of
 from smoecast.fields.store import store
 from smoecast.fields.times import valid_times
-from smoecast.tasks.postprocess import statistical
 from smoecast.tasks.postprocess.calibration import select_part
-from smoecast.tasks.postprocess.fit_network import Cases, fit_network, read_constants
-from smoecast.tasks.postprocess.network import METHODS as NETWORKS
-from smoecast.training.checkpoint import RESUME
 from smoecast.training.model_files import STATE, load_state, save_model
+
+if TYPE_CHECKING:
+    from smoecast.tasks.postprocess.fit_network import Cases
 
 Fields = NDArray[np.float32]
 TEST = "test"
@@ -39,7 +38,7 @@ _CHOICE = {DEFAULT: "validation", ENS10_PAPER: TEST}
 
 _NOT_FITTED = {
     *("source", "files", "members", "reordering", "write", "any_lead", "network", "training"),
-    *("format", "accumulation_hours"),
+    *("format", "accumulation_hours", "output"),
 }
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
 
@@ -74,6 +73,14 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
         state = _describe(settings, config.seed, whole, ensembles)
         if _is_fitted(folder, state):
             return False
+        # only what is to be fitted needs PyTorch, which takes longer to load than all else here
+        from smoecast.tasks.postprocess import statistical  # noqa: PLC0415
+        from smoecast.tasks.postprocess.fit_network import (  # noqa: PLC0415
+            fit_network,
+            read_constants,
+        )
+        from smoecast.training.checkpoint import RESUME  # noqa: PLC0415
+
         truth = raw.truth_of(config.postprocess, config.store)
         write_atomic(folder / "config.yaml", dump(config).encode())
         place = place_of(ensembles)
@@ -158,7 +165,7 @@ def _cases(
     ensembles: xr.Dataset,
     truth: xr.DataArray,
     part: str | None,
-) -> Cases:
+) -> "Cases":
     """Return the ensembles of one part, or of all, lazy, and their truth (N, L, D, H, W)."""
     fields = select_part(ensembles, truth, part)
     if not fields.sizes["init_time"]:

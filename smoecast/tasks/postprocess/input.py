@@ -8,16 +8,18 @@ from typing import Any
 import dask
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from smoecast import console
 from smoecast.config.postprocess import Postprocess
 from smoecast.data import time_selection
 from smoecast.data.members import is_moments, over_land, with_members
 from smoecast.data.sources.open import stack_ensemble
+from smoecast.data.unchanged import Inputs, describe_fields
 from smoecast.errors import ModelError
 from smoecast.fields import missing, times
 from smoecast.fields.grid import place_of, same_place
-from smoecast.fields.read.open import open_files
+from smoecast.fields.read.open import join, open_file
 from smoecast.fields.store import store
 from smoecast.tasks.postprocess.calibration import Calibration
 
@@ -40,15 +42,21 @@ class EnsembleInput:
     fields : xr.DataArray
         ``(init_time, lead_time, number, channel, latitude, longitude)``, or the axes of a
         projection; lazy; its attributes are what its files say of themselves.
+    source : str
+        Names it in messages.
     manifest : JSON value
         Name, bytes and sha256 of its files.
-    gaps : bool
-        Whether a member is missing somewhere: NaN throughout a field.
+    held : Inputs
+        These files.
+    files : dict
+        Which starts each of them has; none: the ensemble is in a store.
     """
 
     fields: xr.DataArray
+    source: str
     manifest: Any
-    gaps: bool
+    held: Inputs
+    files: dict[Path, NDArray[np.datetime64]]
 
     @property
     def lead_hours(self) -> tuple[int, ...]:
@@ -56,13 +64,41 @@ class EnsembleInput:
         hours = times.as_hours(self.fields["lead_time"].values)
         return tuple(int(hour) for hour in hours.round())
 
+    def describe(self, starts: NDArray[np.datetime64]) -> list[dict[str, Any]]:
+        """Return name, size and sha256 of what holds the ensembles of some starts.
+
+        Files are told by their bytes; of a store, which grows, it is the fields themselves.
+        """
+        if self.files:
+            return self.held.describe(
+                [p for p, t in self.files.items() if np.isin(t, starts).any()]
+            )
+        return [
+            describe_fields(f"{self.source} {times.iso(start)}", self.fields.sel(init_time=start))
+            for start in starts
+        ]
+
+    def find_gaps(self, fields: xr.DataArray) -> bool:
+        """Tell whether a member of some of the fields is missing: NaN throughout a field.
+
+        Raises
+        ------
+        InputError
+            A file lacks part of a field.
+        """
+        if self.files:
+            with dask.config.set(scheduler="synchronous"):
+                return missing.check_finite(fields, list(self.files), gaps=True)
+        corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
+        return bool(corner.isnull().any())
+
 
 def open_input(
     settings: Postprocess,
     calibration: Calibration,
     ensemble_store: Path,
     paths: Sequence[Path],
-    manifest: Any,
+    held: Inputs,
 ) -> EnsembleInput:
     """Open what is to be calibrated.
 
@@ -76,8 +112,8 @@ def open_input(
         Of the run.
     paths : sequence of Path
         Files; none: the test part of that store.
-    manifest : JSON value
-        Of the files.
+    held : Inputs
+        The files and the store.
 
     Raises
     ------
@@ -88,10 +124,10 @@ def open_input(
     """
     if paths:
         source = missing.name_files(paths)
-        opened = _open_files(settings, calibration, paths, manifest)
+        opened = _open_files(settings, calibration, paths, held)
     else:
         source = str(ensemble_store)
-        opened = _open_store(ensemble_store, settings.members or QUANTILES)
+        opened = _open_store(ensemble_store, settings.members or QUANTILES, held)
     fields = opened.fields
     if "number" not in fields.dims:
         raise ModelError(f"{source}: holds no ensemble members (dimension number)")
@@ -107,10 +143,12 @@ def open_input(
 
 
 def _open_files(
-    settings: Postprocess, calibration: Calibration, paths: Sequence[Path], manifest: Any
+    settings: Postprocess, calibration: Calibration, paths: Sequence[Path], held: Inputs
 ) -> EnsembleInput:
     source = missing.name_files(paths)
-    opened = over_land(open_files(paths, any_grid=True))
+    each = [(path, open_file(path, any_grid=True)) for path in paths]
+    starts = {path: _starts_of(dataset) for path, dataset in each}
+    opened = over_land(join(each))
     if "lead_time" in opened.dims and not settings.any_lead:
         there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
         if not set(there) & set(calibration.lead_hours):
@@ -118,12 +156,16 @@ def _open_files(
     if "lead_time" not in opened.dims or not settings.any_lead:  # it refuses analyses
         opened = time_selection.leads(opened, settings.lead_hours, source)
     fields = stack_ensemble(opened, calibration.channels, source)
-    # in this thread: netCDF-C is not asked from several
-    with dask.config.set(scheduler="synchronous"):
-        if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
+    if fields.nbytes <= KEPT:  # its files are read once, not to check and again to calibrate
+        # in this thread: netCDF-C is not asked from several
+        with dask.config.set(scheduler="synchronous"):
             fields = fields.load()
-        gaps = missing.check_finite(fields, paths, gaps=True)
-    return EnsembleInput(fields, manifest, gaps)
+    return EnsembleInput(fields, source, held.manifest[: len(paths)], held, starts)
+
+
+def _starts_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:
+    none = np.array([], "datetime64[ns]")
+    return dataset["init_time"].values if "init_time" in dataset.dims else none
 
 
 def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) -> None:
@@ -136,13 +178,10 @@ def _check_leads(hours: Sequence[int], calibration: Calibration, source: str) ->
         )
 
 
-def _open_store(path: Path, members: int) -> EnsembleInput:
+def _open_store(path: Path, members: int, held: Inputs) -> EnsembleInput:
     dataset = store.open_store(path)
     fields = dataset["fields"].isel(init_time=np.flatnonzero(dataset[PART].values))
     if is_moments(fields):
         console.say(f"{path}: mean and spread; members are quantiles at each point")
-        fields, gaps = with_members(fields, members), False
-    else:
-        corner = fields.isel(dict.fromkeys(fields.dims[-2:], 0))  # a missing field is so throughout
-        gaps = bool(corner.isnull().any())
-    return EnsembleInput(fields, store.details_of(dataset)["manifest"], gaps)
+        fields = with_members(fields, members)
+    return EnsembleInput(fields, path.name, store.details_of(dataset)["manifest"], held, {})

@@ -28,9 +28,6 @@ from smoecast.tasks.postprocess.statistical import Apply
 Fields = NDArray[np.floating[Any]]
 Tensors = dict[str, torch.Tensor]
 
-METHODS = ("mlp", "lenet", "unet", "transformer", "smoe")
-"""Values of `postprocess.method` that are networks."""
-
 
 def predictors_of(
     settings: Postprocess, place: Grid | ProjectedGrid, constants: dict[str, NDArray[np.float32]]

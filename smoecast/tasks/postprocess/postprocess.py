@@ -1,27 +1,66 @@
 """`smoecast postprocess`: ensemble in, calibrated ensemble out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from smoecast import console
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products, products
 from smoecast.config.run import Config
-from smoecast.data import raw
+from smoecast.data import raw, time_selection
 from smoecast.data.sources import files
-from smoecast.data.unchanged import hold_inputs
-from smoecast.disk.locks import lock
+from smoecast.data.unchanged import Inputs, hold_inputs
+from smoecast.disk.locks import lock_output
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import place_of
 from smoecast.fields.store import store
 from smoecast.tasks import formats, provenance
-from smoecast.tasks.postprocess.apply import CalibratedBlocks
+from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
-from smoecast.tasks.postprocess.input import open_input
-from smoecast.tasks.postprocess.schaake_dates import earlier_truth
-from smoecast.tasks.provenance import attributes, is_there, save_config, summarize, with_lineage
+from smoecast.tasks.postprocess.input import EnsembleInput, open_input
+from smoecast.tasks.postprocess.schaake_dates import History, earlier_truth
+from smoecast.tasks.provenance import attributes, is_there, save_config, with_lineage
+from smoecast.tasks.several import make_each, summarize
+
+Starts = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be calibrated; it can be pickled.
+
+    Attributes
+    ----------
+    config : Config
+    name : OutputName
+        Of the results.
+    model : Path, optional
+        Folder of a fitted calibration; none: the run's own.
+    paths : tuple of Path
+        Files of ensembles; none: the test part of the run's ensemble store.
+    truth : tuple of Path
+        Files of the truth that a fit or the Schaake shuffle reads.
+    arguments : dict
+        The attribute that says what was given beside the config.
+    verify : bool
+        Whether a result that is there is read wholly before it counts as made.
+    """
+
+    config: Config
+    name: OutputName
+    model: Path | None
+    paths: tuple[Path, ...]
+    truth: tuple[Path, ...]
+    arguments: dict[str, str]
+    verify: bool
 
 
 def postprocess(
@@ -31,6 +70,7 @@ def postprocess(
     inputs: Sequence[str] = (),
     output: Path | None = None,
     verify: bool = False,
+    oldest: np.datetime64 | None = None,
 ) -> dict[str, Any]:
     """Calibrate an ensemble; fit first where the run has no calibration yet.
 
@@ -43,39 +83,147 @@ def postprocess(
     inputs : sequence of str
         Ensemble files, folders or globs; none: the test part of the run's ensemble store.
     output : Path, optional
-        Default: ``calibrated.nc`` in the run's folder; in the format ``grib`` ``calibrated.grib``.
+        Overrides `postprocess.output`; a pattern such as ``cal_{init_time:%Y%m%d%H}.nc`` makes a
+        file a start. Default: ``calibrated.nc`` in the run's folder; in the format ``grib``
+        ``calibrated.grib``.
     verify : bool
         Whether a result that is there is read wholly, not in samples, before it counts as made.
+    oldest : datetime64, optional
+        That the latest start of the ensemble may be.
 
     Returns
     -------
     dict
-        ``output``, ``written``, ``starts``, ``first``, ``last``, ``what``.
+        See `several.summarize`.
 
     Raises
     ------
     ConfigError
         The probability of a channel is wanted that is not calibrated, or more members than came
         in of a calibration that corrects member by member; or the format cannot hold it, or the
-        name of `output` belongs to another.
+        name of `output` is none of a result or belongs to another.
     InputError
         The ensemble or its truth is missing, damaged, or lacks a channel or lead time.
+    NotPublishedError
+        The latest start of the ensemble is older than `oldest`.
     ModelError
         The calibration does not fit the ensemble.
+    LockedError
+        Another run makes the same result.
     OutputError
-        The file could not be written whole, what has its name is no result, or an input changed
-        meanwhile.
+        A file could not be written whole, what has its name is no result, or an input changed
+        meanwhile; or of several files some could not be made, for whatever reason.
     """
     settings = config.postprocess
-    path = formats.output_path(config.place, "calibrated", settings, output)
-    provenance.check_output(path)
+    name = formats.name_output(config.place, "calibrated", settings, output)
+    if not name.is_pattern:
+        provenance.check_output(Path(name.text))
+    said = provenance.arguments(model=model, inputs=inputs, output=output)
     wanted = products(settings.write)
     paths = files.expand(inputs, "--input") if inputs else []
     truth = files.expand(settings.truth, "postprocess.truth")
+    order = Order(config, name, model, tuple(paths), tuple(truth), said, verify)
+    with open_run(order) as run:
+        incoming, calibration = run.incoming, run.calibration
+        starts = incoming.fields["init_time"].values
+        time_selection.check_age(starts[-1], oldest)
+        jobs = name.split(starts)
+        with console.progress("calibrating", len(starts)) as step:
+            written = make_each(jobs, run.make, step)
+    more = _list_products(wanted, run.count)
+    return summarize(name, jobs, written, calibration.targets, incoming.lead_hours, more)
+
+
+@dataclass(eq=False)
+class Run:
+    """Inputs held and described, from which results are made one after the other.
+
+    Attributes
+    ----------
+    order : Order
+    calibration : Calibration
+        Loaded with the first result that is not there.
+    wanted : Products
+    held : Inputs
+    incoming : EnsembleInput
+    history : History or None
+        For the Schaake shuffle.
+    count : int
+        Members made.
+    """
+
+    order: Order
+    calibration: Calibration
+    wanted: Products
+    held: Inputs
+    incoming: EnsembleInput
+    history: History | None
+    count: int
+
+    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
+        """Make one result, unless it is there; whether it was written.
+
+        Raises
+        ------
+        SmoecastError
+            See `postprocess`.
+        """
+        config, settings = self.order.config, self.order.config.postprocess
+        calibration, alone = self.calibration, self.order.name.is_pattern
+        provenance.check_output(path)
+        fields = self.incoming.fields.sel(init_time=starts) if alone else self.incoming.fields
+        manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
+        made_from = _describe(settings, calibration, self.incoming.lead_hours, self.count) | {
+            "starts": starts.astype(str).tolist(),
+            "seed": config.seed,
+        }
+        described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
+        described |= {"protocol": calibration.protocol}
+        described = with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
+        with lock_output(path):
+            written = not is_there(path, described, whole=self.order.verify)
+            if written:
+                self._write(path, fields, described, step)
+            save_config(path)
+        return written
+
+    def _write(
+        self, path: Path, fields: xr.DataArray, described: dict[str, Any], step: console.Progress
+    ) -> None:
+        # only what is to be computed needs PyTorch, which takes longer to load than all else here
+        from smoecast.tasks.postprocess.apply import CalibratedBlocks  # noqa: PLC0415
+
+        config, settings = self.order.config, self.order.config.postprocess
+        hours, reordering = self.incoming.lead_hours, settings.reordering
+        calibrated = CalibratedBlocks(
+            self.calibration, fields, hours, self.wanted, self.count, reordering, self.history,
+            config.seed,
+        )  # fmt: skip
+        template = calibrated.template().assign_attrs(described)
+        is_calibrated = self.calibration.method != "raw"
+        open_writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
+        gaps, confirm = self.incoming.find_gaps(fields), self.held.confirm
+        with open_writer(template, path, gaps, confirm=confirm) as append:
+            for block in calibrated.blocks(step):
+                append(block)
+
+
+@contextmanager
+def open_run(order: Order) -> Iterator[Run]:
+    """Open what is to be calibrated, and hold it until the block ends; fit first if need be.
+
+    Raises
+    ------
+    SmoecastError
+        See `postprocess`.
+    """
+    config, settings, model = order.config, order.config.postprocess, order.model
+    wanted = products(settings.write)
     # a fitted calibration that meets files reads no store
-    alone = model is not None and paths and settings.reordering != "schaake"
+    alone = model is not None and order.paths and settings.reordering != "schaake"
     stores = [] if alone else [config.store, config.ensemble_store]
-    with hold_inputs([*paths, *truth], stores) as held:
+    each = order.name.is_pattern
+    with hold_inputs([*order.paths, *order.truth], stores, describe=not each) as held:
         if model is None and settings.method == "raw":
             calibration = raw_calibration(settings)
         else:
@@ -86,46 +234,19 @@ def postprocess(
                 fit(config, held)
             calibration = open_calibration(model or config.calibration)
         _check_events(wanted, calibration)
-        manifest = held.manifest[: len(paths)]
-        incoming = open_input(settings, calibration, config.ensemble_store, paths, manifest)
-        hours, fields = incoming.lead_hours, incoming.fields
+        incoming = open_input(settings, calibration, config.ensemble_store, order.paths, held)
         history = None
         if settings.reordering == "schaake" and wanted.members:
-            past = raw.truth_of(settings, config.store)
-            history = earlier_truth(past, calibration.targets, hours, place_of(fields))
-        came = fields.sizes["number"]
+            past, place = raw.truth_of(settings, config.store), place_of(incoming.fields)
+            history = earlier_truth(past, calibration.targets, incoming.lead_hours, place)
+        came = incoming.fields.sizes["number"]
         count = settings.members or came
         if calibration.gives_members and count > came and history is None:
             raise ConfigError(
                 f"{count} members cannot come of {came} by postprocess.method "
                 f"{calibration.method}: lower postprocess.members, or take emos"
             )
-        calibrated = CalibratedBlocks(
-            calibration, fields, hours, wanted, count, settings.reordering, history, config.seed
-        )
-        made_from = _describe(settings, calibrated)
-        described = attributes(
-            config, "postprocess", calibration.sha256, incoming.manifest, made_from
-        ) | {"protocol": calibration.protocol}
-        described = with_lineage(described, fields.attrs, "calibrated")
-        described |= provenance.arguments(model=model, inputs=inputs, output=output)
-        starts = fields["init_time"].values
-        with lock(path.parent):
-            written = not is_there(path, described, whole=verify)
-            if written:
-                template = calibrated.template().assign_attrs(described)
-                open_writer = formats.writer_of(
-                    settings, members=count, calibrated=calibration.method != "raw"
-                )
-                with (
-                    console.progress("calibrating", len(starts)) as step,
-                    open_writer(template, path, incoming.gaps, confirm=held.confirm) as append,
-                ):
-                    for block in calibrated.blocks(step):
-                        append(block)
-            save_config(path)
-    more = _list_products(wanted, count)
-    return {**summarize(path, starts, calibration.targets, hours, more), "written": written}
+        yield Run(order, calibration, wanted, held, incoming, history, count)
 
 
 def _check_events(wanted: Products, calibration: Calibration) -> None:
@@ -137,17 +258,16 @@ def _check_events(wanted: Products, calibration: Calibration) -> None:
         )
 
 
-def _describe(settings: Postprocess, calibrated: CalibratedBlocks) -> dict[str, Any]:
-    """Return what decides the content beside the calibration and its input."""
-    calibration = calibrated.calibration
+def _describe(
+    settings: Postprocess, calibration: Calibration, lead_hours: tuple[int, ...], count: int
+) -> dict[str, Any]:
+    """Return what decides the content beside the calibration, its input and the seed."""
     made_from = {
-        "starts": calibrated.fields["init_time"].values.astype(str).tolist(),
-        "leads": calibrated.lead_hours,
+        "leads": lead_hours,
         "targets": calibration.targets,
-        "members": calibrated.count,
+        "members": count,
         "reordering": settings.reordering,
         "write": settings.write,
-        "seed": calibrated.seed,
     }
     made_from |= formats.describe_format(settings)
     if calibration.protocol != "default":

@@ -17,7 +17,7 @@ from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.evaluate.tables import tables
-from smoecast.tasks.forecast import forecast as forecast_task
+from smoecast.tasks.forecast import blocks
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.plot.plot import plot
 from smoecast.tasks.preprocess.preprocess import preprocess
@@ -66,7 +66,7 @@ def test_the_same_run_gives_the_same_bytes_in_any_batch(
 ) -> None:
     first, second, alone = (tmp_path / f"{n}.nc" for n in "abc")
     forecast(asked(done, **NOISY), output=first)
-    monkeypatch.setattr(forecast_task, "BATCH", 3)
+    monkeypatch.setattr(blocks, "BATCH", 3)
     forecast(asked(done, **NOISY), output=second)
     start = str(opened(first)["init_time"].values[4].astype("datetime64[h]"))
     forecast(asked(done, **NOISY), init_times=[start], output=alone)
@@ -218,15 +218,11 @@ def test_members_that_would_be_the_same(override: str, words: str) -> None:
 
 
 def test_noise_leaves_what_is_never_negative_and_what_is_known(done: Config) -> None:
+    from smoecast.tasks.descriptions import read_description
     from smoecast.tasks.forecast import ensemble
-    from smoecast.tasks.forecast_model import open_model
 
-    model = open_model(done.model)
-    made = (
-        ensemble.ensemble_of(asked(done, **NOISY).forecast, 0, [model], ["m"])
-        .members[1]
-        .perturbation
-    )
+    model = read_description(done.model)
+    made = ensemble.ensemble_of(asked(done, **NOISY).forecast, 0, [model]).members[1].perturbation
     assert made is not None
     np.testing.assert_allclose(
         made.scale, [0.1 * s for s in model.state["statistics"]["std"].values()], rtol=1e-6

@@ -13,18 +13,18 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
+from smoecast.config.postprocess import NETWORKS
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, Interrupted, ModelError
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.postprocess import fit_network
-from smoecast.tasks.postprocess.network import METHODS
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.training.model_files import load_state, load_tensors
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 KINDS = {
-    **{method: f"method: {method}" for method in METHODS},
+    **{method: f"method: {method}" for method in NETWORKS},
     # a small one: after eleven large steps an epoch the statistics of a wide network's batch
     # normalisation lag behind its weights (losses 0.7 and 2.9), with SMoE or without
     "smoe": "method: smoe, network: {width: 6, blocks: 1}",

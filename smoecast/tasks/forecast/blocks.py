@@ -1,0 +1,143 @@
+"""Blocks of forecasts: networks opened, some starts of one member at a time."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from smoecast import console
+from smoecast.data.time_selection import HOUR
+from smoecast.errors import ModelError
+from smoecast.nn.rollout import rollout
+from smoecast.tasks.descriptions import Description
+from smoecast.tasks.forecast.ensemble import Ensemble
+from smoecast.tasks.forecast.lead_times import Plan
+from smoecast.tasks.forecast.template import lay_out, shape_of
+from smoecast.tasks.forecast_model import Model, open_model
+from smoecast.training.model_files import identity_of
+
+BATCH = 16
+"""Starts that go through the network together, at most."""
+
+BATCH_BYTES = 128 * 2**20
+"""Of the forecasts of one batch, at most, unless one start has more."""
+
+
+class Networks:
+    """Networks that have been opened, kept for the next forecast as long as they are the same."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Model] = {}
+
+    def open(self, ensemble: Ensemble) -> dict[Path, Model]:
+        """Return the networks of an ensemble by the folders of their models.
+
+        Raises
+        ------
+        ModelError
+            One is missing, damaged, or another one than when it was described.
+        """
+        models = {member.model.folder: member.model for member in ensemble.members}
+        found = {folder: self._open(said) for folder, said in models.items()}
+        self._opened = {models[folder].identity: model for folder, model in found.items()}
+        return found
+
+    def _open(self, said: Description) -> Model:
+        if said.identity in self._opened:
+            return self._opened[said.identity]
+        model = open_model(said.folder)
+        if identity_of(model.state) != said.identity:
+            raise ModelError(
+                f"{said.folder}: the model was replaced while this run began: run again"
+            )
+        return model
+
+
+def forecast_blocks(
+    ensemble: Ensemble,
+    networks: Mapping[Path, Model],
+    fields: xr.DataArray,
+    starts: NDArray[np.datetime64],
+    step: console.Progress,
+) -> Iterator[xr.Dataset]:
+    """Forecast, some starts of one member at a time.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    networks : mapping of Path to Model
+        From `Networks.open`.
+    fields : xr.DataArray
+        Analyses (time, channel, latitude, longitude) that hold every history.
+    starts : (I,) datetime64
+    step : Progress
+        Told the number of starts done.
+
+    Yields
+    ------
+    xr.Dataset
+        Each channel a variable (init_time, lead_time, [number,] latitude, longitude).
+
+    Raises
+    ------
+    ModelError
+        The analyses are not what a model was trained on: other units, another planet.
+    """
+    members = ensemble.members
+    one = 4 * int(np.prod(shape_of(ensemble)))
+    batch = max(1, min(BATCH, BATCH_BYTES // one))
+    for begin in range(0, len(starts), batch):
+        some = starts[begin : begin + batch]
+        for number, member in enumerate(members):
+            own = some - member.lag_hours * HOUR
+            values = predict(
+                networks[member.model.folder], member.plan, member.read_history(fields, own), own
+            )
+            step(begin + len(some) * (number + 1) / len(members))
+            yield lay_out(ensemble, values[:, :, None], some, [number])
+
+
+@torch.no_grad()
+def predict(
+    model: Model, plan: Plan, history: NDArray[np.float32], starts: NDArray[np.datetime64]
+) -> NDArray[np.float32]:
+    """Forecast from a batch of starts.
+
+    Parameters
+    ----------
+    model : Model
+    plan : Plan
+        To its lead times.
+    history : (B, S, C, H, W) float32
+        From `read_history`.
+    starts : (B,) datetime64
+
+    Returns
+    -------
+    (B, L, D, H, W) float32, SI units
+    """
+    inputs = model.inputs
+    if plan.step_hours:
+        step = plan.step_hours
+        made = rollout(
+            model.network,
+            [torch.from_numpy(history[:, i]) for i in range(history.shape[1])],
+            lambda number: torch.from_numpy(inputs.extra(starts + number * step * HOUR)),
+            plan.lead_hours[-1] // step,
+        )
+        steps = [hours // step for hours in plan.lead_hours]
+        kept = [state.numpy() for number, state in enumerate(made, start=1) if number in steps]
+        return np.stack(kept, axis=1)  # L x (B, D, H, W) -> (B, L, D, H, W)
+    if inputs.lead:
+        ahead = [np.full(len(starts), hours * HOUR) for hours in plan.lead_hours]
+        seen = (torch.from_numpy(inputs.assemble(history, starts, lead)) for lead in ahead)
+        return np.stack([model.network(fields).numpy() for fields in seen], axis=1)
+    output = model.network(torch.from_numpy(inputs.assemble(history, starts))).numpy()
+    own, targets = model.config.sample.lead_hours, len(model.config.targets)
+    # (B, L * D, H, W) -> (B, L, D, H, W)
+    at_leads = output.reshape(len(starts), len(own), targets, *output.shape[2:])
+    wanted: NDArray[np.float32] = at_leads[:, [own.index(h) for h in plan.lead_hours]]
+    return wanted
