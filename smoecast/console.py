@@ -1,25 +1,45 @@
 """What a person sees: results on stdout, progress and logs on stderr.
 
-Bars appear only on a terminal; elsewhere (cron, a pipe, a batch job) plain lines with an ETA.
+Bars appear only on a terminal; elsewhere (cron, a pipe, a batch job) plain lines with an ETA, which
+the command line begins with the time in UTC, or writes as one JSON object each (``--log-json``).
 `NO_COLOR` and ``--quiet`` are honoured.
 """
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 _LINE_SECONDS = 15.0
 """Plain progress lines come at most this often."""
 
-_state = {"quiet": False, "mute": False}
+_state = {"quiet": False, "mute": False, "stamp": False, "json": False}
+_about = {"verb": ""}
+_last_words: list[Callable[[int, str], object]] = []
 
 
-def configure(*, quiet: bool) -> None:
-    """Silence everything on stderr but errors when `quiet`."""
-    _state["quiet"] = quiet
+def configure(*, quiet: bool, log_json: bool = False, verb: str = "") -> None:
+    """Say how this process speaks.
+
+    Parameters
+    ----------
+    quiet : bool
+        Nothing on stderr but errors, and no results.
+    log_json : bool
+        Each line on stderr is a JSON object: ``time``, ``level``, ``verb``, ``message``.
+    verb : str
+        Of the command line.
+    """
+    _state["quiet"], _state["json"], _about["verb"] = quiet, log_json, verb
+    if quiet or log_json or _state["stamp"]:
+        _speak_for_others()
+
+
+def stamp(wanted: bool) -> None:
+    """Begin each plain line on stderr with the time in UTC, or do not."""
+    _state["stamp"] = wanted
 
 
 def mute() -> None:
@@ -27,10 +47,15 @@ def mute() -> None:
     _state["quiet"] = _state["mute"] = True
 
 
-def say(text: str) -> None:
+def is_mute() -> bool:
+    """Whether another process of the same run speaks for this one."""
+    return _state["mute"]
+
+
+def say(text: str, level: str = "info") -> None:
     """Print one line of progress or log to stderr, unless quiet."""
     if not _state["quiet"]:
-        _note(text)
+        _note(text, level)
 
 
 def result(text: str) -> None:
@@ -39,9 +64,48 @@ def result(text: str) -> None:
         print(text, flush=True)
 
 
+def warn(text: str) -> None:
+    """Print to stderr, quiet or not, on one line, what is wrong and ends no run."""
+    _note(" ".join(text.splitlines()), "warning", "smoecast: ")
+
+
 def fail(text: str) -> None:
     """Print an error to stderr, quiet or not, on one line."""
-    _note(f"smoecast: {' '.join(text.splitlines())}")
+    _note(" ".join(text.splitlines()), "error", "smoecast: ")
+
+
+def on_death(call: Callable[[int, str], object]) -> None:
+    """Say what `die` calls, with the exit code and the sentence."""
+    _last_words[:] = [call]
+
+
+def die(text: str, exit_code: int) -> NoReturn:
+    """Print an error and end the process at once, from any thread: nothing is cleaned up."""
+    fail(text)
+    for call in _last_words:
+        call(exit_code, text)
+    os._exit(exit_code)
+
+
+def trace(text: str) -> None:
+    """Print a traceback to stderr, quiet or not, as it is."""
+    _note(text.rstrip("\n"), "debug")
+
+
+def _speak_for_others() -> None:
+    """Have warnings of Python and logs of libraries said as everything else is."""
+    import logging  # noqa: PLC0415
+    import warnings  # noqa: PLC0415
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        say(f"{category.__name__}: {' '.join(str(message).split())}", level="warning")
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"{record.name}: {record.getMessage()}", level=record.levelname.lower())
+
+    warnings.showwarning = show
+    logging.lastResort = Handler(logging.WARNING)
 
 
 def drop(number: int) -> None:
@@ -51,10 +115,17 @@ def drop(number: int) -> None:
     os.close(null)
 
 
-def _note(text: str) -> None:
+def _note(text: str, level: str, prefix: str = "") -> None:
     """Print to stderr; where it is full or gone, no run is given up for that."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if _state["json"]:
+        import json  # noqa: PLC0415  # for few
+
+        line = json.dumps({"time": now, "level": level, **_about, "message": text})
+    else:
+        line = f"{now} {prefix}{text}" if _state["stamp"] else f"{prefix}{text}"
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         drop(2)
 
@@ -89,7 +160,7 @@ class _Lines:
 @contextmanager
 def progress(what: str, total: float) -> Iterator[Progress]:
     """Show progress of `what` towards `total`; yields a function to call with what is done."""
-    if _state["quiet"] or not sys.stderr.isatty():
+    if _state["quiet"] or _state["json"] or not sys.stderr.isatty():
         yield _Lines(what, total)
         return
     # rich is imported only where a terminal shows its bar

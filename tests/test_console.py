@@ -97,7 +97,7 @@ def test_a_bar_begins_where_an_earlier_run_ended(
 def test_a_mute_process_shows_errors_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "_state", {"quiet": False, "mute": False})
+    monkeypatch.setattr(console, "_state", {**console._state, "quiet": False})
     console.mute()
     console.say("working")
     console.result("42")

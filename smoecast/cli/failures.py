@@ -2,12 +2,13 @@
 
 import errno
 import os
-import sys
+import signal
 import traceback
 from pathlib import Path
 
+from smoecast import console
 from smoecast.disk.leftovers import place_of
-from smoecast.errors import InputError, OutputError, SmoecastError
+from smoecast.errors import ConfigError, InputError, OutputError, SmoecastError
 
 MOST_LETTERS = 300
 """Of the message of an error that nobody foresaw."""
@@ -30,13 +31,15 @@ _MENDS = {
 }
 
 
-def explain(error: BaseException) -> tuple[str, int]:
+def explain(error: BaseException, signum: int = 0) -> tuple[str, int]:
     """Return the sentence and the exit code of whatever ended a command.
 
     Parameters
     ----------
     error : BaseException
         Errors of `smoecast.errors` say both themselves.
+    signum : int
+        The signal that a KeyboardInterrupt stands for; 0: SIGINT.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SmoecastError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; the same command goes on where it can", 130
+        return _of_signal(signum or signal.SIGINT)
     if isinstance(error, OSError):
         return _of_system(error)
     if _is_out_of_memory(error):
@@ -58,6 +61,18 @@ def explain(error: BaseException) -> tuple[str, int]:
             f"memory ran out ({_line(error)}): end other programs, or ask for less at once "
             "(smaller batches, fewer workers)"
         ), SmoecastError.exit_code
+    return _of_strangers(error)
+
+
+def _of_signal(signum: int) -> tuple[str, int]:
+    name = signal.Signals(signum).name
+    words = "interrupted" if signum == signal.SIGINT else f"stopped by {name}"
+    return f"{words}; the same command goes on where it can", 128 + signum
+
+
+def _of_strangers(error: BaseException) -> tuple[str, int]:
+    if hasattr(error, "format_message"):  # of the parser of the command line
+        return f"{error.format_message()} (--help says more)", ConfigError.exit_code
     if isinstance(error, RecursionError):
         return (
             "what was given is nested too deeply to be read: flatten it (--debug shows where)"
@@ -70,7 +85,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def trace(error: BaseException) -> None:
     """Print the traceback to stderr."""
-    traceback.print_exception(error, file=sys.stderr)
+    console.trace("".join(traceback.format_exception(error)))
 
 
 def _of_system(error: OSError) -> tuple[str, int]:

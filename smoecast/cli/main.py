@@ -1,11 +1,13 @@
 """The command line: parse, call one task, print, exit code."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from smoecast import __version__
-from smoecast.cli.run import EXIT_CODES
+from smoecast import __version__, console
+from smoecast.cli import boundary
+from smoecast.cli.run import EXIT_CODES, say_failure
 from smoecast.cli.verbs import (
     config,
     demo,
@@ -48,6 +50,21 @@ def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"smoecast {__version__}")
         raise typer.Exit
+
+
+def call() -> None:
+    """Call the command line as it was typed.
+
+    For a machine (``--json``, ``--log-json``) what the parser refuses is an error like any other.
+    """
+    machine = {"--json", "--log-json"} & {*sys.argv}
+    if not machine:
+        app()
+        return
+    console.configure(quiet=False, log_json="--log-json" in machine)
+    if "--json" in machine:
+        boundary.configure(debug=False, close=say_failure)
+    raise SystemExit(app(standalone_mode=False) or 0)
 
 
 @app.callback()

@@ -31,8 +31,35 @@ Set = Annotated[
         metavar="SECTION.KEY=VALUE",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout instead.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no log on stderr.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON summary on stdout instead, also of a run that fails: exit_code and "
+        "error.",
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing but errors, and what --json asks for."),
+]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        help="Each line on stderr is a JSON object: time, level, verb, message. Without it, lines "
+        "that go to no terminal begin with the time in UTC.",
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        help="Write how the run went, also if it fails, for Prometheus (textfile collector of "
+        "node_exporter): a file of its own for each verb and run.",
+        metavar="FILE.prom",
+    ),
+]
 Debug = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error too; so does SMOECAST_DEBUG=1."),

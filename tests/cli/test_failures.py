@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_what_shows_a_result_may_fail_too() -> None:
 
 
 def test_an_interrupt_of_which_a_library_made_another_error(monkeypatch) -> None:
-    monkeypatch.setitem(boundary._state, "interrupted", True)
+    monkeypatch.setattr(boundary._state, "signum", signal.SIGINT)
     with pytest.raises(SystemExit) as caught:
         run(fail, str)
     assert caught.value.code == 130

@@ -20,6 +20,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from log_lines import without_times
+
 SECONDS = 120
 """A child that lives longer is ended by SIGALRM: nothing hangs."""
 
@@ -36,8 +38,8 @@ class Outcome:
     operations: list[str]
 
     def one_sentence(self) -> str:
-        """Return the only line on stderr, which is an error of ours."""
-        lines = self.err.splitlines()
+        """Return the only line on stderr, which is an error of ours, without its time."""
+        lines = without_times(self.err).splitlines()
         assert len(lines) == 1, self.err
         assert lines[0].startswith("smoecast: "), self.err
         return lines[0]

@@ -45,7 +45,7 @@ def init(
     def show(s: dict[str, str]) -> str:
         return f"wrote {s['config']}; edit it, then: smoecast config check -c {path}"
 
-    run(task, show, debug=debug)
+    run(task, show, verb="config", debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -56,7 +56,7 @@ def check(config: options.Config, set_: options.Set = None, debug: options.Debug
         read_config(config, set_)
         return {"config": config}
 
-    run(task, lambda s: f"{s['config']}: good", debug=debug)
+    run(task, lambda s: f"{s['config']}: good", verb="config", debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -76,7 +76,7 @@ def show(
 
         return yaml_file.dump(yaml_file.validate(values, config)).rstrip()
 
-    run(task, show, as_json=as_json, debug=debug)
+    run(task, show, as_json=as_json, verb="config", debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -88,4 +88,4 @@ def schema(debug: options.Debug = False) -> None:
 
         return {"schema": yaml_file.schema()}
 
-    run(task, lambda s: s["schema"], debug=debug)
+    run(task, lambda s: s["schema"], verb="config", debug=debug)

@@ -13,6 +13,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the demo writes.")] = Path("demo"),
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Run the whole chain on the simulated planet in a few minutes."""
@@ -22,4 +23,12 @@ def demo(
 
         return work(folder)
 
-    run(task, lambda s: str(s["report"]), as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        lambda s: str(s["report"]),
+        verb="demo",
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+    )

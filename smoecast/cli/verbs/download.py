@@ -20,6 +20,8 @@ def download(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Fetch raw data from the config's source; what is there and right is skipped.
@@ -40,7 +42,17 @@ def download(
             return _say_sources(s)
         return _say_plan(s) if dry_run else _say_files(s)
 
-    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        show,
+        verb="download",
+        record=not (list_ or dry_run),
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )
 
 
 def _say_sources(summary: dict[str, Any]) -> str:

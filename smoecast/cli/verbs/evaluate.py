@@ -44,6 +44,8 @@ def evaluate(
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Score forecasts and calibrated ensembles against truth, beside their baselines.
@@ -70,4 +72,14 @@ def evaluate(
 
         return tables(s)
 
-    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        show,
+        verb="evaluate",
+        record=True,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )

@@ -29,6 +29,8 @@ def forecast(
     verify: options.Verify = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Forecast from a store or from analysis files (--input), once or as an ensemble.
@@ -52,4 +54,14 @@ def forecast(
             verify=verify,
         )
 
-    run(task, say_output, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        say_output,
+        verb="forecast",
+        record=True,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )

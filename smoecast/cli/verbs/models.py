@@ -28,7 +28,7 @@ def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
         rows = [[m["name"], m["weights"], m["title"]] for m in summary["models"]]
         return console.table(["model", "weights", "what it is"], rows)
 
-    run(task, show, as_json=as_json, debug=debug)
+    run(task, show, as_json=as_json, verb="models", debug=debug)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -40,7 +40,13 @@ def show(model: Name, as_json: options.Json = False, debug: options.Debug = Fals
 
         return show_model(_locate(model))
 
-    run(task, lambda summary: str(summary["card"]).rstrip(), as_json=as_json, debug=debug)
+    run(
+        task,
+        lambda summary: str(summary["card"]).rstrip(),
+        as_json=as_json,
+        verb="models",
+        debug=debug,
+    )
 
 
 @app.command(epilog=EXIT_CODES)

@@ -25,6 +25,7 @@ def plot(
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Draw maps, score curves, routing maps, rank histograms and reliability of a run."""
@@ -35,4 +36,13 @@ def plot(
         folder = Path(output) if output else None
         return work(read_config(config, set_), kinds=kind or (), output=folder)
 
-    run(task, lambda s: "\n".join(s["files"]), as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        lambda s: "\n".join(s["files"]),
+        verb="plot",
+        record=True,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+    )

@@ -25,6 +25,8 @@ def postprocess(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Calibrate an ensemble: fit where nothing is fitted yet, then apply.
@@ -55,7 +57,17 @@ def postprocess(
     def show(s: dict[str, Any]) -> str:
         return _say_cost(s) if dry_run else say_output(s)
 
-    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        show,
+        verb="postprocess",
+        record=not dry_run,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )
 
 
 def _locate(model: str | None) -> Path | None:

@@ -26,6 +26,8 @@ def preprocess(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Turn raw files into one canonical store with statistics of the training times.
@@ -50,7 +52,17 @@ def preprocess(
         line = _say_store_plan if dry_run else _say_store
         return "\n".join(line(name, part) for name, part in s.items())
 
-    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        show,
+        verb="preprocess",
+        record=not dry_run,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )
 
 
 def _say_store(name: str, part: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ def train(
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    log_json: options.LogJson = False,
+    metrics: options.Metrics = None,
     debug: options.Debug = False,
 ) -> None:
     """Train the network; the same command resumes where an earlier one ended."""
@@ -32,4 +34,14 @@ def train(
             f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
         )
 
-    run(task, show, as_json=as_json, quiet=quiet, debug=debug)
+    run(
+        task,
+        show,
+        verb="train",
+        record=True,
+        as_json=as_json,
+        quiet=quiet,
+        debug=debug,
+        log_json=log_json,
+        metrics=metrics,
+    )

@@ -33,5 +33,5 @@ def verify(
     def show(s: dict[str, Any]) -> str:
         return "\n".join(c["problem"] or f"{c['path']}: whole, a {c['kind']}" for c in s["checked"])
 
-    run(task, show, as_json=as_json, debug=debug)
+    run(task, show, verb="verify", as_json=as_json, debug=debug)
     raise typer.Exit(found["exit_code"])

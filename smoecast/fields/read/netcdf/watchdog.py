@@ -1,6 +1,5 @@
 """An end to reading that does not come back: HDF5 walks in circles on some damaged headers."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,8 +32,8 @@ def watch(path: Path) -> Iterator[None]:
     def look() -> None:
         while not done.wait(_LOOK_SECONDS):
             if seconds() - begun > CPU_SECONDS:
-                console.fail(f"{path}: its header leads HDF5 in circles: fetch the file again")
-                os._exit(InputError.exit_code)
+                words = f"{path}: its header leads HDF5 in circles: fetch the file again"
+                console.die(words, InputError.exit_code)
 
     watch = threading.Thread(target=look, name="watch", daemon=True)
     watch.start()
