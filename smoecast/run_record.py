@@ -6,7 +6,7 @@ process) every other call does nothing. What costs time to load is loaded by `fi
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,7 +83,8 @@ def begin(verb: str, *, since_start: bool = False) -> None:
 def set_folder(folder: Path) -> None:
     """Say in which folder results will land; the record goes to ``records`` in it.
 
-    The first to say it is right: a verb that calls others says it before they do.
+    The first to say it is right: a verb that calls others says it before they do. A run that fails
+    before the folder is there leaves no record: what was mistyped is not made for it.
     """
     run = _running()
     if run is not None and run.folder is None:
@@ -140,6 +141,19 @@ def add_inputs(manifest: Sequence[Mapping[str, Any]], paths: Sequence[Path] = ()
     run.inputs += [{**entry, **place} for entry, place in zip(manifest, places, strict=True)]
 
 
+def add_stores(paths: Iterable[Path]) -> None:
+    """Note stores that are read, each by the digest of what lists its files; no chunk is read."""
+    run = _running()
+    if run is None:
+        return
+    for path in filter(Path.exists, paths):
+        listing = _listing_of(path)
+        with suppress(OSError):  # who reads it next says what is wrong with it
+            sha256 = digest(path / listing) if listing else None
+            place = {"file": path.name, "path": str(_absolute(path))}
+            run.inputs.append({**place, "listing": listing, "sha256": sha256})
+
+
 def add_output(path: Path, *, made: bool = True, sha256: str | None = None) -> None:
     """Note a result that stands in its place.
 
@@ -161,7 +175,7 @@ def add_output(path: Path, *, made: bool = True, sha256: str | None = None) -> N
         if sha256 is not None:
             entry["sha256"] = sha256
         elif made:
-            listing = next((name for name in LISTINGS if (path / name).is_file()), "")
+            listing = _listing_of(path)
             entry["sha256"] = digest(path / listing if listing else path)
             entry |= {"listing": listing} if listing else {}
     run.outputs[entry["path"]] = entry
@@ -199,6 +213,11 @@ def finish(exit_code: int, sentence: str) -> dict[str, Any]:
     return run.finished
 
 
+def _listing_of(path: Path) -> str:
+    """Return the name of the file in a store that lists all others; empty where there is none."""
+    return next((name for name in LISTINGS if (path / name).is_file()), "")
+
+
 def _running() -> _Run | None:
     run = _state["run"]
     return None if run is None or run.finished is not None else run
@@ -227,6 +246,7 @@ def _complete(run: _Run, exit_code: int, sentence: str) -> dict[str, Any]:
         "inputs": _to_plain(run.inputs),
         "outputs": _to_plain(list(run.outputs.values())),
         "notes": _to_plain({key: value for key, value in run.notes.items() if key != "run"}),
+        "results": str(run.folder or ""),
         **process.describe(),
     }
 
@@ -236,7 +256,7 @@ def _write(run: _Run, record: Mapping[str, Any]) -> str | None:
     import json  # noqa: PLC0415
     import secrets  # noqa: PLC0415
 
-    if run.folder is None:
+    if run.folder is None or (record["exit_code"] and not run.folder.is_dir()):
         return None
     name = f"{run.start:%Y%m%dT%H%M%SZ}_{run.verb}_{secrets.token_hex(3)}.json"
     folder = run.folder / FOLDER

@@ -18,6 +18,7 @@ from smoecast.cli.verbs import (
     plot,
     postprocess,
     preprocess,
+    runs,
     train,
     verify,
 )
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config", rich_help_panel="Around them")
 app.add_typer(models.app, name="models", rich_help_panel="Around them")
+app.add_typer(runs.app, name="runs", rich_help_panel="Around them")
 for verb in (
     download.download,
     preprocess.preprocess,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,20 @@ def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     """Load a config from a file or from the zoo, with overrides."""
     from smoecast import run_record, zoo
 
-    with run_record.stage("imports"):
+    with imports():
         from smoecast.config import yaml_file
     with run_record.stage("config"):
         config = yaml_file.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
         digest = hashlib.sha256(yaml_file.dump(config).encode()).hexdigest()
     run_record.note(run=config.name, config_sha256=digest, seed=config.seed)
     return config
+
+
+def imports() -> AbstractContextManager[None]:
+    """Count the seconds of the block as the stage in which modules are loaded."""
+    from smoecast import run_record
+
+    return run_record.stage("imports")
 
 
 def require_config(config: str | None) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from smoecast import console
+from smoecast import console, run_record
 from smoecast.config.data import Data
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
 from smoecast.data.sources import registry
 from smoecast.data.sources.files import expand, manifest
 from smoecast.data.sources.registry import requests_of, source_of
-from smoecast.data.sources.source import Request
+from smoecast.data.sources.source import Entry, Request
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import ConfigError, NotPublishedError
 
@@ -38,6 +38,7 @@ def download(config: Config) -> dict[str, Any]:
     LockedError
         Another process brings files to the same folder.
     """
+    run_record.set_folder(config.data_place)
     asked_for = _requests_to_fetch(requests_of(config), config.download.url)
     if not asked_for:
         return _look_for_files(config.data, config.postprocess.files)
@@ -45,7 +46,8 @@ def download(config: Config) -> dict[str, Any]:
     for asked in asked_for:
         source = source_of(asked)
         try:
-            entries += source.fetch(asked) if source.fetch else []
+            with run_record.stage(f"fetch {asked.kind}"):
+                entries += _fetch(asked)
         except NotPublishedError as error:
             late.append(error)
         if not source.remote:
@@ -53,6 +55,17 @@ def download(config: Config) -> dict[str, Any]:
     if late:
         raise late[0]
     return {**_place(asked_for), "files": entries}
+
+
+def _fetch(asked: Request) -> list[Entry]:
+    """Bring the files of one request, and note them."""
+    fetch = source_of(asked).fetch
+    entries = fetch(asked) if fetch else []
+    for entry in entries:
+        places = [folder / entry["file"] for folder in (asked.folder, asked.raw)]
+        path = next((place for place in places if place.exists()), places[0])
+        run_record.add_output(path, sha256=entry["sha256"])
+    return entries
 
 
 def _requests_to_fetch(requests: list[Request], url: str) -> list[Request]:
@@ -77,7 +90,10 @@ def _look_for_files(data: Data, of_ensembles: Sequence[str]) -> dict[str, Any]:
     if not paths:
         raise ConfigError("data.source is none and postprocess.files names none: nothing to do")
     console.say(f"{len(paths)} source files are in place, nothing to fetch")
-    return {"source": data.source, "folder": str(paths[0].parent), "files": manifest(paths)}
+    with run_record.stage("inputs"):
+        entries = manifest(paths)
+    run_record.add_inputs(entries, paths)
+    return {"source": data.source, "folder": str(paths[0].parent), "files": entries}
 
 
 def plan(config: Config) -> dict[str, Any]:

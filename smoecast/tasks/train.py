@@ -1,7 +1,7 @@
 """`smoecast train`: store and config to a run folder with a model."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from smoecast import console, zoo
+from smoecast import console, run_record, zoo
 from smoecast.config.run import Config
 from smoecast.config.training import FineTuning, Training
 from smoecast.config.yaml_file import dump
@@ -23,6 +23,7 @@ from smoecast.errors import ModelError
 from smoecast.fields.store import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
+from smoecast.run_record import stage as spend
 from smoecast.tasks.forecast_model import describe, inputs_of, new_network, open_model, samples_of
 from smoecast.training.checkpoint import RESUME, part
 from smoecast.training.distributed import ProcessGroup, join
@@ -30,7 +31,14 @@ from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of
 from smoecast.training.job import Samples as Batches
 from smoecast.training.loggers import open_loggers
 from smoecast.training.loop import train as learn
-from smoecast.training.model_files import STATE, load_tensors, save_model
+from smoecast.training.model_files import (
+    STATE,
+    TENSORS,
+    identity_of,
+    load_state,
+    load_tensors,
+    save_model,
+)
 from smoecast.training.warm_start import adopt
 
 LAST = "last"
@@ -78,18 +86,22 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     with join(config.training.device) as team:
         if not team.first:
             console.mute()
+        else:
+            run_record.set_folder(config.place)
         config.model.mkdir(parents=True, exist_ok=True)
-        with (
-            lock(config.model) if team.first else nullcontext(),
-            hold_inputs(stores=[config.store]) as held,
-            store.open_store(config.store) as dataset,
-        ):
+        with lock(config.model) if team.first else nullcontext(), ExitStack() as opened:
+            with spend("inputs"):
+                held = opened.enter_context(hold_inputs(stores=[config.store]))
+                dataset = opened.enter_context(store.open_store(config.store))
+                run_record.add_stores([config.store])
             for stage in _stages(config, fresh):
-                lesson = _prepare(stage, dataset, team, fresh, held)
-                with _reporters(stage, team) as (report, tick):
+                with spend("prepare"):
+                    lesson = _prepare(stage, dataset, team, fresh, held)
+                with spend("train"), _reporters(stage, team) as (report, tick):
                     job = replace(lesson.job, tick=tick)
                     outcome = learn(lesson.learner, job, report=report, fresh=fresh)
-                summary = _save(stage, lesson, outcome, team)
+                with spend("write"):
+                    summary = _save(stage, lesson, outcome, team)
             return summary
 
 
@@ -179,6 +191,9 @@ def _save(
         state = {**lesson.state, "training": {**outcome, "trained": True}}
         save_model(folder, network.state_dict(), state)
     team.wait()  # who goes on from this model finds it written
+    for name in (TENSORS, STATE):
+        run_record.add_output(folder / name, made=outcome["trained"])
+    run_record.note(model_sha256=identity_of(load_state(folder)), training=outcome)
     parameters = sum(p.numel() for p in network.parameters())
     return {"model": str(folder), "parameters": parameters, **outcome}
 

@@ -32,8 +32,8 @@ def verify(paths: Sequence[Path]) -> dict[str, Any]:
     for path in paths:
         kind, problem = "unknown", ""
         try:
-            kind = _kind(path)
-            _check(path, kind)
+            kind = kind_of(path)
+            check(path, kind)
         except SmoecastError as error:
             problem = str(error)
             codes.append(error.exit_code)
@@ -44,7 +44,8 @@ def verify(paths: Sequence[Path]) -> dict[str, Any]:
     return {"checked": checked, "exit_code": max(codes)}
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """Return what stands at a path: ``result``, ``store``, ``model``, or ``unknown``."""
     if not path.is_dir():
         return "result" if path.is_file() else "unknown"
     if (path / checksums.LISTING).exists() or checksums.MARK in read_attributes(path):
@@ -54,7 +55,16 @@ def _kind(path: Path) -> str:
     return "store" if any((path / name).exists() for name in _METADATA) else "unknown"
 
 
-def _check(path: Path, kind: str) -> None:
+def check(path: Path, kind: str) -> None:
+    """Hold what stands at a path, of a kind that `kind_of` returns, against its checksums.
+
+    Raises
+    ------
+    InputError
+        It is missing, or carries no checksums.
+    OutputError
+        It is damaged or was changed; ModelError where it is a model.
+    """
     # imported where they are needed: results are checked without torch
     if kind == "result":
         checksums.check(path, whole=True)

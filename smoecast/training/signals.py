@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from smoecast import stop
+
 WATCHED = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -24,8 +26,7 @@ class SignalWatcher:
     def note(self, signum: int, _frame: FrameType | None) -> None:
         """Remember the signal; let a second one end the process at once."""
         self.signum = signum
-        for watched in WATCHED:
-            signal.signal(watched, signal.SIG_DFL)
+        stop.give_way()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import typer
 
 from smoecast import console
 from smoecast.cli import options
-from smoecast.cli.run import read_config, require_config, run, say_size
+from smoecast.cli.run import imports, read_config, require_config, run, say_size
 
 
 def download(
@@ -30,7 +30,8 @@ def download(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks import download as tasks_download
+        with imports():
+            from smoecast.tasks import download as tasks_download
 
         if list_:
             return tasks_download.list_sources()

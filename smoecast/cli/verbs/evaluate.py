@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import read_config, run
+from smoecast.cli.run import imports, read_config, run
 
 
 def evaluate(
@@ -57,7 +57,8 @@ def evaluate(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.evaluate.evaluate import evaluate as work
+        with imports():
+            from smoecast.tasks.evaluate.evaluate import evaluate as work
 
         given = [f"evaluate.events={json.dumps(event)}"] if event else []
         return work(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import read_config, run
+from smoecast.cli.run import imports, read_config, run
 
 
 def plot(
@@ -31,7 +31,8 @@ def plot(
     """Draw maps, score curves, routing maps, rank histograms and reliability of a run."""
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.plot.plot import plot as work
+        with imports():
+            from smoecast.tasks.plot.plot import plot as work
 
         folder = Path(output) if output else None
         return work(read_config(config, set_), kinds=kind or (), output=folder)

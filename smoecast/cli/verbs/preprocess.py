@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import read_config, run, say_shape, say_size
+from smoecast.cli.run import imports, read_config, run, say_shape, say_size
 
 
 def preprocess(
@@ -44,7 +44,8 @@ def preprocess(
             from smoecast.data.store_plan import plan_stores as plan
 
             return plan(wanted)
-        from smoecast.tasks.preprocess.preprocess import preprocess as work
+        with imports():
+            from smoecast.tasks.preprocess.preprocess import preprocess as work
 
         return work(wanted, verify=verify)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import read_config, run
+from smoecast.cli.run import imports, read_config, run
 
 
 def train(
@@ -23,7 +23,8 @@ def train(
     """Train the network; the same command resumes where an earlier one ended."""
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.train import train as work
+        with imports():
+            from smoecast.tasks.train import train as work
 
         return work(read_config(config, set_), fresh=fresh)
 

@@ -1,6 +1,7 @@
 """`smoecast evaluate`: scores of forecasts and ensembles against truth and baselines."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from smoecast import run_record
 from smoecast.config.run import Config
 from smoecast.data.raw import truth_of
 from smoecast.data.sources.files import expand
@@ -18,8 +20,9 @@ from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.fields.store.store import open_store
+from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
-from smoecast.tasks.evaluate.records import curves_of, records_of
+from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
 from smoecast.tasks.evaluate.reference import open_against, open_raw
 from smoecast.tasks.evaluate.result_files import (
     drop_duplicates,
@@ -80,6 +83,7 @@ def evaluate(
         The scores cannot be written, or what is scored changed meanwhile.
     """
     place = output or config.place / "scores.json"
+    run_record.set_folder(place.parent)
     score_files.check_output(place)
     given = list(inputs) or _own_results(config.place)
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
@@ -88,28 +92,34 @@ def evaluate(
     others = [] if against is None or against in AGAINST else expand([against], "--against")
     truth_files = expand(config.postprocess.truth, "postprocess.truth")
     stores = config.store, config.ensemble_store
-    with lock(place.parent), hold_inputs([*results, *others, *truth_files], stores) as held:
-        scored = [open_result_file(path) for path in results]
-        protocol, targets = one_protocol(scored), config.postprocess.targets
-        reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)
-        if others:
-            climates = reference.climates if reference else {}
-            reference = open_against(others, targets, protocol, climates)
+    read = [*results, *others, *truth_files]
+    with lock(place.parent), ExitStack() as opened:
+        with stage("inputs"):
+            held = opened.enter_context(hold_inputs(read, stores))
+            run_record.add_inputs(held.manifest, read)
+            run_record.add_stores(stores)
+            scored = [open_result_file(path) for path in results]
+            protocol, targets = one_protocol(scored), config.postprocess.targets
+            reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)
+            if others:
+                climates = reference.climates if reference else {}
+                reference = open_against(others, targets, protocol, climates)
         how = (config.evaluate, config.seed)
-        found = []
-        for one in scored:
-            if one.beside_raw:
-                label = label_of(config.data, config.postprocess.truth)
-                dataset = truth_of(config.postprocess, config.store).to_dataset(name="fields")
-                truth = Truth(dataset, targets, label, config.store)
-                found.append(score_ensemble(one, truth, *how, reference))
-            else:
-                with open_store(config.store) as dataset:
-                    truth = Truth(dataset, config.targets, label_of(config.data), config.store)
-                    found.append(score_forecast(one, truth, *how))
-        found = label_by_file(found, results)
-        labels = "; ".join(dict.fromkeys(one.truth for one in found))
-        records = drop_duplicates([r for one in found for r in records_of(one, *how)])
+        with stage("score"):
+            found = []
+            for one in scored:
+                if one.beside_raw:
+                    label = label_of(config.data, config.postprocess.truth)
+                    dataset = truth_of(config.postprocess, config.store).to_dataset(name="fields")
+                    truth = Truth(dataset, targets, label, config.store)
+                    found.append(score_ensemble(one, truth, *how, reference))
+                else:
+                    with open_store(config.store) as dataset:
+                        truth = Truth(dataset, config.targets, label_of(config.data), config.store)
+                        found.append(score_forecast(one, truth, *how))
+            found = label_by_file(found, results)
+            labels = "; ".join(dict.fromkeys(one.truth for one in found))
+            records = drop_duplicates([r for one in found for r in records_of(one, *how)])
         summary: dict[str, Any] = {
             "output": str(place),
             "truth": f"{labels} ({config.store})" if config.store.exists() else labels,
@@ -128,9 +138,19 @@ def evaluate(
             where = (config.data.source, label_of(config.data))
             summary["published"] = [{**asdict(entry), "truth": TRUTH} for entry in WEATHERBENCH]
             summary["comparable"] = _compare_truths(plain[-1], *where) if plain else ""
-        held.confirm()
-        score_files.write(summary, made_from, place)
+        with stage("write"):
+            held.confirm()
+            written = score_files.write(summary, made_from, place)
+        for path in written:
+            run_record.add_output(path)
+        run_record.note(scores=_main_scores(summary["scores"]))
     return summary
+
+
+def _main_scores(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records of the whole year and the first region: those that are watched."""
+    first = records[0]["region"] if records else ""
+    return [r for r in records if r["region"] == first and r["season"] == YEAR]
 
 
 def _own_results(folder: Path) -> list[str]:

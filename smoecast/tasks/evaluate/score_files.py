@@ -73,7 +73,7 @@ def check_output(output: Path) -> None:
         refuse_special(path)
 
 
-def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> None:
+def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> list[Path]:
     """Write a summary of scores in the format that the name of the file asks for.
 
     What stands beside that file goes before it is replaced and comes anew after it, so that a run
@@ -89,6 +89,11 @@ def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> N
         ``.json`` (all of the summary, the files of ``.csv`` beside it), ``.csv`` (the records; of
         events in ``.events.csv``, of histograms and reliability tables in ``.curves.csv``) or
         ``.nc`` (these in groups of the same names).
+
+    Returns
+    -------
+    list of Path
+        What was written, `output` first.
 
     Raises
     ------
@@ -106,6 +111,7 @@ def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> N
         put(part, output)
         for path, text in texts.items():
             write_atomic(path, text.encode())
+    return [output, *texts]
 
 
 def _beside(output: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smoecast import run_record
 from smoecast.config.run import Config
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.confine import confine
@@ -57,8 +58,10 @@ def plot(
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # nobody asks where its cache is
-    # matplotlib is an extra, and slow to load
-    from smoecast.tasks.plot import pictures  # noqa: PLC0415
+    folder = output or config.place / "plots"
+    run_record.set_folder(output or config.place)
+    with run_record.stage("imports"):  # matplotlib is an extra, and slow to load
+        from smoecast.tasks.plot import pictures  # noqa: PLC0415
 
     scores = config.place / "scores.json"
     maps = partial(pictures.maps, store_path=config.store, targets=config.targets)
@@ -77,16 +80,17 @@ def plot(
     missing = [kind for kind in wanted or known if kind not in there]
     if missing:
         raise InputError(f"{known[missing[0]][0]}: is not there, so no {missing[0]} can be drawn")
-    folder = output or config.place / "plots"
     files: list[str] = []
     with lock(folder):
         for kind in wanted:
             before = len(files)
             need, draw = known[kind]
-            for name, figure in draw(need):
-                path = confine(folder, f"{kind}_{name}.png")
-                _save(figure, path)
-                files.append(str(path))
+            with run_record.stage(f"draw {kind}"):
+                for name, figure in draw(need):
+                    path = confine(folder, f"{kind}_{name}.png")
+                    _save(figure, path)
+                    run_record.add_output(path)
+                    files.append(str(path))
             if kind in kinds and len(files) == before:
                 raise InputError(
                     f"{need}: holds nothing to draw as {kind}; run `smoecast evaluate` on an "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import dask
 import numpy as np
 import xarray as xr
 
-from smoecast import console
+from smoecast import console, run_record
 from smoecast.config.data import Preprocess
 from smoecast.config.run import Config
 from smoecast.data import raw, statistics, time_selection
@@ -24,6 +25,8 @@ from smoecast.errors import InputError
 from smoecast.fields.missing import check_finite
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
+from smoecast.fields.times import iso
+from smoecast.run_record import stage
 from smoecast.tasks.preprocess import workers
 
 _SCALE_TIMES = 64
@@ -57,6 +60,7 @@ def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
     LockedError
         Another process preprocesses the same run, or reads the store that is to be replaced.
     """
+    run_record.set_folder(config.data_place)
     return {asked.kind: _make(asked, config.preprocess, verify) for asked in requests_of(config)}
 
 
@@ -66,36 +70,44 @@ def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
     with lock(place):
         paths, memory = source_of(asked).find(asked), place / files.DIGESTS
         try:
-            with hold_inputs(paths, memory=memory) as inputs:
-                details = _details(asked, inputs.manifest)
-                done = _is_done(path, details, verify)
+            with ExitStack() as held:
+                with stage("inputs"):
+                    inputs = held.enter_context(hold_inputs(paths, memory=memory))
+                    run_record.add_inputs(inputs.manifest, paths)
+                    details = _details(asked, inputs.manifest)
+                with stage("look at what is there"):
+                    done = _is_done(path, details, verify)
                 if not done:
                     _write(asked, settings, details, inputs)
         except ChangedError:
             drafts.discard(path)  # nobody knows which of its parts are of which version
             raise
         drafts.discard(path)  # a run may have been killed between its last two steps
-        return _describe(path, written=not done)
+        run_record.add_output(path, made=not done)
+        return _describe(asked, written=not done)
 
 
 def _write(asked: Request, settings: Preprocess, details: dict[str, Any], inputs: Inputs) -> None:
     """Make one store, or go on with it."""
-    content = raw.content(asked, details["identity"])
-    template = _with_scale(content) if asked.is_half else content
-    draft = drafts.start_draft(template, asked.store, details)
-    missing = draft.missing_chunks()
+    with stage("open"):
+        content = raw.content(asked, details["identity"])
+        template = _with_scale(content) if asked.is_half else content
+        draft = drafts.start_draft(template, asked.store, details)
+        missing = draft.missing_chunks()
     if len(missing) < len(draft.chunks):
         done = len(draft.chunks) - len(missing)
         console.say(f"{done} of {len(draft.chunks)} parts are there already")
     try:
-        with console.progress(f"preprocessing {asked.kind}", max(len(missing), 1)) as step:
+        progress = console.progress(f"preprocessing {asked.kind}", max(len(missing), 1))
+        with stage("chunks"), progress as step:
             workers.each(partial(fill, asked, draft), missing, settings, step)
     except InputError:
         drafts.discard(asked.store)  # with other input it is another store
         raise
-    inputs.confirm()
-    mean, std = statistics.merge_moments(draft.notes())
-    draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
+    with stage("finish"):
+        inputs.confirm()
+        mean, std = statistics.merge_moments(draft.notes())
+        draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
 
 
 def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
@@ -162,12 +174,14 @@ def _is_done(path: Path, details: dict[str, Any], whole: bool) -> bool:
     return True
 
 
-def _describe(path: Path, *, written: bool) -> dict[str, Any]:
-    with store.open_store(path) as dataset:
+def _describe(asked: Request, *, written: bool) -> dict[str, Any]:
+    with store.open_store(asked.store) as dataset:
         fields = dataset["fields"]
         times = dataset[str(fields.dims[0])].values
+        if asked.kind == "analyses":
+            run_record.note(newest_analysis=iso(times[-1]))
         return {
-            "store": str(path),
+            "store": str(asked.store),
             "written": written,
             "first": np.datetime_as_string(times[0], unit="h"),
             "last": np.datetime_as_string(times[-1], unit="h"),

@@ -4,13 +4,13 @@ Processes, never threads: netCDF-C crashes under threads.
 """
 
 import logging
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
+from smoecast import stop
 from smoecast.config.data import Preprocess
 from smoecast.errors import ConfigError, OutputError
 
@@ -82,12 +82,11 @@ def _client(settings: Preprocess) -> Iterator[Client]:
 
 
 def _cluster(workers: int) -> LocalCluster:
-    """Start processes on this machine that leave errors and interrupts to this one."""
+    """Start processes on this machine that leave errors and signals to this one."""
     # what the thread that starts them does not hear, they do not hear either; the tracker comes
     # first, for who starts it hears again
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with stop.leave_to_parent():
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -96,5 +95,3 @@ def _cluster(workers: int) -> LocalCluster:
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

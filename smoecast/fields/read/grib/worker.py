@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from smoecast import stop
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib.server import AT, DESK, OUT_OF_MEMORY
 
@@ -71,14 +72,14 @@ class _Worker:
         self._memory = _memory()
         self._desk = mmap.mmap(self._memory, DESK)
         self._line, theirs = socket.socketpair()
-        with theirs:
+        with theirs, stop.leave_to_parent():  # signals that go to a group are for us alone
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN, str(self._memory), *sys.path],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # where ecCodes says at length what is no news to us
                 pass_fds=[self._memory],
-                process_group=0,  # Ctrl-C is for us alone
+                process_group=0,
                 env=os.environ | _SETTINGS,
             )
         self._answers = self._line.makefile("rb")
