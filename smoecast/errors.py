@@ -5,6 +5,7 @@
     SmoecastError                 1   unexpected
     ├── ConfigError               2   a config, a key or a command-line argument is wrong
     ├── InputError                3   data is missing, damaged or does not fit
+    │   └── AbsentError           3   a file that was named is not there
     ├── NotPublishedError         4   the data does not exist yet: try later
     ├── OutputError               5   a result is incomplete or failed its verification
     ├── ModelError                6   a model refuses: wrong input, damaged weights, older schema
@@ -33,6 +34,10 @@ class InputError(SmoecastError):
     """Input data is missing, damaged, or does not fit what was asked of it."""
 
     exit_code = 3
+
+
+class AbsentError(InputError):
+    """A file, or any file of a pattern, that was named is not there: it may still come."""
 
 
 class NotPublishedError(SmoecastError):

@@ -69,7 +69,38 @@ Input = Annotated[
     typer.Option("--input", "-i", help="Files, folders or globs; may be given again."),
 ]
 Output = Annotated[
-    str | None, typer.Option("--output", "-o", help="File to write; default: in the run's folder.")
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write, one a start where {init_time:%Y%m%d%H} is in its name; default: in "
+        "the run's folder.",
+    ),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        help="Look again, for so long, for input that is not there yet; then end with 4.",
+        metavar="2h",
+    ),
+]
+MaxAge = Annotated[
+    str | None,
+    typer.Option(
+        "--max-age",
+        help="End with 4 where the newest analysis, or ensemble, is older.",
+        metavar="12h",
+    ),
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        help="Afterwards remove what smoecast made here whose start is so much older than the "
+        "newest: results of the same pattern, fetched runs of open data, records of runs.",
+        metavar="30d",
+    ),
 ]
 Verify = Annotated[
     bool,

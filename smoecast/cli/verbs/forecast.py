@@ -1,12 +1,13 @@
 """`smoecast forecast`: forecast from a store or from analysis files."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
-from smoecast.cli.run import read_config, run, say_output
+from smoecast.cli import options, waiting
+from smoecast.cli.run import imports, read_config, run, say_output
 
 
 def forecast(
@@ -27,6 +28,9 @@ def forecast(
     format_: options.Format = None,
     output: options.Output = None,
     verify: options.Verify = False,
+    wait: options.Wait = None,
+    max_age: options.MaxAge = None,
+    keep: options.Keep = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -41,8 +45,9 @@ def forecast(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast import zoo
-        from smoecast.tasks.forecast.forecast import forecast as work
+        with imports():
+            from smoecast import zoo
+            from smoecast.tasks.forecast.forecast import forecast as work
 
         given = [f"forecast.format={format_}"] if format_ else []
         return work(
@@ -52,10 +57,12 @@ def forecast(
             init_times=init_time or (),
             output=Path(output) if output else None,
             verify=verify,
+            oldest=waiting.oldest(max_age),
+            keep=waiting.kept(keep),
         )
 
     run(
-        task,
+        lambda: waiting.wait_for_input(task, wait, time.sleep),
         say_output,
         verb="forecast",
         record=True,

@@ -1,13 +1,14 @@
 """`smoecast postprocess`: calibrate an ensemble."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
-from smoecast.cli.run import read_config, run, say_output, say_shape, say_size
+from smoecast.cli import options, waiting
+from smoecast.cli.run import imports, read_config, run, say_output, say_shape, say_size
 
 
 def postprocess(
@@ -20,6 +21,9 @@ def postprocess(
     format_: options.CalibratedFormat = None,
     output: options.Output = None,
     verify: options.Verify = False,
+    wait: options.Wait = None,
+    max_age: options.MaxAge = None,
+    keep: options.Keep = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what fitting will take; fit nothing.")
     ] = False,
@@ -44,7 +48,8 @@ def postprocess(
             from smoecast.tasks.postprocess.cost import plan
 
             return plan(wanted)
-        from smoecast.tasks.postprocess.postprocess import postprocess as work
+        with imports():
+            from smoecast.tasks.postprocess.postprocess import postprocess as work
 
         return work(
             wanted,
@@ -52,13 +57,15 @@ def postprocess(
             inputs=input_ or (),
             output=Path(output) if output else None,
             verify=verify,
+            oldest=waiting.oldest(max_age),
+            keep=waiting.kept(keep),
         )
 
     def show(s: dict[str, Any]) -> str:
         return _say_cost(s) if dry_run else say_output(s)
 
     run(
-        task,
+        lambda: waiting.wait_for_input(task, wait, time.sleep),
         show,
         verb="postprocess",
         record=not dry_run,

@@ -6,6 +6,7 @@ A second run asks the manifest and the disk, not the network.
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -128,16 +129,34 @@ class Manifest:
         with self._lock:
             self._entries[name] = entry
             self._lines[name] = _line(name, entry)
-            # one line a file, kept: with thousands of files their text costs more than the disk
-            lines = ",\n".join(self._lines[key] for key in sorted(self._lines))
-            text = f'{{"version": {_VERSION}, "files": {{\n{lines}\n}}}}\n'
-            try:
-                write_atomic(self._path, text.encode())
-            except OSError as problem:
-                raise OutputError(
-                    f"{self._path}: the disk does not take the manifest ({problem.strerror}): "
-                    "make room and run again"
-                ) from None
+            self._write()
+
+    def _write(self) -> None:
+        # one line a file, kept: with thousands of files their text costs more than the disk
+        lines = ",\n".join(self._lines[key] for key in sorted(self._lines))
+        text = f'{{"version": {_VERSION}, "files": {{\n{lines}\n}}}}\n'
+        try:
+            write_atomic(self._path, text.encode())
+        except OSError as problem:
+            raise OutputError(
+                f"{self._path}: the disk does not take the manifest ({problem.strerror}): "
+                "make room and run again"
+            ) from None
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Know nothing more of files that were removed.
+
+        Raises
+        ------
+        OutputError
+            The disk is full or refuses the manifest.
+        """
+        with self._lock:
+            for name in names:
+                self._entries.pop(name, None)
+                self._lines.pop(name, None)
+            if names:
+                self._write()
 
     def holds(self, name: str) -> bool:
         """Whether a file is on disk and is what was fetched: by size and time, or by sha256."""

@@ -11,7 +11,7 @@ from smoecast.data.download.remote_file import About
 from smoecast.data.sources.open import open_analyses, open_ensembles
 from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest, Source
 from smoecast.disk.atomic import resolve, write_atomic
-from smoecast.errors import InputError
+from smoecast.errors import AbsentError
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
 
@@ -31,7 +31,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
 
     Raises
     ------
-    InputError
+    AbsentError
         A pattern matches no file.
     """
     found: set[Path] = set()
@@ -45,7 +45,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
         else:
             matches = {path} if path.is_file() else set()
         if not matches:
-            raise InputError(f"{pattern}: there is no such file; correct {key}")
+            raise AbsentError(f"{pattern}: there is no such file; correct {key}")
         found |= matches
     return sorted(found)
 

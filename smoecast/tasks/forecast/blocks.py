@@ -12,6 +12,7 @@ from smoecast import console
 from smoecast.data.time_selection import HOUR
 from smoecast.errors import ModelError
 from smoecast.nn.rollout import rollout
+from smoecast.run_record import stage
 from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.lead_times import Plan
@@ -93,9 +94,10 @@ def forecast_blocks(
         some = starts[begin : begin + batch]
         for number, member in enumerate(members):
             own = some - member.lag_hours * HOUR
-            values = predict(
-                networks[member.model.folder], member.plan, member.read_history(fields, own), own
-            )
+            with stage("input"):
+                history = member.read_history(fields, own)
+            with stage("network"):
+                values = predict(networks[member.model.folder], member.plan, history, own)
             step(begin + len(some) * (number + 1) / len(members))
             yield lay_out(ensemble, values[:, :, None], some, [number])
 

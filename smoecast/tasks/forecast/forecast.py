@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoecast import console, zoo
+from smoecast import console, run_record, zoo
 from smoecast.config.forecast import Forecast
 from smoecast.config.run import Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.locks import lock_output
-from smoecast.tasks import formats, provenance
+from smoecast.fields.times import iso
+from smoecast.run_record import stage
+from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
 from smoecast.tasks.forecast.initial_conditions import (
@@ -73,6 +75,7 @@ def forecast(
     output: Path | None = None,
     verify: bool = False,
     oldest: np.datetime64 | None = None,
+    keep: np.timedelta64 | None = None,
     networks: "Networks | None" = None,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
@@ -95,6 +98,9 @@ def forecast(
         Whether a result that is there is read wholly, not in samples, before it counts as made.
     oldest : datetime64, optional
         That the latest analysis may be, where the latest is asked for.
+    keep : timedelta64, optional
+        Results of the pattern, and records, that are so much older than the newest are removed
+        when all is made.
     networks : Networks, optional
         Of earlier calls, which need not be opened again.
 
@@ -121,6 +127,8 @@ def forecast(
         meanwhile; or of several files some could not be made, for whatever reason.
     """
     name = formats.name_output(config.place, "forecast", config.forecast, output)
+    run_record.set_folder(name.folder)
+    retention.check_keep(name, keep)
     if not name.is_pattern:
         provenance.check_output(Path(name.text), folder=config.forecast.format == "wb2")
     said = provenance.arguments(models=models, inputs=inputs, init_times=init_times, output=output)
@@ -134,6 +142,9 @@ def forecast(
         jobs = name.split(starts)
         with console.progress("forecasting", len(starts)) as step:
             written = make_each(jobs, run.make, step)
+    if keep is not None:
+        gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
+        retention.tell(gone, keep)
     more = [] if ensemble.single else [f"{len(ensemble.members)} members ({ensemble.words})"]
     targets, leads = ensemble.model.config.targets, ensemble.plan.lead_hours
     return summarize(name, jobs, written, targets, leads, more)
@@ -171,7 +182,9 @@ class Run:
         provenance.check_output(path, folder=wanted.format == "wb2")
         needed = check_history(starts, self.analyses.times, self.ensemble.history)
         alone = self.order.name.is_pattern  # a result of other files is another one
-        manifest = self.analyses.describe(needed) if alone else self.analyses.describe_all()
+        with stage("input"):
+            manifest = self.analyses.describe(needed) if alone else self.analyses.describe_all()
+        run_record.add_inputs(manifest)
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
@@ -179,19 +192,24 @@ class Run:
         with lock_output(path):
             written = not is_there(path, described, whole=self.order.verify)
             if written:
-                self.analyses.check_finite(needed)
-                self._write(path, starts, described, step)
+                with stage("input"):
+                    self.analyses.check_finite(needed)
+                with stage("write"):
+                    self._write(path, starts, described, step)
             save_config(path)
+            run_record.add_output(path, made=written)
         return written
 
     def _write(
         self, path: Path, starts: Starts, described: dict[str, Any], step: console.Progress
     ) -> None:
         # only what is to be computed needs PyTorch, which takes longer to load than all else here
-        from smoecast.tasks.forecast.blocks import Networks, forecast_blocks  # noqa: PLC0415
+        with stage("imports"):
+            from smoecast.tasks.forecast.blocks import Networks, forecast_blocks  # noqa: PLC0415
 
         self.networks = self.networks or Networks()
-        opened = self.networks.open(self.ensemble)
+        with stage("model"):
+            opened = self.networks.open(self.ensemble)
         whole = template(self.ensemble, starts).assign_attrs(described)
         open_writer = formats.writer_of(self.order.config.forecast)
         with open_writer(whole, path, confirm=self.held.confirm) as append:
@@ -209,12 +227,16 @@ def open_run(order: Order, networks: "Networks | None" = None) -> Iterator[Run]:
         See `forecast`.
     """
     config, wanted = order.config, order.config.forecast
-    described = [read_description(folder) for folder in order.models]
-    ensemble = ensemble_of(wanted, config.seed, described)
+    with stage("model"):
+        described = [read_description(folder) for folder in order.models]
+        ensemble = ensemble_of(wanted, config.seed, described)
+    run_record.note(model_sha256=[model.identity for model in described])
     split = set(wanted.init_times) & set(time_selection.PARTS)
     stores = [config.store] if split or not order.paths else []
     with hold_inputs(order.paths, stores, describe=not order.name.is_pattern) as held:
-        analyses = open_analyses(ensemble.model, config.store, order.paths, held)
+        with stage("input"):
+            analyses = open_analyses(ensemble.model, config.store, order.paths, held)
+        run_record.note(newest_analysis=iso(analyses.times[-1]))
         yield Run(order, ensemble, held, analyses, networks)
 
 

@@ -16,6 +16,7 @@ from smoecast.config.products import Products
 from smoecast.events import Event
 from smoecast.fields.channels import attributes_of, layout
 from smoecast.fields.write.blocks import blank
+from smoecast.run_record import stage
 from smoecast.tasks.postprocess.calibration import Calibration
 from smoecast.tasks.postprocess.schaake_dates import History
 
@@ -112,7 +113,10 @@ class CalibratedBlocks:
         many = max(1, min(BATCH, VALUES // int(np.prod(self.fields.shape[1:]) * larger)))
         for begin in range(0, len(starts), many):
             some = self.fields.isel(init_time=slice(begin, begin + many))
-            products = self.calibrate(some.values, starts[begin : begin + many])
+            with stage("input"):
+                values = some.values
+            with stage("network"):
+                products = self.calibrate(values, starts[begin : begin + many])
             step(min(begin + many, len(starts)))
             yield self._lay_out(products, some)
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import console
+from smoecast import console, run_record
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products, products
 from smoecast.config.run import Config
@@ -21,7 +21,9 @@ from smoecast.disk.locks import lock_output
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import place_of
 from smoecast.fields.store import store
-from smoecast.tasks import formats, provenance
+from smoecast.fields.times import iso
+from smoecast.run_record import stage
+from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
@@ -71,6 +73,7 @@ def postprocess(
     output: Path | None = None,
     verify: bool = False,
     oldest: np.datetime64 | None = None,
+    keep: np.timedelta64 | None = None,
 ) -> dict[str, Any]:
     """Calibrate an ensemble; fit first where the run has no calibration yet.
 
@@ -90,6 +93,9 @@ def postprocess(
         Whether a result that is there is read wholly, not in samples, before it counts as made.
     oldest : datetime64, optional
         That the latest start of the ensemble may be.
+    keep : timedelta64, optional
+        Results of the pattern, and records, that are so much older than the newest are removed
+        when all is made.
 
     Returns
     -------
@@ -116,6 +122,8 @@ def postprocess(
     """
     settings = config.postprocess
     name = formats.name_output(config.place, "calibrated", settings, output)
+    run_record.set_folder(name.folder)
+    retention.check_keep(name, keep)
     if not name.is_pattern:
         provenance.check_output(Path(name.text))
     said = provenance.arguments(model=model, inputs=inputs, output=output)
@@ -130,6 +138,9 @@ def postprocess(
         jobs = name.split(starts)
         with console.progress("calibrating", len(starts)) as step:
             written = make_each(jobs, run.make, step)
+    if keep is not None:
+        gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
+        retention.tell(gone, keep)
     more = _list_products(wanted, run.count)
     return summarize(name, jobs, written, calibration.targets, incoming.lead_hours, more)
 
@@ -172,7 +183,9 @@ class Run:
         calibration, alone = self.calibration, self.order.name.is_pattern
         provenance.check_output(path)
         fields = self.incoming.fields.sel(init_time=starts) if alone else self.incoming.fields
-        manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
+        with stage("input"):
+            manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
+        run_record.add_inputs(manifest)
         made_from = _describe(settings, calibration, self.incoming.lead_hours, self.count) | {
             "starts": starts.astype(str).tolist(),
             "seed": config.seed,
@@ -183,15 +196,18 @@ class Run:
         with lock_output(path):
             written = not is_there(path, described, whole=self.order.verify)
             if written:
-                self._write(path, fields, described, step)
+                with stage("write"):
+                    self._write(path, fields, described, step)
             save_config(path)
+            run_record.add_output(path, made=written)
         return written
 
     def _write(
         self, path: Path, fields: xr.DataArray, described: dict[str, Any], step: console.Progress
     ) -> None:
         # only what is to be computed needs PyTorch, which takes longer to load than all else here
-        from smoecast.tasks.postprocess.apply import CalibratedBlocks  # noqa: PLC0415
+        with stage("imports"):
+            from smoecast.tasks.postprocess.apply import CalibratedBlocks  # noqa: PLC0415
 
         config, settings = self.order.config, self.order.config.postprocess
         hours, reordering = self.incoming.lead_hours, settings.reordering
@@ -202,7 +218,8 @@ class Run:
         template = calibrated.template().assign_attrs(described)
         is_calibrated = self.calibration.method != "raw"
         open_writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
-        gaps, confirm = self.incoming.find_gaps(fields), self.held.confirm
+        with stage("input"):
+            gaps, confirm = self.incoming.find_gaps(fields), self.held.confirm
         with open_writer(template, path, gaps, confirm=confirm) as append:
             for block in calibrated.blocks(step):
                 append(block)
@@ -231,10 +248,14 @@ def open_run(order: Order) -> Iterator[Run]:
                 with store.open_store(config.ensemble_store) as ensembles:
                     place = place_of(ensembles)
                 formats.check_calibrated(settings, settings.targets, wanted, place)
-                fit(config, held)
+                with stage("fit"):
+                    fit(config, held)
             calibration = open_calibration(model or config.calibration)
+        run_record.note(model_sha256=[calibration.sha256])
         _check_events(wanted, calibration)
-        incoming = open_input(settings, calibration, config.ensemble_store, order.paths, held)
+        with stage("input"):
+            incoming = open_input(settings, calibration, config.ensemble_store, order.paths, held)
+        run_record.note(newest_analysis=iso(incoming.fields["init_time"].values[-1]))
         history = None
         if settings.reordering == "schaake" and wanted.members:
             past, place = raw.truth_of(settings, config.store), place_of(incoming.fields)
