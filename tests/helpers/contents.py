@@ -16,8 +16,17 @@ Leaves = dict[str, str]
 
 
 def names(folder: Path) -> set[str]:
-    """Return the relative paths of everything in a folder, hidden or not."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return the relative paths of everything in a folder, hidden or not, but records of runs.
+
+    Of these each run leaves one of a name of its own.
+    """
+    every = (path.relative_to(folder) for path in folder.rglob("*"))
+    return {str(path) for path in every if not is_record(path)}
+
+
+def is_record(path: Path) -> bool:
+    """Whether a path is that of the record of a run, or of their folder."""
+    return path.name == "records" or (path.parent.name == "records" and path.suffix == ".json")
 
 
 def units(folder: Path) -> dict[str, Path]:
@@ -28,7 +37,7 @@ def units(folder: Path) -> dict[str, Path]:
         whole = [i for i, part in enumerate(parts) if part.endswith(".zarr")]
         parts = parts[: whole[0] + 1] if whole else parts
         hidden = any(part.startswith(".") for part in parts)
-        if not hidden and (whole or path.is_file()):
+        if not hidden and not is_record(path) and (whole or path.is_file()):
             found["/".join(parts)] = folder.joinpath(*parts)
     return found
 

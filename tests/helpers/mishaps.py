@@ -19,6 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from log_lines import without_times
 
@@ -76,6 +77,7 @@ class Runner:
             ``before`` or ``after``: SIGKILL right before or after file operation `at`, counted
             from 1. ``full``: from operation `at` on, no file grows. ``no room``: no file may have
             a single byte. ``no leave``: not even root may do what permissions forbid.
+            ``stop before`` or ``stop after``: SIGTERM there.
         """
         asked = {"place": str(self.place), "arguments": arguments, "mishap": mishap, "at": at}
         assert self.process.stdin is not None
@@ -174,6 +176,11 @@ def _watch(place: str, mishap: str, at: int, log: int) -> None:
     """Count the file operations below `place` and bring about what shall happen at one."""
     numbers, fsync = itertools.count(1), os.fsync
 
+    def stop(frame: FrameType | None = None, *_: object) -> None:
+        if frame is None or frame.f_code is not hook.__code__:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -191,6 +198,10 @@ def _watch(place: str, mishap: str, at: int, log: int) -> None:
             die()
         elif mishap == "after" and count == at:
             sys.setprofile(die)  # called first when the operation is done
+        elif mishap == "stop before" and count == at:
+            stop()
+        elif mishap == "stop after" and count == at:
+            sys.setprofile(stop)
         elif mishap == "full" and count >= at and _needs_room(event, path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 

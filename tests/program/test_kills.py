@@ -5,6 +5,8 @@ the moment of the kill finds the old result or the new one, whole; the same comm
 the result of an undisturbed run, and with the same names in the folder.
 """
 
+import json
+import os
 import re
 import shutil
 import time
@@ -234,6 +236,47 @@ def test_killed_here_and_there(world: World, scene: Scene) -> None:
     count = len(world.end_of(scene).operations)
     play(world, scene, 1 + count // 2, "after")
     play(world, scene, count - 1, "before")
+
+
+WITHOUT_RECORD = ("config", "forecast", "postprocess")
+ONCE = [
+    s for s in QUICK if not {"--format", "-o"} & {*s.command.split()} and " over " not in str(s)
+]
+"""Each verb once, with nothing of its own there."""
+
+
+def stop(world: World, scene: Scene, at: int, how: str) -> None:
+    """Send SIGTERM at one operation: a sentence, nothing half-written, and all is well again."""
+    end = world.end_of(scene)
+    world.set_up(scene.before)
+    quiet = () if scene.command.startswith("config") else ("-q",)
+    outcome = world.runner.run(*scene.command.split(), *quiet, mishap=how, at=at)
+    where = f"{how} {end.operations[at - 1]}"
+    if outcome.code != 0:  # all was done
+        assert outcome.code == 143, f"{where}: {outcome}"
+        assert "stopped by SIGTERM" in outcome.one_sentence(), where
+    half = [n for n in contents.names(world.place) if n.endswith((".tmp", ".part"))]
+    assert not half, f"{where}: {half} left"
+    verb = scene.command.split()[0]
+    if verb not in WITHOUT_RECORD:
+        records = sorted(world.place.rglob(f"records/*_{verb}_*.json"), key=os.path.getmtime)
+        assert json.loads(records[-1].read_text())["exit_code"] == outcome.code, where
+    look_at(world.place, scene, end, where)
+    ends_well(world, scene, where)
+
+
+@pytest.mark.parametrize("scene", ONCE, ids=str)
+def test_stopped_here_and_there(world: World, scene: Scene) -> None:
+    count = len(world.end_of(scene).operations)
+    stop(world, scene, 1 + count // 2, "stop after")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", SCENES, ids=str)
+@pytest.mark.parametrize("how", ["stop before", "stop after"])
+def test_stopped_at_every_operation(world: World, scene: Scene, how: str) -> None:
+    for at in where_to_strike(world.end_of(scene).operations):
+        stop(world, scene, at, how)
 
 
 MANY = 150
