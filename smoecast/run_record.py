@@ -234,8 +234,8 @@ def _complete(run: _Run, exit_code: int, sentence: str) -> dict[str, Any]:
         "run": run.notes.get("run", ""),
         "start": _iso(run.start),
         "end": _iso(datetime.now(UTC)),
-        "seconds": round(time.monotonic() - run.begun, 3),
-        "cpu_seconds": round(time.process_time() - run.cpu, 3),
+        "seconds": round(time.monotonic() - run.begun, 4),
+        "cpu_seconds": round(time.process_time() - run.cpu, 4),
         "exit_code": exit_code,
         "error": " ".join(sentence.split()) or None,
         "stages": {
