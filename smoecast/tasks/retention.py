@@ -6,7 +6,8 @@ goes wrong removes nothing, and the newest always stays.
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -75,11 +76,10 @@ def remove_results(name: OutputName, keep: np.timedelta64) -> list[Path]:
 
 def remove_records(folder: Path, keep: np.timedelta64) -> list[Path]:
     """Remove the records of runs that began so much earlier than the newest; return which."""
-    found = []
-    for path in sorted((folder / FOLDER).glob("*.json")):
-        if match := _RECORD.fullmatch(path.name):
-            found.append((path, _time(match[1], "%Y%m%dT%H%M%SZ")))
-    return _remove(_older(found, keep))
+    now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
+    found = _dated(folder / FOLDER, _RECORD, "%Y%m%dT%H%M%SZ")
+    # what a clock that went ahead has dated makes nothing old
+    return _remove(_older([(path, when) for path, when in found if when <= now], keep))
 
 
 def remove_open_data(folder: Path, keep: np.timedelta64, needed: Iterable[Path]) -> list[Path]:
@@ -96,12 +96,15 @@ def remove_open_data(folder: Path, keep: np.timedelta64, needed: Iterable[Path])
     if not folder.is_dir():
         return []
     with lock(folder):
-        manifest, stay, found = Manifest(folder), {path.name for path in needed}, []
-        for path in sorted(folder.glob("opendata_*")):
-            match = _OPEN_DATA.fullmatch(path.name)
-            if match and path.name not in stay and manifest.get(path.name) is not None:
-                found.append((path, _time(match[1], "%Y%m%d%H")))
-        gone = _remove(_older(found, keep))
+        manifest, stay = Manifest(folder), {path.name for path in needed}
+        found = _dated(folder, _OPEN_DATA, "%Y%m%d%H")
+        gone = _remove(
+            [
+                path
+                for path in _older(found, keep)
+                if path.name not in stay and manifest.get(path.name) is not None
+            ]
+        )
         manifest.forget([path.name for path in gone])
     return gone
 
@@ -126,8 +129,13 @@ def _remove(paths: list[Path]) -> list[Path]:
     return paths
 
 
-def _time(text: str, form: str) -> np.datetime64:
-    try:
-        return np.datetime64(datetime.strptime(text, form), "s")
-    except ValueError:  # digits that are no time: never older than anything
-        return np.datetime64("2261-01-01", "s")
+def _dated(
+    folder: Path, pattern: re.Pattern[str], form: str
+) -> list[tuple[Path, np.datetime64]]:
+    """Return the files of a pattern whose name begins with a time, or has one, and that time."""
+    found = []
+    for path in sorted(folder.glob("*")):
+        if match := pattern.fullmatch(path.name):
+            with suppress(ValueError):  # digits that are no time
+                found.append((path, np.datetime64(datetime.strptime(match[1], form), "s")))
+    return found

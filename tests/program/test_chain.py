@@ -24,7 +24,7 @@ from smoecast.tasks.train import train
 
 def test_every_verb_leaves_what_it_promises(done: Config) -> None:
     names = {p.name for p in done.place.iterdir() if not p.name.startswith(".")}
-    assert names == {
+    assert names - {"records"} == {  # of runs that other tests made from the command line
         "store.zarr",
         "ensemble.zarr",
         "model",

@@ -79,7 +79,7 @@ def test_made_once_verified_and_mended(run_file: Path, tmp_path: Path, verb: str
     assert "made before from the same model, config and input" in call(*line).stdout
     assert call("verify", path).stdout == f"{path}: whole, a result\n"
     left = {p.name for p in tmp_path.iterdir()}
-    assert left == {"run.yaml", "out.grib", "out.config.yaml"}
+    assert left == {"run.yaml", "out.grib", "out.config.yaml", "records"}
     said = read_attributes(path)
     beside = yaml_file.load(tmp_path / "out.config.yaml")
     assert json.loads(said["smoecast_config"]) == beside.model_dump(mode="json")

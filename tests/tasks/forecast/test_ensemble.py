@@ -239,7 +239,7 @@ def test_the_command_line_takes_several_models(done: Config, other: Config, tmp_
     path = tmp_path / "run.yaml"
     path.write_text(yaml_file.dump(done))
     out = str(tmp_path / "two.nc")
-    words = ["forecast", "-q", "-c", str(path), "-m", str(done.model), "-m", str(other.model)]
+    words = ["forecast", "-c", str(path), "-m", str(done.model), "-m", str(other.model)]
     result = CliRunner().invoke(app, [*words, "-o", out])
     assert result.exit_code == 0, result.output
     assert "2 members (2 models)" in result.output
