@@ -56,7 +56,7 @@ def oldest(max_age: str | None) -> "np.datetime64 | None":
     return np.datetime64(limit.replace(tzinfo=None), "s")
 
 
-def kept(keep: str | None) -> "np.timedelta64 | None":
+def parse_keep(keep: str | None) -> "np.timedelta64 | None":
     """Return how much older than the newest what is kept may be; None: all is kept.
 
     Raises

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from smoecast.fields.read.results import read_attributes
 from smoecast.run_record import FOLDER
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import IDENTITY, config_beside
+
+Found = list[tuple[Path, Any]]
+"""Files, and the datetime64 of each."""
 
 _RECORD = re.compile(r"(\d{8}T\d{6}Z)_[a-z]+_[0-9a-f]{6}\.json")
 _OPEN_DATA = re.compile(r"opendata_(\d{10})_\w+\.(grib2|index)")
@@ -77,7 +81,7 @@ def remove_results(name: OutputName, keep: np.timedelta64) -> list[Path]:
 def remove_records(folder: Path, keep: np.timedelta64) -> list[Path]:
     """Remove the records of runs that began so much earlier than the newest; return which."""
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
-    found = _dated(folder / FOLDER, _RECORD, "%Y%m%dT%H%M%SZ")
+    found = _list_dated(folder / FOLDER, _RECORD, "%Y%m%dT%H%M%SZ")
     # what a clock that went ahead has dated makes nothing old
     return _remove(_older([(path, when) for path, when in found if when <= now], keep))
 
@@ -97,7 +101,7 @@ def remove_open_data(folder: Path, keep: np.timedelta64, needed: Iterable[Path])
         return []
     with lock(folder):
         manifest, stay = Manifest(folder), {path.name for path in needed}
-        found = _dated(folder, _OPEN_DATA, "%Y%m%d%H")
+        found = _list_dated(folder, _OPEN_DATA, "%Y%m%d%H")
         gone = _remove(
             [
                 path
@@ -116,7 +120,7 @@ def tell(removed: list[Path], keep: np.timedelta64) -> None:
         console.say(f"{len(removed)} files older than {days:g} days removed (--keep)")
 
 
-def _older(found: list[tuple[Path, np.datetime64]], keep: np.timedelta64) -> list[Path]:
+def _older(found: Found, keep: np.timedelta64) -> list[Path]:
     if not found:
         return []
     newest = max(when for _, when in found)
@@ -129,9 +133,7 @@ def _remove(paths: list[Path]) -> list[Path]:
     return paths
 
 
-def _dated(
-    folder: Path, pattern: re.Pattern[str], form: str
-) -> list[tuple[Path, np.datetime64]]:
+def _list_dated(folder: Path, pattern: re.Pattern[str], form: str) -> Found:
     """Return the files of a pattern whose name begins with a time, or has one, and that time."""
     found = []
     for path in sorted(folder.glob("*")):

@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert waiting.seconds_of(text, "--wait") == seconds
-    assert waiting.kept(text) == np.timedelta64(seconds, "s")
+    assert waiting.parse_keep(text) == np.timedelta64(seconds, "s")
 
 
 @pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "2 h", "1w", "99999999d", "nan"])
@@ -51,7 +51,7 @@ def test_the_oldest_is_so_long_ago() -> None:
     assert np.timedelta64(12, "h") <= ago + np.timedelta64(600, "s")
     assert ago <= np.timedelta64(12, "h")
     assert waiting.oldest(None) is None
-    assert waiting.kept(None) is None
+    assert waiting.parse_keep(None) is None
 
 
 @pytest.mark.parametrize("error", [NotPublishedError, AbsentError])

@@ -58,7 +58,7 @@ def postprocess(
             output=Path(output) if output else None,
             verify=verify,
             oldest=waiting.oldest(max_age),
-            keep=waiting.kept(keep),
+            keep=waiting.parse_keep(keep),
         )
 
     def show(s: dict[str, Any]) -> str:

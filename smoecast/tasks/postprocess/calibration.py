@@ -60,7 +60,7 @@ class Calibration:
     load: "Callable[[], tuple[Apply, int]]"
 
     @cached_property
-    def _loaded(self) -> "tuple[Apply, int]":
+    def _parts(self) -> "tuple[Apply, int]":
         return self.load()
 
     @property
@@ -72,12 +72,12 @@ class Calibration:
         ModelError
             Its tensors are missing or damaged.
         """
-        return self._loaded[0]
+        return self._parts[0]
 
     @property
     def parameters(self) -> int:
         """Learned values. Raises as `apply` does."""
-        return self._loaded[1]
+        return self._parts[1]
 
     @property
     def gives_members(self) -> bool:

@@ -46,14 +46,12 @@ class Order:
         Of the results.
     model : Path, optional
         Folder of a fitted calibration; none: the run's own.
-    paths : tuple of Path
-        Files of ensembles; none: the test part of the run's ensemble store.
-    truth : tuple of Path
-        Files of the truth that a fit or the Schaake shuffle reads.
+    paths, truth : tuple of Path
+        Files of ensembles (none: the test part of the run's store), and of their truth.
     arguments : dict
         The attribute that says what was given beside the config.
     verify : bool
-        Whether a result that is there is read wholly before it counts as made.
+        See `postprocess`.
     """
 
     config: Config
@@ -94,8 +92,7 @@ def postprocess(
     oldest : datetime64, optional
         That the latest start of the ensemble may be.
     keep : timedelta64, optional
-        Results of the pattern, and records, that are so much older than the newest are removed
-        when all is made.
+        Results of the pattern, and records, so much older than the newest are removed at the end.
 
     Returns
     -------
@@ -105,9 +102,8 @@ def postprocess(
     Raises
     ------
     ConfigError
-        The probability of a channel is wanted that is not calibrated, or more members than came
-        in of a calibration that corrects member by member; or the format cannot hold it, or the
-        name of `output` is none of a result or belongs to another.
+        An event of a channel is wanted that is not calibrated, or more members than came in of a
+        calibration member by member; or the format cannot hold it, or `output` is no name for it.
     InputError
         The ensemble or its truth is missing, damaged, or lacks a channel or lead time.
     NotPublishedError
@@ -117,8 +113,8 @@ def postprocess(
     LockedError
         Another run makes the same result.
     OutputError
-        A file could not be written whole, what has its name is no result, or an input changed
-        meanwhile; or of several files some could not be made, for whatever reason.
+        A file could not be written whole, what has its name is no result, an input changed
+        meanwhile, or some of several could not be made.
     """
     settings = config.postprocess
     name = formats.name_output(config.place, "calibrated", settings, output)
@@ -172,13 +168,7 @@ class Run:
     count: int
 
     def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
-        """Make one result, unless it is there; whether it was written.
-
-        Raises
-        ------
-        SmoecastError
-            See `postprocess`.
-        """
+        """Make one result, unless it is there; whether it was written. Raises as `postprocess`."""
         config, settings = self.order.config, self.order.config.postprocess
         calibration, alone = self.calibration, self.order.name.is_pattern
         provenance.check_output(path)
