@@ -1,5 +1,6 @@
 """What the store of a run is made of, and the truth of its ensembles."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -70,5 +71,15 @@ def truth_of(settings: Postprocess, store: Path) -> xr.DataArray:
     """
     if not settings.truth:
         return open_store(store)["fields"]
-    paths = expand(settings.truth, "postprocess.truth")
-    return pack(open_files(paths, any_grid=True), settings.targets, name_files(paths))
+    return open_truth(expand(settings.truth, "postprocess.truth"), settings.targets)
+
+
+def open_truth(paths: Sequence[Path], channels: Sequence[str]) -> xr.DataArray:
+    """Return analyses of files, ``(time, channel, latitude, longitude)``, lazy.
+
+    Raises
+    ------
+    InputError
+        One is damaged, or lacks a channel.
+    """
+    return pack(open_files(paths, any_grid=True), channels, name_files(paths))

@@ -23,6 +23,14 @@ def evaluate(
             metavar="FILE|weatherbench",
         ),
     ] = None,
+    truth: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--truth",
+            help="Analyses (files, folders or globs) that are the truth, in the place of the run's "
+            "store; may be given again.",
+        ),
+    ] = None,
     event: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +74,7 @@ def evaluate(
             inputs=input_ or (),
             output=Path(output) if output else None,
             against=against,
+            truth=truth or (),
         )
 
     def show(s: dict[str, Any]) -> str:

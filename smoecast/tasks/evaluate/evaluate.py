@@ -10,25 +10,29 @@ import numpy as np
 import xarray as xr
 
 from smoecast import run_record
+from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
-from smoecast.data.raw import truth_of
+from smoecast.data.raw import open_truth, truth_of
 from smoecast.data.sources.files import expand
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import resolve
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
-from smoecast.fields.grid import grid_of
+from smoecast.fields.grid import Grid, grid_of, place_of, same_place
 from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.regrid import Method, regrid
 from smoecast.fields.store.store import open_store
 from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
+from smoecast.tasks.evaluate.accumulate import ResultSums
 from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
-from smoecast.tasks.evaluate.reference import open_against, open_raw
+from smoecast.tasks.evaluate.reference import Reference, open_against, open_raw
 from smoecast.tasks.evaluate.result_files import (
+    ResultFile,
     drop_duplicates,
     label_by_file,
     one_protocol,
-    open_result_file,
+    open_results,
 )
 from smoecast.tasks.evaluate.score_ensemble import score_ensemble
 from smoecast.tasks.evaluate.score_forecast import score_forecast
@@ -48,6 +52,7 @@ def evaluate(
     inputs: Sequence[str] = (),
     output: Path | None = None,
     against: str | None = None,
+    truth: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Score results against the run's truth, beside their baselines.
 
@@ -64,6 +69,9 @@ def evaluate(
     against : str, optional
         ``weatherbench``: show the published scores beside ours. Or an ensemble (path, folder or
         glob) that calibrated ones are compared with, in the place of the run's raw one.
+    truth : sequence of str
+        Files of analyses (paths, folders or globs) that are the truth in the place of the run's
+        store; baselines are fitted to its training times still.
 
     Returns
     -------
@@ -87,10 +95,15 @@ def evaluate(
     score_files.check_output(place)
     given = list(inputs) or _own_results(config.place)
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
+    arguments |= {"truth": list(truth)} if truth else {}
     made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
-    results = [path for pattern in given for path in _files(pattern)]
+    groups = [_files(pattern) for pattern in given]
+    results = [path for group in groups for path in group]
     others = [] if against is None or against in AGAINST else expand([against], "--against")
-    truth_files = expand(config.postprocess.truth, "postprocess.truth")
+    wanted = config.postprocess
+    if truth:
+        wanted = wanted.model_copy(update={"truth": tuple(truth)})
+    truth_files = expand(wanted.truth, "--truth" if truth else "postprocess.truth")
     stores = config.store, config.ensemble_store
     read = [*results, *others, *truth_files]
     with lock(place.parent), ExitStack() as opened:
@@ -98,7 +111,8 @@ def evaluate(
             held = opened.enter_context(hold_inputs(read, stores))
             run_record.add_inputs(held.manifest, read)
             run_record.add_stores(stores)
-            scored = [open_result_file(path) for path in results]
+            opened_results = open_results(groups)
+            scored = list(opened_results.values())
             protocol, targets = one_protocol(scored), config.postprocess.targets
             reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)
             if others:
@@ -106,18 +120,11 @@ def evaluate(
                 reference = open_against(others, targets, protocol, climates)
         how = (config.evaluate, config.seed)
         with stage("score"):
-            found = []
-            for one in scored:
-                if one.beside_raw:
-                    label = label_of(config.data, config.postprocess.truth)
-                    dataset = truth_of(config.postprocess, config.store).to_dataset(name="fields")
-                    truth = Truth(dataset, targets, label, config.store)
-                    found.append(score_ensemble(one, truth, *how, reference))
-                else:
-                    with open_store(config.store) as dataset:
-                        truth = Truth(dataset, config.targets, label_of(config.data), config.store)
-                        found.append(score_forecast(one, truth, *how))
-            found = label_by_file(found, results)
+            found = [
+                _score(one, config, wanted, truth_files if truth else (), reference)
+                for one in scored
+            ]
+            found = label_by_file(found, list(opened_results))
             labels = "; ".join(dict.fromkeys(one.truth for one in found))
             records = drop_duplicates([r for one in found for r in records_of(one, *how)])
         summary: dict[str, Any] = {
@@ -145,6 +152,39 @@ def evaluate(
             run_record.add_output(path)
         run_record.note(scores=_main_scores(summary["scores"]))
     return summary
+
+
+def _score(
+    one: ResultFile,
+    config: Config,
+    ensembles: Postprocess,
+    files: Sequence[Path],
+    reference: Reference | None,
+) -> ResultSums:
+    """Score one result against the truth of its kind, of `files` where any are named."""
+    how, store = (config.evaluate, config.seed), config.store
+    if one.beside_raw:
+        label = label_of(config.data, ensembles.truth)
+        truth = Truth(truth_of(ensembles, store), ensembles.targets, label, store)
+        return score_ensemble(one, truth, *how, reference)
+    with ExitStack() as kept:
+        there = store.exists() or not files
+        training = kept.enter_context(open_store(store)) if there else None
+        if files or training is None:
+            true = _on_grid_of(one, open_truth(files, config.targets), config.data.regrid)
+        else:
+            true = training["fields"]
+        label = label_of(config.data, [str(path) for path in files])
+        truth = Truth(true, config.targets, label, store, training)
+        return score_forecast(one, truth, *how)
+
+
+def _on_grid_of(one: ResultFile, fields: xr.DataArray, method: Method) -> xr.DataArray:
+    """Return analyses of files on the grid of a result, in the way the run's own came to it."""
+    here, there = place_of(fields), place_of(one.fields)
+    if same_place(here, there) or not (isinstance(here, Grid) and isinstance(there, Grid)):
+        return fields
+    return regrid(fields, there, method)
 
 
 def _main_scores(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from smoecast.config.postprocess import DEFAULT
@@ -29,12 +30,15 @@ class ResultFile:
         Under which it was calibrated.
     verb : str
         The verb of ours that made it; empty where it came from elsewhere.
+    model : str
+        The sha256 of its model, if it says one.
     """
 
     fields: xr.Dataset
     source: str
     protocol: str
     verb: str
+    model: str = ""
 
     @property
     def name(self) -> str:
@@ -67,7 +71,72 @@ def open_result_file(path: Path) -> ResultFile:
     fields = results.open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
     verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
-    return ResultFile(fields, str(path), protocol, verb)
+    return ResultFile(fields, str(path), protocol, verb, str(said.get("model_sha256", "")))
+
+
+def open_results(groups: Sequence[Sequence[Path]]) -> dict[Path, ResultFile]:
+    """Open results; those that were named by one pattern and continue each other are one.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of Path
+        Files that one path, folder or glob names.
+
+    Returns
+    -------
+    dict
+        Results by their first file. Files of one group are one result if they are of the same
+        model, with the same variables, lead times and members, and share no start.
+
+    Raises
+    ------
+    InputError
+        One cannot be read.
+    """
+    found: dict[Path, ResultFile] = {}
+    for paths in groups:
+        alike: dict[tuple[Any, ...], dict[Path, ResultFile]] = {}
+        for path in paths:
+            one = open_result_file(path)
+            alike.setdefault(_kind_of(one), {})[path] = one
+        for kind in alike.values():
+            found |= _join(kind)
+    return found
+
+
+def _kind_of(one: ResultFile) -> tuple[Any, ...]:
+    """Return what two results have alike that can continue each other."""
+    axes = {
+        str(name): tuple(np.ravel(index.values).tolist())
+        for name, index in one.fields.coords.items()
+        if name in one.fields.dims and name != "init_time"
+    }
+    variables = {str(name): array.dims for name, array in one.fields.data_vars.items()}
+    said = (one.protocol, one.verb, one.model)
+    return (*said, repr(sorted(axes.items())), repr(sorted(variables.items())))
+
+
+def _join(alike: dict[Path, ResultFile]) -> dict[Path, ResultFile]:
+    starts = [one.fields["init_time"].values for one in alike.values() if _has_starts(one)]
+    together = np.concatenate(starts) if starts else np.array([])
+    if len(starts) < max(2, len(alike)) or len(np.unique(together)) < len(together):
+        return alike
+    first, one = next(iter(alike.items()))
+    fields = xr.concat(
+        [each.fields for each in alike.values()],
+        dim="init_time",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    source = f"{one.source} and {len(alike) - 1} more"
+    return {first: replace(one, fields=fields.sortby("init_time"), source=source)}
+
+
+def _has_starts(one: ResultFile) -> bool:
+    return "init_time" in one.fields.dims
 
 
 def one_protocol(scored: Sequence[ResultFile]) -> str:

@@ -7,11 +7,13 @@ import numpy as np
 import xarray as xr
 
 from smoecast.config.evaluate import Evaluate
+from smoecast.errors import InputError
 from smoecast.events import event
 from smoecast.fields import channels, times
 from smoecast.scores.statistics import forecast_statistics, single_statistics
 from smoecast.tasks.evaluate import climatology, linear_regression
 from smoecast.tasks.evaluate.accumulate import Case, ResultSums, accumulate
+from smoecast.tasks.evaluate.climatology import Climatology
 from smoecast.tasks.evaluate.result_files import ResultFile
 from smoecast.tasks.evaluate.score_ensemble import score_members
 from smoecast.tasks.evaluate.truth import Truth, blocks, fields_at, present, with_truth
@@ -27,7 +29,8 @@ def score_forecast(scored: ResultFile, truth: Truth, asked: Evaluate, seed: int)
     scored : ResultFile
         The forecast.
     truth : Truth
-        Of a store, whose training times the baselines are fitted to.
+        With the store to whose training times the baselines are fitted; without one there are
+        no anomalies, and no baseline but persistence.
     asked : Evaluate
         Names baselines, regions and events.
     seed : int
@@ -39,6 +42,12 @@ def score_forecast(scored: ResultFile, truth: Truth, asked: Evaluate, seed: int)
         There is no truth for it, on its grid and at its times, or for a baseline.
     """
     targets = present(truth.channels, scored.fields, scored.source)
+    fitted = [name for name in asked.baselines if name != "persistence"]
+    if truth.training is None and fitted:
+        raise InputError(
+            f"{truth.store}: there is no store to whose training times the baseline {fitted[0]} "
+            "could be fitted: run `smoecast preprocess`, or say evaluate.baselines=[persistence]"
+        )
     from_start = not {"persistence", "linear"}.isdisjoint(asked.baselines)
     result = with_truth(scored.fields, truth.fields, scored.source, from_start)
     cases = _cases(scored, result, targets, truth, asked, np.random.default_rng(seed))
@@ -55,12 +64,10 @@ def _cases(
 ) -> Iterator[Case]:
     """Yield what the forecast and its baselines have, block by block."""
     hours = times.as_hours(result["lead_time"].values).astype(int).tolist()
-    normal = {"climatology": climatology.hourly(truth.dataset, truth.channels)}
-    if "weekly_climatology" in asked.baselines:
-        normal["weekly_climatology"] = climatology.weekly(truth.dataset, truth.channels)
+    normal = _climatologies(truth, asked.baselines)
     linear = None
-    if "linear" in asked.baselines:
-        linear = linear_regression.fit(truth.dataset, normal["climatology"], hours)
+    if truth.training is not None and "linear" in asked.baselines:
+        linear = linear_regression.fit(truth.training, normal["climatology"], hours)
     for block, valid in blocks(result):
         starts = block["init_time"].values
         if linear is not None:
@@ -74,8 +81,9 @@ def _cases(
                 events = [event(text) for text in asked.events]
                 yield score_members(starts, target, "forecast", own, true, events, rng)
             else:
-                usual = normal["climatology"].at(target, valid)
-                statistics_of = functools.partial(forecast_statistics, climatology=usual)
+                if "climatology" in normal:
+                    usual = normal["climatology"].at(target, valid)
+                    statistics_of = functools.partial(forecast_statistics, climatology=usual)
                 yield Case(starts, target, "forecast", statistics_of(own, true))
             for name in asked.baselines:
                 if name == "persistence":
@@ -86,3 +94,13 @@ def _cases(
                 else:
                     values = normal[name].at(target, valid)
                 yield Case(starts, target, name, statistics_of(values, true))
+
+
+def _climatologies(truth: Truth, baselines: Sequence[str]) -> dict[str, Climatology]:
+    """Return that of the hour of day, and others that are baselines; none without a store."""
+    if truth.training is None:
+        return {}
+    found = {"climatology": climatology.hourly(truth.training, truth.channels)}
+    if "weekly_climatology" in baselines:
+        found["weekly_climatology"] = climatology.weekly(truth.training, truth.channels)
+    return found

@@ -34,25 +34,24 @@ class Truth:
 
     Attributes
     ----------
-    dataset : xr.Dataset
-        ``fields`` (time, channel, latitude, longitude); of a store also the mask ``train`` (time).
+    fields : xr.DataArray
+        ``(time, channel, latitude, longitude)``, lazy.
     channels : tuple of str
         That are scored.
     label : str
         Of `label_of`.
     store : Path
         The run's, with its land-sea mask.
+    training : xr.Dataset or None
+        That store, with the mask ``train`` (time) of the times to which baselines of forecasts are
+        fitted; None where there is none.
     """
 
-    dataset: xr.Dataset
+    fields: xr.DataArray
     channels: tuple[str, ...]
     label: str
     store: Path
-
-    @property
-    def fields(self) -> xr.DataArray:
-        """Its fields, lazy."""
-        return self.dataset["fields"]
+    training: xr.Dataset | None = None
 
 
 def label_of(data: Data, files: Sequence[str] = ()) -> str:
