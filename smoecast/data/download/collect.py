@@ -258,6 +258,7 @@ class _Collection:
         entry = get(
             place.url,
             path,
+            mirrors=place.mirrors,
             missing=NotPublishedError if place.may_come_after(today()) else InputError,
             patience=self.patience,
             progress=lambda done, total: self._tell(place.name, done, total or place.about),

@@ -8,7 +8,7 @@ password and tokens.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from smoecast.data.download.partial_file import Marks, PartialFile, Progress, if
 from smoecast.data.download.remote_file import shown
 from smoecast.data.download.retry import Limits, RetryBudget, TransientError
 from smoecast.disk.atomic import sync
-from smoecast.errors import InputError, SmoecastError
+from smoecast.errors import InputError, NotPublishedError, SmoecastError
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What is fetched and what is known of it beforehand."""
+    """What is fetched, from where, and what is known of it beforehand."""
 
     url: str
     part: PartialFile
@@ -39,6 +39,7 @@ def fetch(
     url: str,
     path: Path,
     *,
+    mirrors: Sequence[str] = (),
     part: PartialFile | None = None,
     size: int | None = None,
     checksum: str | None = None,
@@ -56,6 +57,8 @@ def fetch(
         Where it is (http or https); ``~/.netrc`` and the proxy variables are honoured.
     path : Path
         Where it goes, in a folder that is there.
+    mirrors : sequence of str
+        Other addresses of the same bytes, asked while `url` is busy and nothing has come.
     part : PartialFile, optional
         What takes the bytes beside it meanwhile; none given: the file ``{name}.part``.
     size : int, optional
@@ -91,12 +94,17 @@ def fetch(
         The disk is full or refuses the file; the part is kept.
     """
     part = part or PartialFile(path.with_name(path.name + ".part"))
-    wanted = _Target(url, part, size, checksum, missing, progress)
     patience = patience or RetryBudget(Limits())
-    marks = part.attempt(lambda session: _attempt(session, wanted, known, patience), url, patience)
+
+    def attempt(session: requests.Session, address: str) -> Marks | None:
+        wanted = _Target(address, part, size, checksum, missing, progress)
+        return _attempt(session, wanted, known if address == url else None, patience)
+
+    may_lack = missing is NotPublishedError
+    marks, served = part.attempt(attempt, (url, *mirrors), patience, may_lack=may_lack)
     if marks is None and known is not None:
         return known
-    return part.finish(path, url, marks or {}, record)
+    return part.finish(path, served, marks or {}, record)
 
 
 def _attempt(
@@ -125,7 +133,7 @@ def _attempt(
         resumed = there > 0 and response.status_code == 206
         if not resumed:
             there = 0
-            marks = part.start(response)
+            marks = part.start(response, wanted.url)
         total = _total(response, wanted, there)
         come = there
         for new in part.receive(response, patience):

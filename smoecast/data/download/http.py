@@ -1,6 +1,8 @@
 """One HTTP request for a file, and what the answer means: bytes, another try, or the end."""
 
+import re
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -8,11 +10,14 @@ import urllib3
 
 from smoecast import __version__
 from smoecast.data.download.remote_file import shown
-from smoecast.data.download.retry import TransientError
+from smoecast.data.download.retry import BusyError, TransientError
 from smoecast.errors import InputError, NotPublishedError, SmoecastError
 
 CHUNK = 1 << 18
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_BUSY = ("SlowDown", "ServerBusy")
+"""Codes by which object stores (S3 and its like, Azure) ask for fewer requests."""
+_CODE = re.compile(rb"<Code>([A-Za-z]{1,40})</Code>")
 _HEADERS = {"User-Agent": f"smoecast/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -44,8 +49,8 @@ def ask(
 
     Raises
     ------
-    TransientError
-        Another attempt may bring more.
+    BusyError
+        The server serves nobody just now; another attempt, or a mirror, may bring more.
     InputError
         None will: the address, the certificate or the access is wrong.
     NotPublishedError
@@ -60,19 +65,29 @@ def ask(
             "certificates if a proxy stands in between"
         ) from None
     except requests.Timeout:
-        raise TransientError(f"no answer for {seconds:g} s") from None
+        raise BusyError(f"no answer for {seconds:g} s") from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        raise TransientError("no connection") from None
+        raise BusyError("no connection") from None
     except (requests.RequestException, ValueError):
         raise InputError(f"{where}: this address leads nowhere: correct download.url") from None
     status = response.status_code
     conditional = any(name.startswith("If-") and name != "If-Range" for name in headers)
     if status in (200, 206, 416) or (status == 304 and conditional):
         return response
+    code = _code_of(response)
     response.close()
-    if status in _AGAIN:
-        raise TransientError(f"the server answers {status}", _retry_after(response))
+    if status in _AGAIN or code.startswith(_BUSY):
+        said = f"{status} ({code})" if code else f"{status}"
+        raise BusyError(f"the server answers {said}", _retry_after(response))
     raise _refusal(where, status, missing)
+
+
+def _code_of(response: requests.Response) -> str:
+    """Return the code in the XML by which an object store says what is wrong; else nothing."""
+    with suppress(urllib3.exceptions.HTTPError, OSError):
+        found = _CODE.search(response.raw.read(4096))
+        return found[1].decode() if found else ""
+    return ""
 
 
 def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastError:

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
 
+from smoecast.data.download.addresses import Addresses
 from smoecast.data.download.http import next_chunk
 from smoecast.data.download.manifest import Entry, entry_of
 from smoecast.data.download.remote_file import ENSEMBLES, shown
@@ -63,7 +64,10 @@ Progress = Callable[[int, int | None], None]
 
 
 Marks = dict[str, str]
-"""``etag``, ``modified`` and ``size``, as the server said them; empty where it did not."""
+"""``etag``, ``modified`` and ``size``, as the server said them, and ``from``, its address.
+
+Empty where it did not say one.
+"""
 
 
 def if_range(marks: Marks) -> dict[str, str]:
@@ -123,21 +127,57 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
 
     def attempt(
-        self, attempt: Callable[[requests.Session], T], url: str, patience: RetryBudget
-    ) -> T:
+        self,
+        attempt: Callable[[requests.Session, str], T],
+        urls: Sequence[str],
+        patience: RetryBudget,
+        *,
+        may_lack: bool = False,
+        stay: bool = True,
+    ) -> tuple[T, str]:
         """Attempt in a session of its own until nothing is in the way any more, see `retry`.
+
+        Parameters
+        ----------
+        attempt : callable
+            Given a session and an address.
+        urls : sequence of str
+            Addresses of the file, the source's own first, see `addresses.Addresses`.
+        patience : RetryBudget
+            Of the download.
+        may_lack : bool
+            Whether a mirror is believed that the file does not exist yet.
+        stay : bool
+            Whether a part that is begun waits for the address that it is from.
+
+        Returns
+        -------
+        tuple
+            What the attempt gives, and the address that served it.
 
         Raises
         ------
         RetryBudgetError
             Too much time was lost.
         """
+        addresses = Addresses(urls, may_lack=may_lack)
 
-        def once() -> T:
+        def once(url: str) -> tuple[T, str]:
             with requests.Session() as session:
-                return attempt(session)
+                return attempt(session, url), url
 
-        return retry(once, shown(url), patience, lambda: self.there)
+        def ask() -> tuple[T, str]:
+            begun = self.origin if self.there else ""
+            return addresses.ask(once, patience, begun, stay)
+
+        return retry(ask, shown(urls[0]), patience, lambda: self.there)
+
+    @property
+    def origin(self) -> str:
+        """Address, as it is shown, from which the part is; empty where nobody knows."""
+        with suppress(OSError, ValueError, AttributeError):
+            return str(json.loads(self.marks.read_bytes()).get("from", ""))
+        return ""
 
     def read_marks(self, *, trusted: bool = False) -> Marks:
         """Return the marks of the part; one that nothing can be compared with is thrown away.
@@ -152,7 +192,7 @@ class PartialFile:
             self.forget()
         return {}
 
-    def start(self, response: requests.Response) -> Marks:
+    def start(self, response: requests.Response, url: str) -> Marks:
         """Start from nothing and note which version of the remote file it will be.
 
         Raises
@@ -165,6 +205,7 @@ class PartialFile:
             "etag": headers.get("ETag", ""),
             "modified": headers.get("Last-Modified", ""),
             "size": headers.get("Content-Length", ""),
+            "from": shown(url),
         }
         self.forget()
         with self._on_disk():
@@ -211,7 +252,7 @@ class PartialFile:
         InputError
             `record` says that the content is wrong; the part does not stay.
         """
-        server = {key: value for key, value in marks.items() if key != "size"}
+        server = {key: marks.get(key, "") for key in ("etag", "modified")}
         entry = entry_of(self.path, shown(url), **server)
         try:
             record(entry)

@@ -27,6 +27,7 @@ def fetch_pieces(
     path: Path,
     pieces: Sequence[Range],
     *,
+    mirrors: Sequence[str] = (),
     missing: type[SmoecastError],
     patience: RetryBudget,
     progress: Progress,
@@ -39,6 +40,9 @@ def fetch_pieces(
     pieces : sequence of (int, int)
         First byte and length of each, in the order in which they will stand. Those that touch are
         asked for together.
+    mirrors : sequence of str
+        Other addresses of the same bytes, asked while `url` is busy. They begin anew: pieces are
+        small, and bytes of two versions must not mix. One without the file is passed over.
 
     Raises
     ------
@@ -51,14 +55,17 @@ def fetch_pieces(
     part = PartialFile(path.with_name(f"{path.name}.part"))
     whole = join_ranges(pieces)
 
-    def attempt(session: requests.Session) -> Marks:
+    def attempt(session: requests.Session, address: str) -> Marks:
+        if mirrors and part.there and part.origin != shown(address):
+            part.forget()
         marks = part.read_marks()
         while (ahead := _rest(whole, part.there)) is not None:
             headers = {"Range": f"bytes={ahead[0]}-{ahead[0] + ahead[1] - 1}", **if_range(marks)}
-            with ask(session, url, headers, patience.limits.timeout_seconds, missing) as response:
-                _check(response, ahead[0], part, url)
+            seconds = patience.limits.timeout_seconds
+            with ask(session, address, headers, seconds, missing) as response:
+                _check(response, ahead[0], part, address)
                 if not part.there:
-                    marks = part.start(response)
+                    marks = part.start(response, address)
                 come = max(part.receive(response, patience, most=ahead[1]), default=0)
                 if come < ahead[1]:
                     raise TransientError(f"the connection ended after {come} of {ahead[1]} bytes")
@@ -66,7 +73,8 @@ def fetch_pieces(
         sync(part.path)
         return marks
 
-    return part.finish(path, url, part.attempt(attempt, url, patience), record)
+    marks, served = part.attempt(attempt, (url, *mirrors), patience, stay=False)
+    return part.finish(path, served, marks, record)
 
 
 def join_ranges(pieces: Sequence[Range]) -> list[Range]:

@@ -122,6 +122,8 @@ class RemoteFile:
         First byte and length of what is wanted of the remote file; none: all of it.
     absent : str
         What it means that the source does not have the file, and the mend, for the message.
+    mirrors : tuple of str
+        Other addresses of the very same file, asked in this order while `url` is busy.
     series : str
         Name under which a plan shows it together with its like; none given: by itself.
     """
@@ -137,6 +139,7 @@ class RemoteFile:
     gives: tuple[str, ...] = ()
     pieces: tuple[tuple[int, int], ...] = ()
     absent: str = ""
+    mirrors: tuple[str, ...] = ()
     series: str = ""
 
     @property

@@ -46,11 +46,17 @@ class TransientError(Exception):
         In words, without the address.
     wait : float, optional
         Seconds for which the server asks to be left alone.
+    where : str
+        Address that failed, fit to be shown; none given: what `retry` is told to ask for.
     """
 
-    def __init__(self, why: str, wait: float | None = None) -> None:
+    def __init__(self, why: str, wait: float | None = None, where: str = "") -> None:
         super().__init__(why)
-        self.wait = wait
+        self.wait, self.where = wait, where
+
+
+class BusyError(TransientError):
+    """A server serves nobody just now; another one that has the same file may."""
 
 
 class StoppedError(Exception):
@@ -104,19 +110,38 @@ class RetryBudget:
         """
         longest = min(self.limits.longest_wait, self.limits.first_wait * 2.0 ** (failures - 1))
         seconds = max(random.uniform(0.5, 1.0) * longest, asked or 0.0)
+        asks = f" and asks for {asked:.0f} s of rest" if asked else ""
+        self._spend(f"{why}{asks}", since, time.monotonic() + seconds)
+        self.pause(seconds)
+        return seconds
+
+    def count(self, why: str, since: float) -> None:
+        """Count what a failure has cost that no wait follows, for another address is asked.
+
+        Parameters
+        ----------
+        why : str
+            What went wrong, for the message.
+        since : float
+            `time.monotonic` when the time that is lost began.
+
+        Raises
+        ------
+        RetryBudgetError
+            More time is lost than `Limits.retry_seconds`.
+        """
+        self._spend(why, since, time.monotonic())
+
+    def _spend(self, why: str, since: float, end: float) -> None:
         with self._lock:
-            end = time.monotonic() + seconds
             lost = self._lost + max(0.0, end - max(since, self._counted_until))
             if lost > self.limits.retry_seconds:
-                asks = f" and asks for {asked:.0f} s of rest" if asked else ""
                 raise RetryBudgetError(
-                    f"{why}{asks}; given up, for no more than {self.limits.retry_seconds / 60:g} "
+                    f"{why}; given up, for no more than {self.limits.retry_seconds / 60:g} "
                     "minutes may be lost (download.retry_minutes): the same command goes on from "
                     "what has come"
                 )
             self._lost, self._counted_until = lost, max(end, self._counted_until)
-        self.pause(seconds)
-        return seconds
 
     def pause(self, seconds: float) -> None:
         """Wait for something that goes as it should; costs no patience."""
@@ -165,7 +190,7 @@ def retry(
             if there() > most:
                 failures, most, since = 0, there(), time.monotonic()
             failures += 1
-            why = f"{what}: {trouble}"
+            why = f"{trouble.where or what}: {trouble}"
             waited = patience.wait(failures, why, since, trouble.wait)
             console.say(f"{why}; waited {waited:.1f} s, trying again")
             since = time.monotonic()

@@ -9,6 +9,7 @@ ever reach the disk; they become mean and spread, or stay as members, and what c
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _places(remote: RemoteFile) -> list[RemoteFile]:
     if not remote.url.startswith(NEWER):
         return [remote]
     older = f"{OLDER}{remote.url.removeprefix(NEWER)}"
-    return [remote, RemoteFile(remote.name, older, about=remote.about, gives=remote.gives)]
+    return [replace(remote, mirrors=(older,)), replace(remote, url=older)]
 
 
 def hooks(asked: EnsemblesRequest) -> Hooks:

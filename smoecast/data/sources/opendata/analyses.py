@@ -12,7 +12,7 @@ from smoecast.data.download.collect import Hooks, today
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.opendata import runs
-from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
+from smoecast.data.sources.opendata.runs import FileRequest, Request
 from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError
@@ -62,7 +62,8 @@ def _request_of(asked: AnalysesRequest) -> Request:
         _OFFER.channel(name)
     hours = range(0, max(asked.history_hours) + 1, step)
     wants = tuple(FileRequest("oper", "fc", 0, before) for before in hours)
-    return Request(asked.download.url.rstrip("/") or URL, wants, channels, step)
+    url, mirrors = runs.sites(asked.download.url)
+    return Request(url, wants, channels, step, mirrors)
 
 
 def make_hooks(request: Request, folder: Path) -> Hooks:

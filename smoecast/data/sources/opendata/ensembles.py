@@ -19,7 +19,7 @@ from smoecast.data.sources.opendata.analyses import (
     STEP_HOURS,
     make_hooks,
 )
-from smoecast.data.sources.opendata.runs import URL, FileRequest, Request
+from smoecast.data.sources.opendata.runs import FileRequest, Request
 from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import EnsemblesRequest, size_ensembles
 from smoecast.errors import ConfigError
@@ -65,8 +65,8 @@ def _request_of(asked: EnsemblesRequest) -> Request:
             f"postprocess.lead_hours names 0, when {sums[0]} has not begun: leave it out"
         )
     wants = tuple(FileRequest("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
-    url = asked.download.url.rstrip("/") or URL
-    return Request(url, wants, wanted.channels, STEP_HOURS)
+    url, mirrors = runs.sites(asked.download.url)
+    return Request(url, wants, wanted.channels, STEP_HOURS, mirrors)
 
 
 SOURCE = remote_source(

@@ -22,6 +22,11 @@ from smoecast.disk.atomic import write_atomic
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
 URL = "https://data.ecmwf.int/forecasts"
+MIRRORS = (
+    "https://ecmwf-forecasts.s3.eu-central-1.amazonaws.com",
+    "https://storage.googleapis.com/ecmwf-open-data",
+)
+"""ECMWF's own copies, laid out as `URL` is; the one at Azure wants a token first."""
 KEPT_HOURS = 72
 """How far back a run is looked for; the archive keeps a few days."""
 MESSAGE_BYTES = 600_000
@@ -63,17 +68,31 @@ class Request:
         Of each.
     every_hours : int
         Starts that may be taken: multiples of this from midnight UTC.
+    mirrors : tuple of str
+        Where the same runs are, for while `url` is busy.
     """
 
     url: str
     wants: tuple[FileRequest, ...]
     channels: tuple[str, ...]
     every_hours: int
+    mirrors: tuple[str, ...] = ()
+
+    def at_mirrors(self, address: str) -> tuple[str, ...]:
+        """Return where the mirrors have a file of `url`."""
+        if not address.startswith(f"{self.url}/"):
+            return ()
+        return tuple(f"{mirror}{address.removeprefix(self.url)}" for mirror in self.mirrors)
 
     def index_name(self, want: FileRequest, start: datetime) -> str:
         """Return under which name the index of a file is kept."""
         run = start - timedelta(hours=want.before)
         return f"opendata_{run:%Y%m%d%H}_{want.stream}_{want.step}h.index"
+
+
+def sites(url: str) -> tuple[str, tuple[str, ...]]:
+    """Return where the runs are and its mirrors: an address that a person names has none."""
+    return (url.rstrip("/"), ()) if url else (URL, MIRRORS)
 
 
 def now() -> datetime:
@@ -100,8 +119,9 @@ def discover(request: Request, folder: Path, limits: Limits) -> None:
             request.index_name(w, start): _address(request, w, start) for w in request.wants
         }
         indexes = [
-            RemoteFile(name, f"{address.removesuffix('.grib2')}.index", published=tomorrow)
+            RemoteFile(name, url, published=tomorrow, mirrors=request.at_mirrors(url))
             for name, address in addresses.items()
+            for url in [f"{address.removesuffix('.grib2')}.index"]
         ]
         try:
             collect(indexes, folder, limits, Hooks(inspect=lambda path, remote: _inspect(path)))
@@ -213,6 +233,7 @@ def _remote(
         size=size,
         about=size,
         pieces=tuple(pieces),
+        mirrors=request.at_mirrors(addresses[index]),
     )
 
 

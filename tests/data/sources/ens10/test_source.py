@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pytest
 import xarray as xr
 from loopback import Shelf, serving
+from made_buckets import Bucket, BucketHandler
 from made_ens10 import NUMBERS, YEARS, decoded, file
 
 from smoecast.config import yaml_file
@@ -307,6 +308,22 @@ def test_both_addresses_are_tried(shelf, contents, tmp_path, monkeypatch, capsys
     assert [path.split("/")[1] for path, _ in shelf.asked] == ["new", "old"]
 
 
+def test_the_older_address_serves_while_the_newer_is_busy(contents, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ens10_source, "DATES", (FIRST,))
+    path = "/output.sfc.20180104"
+    with (
+        serving(Bucket({path: contents[path]}, busy=1), BucketHandler) as newer,
+        serving(Bucket({path: contents[path]}), BucketHandler) as older,
+    ):
+        monkeypatch.setattr(ens10_source, "NEWER", newer.address)
+        monkeypatch.setattr(ens10_source, "OLDER", older.address)
+        config = yaml_file.parse(CONFIG, "x.yaml", [f"folder={tmp_path}", *ONE])
+        download(config)
+    assert [newer.answered, older.answered] == [[503], [200]]
+    assert f"503 (SlowDown); asking {older.address}{path}" in capsys.readouterr().err
+    assert len(kept(config, ".nc")) == 1
+
+
 def test_addresses_and_dates(monkeypatch):
     monkeypatch.setattr(ens10_source, "DATES", ALL_DATES)
     assert len(ALL_DATES) == 105
@@ -314,16 +331,12 @@ def test_addresses_and_dates(monkeypatch):
     config = yaml_file.parse(CONFIG, "x.yaml", ["postprocess.ens10.months=[]"])
     remotes = ens10_source.list_files(request_of(config, "ensembles"))
     assert len(remotes) == 210
+    older = "https://storage.ecmwf.europeanweather.cloud/MAELSTROM_AP4/output.sfc.20180101"
     assert ens10_source.hooks(request_of(config, "ensembles")).locate(
         remotes[1], RetryBudget(Limits())
     ) == [
-        remotes[1],
-        RemoteFile(
-            remotes[1].name,
-            "https://storage.ecmwf.europeanweather.cloud/MAELSTROM_AP4/output.sfc.20180101",
-            about=3_400_000_000,
-            gives=remotes[1].gives,
-        ),
+        replace(remotes[1], mirrors=(older,)),
+        RemoteFile(remotes[1].name, older, about=3_400_000_000, gives=remotes[1].gives),
     ]
     assert remotes[1].url == (
         "https://object-store.os-api.cci1.ecmwf.int/maelstrom-ap4/output.sfc.20180101"
