@@ -14,6 +14,11 @@ from loopback import Shelf, _Handler
 from smoecast.names import variable_of
 
 LATITUDE, LONGITUDE = 4, 6
+FULL = (
+    "Number of queued requests using the API is limited to 200. Please configure your scripts "
+    "accordingly. Visit copernicus-support.ecmwf.int for further information."
+)
+BUSY = "Number queued requests for this dataset is temporarily limited. Please configure your "
 
 
 @dataclass
@@ -21,6 +26,9 @@ class Store(Shelf):
     """What the store has been asked, and how it behaves.
 
     A job answers `accepted` until it was asked `patience` times; `hold` keeps all of them queued.
+    The store takes every request, and rejects it a moment later, for `words`, where more than
+    `limit` wait; `most` counts how many waited at once. `refusals` are what it answers to the next
+    requests. One that comes while there is a `stall` is not answered before that is set.
     """
 
     key: str = "the-secret-key"
@@ -29,6 +37,12 @@ class Store(Shelf):
     patience: int = 1
     hold: bool = False
     refusal: tuple[int, dict[str, str]] | None = None
+    refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    stall: threading.Event | None = None
+    stalled: threading.Event = field(default_factory=threading.Event)
+    limit: int = 200
+    most: int = 0
+    words: str = FULL
     failure: str = ""
     dismissed: bool = False
     burst: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -60,20 +74,28 @@ class CdsHandler(_Handler):
         if parts[3] == "processes":
             return self._json(200, {"id": parts[4], "links": []})
         job = store.jobs.get(parts[4])
-        if job is None:
+        if job is None or job.get("dismissed"):
             return self._json(404, {"title": "job not found", "detail": parts[4]})
         return self._results(store, job) if parts[-1] == "results" else self._job(store, job)
 
     def do_POST(self) -> None:  # noqa: N802
         store: Store = self.server.shelf
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if store.refusal:
-            return self._json(*store.refusal)
+        if store.stall is not None:
+            store.stalled.set()
+            store.stall.wait()
+        if store.refusal or store.refusals:
+            return self._json(*(store.refusal or store.refusals.pop(0)))
         collection = urlsplit(self.path).path.split("/")[5]
         with store.lock:
             identity = f"job-{next(store.counter)}"
             store.posts.append({"collection": collection, **body["inputs"]})
-            store.jobs[identity] = {"id": identity, "asked": 0, "request": store.posts[-1]}
+            job = {"id": identity, "asked": 0, "request": store.posts[-1], "open": True}
+            store.jobs[identity] = job
+            open_now = sum(job["open"] for job in store.jobs.values())
+            job["open"] = open_now <= store.limit
+            job["rejected"] = not job["open"]
+            store.most = max(store.most, open_now)
         return self._json(201, self._described(store, store.jobs[identity], "accepted"))
 
     def _described(self, store: Store, job: dict[str, Any], status: str) -> dict[str, Any]:
@@ -87,10 +109,13 @@ class CdsHandler(_Handler):
         status = "accepted"
         if store.dismissed:
             status = "dismissed"
+        elif job["rejected"]:
+            status = "rejected"
         elif not store.hold:
             job["asked"] += 1
             if job["asked"] > store.patience:
                 status = "failed" if store.failure or job.get("fails") else "successful"
+                job["open"] = False
             elif job["asked"] == store.patience:
                 status = "running"
         return self._json(200, self._described(store, job, status))
@@ -98,6 +123,16 @@ class CdsHandler(_Handler):
     def _results(self, store: Store, job: dict[str, Any]) -> None:
         if store.failure or job.get("fails"):
             return self._json(400, {"title": "The job has failed", "detail": store.failure})
+        if job["rejected"]:
+            said = {"type": "job results failed", "title": "The job has been rejected"}
+            return self._json(400, {**said, "traceback": store.words})
+        if job.get("gone"):
+            words = f"results of job {job['id']} expired"
+            return self._json(
+                404, dict.fromkeys(("type", "title"), "results expired") | {"detail": words}
+            )
+        if job.get("empty"):
+            return self._json(200, {})
         path = f"/object-store/{job['id']}.grib"
         with store.lock:
             if path not in store.files and not job.get("expired"):

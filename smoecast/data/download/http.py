@@ -25,6 +25,10 @@ class NotOnServerError(InputError):
     """The server does not have the file."""
 
 
+class NoAccessError(InputError):
+    """The server does not give the file to this account; or has it no more, and does not say so."""
+
+
 def ask(
     session: requests.Session,
     url: str,
@@ -97,7 +101,8 @@ def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastE
         kind = NotOnServerError if missing is InputError else missing
         return kind(f"{where}: the server has no such file ({status})")
     if status in (401, 403, 407):
-        return InputError(
+        kind = InputError if status == 407 else NoAccessError
+        return kind(
             f"{where}: the server refuses access ({status}): credentials belong in ~/.netrc"
         )
     return InputError(f"{where}: the server answers {status}")

@@ -6,6 +6,7 @@ downloads (in place, checked by size only) are not used: `data.download.retry` a
 """
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,6 +24,33 @@ if TYPE_CHECKING:
 URL = "https://cds.climate.copernicus.eu/api"
 _AGAIN = (408, 429, 500, 502, 503, 504)
 _LATE = ("not available yet", "not yet available")
+_FULL = re.compile(r"queued requests\b.{0,80}\blimited", re.IGNORECASE)
+"""What the store says when too many requests of an account, or of all for a data set, wait in it.
+
+"Number of queued requests using the API is limited to 200. Please configure your scripts
+accordingly", and "Number queued requests for this dataset is temporarily limited".
+"""
+_EXPIRED = (404, 410)
+
+
+class RefusedError(InputError):
+    """The store answers that it does not do what was asked of it.
+
+    Parameters
+    ----------
+    message : str
+        In one sentence.
+    expired : bool
+        Whether it no longer has what it was asked for.
+    """
+
+    def __init__(self, message: str, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
+
+
+class QueueFullError(Exception):
+    """Too many requests are in the queue for another one; never leaves `queue.Queue`."""
 
 
 def account() -> tuple[str, str]:
@@ -85,8 +113,12 @@ def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
 
     Raises
     ------
+    RefusedError
+        The store refuses; `name` says for which file.
+    QueueFullError
+        It refuses since too many requests are in its queue.
     InputError
-        The store refuses (`name` says for which file), or does not answer for too long.
+        It does not answer for too long, or its certificate is not trusted.
     ConfigError
         The store refuses the key.
     """
@@ -101,6 +133,8 @@ def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
             ) from None
         except requests.HTTPError as error:
             response = error.response
+            if _FULL.search(words := _words(response)):
+                raise QueueFullError(words) from None
             if response is None or response.status_code not in _AGAIN:
                 raise _refusal_of(response, name) from None
             text = response.headers.get("Retry-After", "")
@@ -108,6 +142,8 @@ def ask(call: Callable[[], T], name: str, patience: RetryBudget) -> T:
                 f"the Climate Data Store answers {response.status_code}",
                 float(text) if text.isdigit() else None,
             ) from None
+        except requests.exceptions.JSONDecodeError:
+            raise TransientError("the Climate Data Store answers with a page") from None
         except (requests.ConnectionError, requests.Timeout):
             raise TransientError("no connection to the Climate Data Store") from None
 
@@ -122,7 +158,8 @@ def _refusal_of(response: requests.Response | None, name: str) -> ConfigError | 
             f"the Climate Data Store refuses the key ({words}): copy it anew from your profile "
             "page to ~/.cdsapirc"
         )
-    return InputError(f"{name}: the Climate Data Store answers {status} ({words})")
+    message = f"{name}: the Climate Data Store answers {status} ({words})"
+    return RefusedError(message, expired=status in _EXPIRED)
 
 
 def _words(response: requests.Response | None) -> str:
@@ -137,7 +174,7 @@ def _words(response: requests.Response | None) -> str:
     return " ".join(text.split())[:300] or response.reason
 
 
-def failure(job: "Job", name: str, status: str) -> InputError | NotPublishedError:
+def failure(job: "Job", name: str, status: str) -> InputError | NotPublishedError | QueueFullError:
     """Return why the store made nothing of a request."""
     from ecmwf.datastores.processing import ProcessingFailedError  # noqa: PLC0415
 
@@ -148,6 +185,28 @@ def failure(job: "Job", name: str, status: str) -> InputError | NotPublishedErro
         words = _words(error.response)
     except (ProcessingFailedError, requests.RequestException) as error:
         words = " ".join(str(error).split())[:300]
+    if _FULL.search(words):  # it takes every request, and rejects it a moment later
+        return QueueFullError(words)
     if any(phrase in words for phrase in _LATE):
         return NotPublishedError(f"{name} is not published yet: try later ({words})")
     return InputError(f"{name}: the Climate Data Store could not serve the request ({words})")
+
+
+def place_of(job: "Job", name: str, patience: RetryBudget) -> tuple[str, int]:
+    """Return where the file of a request that is done is, and its bytes.
+
+    Raises
+    ------
+    RefusedError
+        The result has expired, or the store names no file, or refuses; see also `ask`.
+    """
+    from ecmwf.datastores.processing import ProcessingFailedError  # noqa: PLC0415
+
+    try:
+        results = ask(job.get_results, name, patience)
+        return results.location, results.content_length
+    except (LookupError, TypeError, ValueError, ProcessingFailedError):
+        raise RefusedError(
+            f"{name}: the Climate Data Store names no file of request {job.request_id}: run again",
+            expired=True,
+        ) from None

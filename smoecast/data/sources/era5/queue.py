@@ -1,21 +1,34 @@
 """Requests to the Copernicus Climate Data Store: queued there for hours, never lost here.
 
 The request ids stand in a journal beside the raw files before anything is waited for, so that a
-run killed in the queue finds its place in it again.
+run killed in the queue finds its place in it again. One of which nothing comes any more is struck
+from it before anything else is done, so that no run goes back to it a second time.
 """
 
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import requests
+
 from smoecast import console
+from smoecast.data.download import http
 from smoecast.data.download.remote_file import RemoteFile
-from smoecast.data.download.retry import RetryBudget, RetryBudgetError
-from smoecast.data.sources.era5.client import ask, failure, open_client
+from smoecast.data.download.retry import RetryBudget, retry
+from smoecast.data.sources.era5.client import (
+    QueueFullError,
+    RefusedError,
+    ask,
+    failure,
+    open_client,
+    place_of,
+)
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import InputError, NotPublishedError, OutputError
 
@@ -24,8 +37,15 @@ if TYPE_CHECKING:
     from ecmwf.datastores import Remote as Job
 
 NAME = "requests.json"
+WAITING = ("accepted", "running")
+DONE = "successful"
 POLL = [1.0, 60.0]
 """Seconds between questions to the queue: the first, and the most."""
+QUEUED = 100
+"""Requests of a run in the queue at once, at most: half of what the store takes of an account.
+
+The other half is for what an earlier run has left there, other programs and the web page.
+"""
 _KEPT_DAYS = 10
 """The store forgets results after a while; older requests are not gone back to."""
 
@@ -51,6 +71,7 @@ class Queue:
         self._wait = wait_seconds
         self._end = time.monotonic() + wait_seconds
         self._lock = threading.Lock()
+        self._room = threading.Semaphore(QUEUED)
         self._of_thread = threading.local()
         self._journal = self._read()
 
@@ -83,31 +104,102 @@ class Queue:
             if self._journal.pop(name, None) is not None:
                 self._save()
 
-    def locate(
-        self, remote: RemoteFile, collection: str, request: dict[str, Any], patience: RetryBudget
-    ) -> RemoteFile:
-        """Return where the file is, once the store has made it, and its size.
+    def return_to(self, remote: RemoteFile, patience: RetryBudget) -> RemoteFile | None:
+        """Return where the file of a remembered request is, once the store has made it.
 
-        Goes back to the request in the journal, or submits one.
+        Returns
+        -------
+        RemoteFile or None
+            With address and size. None: no request is remembered, or nothing comes of it any more,
+            which is said; then it is no longer remembered.
 
         Raises
         ------
         NotPublishedError
-            The store does not have this data yet, or the queue is longer than this run may wait.
+            The queue is longer than this run may wait.
+        InputError
+            The store does not answer for too long.
+        ConfigError
+            The client is not installed, or the account is missing or refused.
+        """
+        name = remote.name
+        if not self.knows(name):
+            return None
+        identity = str(self._journal[name]["id"])
+        try:
+            place = self._remembered(remote, identity, patience)
+            if isinstance(place, RemoteFile):
+                return place
+            why = f"{name}: request {identity} is {place}"
+        except RefusedError as problem:
+            expired = f"{name}: the result of request {identity} has expired or was deleted"
+            why = expired if problem.expired else str(problem)
+        self.forget(name)
+        console.say(f"{why}, submitting it again")
+        return None
+
+    def _remembered(
+        self, remote: RemoteFile, identity: str, patience: RetryBudget
+    ) -> RemoteFile | str:
+        """Return where the file of a request is, or the state from which none will come."""
+        name, client = remote.name, self._client(patience)
+        job = ask(lambda: client.get_remote(identity), name, patience)
+        status = ask(lambda: job.status, name, patience)
+        if status in WAITING or status == DONE:
+            console.say(f"{name}: back to request {identity}, {status}")
+            with self._room_for(name, patience):
+                status = self._await(job, name, patience)
+        if status != DONE:
+            return status
+        url, size = place_of(job, name, patience)
+        _check_there(url, name, patience)
+        return replace(remote, url=url, size=size)
+
+    def submit(
+        self, remote: RemoteFile, collection: str, request: dict[str, Any], patience: RetryBudget
+    ) -> RemoteFile:
+        """Submit a request; return where its file is, once the store has made it, and its size.
+
+        Raises
+        ------
+        NotPublishedError
+            The store does not have this data yet, or the queue is longer, or full for longer, than
+            this run may wait.
         InputError
             The store refuses the request, or does not answer for too long.
         ConfigError
             The client is not installed, or the account is missing or refused.
         """
-        client = self._client(patience)
-        job = self._attach(client, remote.name, patience) or self._submit(
-            client, remote.name, collection, request, patience
-        )
-        self._await(job, remote.name, patience)
-        results = ask(job.get_results, remote.name, patience)
+        name, told = remote.name, False
+        while True:
+            try:
+                with self._room_for(name, patience):
+                    job = self._submit(collection, request, name, patience)
+                    status = self._await(job, name, patience)
+                if status == DONE:
+                    break
+                self.forget(name)
+                raise failure(job, name, status)
+            except QueueFullError as full:
+                self.forget(name)
+                if not told:
+                    console.say(f"{name}: waiting for room in the queue ({full})")
+                told = True
+            self._pause(POLL[1], name, patience)
         # its `file:checksum` is a token of its own cache (fsspec), of parts or of names, and no
         # checksum of the content: the size and every GRIB message are verified instead
-        return replace(remote, url=results.location, size=results.content_length)
+        url, size = place_of(job, name, patience)
+        return replace(remote, url=url, size=size)
+
+    @contextmanager
+    def _room_for(self, name: str, patience: RetryBudget) -> Iterator[None]:
+        """Hold one of the `QUEUED` places of this run in the queue."""
+        while not self._room.acquire(blocking=False):
+            self._pause(POLL[0], name, patience)
+        try:
+            yield
+        finally:
+            self._room.release()
 
     def _client(self, patience: RetryBudget) -> "Client":
         """Return the client of this thread: its session does not stand two."""
@@ -117,34 +209,11 @@ class Queue:
         client: Client = self._of_thread.client
         return client
 
-    def _attach(self, client: "Client", name: str, patience: RetryBudget) -> "Job | None":
-        """Return the job of an earlier run if it may still bring the file."""
-        if not self.knows(name):
-            return None
-        identity = str(self._journal[name]["id"])
-        try:
-            job = ask(lambda: client.get_remote(identity), name, patience)
-            status = ask(lambda: job.status, name, patience)
-        except RetryBudgetError:
-            raise
-        except InputError:
-            status = "gone"
-        if status in ("accepted", "running", "successful"):
-            console.say(f"{name}: back to request {identity}, {status}")
-            return job
-        console.say(f"{name}: request {identity} is {status}, asking anew")
-        self.forget(name)
-        return None
-
     def _submit(
-        self,
-        client: "Client",
-        name: str,
-        collection: str,
-        request: dict[str, Any],
-        patience: RetryBudget,
+        self, collection: str, request: dict[str, Any], name: str, patience: RetryBudget
     ) -> "Job":
         self._check_time(name)
+        client = self._client(patience)
         job = ask(lambda: client.submit(collection, request), name, patience)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         facts = {"id": job.request_id, "submitted": now, "collection": collection}
@@ -163,20 +232,50 @@ class Queue:
                 "room and run again"
             ) from None
 
-    def _await(self, job: "Job", name: str, patience: RetryBudget) -> None:
-        """Ask the queue, ever less often, until the job is done."""
+    def _await(self, job: "Job", name: str, patience: RetryBudget) -> str:
+        """Ask the queue, ever less often, until nothing is waited for; return the state."""
         seconds = POLL[0]
-        while (status := ask(lambda: job.status, name, patience)) != "successful":
-            if status not in ("accepted", "running"):
-                self.forget(name)
-                raise failure(job, name, status)
-            self._check_time(name)
-            patience.pause(min(seconds, max(0.0, self._end - time.monotonic())))
+        while (status := ask(lambda: job.status, name, patience)) in WAITING:
+            self._pause(seconds, name, patience)
             seconds = min(1.5 * seconds, POLL[1])
+        return status
 
-    def _check_time(self, name: str) -> None:
-        if time.monotonic() >= self._end:
+    def _pause(self, seconds: float, name: str, patience: RetryBudget) -> None:
+        """Wait, unless this run has waited for as long as it may."""
+        patience.pause(min(seconds, self._check_time(name)))
+
+    def _check_time(self, name: str) -> float:
+        """Return the seconds that this run may still wait."""
+        rest = self._end - time.monotonic()
+        if rest > 0:
+            return rest
+        hours = f"{self._wait / 3600:g} h (download.wait_hours)"
+        if name in self._journal:
             raise NotPublishedError(
-                f"{name} is still queued at the Climate Data Store after {self._wait / 3600:g} h "
-                "(download.wait_hours): the same command goes back to its place in the queue"
+                f"{name} is still queued at the Climate Data Store after {hours}: "
+                "the same command goes back to its place in the queue"
             )
+        raise NotPublishedError(
+            f"{name} found no place in the queue of the Climate Data Store within {hours}: "
+            "the same command asks for it again"
+        )
+
+
+def _check_there(url: str, name: str, patience: RetryBudget) -> None:
+    """Ask for one byte of the file of an older request.
+
+    Raises
+    ------
+    RefusedError
+        It is gone, or its address is valid no more.
+    """
+
+    def attempt() -> None:
+        headers, seconds = {"Range": "bytes=0-0"}, patience.limits.timeout_seconds
+        with requests.Session() as session:
+            http.ask(session, url, headers, seconds, InputError).close()
+
+    try:
+        retry(attempt, name, patience)
+    except (http.NotOnServerError, http.NoAccessError) as problem:
+        raise RefusedError(str(problem), expired=True) from None

@@ -21,7 +21,7 @@ import xarray as xr
 from smoecast.config.data import Data, Era5
 from smoecast.data.download.collect import Hooks, today
 from smoecast.data.download.remote_file import About, RemoteFile
-from smoecast.data.download.retry import RetryBudget, RetryBudgetError
+from smoecast.data.download.retry import RetryBudget
 from smoecast.data.sources.era5.queue import Queue
 from smoecast.data.sources.open import SUMS, open_analyses
 from smoecast.data.sources.remote import remote_source
@@ -228,21 +228,16 @@ def hooks(asked: AnalysesRequest) -> Hooks:
 def _places(
     queue: Queue, by_name: dict[str, Request], remote: RemoteFile, patience: RetryBudget
 ) -> Iterator[RemoteFile]:
-    """Yield where the store has put the file; once more if an older result is gone or wrong."""
+    """Yield where the store has put the file: of an earlier request, and of at most one new one."""
     request = by_name[remote.name]
     if remote.may_come_after(today()):
         raise NotPublishedError(f"{remote.name} is not published before {remote.published}")
-    older = queue.knows(remote.name)
-    try:
-        yield queue.locate(remote, request.collection, request.body, patience)
-    except RetryBudgetError:
-        raise
-    except InputError:
-        if not older:
-            raise
+    earlier = queue.return_to(remote, patience)
+    if earlier is not None:
+        yield earlier
+        queue.forget(remote.name)
+    yield queue.submit(remote, request.collection, request.body, patience)
     queue.forget(remote.name)
-    if older:
-        yield queue.locate(remote, request.collection, request.body, patience)
 
 
 def _inspect(path: Path, request: Request) -> dict[str, Any]:

@@ -288,32 +288,6 @@ def test_job_that_is_gone_is_asked_for_anew(world, monkeypatch):
     assert len(store.posts) == 2
 
 
-def test_result_that_has_expired_is_asked_for_anew(world, monkeypatch):
-    store, config = world
-    only(monkeypatch)
-    queue = era5_queue.Queue(config.raw, 60.0)
-    config.raw.mkdir(parents=True)
-    (request,) = source.list_requests(request_of(config))
-    queue.locate(request.remote, request.collection, request.body, RetryBudget(Limits()))
-    store.files.clear()
-    store.jobs["job-1"]["expired"] = True
-    download(config)
-    assert len(store.posts) == 2
-    assert list(config.raw.glob("*.grib"))
-
-
-def test_job_that_fails_after_all_is_asked_for_anew(world, monkeypatch):
-    store, config = world
-    only(monkeypatch)
-    config.raw.mkdir(parents=True)
-    (request,) = source.list_requests(request_of(config))
-    queue = era5_queue.Queue(config.raw, 60.0)
-    queue.locate(request.remote, request.collection, request.body, RetryBudget(Limits()))
-    store.jobs["job-1"] |= {"asked": -3, "fails": True}
-    download(config)
-    assert len(store.posts) == 2
-
-
 def test_missing_fields_are_refused(world, monkeypatch):
     store, config = world
     only(monkeypatch)
