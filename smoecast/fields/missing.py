@@ -1,4 +1,8 @@
-"""Series whose first times are missing, as accumulations at the beginning of an archive are."""
+"""Values that are missing: refused by name, but for the first times of an archive's accumulations.
+
+An archive may have the metadata of a day and none of its values: public stores have had that by
+mistake, and a Zarr store whose chunks did not come reads so.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,12 +10,20 @@ from pathlib import Path
 import dask
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
+from smoecast.fields.read.open import open_file
+from smoecast.fields.read.zarr.array import METADATA
 
 
-def check_finite(fields: xr.DataArray, paths: Sequence[Path], gaps: bool = False) -> bool:
+def check_finite(
+    fields: xr.DataArray,
+    paths: Sequence[Path],
+    gaps: bool = False,
+    series: xr.DataArray | None = None,
+) -> bool:
     """Refuse missing or infinite values anywhere in a store's fields.
 
     Parameters
@@ -23,6 +35,8 @@ def check_finite(fields: xr.DataArray, paths: Sequence[Path], gaps: bool = False
     gaps : bool
         Whether members may be missing: a field of a channel that is NaN throughout, as long as
         two members of that start and lead time have it.
+    series : xr.DataArray, optional
+        What `fields` are a block of, where a day may go on in the next one.
 
     Returns
     -------
@@ -32,7 +46,8 @@ def check_finite(fields: xr.DataArray, paths: Sequence[Path], gaps: bool = False
     Raises
     ------
     InputError
-        Names the channel, the first time affected and the files.
+        Names the channel, the first time affected and the files; if there is no value all that
+        day, the day and the file that has it.
     """
     gaps = gaps and "number" in fields.dims
     found = False
@@ -48,13 +63,60 @@ def check_finite(fields: xr.DataArray, paths: Sequence[Path], gaps: bool = False
         if bool(bad.any()):
             first = bad.any([d for d in bad.dims if d != along]).values.argmax()
             here = bad.isel({along: int(first)})
-            channel = here.any([d for d in here.dims if d != "channel"]).idxmax("channel")
-            when = np.datetime_as_string(block[along].values[first], unit="h")
+            channel = here.any([d for d in here.dims if d != "channel"]).idxmax("channel").item()
+            when = block[along].values[int(first)]
+            if bool(block.sel(channel=channel).isel({along: int(first)}).isnull().all()):
+                _refuse_empty_day(fields if series is None else series, channel, when, paths)
             raise InputError(
-                f"{name_files(paths)}: {channel.item()} has {int(here.sum())} missing values at "
-                f"{when}; fill them or leave the channel or the time out"
+                f"{name_files(paths)}: {channel} has {int(here.sum())} missing values at "
+                f"{np.datetime_as_string(when, unit='h')}; fill them or leave the channel or the "
+                "time out"
             )
     return found
+
+
+def _refuse_empty_day(
+    series: xr.DataArray, channel: str, when: np.datetime64, paths: Sequence[Path]
+) -> None:
+    """Refuse a day of which no field of a channel has a value; others pass."""
+    along, day = str(series.dims[0]), when.astype("datetime64[D]")
+    that_day = np.flatnonzero(_days(series[along]) == day)
+    fields = series.sel(channel=channel).isel({along: that_day})
+    with dask.config.set(scheduler="synchronous"):  # netCDF-C is not asked from several threads
+        empty = bool(fields.isnull().all().compute())
+    if empty:
+        source = _name_holder(paths, channel, along, day)
+        raise InputError(_describe_empty_day(source, channel, fields[along]))
+
+
+def _describe_empty_day(source: str, channel: str, times: xr.DataArray) -> str:
+    """Return why a channel is refused that has no value at any of these times of a day."""
+    hours = np.datetime_as_string(times.values[[0, -1]], unit="m")
+    first, last = (hour[11:].removesuffix(":00") for hour in hours.tolist())
+    span = f"{first} UTC" if first == last else f"{first} to {last} UTC"
+    return (
+        f"{source}: {channel} has no value anywhere on {_days(times)[0]} ({span}): leave the "
+        "channel or the day out, or bring the file anew once it has been mended"
+    )
+
+
+def _days(times: xr.DataArray) -> NDArray[np.datetime64]:
+    return np.asarray(times.values.astype("datetime64[D]"))
+
+
+def _name_holder(paths: Sequence[Path], channel: str, along: str, day: np.datetime64) -> str:
+    """Return the file that has a channel on a day, or all of them: a channel may be computed."""
+    for path in paths if len(paths) > 1 else ():
+        dataset = open_file(path, any_grid=True)
+        there = channel in channels_of(dataset) and along in dataset.coords
+        if there and day in _days(dataset[along]):
+            return _name(path)
+    return name_files(paths) if len(paths) > 1 else _name(paths[0])
+
+
+def _name(path: Path) -> str:
+    """Return a file as a message names it, a Zarr store by its folder."""
+    return str(path.parent if path.name == METADATA else path)
 
 
 def name_files(paths: Sequence[Path]) -> str:
@@ -63,6 +125,9 @@ def name_files(paths: Sequence[Path]) -> str:
         return str(paths[0])
     return f"{paths[0]} ... {paths[-1].name} ({len(paths)} files)"
 
+
+ACCUMULATED = ("tp", "tp6h", "lntp6h", "cp", "ssrd", "strd", "tisr")
+"""Channels over the time before, which the first field of an archive may not have."""
 
 MOST = 24
 """Times that may be missing at the beginning; more is a damaged file."""
@@ -75,7 +140,8 @@ def trim_leading(
 
     WeatherBench, for one, has no precipitation for the first seven hours of 1979. Of each channel
     one time is read, and where that is missing a day's. What is missing elsewhere, or a field that
-    is missing in part, stays, and `check_finite` refuses it when it is read.
+    is missing in part, stays, and `check_finite` refuses it when it is read. No whole day is left
+    out: archives begin within one.
 
     Parameters
     ----------
@@ -94,13 +160,16 @@ def trim_leading(
     Raises
     ------
     InputError
-        If all of the first `MOST` times of a channel are missing, or all there are.
+        If all of the first `MOST` times of a channel are missing, or all there are, or a whole day
+        is; one field of an accumulation may be.
     """
     late = 0
     for name in set(channels) & set(channels_of(dataset)):
         field = field_of(dataset, name)
         if "time" in field.dims:
-            late = max(late, _count_missing(field, f"{source}: {name}"))
+            missing = _count_missing(field, f"{source}: {name}")
+            _refuse_whole_days(field["time"], missing, name, source)
+            late = max(late, missing)
     return dataset.isel(time=slice(late, None)) if late else dataset
 
 
@@ -114,6 +183,17 @@ def _count_missing(field: xr.DataArray, what: str) -> int:
             f"{what} is missing at all of the first {len(empty)} times: leave it out or begin later"
         )
     return int(np.argmin(empty))
+
+
+def _refuse_whole_days(times: xr.DataArray, missing: int, name: str, source: str) -> None:
+    """Refuse a series of which the missing first times make a day, (T,) datetime64."""
+    days, begun = _days(times), times.values[0]
+    if name in ACCUMULATED:
+        whole = missing > 1 and times.values[missing] - begun >= np.timedelta64(24, "h")
+    else:
+        whole = missing > 0 and days[missing] > days[0]
+    if whole:
+        raise InputError(_describe_empty_day(source, name, times[days == days[0]]))
 
 
 def _empty(field: xr.DataArray) -> np.ndarray:

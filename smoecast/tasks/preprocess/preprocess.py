@@ -126,7 +126,8 @@ def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
     # one thread: the blocks come from netCDF-C, which crashes under threads
     with dask.config.set(scheduler="synchronous"):
         block = content["fields"].isel({along: rows}).compute()
-    check_finite(block, source_of(asked).find(asked), gaps=asked.kind == "ensembles")
+    paths, gaps = source_of(asked).find(asked), asked.kind == "ensembles"
+    check_finite(block, paths, gaps, series=content["fields"])
     training = content["train"].values[rows]
     draft.write(chunk, block.values, statistics.moments(block.values[training]))
 
