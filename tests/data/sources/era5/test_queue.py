@@ -15,8 +15,8 @@ from made_cds import BUSY, FULL, CdsHandler, Store
 
 from smoecast.config import yaml_file
 from smoecast.data.download.retry import Limits, RetryBudget
+from smoecast.data.sources.era5 import client, source
 from smoecast.data.sources.era5 import queue as era5_queue
-from smoecast.data.sources.era5 import source
 from smoecast.data.sources.registry import request_of
 from smoecast.errors import InputError, NotPublishedError
 from smoecast.tasks.download import download
@@ -241,6 +241,19 @@ def test_killed_before_it_is_submitted_again(world, tmp_path, monkeypatch, capsy
     download(config)
     assert [post["month"] for post in store.posts] == [["01"]] * 2
     assert "job-1" not in capsys.readouterr().err
+
+
+def test_a_request_that_changes_its_mind():
+    """Between the question for its state and that for its result."""
+    from ecmwf.datastores.processing import ProcessingFailedError
+
+    def get_results():
+        raise ProcessingFailedError("API state 'dismissed'")
+
+    job = SimpleNamespace(get_results=get_results, request_id="job-1")
+    with pytest.raises(client.RefusedError, match="names no file of request job-1") as caught:
+        client.place_of(job, "a.grib", RetryBudget(Limits()))
+    assert caught.value.expired
 
 
 # ---- a queue that is full
