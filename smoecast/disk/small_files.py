@@ -1,11 +1,13 @@
 """Small files that others wrote, read whole: bounded, and never from what is no file."""
 
 import errno
+import json
 import os
 import select
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 10.0
 """Seconds that a pipe may say nothing."""
@@ -43,6 +45,30 @@ def read_small(path: Path, most: int, *, pipe: bool = False) -> bytes:
         if max(status.st_size, len(content)) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes")
     return content
+
+
+def read_json(path: Path, most: int) -> Any:
+    """Read a JSON file as `read_small` reads any.
+
+    Parameters
+    ----------
+    path : Path
+        Links are followed.
+    most : int
+        Bytes; a larger file is refused unread.
+
+    Raises
+    ------
+    OSError
+        As `read_small`.
+    ValueError
+        It is no JSON, or nested deeper than Python reads.
+    """
+    content = read_small(path, most)
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _kind(mode: int) -> str:

@@ -18,6 +18,7 @@ from typing import IO, Any
 import netCDF4
 import numpy as np
 
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import local_section
 from smoecast.fields.read.netcdf import hdf5
@@ -35,6 +36,8 @@ SAMPLE_BYTES = 64 * 2**20
 """Read by a check that is not whole, at most, unless two files of a store are larger."""
 
 LISTING = "time/.smoecast.json"
+MOST_LISTING = 2**28
+"""Bytes of it: 200 for each of a million chunks."""
 _NOT_LISTED = (LISTING, ".lock")
 _MAGIC = b"\nsmoecast-sums-1\n"
 _DIGEST, _LENGTH = 64, 16
@@ -228,10 +231,10 @@ def _check_store(path: Path, whole: bool) -> None:
             raise OutputError(f"{path}: its checksums ({LISTING}) are gone: make it again")
         raise _no_checksums(path)
     try:
-        said = json.loads((path / LISTING).read_bytes())
+        said = read_json(path / LISTING, MOST_LISTING)
         sizes, sums = dict(said["bytes"]), dict(said["sha256"])
         intact = said == _list_parts(sizes, sums)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         intact = False
     if not intact:
         raise OutputError(f"{path}: its checksums ({LISTING}) are damaged: make it again")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smoecast.disk import small_files
-from smoecast.disk.small_files import read_small
+from smoecast.disk.small_files import read_json, read_small
 
 
 def test_a_file_of_just_the_size_is_read_and_a_larger_one_refused(tmp_path: Path) -> None:
@@ -86,3 +86,14 @@ def test_a_pipe_that_brings_nothing_is_refused(
         read_small(pipe, 10, pipe=True)
     if writer:
         writer.join()
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b"9" * 5000, b""])
+def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b'{"a": 1}')
+    assert read_json(path, 8) == {"a": 1}
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_json(path, 2**20)
+    assert not isinstance(caught.value, RecursionError)

@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 from smoecast.data.download.partial_file import PartialFile, no_link
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError
 
 HEAD = 16
@@ -19,6 +20,7 @@ HEAD = 16
 LONGEST = 1 << 28
 """A message that claims to be longer is damaged; nothing longer is ever held in memory."""
 _LARGE, _UNIT = 0x800000, 120
+_MOST_BYTES = 2**16
 
 
 def message_length(head: bytes | bytearray) -> int | None:
@@ -105,7 +107,7 @@ class GribSieve(PartialFile):
         """Go back to the last message of which the journal knows."""
         size = self.path.stat().st_size if self.path.is_file() else 0
         with suppress(OSError, ValueError, KeyError, TypeError):
-            told = json.loads(self.journal.read_bytes())
+            told = read_json(self.journal, _MOST_BYTES)
             read, kept, count = int(told["read"]), int(told["kept"]), int(told["messages"])
             if kept <= size:
                 self._read, self._kept, self._count = read, kept, count

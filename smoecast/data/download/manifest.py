@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.disk.atomic import write_atomic
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
 
 NAME = "manifest.json"
+MOST_BYTES = 2**26
+"""Of a manifest; a file takes 500."""
 _VERSION = 1
 
 
@@ -81,6 +84,21 @@ def _line(name: str, entry: Entry) -> str:
     return f"{json.dumps(name)}: {json.dumps(asdict(entry))}"
 
 
+def _entry_from(facts: dict[str, Any]) -> Entry:
+    """Return the entry of a line; TypeError or ValueError where it is none."""
+    entry = Entry(**facts)
+    numbers, texts = (entry.bytes, entry.mtime_ns), (entry.sha256, entry.url, entry.fetched)
+    marks = (entry.etag, entry.modified)
+    if not all(type(number) is int for number in numbers):
+        raise TypeError("bytes and mtime_ns are whole numbers")
+    if not all(isinstance(text, str) for text in (*texts, *marks)):
+        raise TypeError("what is no number is text")
+    if not isinstance(entry.notes, dict):
+        raise TypeError("notes have names")
+    datetime.fromisoformat(entry.fetched)
+    return entry
+
+
 class Manifest:
     """The manifest of one folder; every change is on disk, whole, before the call returns.
 
@@ -106,11 +124,11 @@ class Manifest:
         if not self._path.is_file():
             return {}
         try:
-            stored = json.loads(self._path.read_bytes())
-            return {name: Entry(**facts) for name, facts in stored["files"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
+            stored = read_json(self._path, MOST_BYTES)
+            return {name: _entry_from(facts) for name, facts in stored["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise InputError(
-                f"{self._path}: this is no manifest of smoecast: move it away, "
+                f"{self._path}: this is no manifest of smoecast ({problem}): move it away, "
                 "and the raw files are fetched again"
             ) from None
 

@@ -17,10 +17,15 @@ from smoecast.data.download.remote_file import ENSEMBLES, shown
 from smoecast.data.download.retry import RetryBudget, T, retry
 from smoecast.disk.atomic import sync, write_atomic
 from smoecast.disk.leftovers import remove, sweep
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
 
 KEPT_DAYS = 7
 """So long the begun part of a file waits that the config does not name any more."""
+
+
+_MOST_BYTES = 2**16
+"""Of the marks of a part."""
 
 
 _PART = re.compile(r"(.+)\.part(\.json|\.journal(\.new)?)?")
@@ -184,8 +189,9 @@ class PartialFile:
 
         A part that a checksum will judge is trusted, and stays.
         """
-        with suppress(OSError, ValueError):
-            marks: Marks = json.loads(self.marks.read_bytes())
+        with suppress(OSError, ValueError, AttributeError):
+            found = read_json(self.marks, _MOST_BYTES)
+            marks = {name: str(mark) for name, mark in found.items()}
             if if_range(marks):
                 return marks
         if not trusted:

@@ -11,10 +11,12 @@ from smoecast.data.download.remote_file import About
 from smoecast.data.sources.open import open_analyses, open_ensembles
 from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest, Source
 from smoecast.disk.atomic import resolve, write_atomic
+from smoecast.disk.small_files import read_json
 from smoecast.errors import AbsentError
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
 
+_MOST_BYTES = 2**26
 DIGESTS = ".digests.json"
 """In a run's folder: which sha256 its raw files had when they were last read."""
 
@@ -84,9 +86,9 @@ def _recall(memory: Path | None) -> dict[str, Any]:
     if memory is None or not memory.is_file():
         return {}
     try:
-        known = json.loads(memory.read_bytes())
+        known = read_json(memory, _MOST_BYTES)
         return {name: mark for name, mark in known.items() if len(mark) > 1 and mark[-1]}
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
         return {}
 
 

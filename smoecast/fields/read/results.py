@@ -1,6 +1,5 @@
 """Results opened with all that they say of an ensemble: members, mean and spread, probabilities."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError
 from smoecast.events import Event
 from smoecast.fields import local_section
@@ -18,6 +18,7 @@ from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.open import open_raw
 from smoecast.fields.read.netcdf.watchdog import watch
 from smoecast.fields.read.open import open_file
+from smoecast.fields.read.zarr.metadata import METADATA_BYTES
 from smoecast.names import PROJECTION, parse_channel
 
 
@@ -36,7 +37,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
         if not described.is_file():
             return {}
         if path.is_dir():
-            found = json.loads(described.read_bytes())
+            found = read_json(described, METADATA_BYTES)
             return found if isinstance(found, dict) else {}
         if local_section.is_grib(path):
             return local_section.attributes_of(path)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoecast.disk.atomic import write_atomic
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError
 
 NAME = ".smoecast.json"
+MOST_BYTES = 2**28
+"""Of it: 60 for each of a million chunks."""
 SAMPLE_BYTES = 64 * 2**20
 """Of the chunks that a cheap check reads, at most, unless the first one is larger."""
 _BLOCK = 2**20
@@ -89,14 +92,14 @@ def read(store: Path, fields: str) -> dict[str, Sum] | None:
     """
     place = store / fields / NAME
     try:
-        content = json.loads(place.read_bytes())
+        content = read_json(place, MOST_BYTES)
         sums = {name: Sum(*map(int, entry)) for name, entry in content["files"].items()}
         within = not any(Path(name).is_absolute() or ".." in Path(name).parts for name in sums)
         if within and content["sha256"] == _digest(content["files"]):
             return sums
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise InputError(f"{place}: the checksums of the store are damaged; {_MEND}")
 

@@ -61,7 +61,44 @@ def test_removed_file_is_not_held(tmp_path):
     assert not manifest.holds("a.nc")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"files": {"a": {"bytes": 1}}}', '{"files": []}'])
+ENTRY = {"bytes": 1, "sha256": "a", "mtime_ns": 1, "url": "u", "fetched": "2020-01-01T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bytes": "1"},
+        {"bytes": True},
+        {"mtime_ns": 1.5},
+        {"sha256": None},
+        {"url": ["u"]},
+        {"fetched": 5},
+        {"fetched": "yesterday"},
+        {"etag": 7},
+        {"modified": {}},
+        {"notes": []},
+        {"more": 1},
+    ],
+)
+def test_a_manifest_with_an_entry_that_is_none_is_refused(tmp_path, change):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({"files": {"a": ENTRY}}))
+    assert Manifest(tmp_path).get("a").bytes == 1
+    path.write_text(json.dumps({"files": {"a": ENTRY | change}}))
+    with pytest.raises(InputError, match=r"manifest.json: this is no manifest"):
+        Manifest(tmp_path)
+
+
+def test_a_manifest_without_end_is_refused_unread(tmp_path):
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(module.MOST_BYTES + 1)
+    with pytest.raises(InputError, match="larger than"):
+        Manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"files": {"a": {"bytes": 1}}}', '{"files": []}', "[" * 100_000]
+)
 def test_foreign_manifest_is_refused(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=r"manifest.json: this is no manifest"):

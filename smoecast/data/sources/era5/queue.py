@@ -30,6 +30,8 @@ from smoecast.data.sources.era5.client import (
     place_of,
 )
 from smoecast.disk.atomic import write_atomic
+from smoecast.disk.confine import is_plain
+from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, NotPublishedError, OutputError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 NAME = "requests.json"
 WAITING = ("accepted", "running")
 DONE = "successful"
+_MOST_BYTES = 2**26
 POLL = [1.0, 60.0]
 """Seconds between questions to the queue: the first, and the most."""
 QUEUED = 100
@@ -79,11 +82,12 @@ class Queue:
         if not self._path.is_file():
             return {}
         try:
-            found: dict[str, dict[str, Any]] = json.loads(self._path.read_bytes())
+            found: dict[str, dict[str, Any]] = read_json(self._path, _MOST_BYTES)
             for facts in found.values():
                 datetime.fromisoformat(facts["submitted"])
-                str(facts["id"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+                if not is_plain(facts["id"]):  # it becomes a part of an address
+                    raise ValueError
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError(
                 f"{self._path}: this is no journal of smoecast: move it away, and the requests in "
                 "it are submitted again"

@@ -5,9 +5,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from smoecast.data.download.grib_filter import HEAD, LONGEST
+from smoecast.disk.small_files import read_small
 from smoecast.errors import InputError
 from smoecast.names import channel_of
 
+MOST_BYTES = 2**26
+"""Of an index; that of a whole ensemble has 2 MB."""
+_LARGEST = 2**50
+"""Bytes of a file, at most."""
+_WRONG = (OSError, ArithmeticError, ValueError, LookupError, TypeError, RecursionError)
 _PARAMETERS = {"z": "gh", "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "orography": "z"}
 
 
@@ -20,10 +27,13 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
         It is no index.
     """
     try:
-        for line in path.read_text().splitlines():
+        for line in read_small(path, MOST_BYTES).decode().splitlines():
             found = json.loads(line)
-            yield {**found, "_offset": int(found["_offset"]), "_length": int(found["_length"])}
-    except (ValueError, KeyError, TypeError) as problem:
+            first, length = int(found["_offset"]), int(found["_length"])
+            if not (0 <= first <= _LARGEST and HEAD <= length <= LONGEST):
+                raise ValueError(f"a message of {length} bytes from byte {first} on")
+            yield {**found, "_offset": first, "_length": length}
+    except _WRONG as problem:
         raise InputError(f"{path}: this is no index of GRIB messages: run again") from problem
 
 

@@ -19,6 +19,7 @@ from smoecast.data.download.remote_file import RemoteFile, shown
 from smoecast.data.download.retry import Limits
 from smoecast.data.sources.opendata.index import lines_of, select
 from smoecast.disk.atomic import write_atomic
+from smoecast.disk.small_files import read_json
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
 URL = "https://data.ecmwf.int/forecasts"
@@ -32,6 +33,7 @@ KEPT_HOURS = 72
 MESSAGE_BYTES = 600_000
 """Of one field at 0.25 degrees, about."""
 _NEWEST = "opendata.json"
+_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,10 @@ def newest(request: Request, folder: Path) -> tuple[datetime, dict[str, str]] | 
 
     None as well if it looked for other files than are wanted now.
     """
-    with suppress(OSError, ValueError, KeyError):
-        found = json.loads((folder / _NEWEST).read_bytes())
-        start, files = datetime.fromisoformat(found["start"]), found["files"]
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read_json(folder / _NEWEST, _MOST_BYTES)
+        start = datetime.fromisoformat(found["start"])
+        files = {name: str(address) for name, address in found["files"].items()}
         wanted = [request.index_name(want, start) for want in request.wants]
         if all(name in files and (folder / name).is_file() for name in wanted):
             return start, files

@@ -448,6 +448,12 @@ def test_untrusted_certificate():
         client.ask(refuse, "file", RetryBudget(Limits()))
 
 
+JOURNALS = (
+    *("{", "[]", '{"a": {"id": 1}}', '{"a": 3}', "[" * 100_000),
+    '{"a": {"id": "../../other", "submitted": "2020-01-01T00:00:00+00:00"}}',
+)
+
+
 def test_refusal_without_an_answer():
     import requests
 
@@ -458,7 +464,7 @@ def test_refusal_without_an_answer():
         client.ask(refuse, "file", RetryBudget(Limits()))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": {"id": 1}}', '{"a": 3}'])
+@pytest.mark.parametrize("text", JOURNALS)
 def test_foreign_journal_is_refused(tmp_path, text):
     (tmp_path / "requests.json").write_text(text)
     with pytest.raises(InputError, match="no journal of smoecast"):

@@ -321,6 +321,16 @@ def test_a_page_in_place_of_an_index(world):
         download(config())
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", "1", '{"start": 5}', '{"start": "2026-11-24", "files": ["a"]}', "{"],
+)
+def test_a_note_of_the_newest_run_that_is_none(tmp_path, text):
+    (tmp_path / "opendata.json").write_text(text)
+    request = runs.Request("https://host", (runs.FileRequest("oper", "fc", 0),), ("t2m",), 6)
+    assert runs.newest(request, tmp_path) is None
+
+
 def test_an_index_without_its_file(world):
     shelf, config = world
     del shelf.files[grib_of(NEWEST)]
