@@ -4,11 +4,14 @@ import re
 import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
 from smoecast import __version__
+from smoecast.data.download.credentials import warn_of_netrc
 from smoecast.data.download.remote_file import shown
 from smoecast.data.download.retry import BusyError, TransientError
 from smoecast.errors import InputError, NotPublishedError, SmoecastError
@@ -62,7 +65,14 @@ def ask(
     """
     where = shown(url)
     try:
-        response = session.get(url, headers=_HEADERS | headers, stream=True, timeout=seconds)
+        warn_of_netrc(url)
+        response = session.get(
+            url,
+            headers=_HEADERS | headers,
+            stream=True,
+            timeout=seconds,
+            hooks={"response": _refuse_plain_text},
+        )
     except requests.exceptions.SSLError:
         raise InputError(
             f"{where}: the server's certificate is not trusted: set REQUESTS_CA_BUNDLE to your own "
@@ -92,6 +102,17 @@ def _code_of(response: requests.Response) -> str:
         found = _CODE.search(response.raw.read(4096))
         return found[1].decode() if found else ""
     return ""
+
+
+def _refuse_plain_text(response: requests.Response, **_: Any) -> None:
+    """Refuse to be led from https to http: `requests` would follow, credentials of ~/.netrc too."""
+    if not (response.is_redirect and response.url.lower().startswith("https:")):
+        return
+    if urlsplit(urljoin(response.url, response.headers["Location"])).scheme != "https":
+        raise InputError(
+            f"{shown(response.url)}: the server leads to an address without encryption, which is "
+            "not followed: use another mirror (download.url)"
+        )
 
 
 def _refusal(where: str, status: int, missing: type[SmoecastError]) -> SmoecastError:

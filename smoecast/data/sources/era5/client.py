@@ -9,12 +9,15 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
 
+from smoecast.data.download.credentials import warn_of_readers
 from smoecast.data.download.retry import RetryBudget, T, TransientError, retry
 from smoecast.disk.atomic import resolve
+from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from ecmwf.datastores import Remote as Job
 
 URL = "https://cds.climate.copernicus.eu/api"
+_MOST_BYTES = 2**16
+"""Of a file with an account."""
 _AGAIN = (408, 429, 500, 502, 503, 504)
 _LATE = ("not available yet", "not yet available")
 _FULL = re.compile(r"queued requests\b.{0,80}\blimited", re.IGNORECASE)
@@ -62,7 +67,7 @@ def account() -> tuple[str, str]:
     Raises
     ------
     ConfigError
-        There is no key in any of them.
+        There is no key in any of them, or a file cannot be read.
     """
     for prefix in ("ECMWF_DATASTORES", "CDSAPI"):
         if key := os.environ.get(f"{prefix}_KEY"):
@@ -70,7 +75,8 @@ def account() -> tuple[str, str]:
     for name in (os.environ.get("CDSAPI_RC", "~/.cdsapirc"), "~/.ecmwfdatastoresrc"):
         path = resolve(name)
         if path.is_file():
-            pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+            warn_of_readers(path)
+            pairs = (line.split(":", 1) for line in _lines_of(path) if ":" in line)
             found = {key.strip(): value.strip() for key, value in pairs}
             if found.get("key"):
                 return found.get("url", URL), found["key"]
@@ -78,6 +84,14 @@ def account() -> tuple[str, str]:
         "source era5 needs an account of the Copernicus Climate Data Store: put `url` and `key` "
         "of your profile page there into ~/.cdsapirc"
     )
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return read_small(path, _MOST_BYTES).decode().splitlines()
+    except (OSError, UnicodeDecodeError) as error:  # whose words hold nothing of the file
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"{path}: the account cannot be read ({why}): correct it") from None
 
 
 def open_client(patience: RetryBudget) -> "Client":
@@ -171,7 +185,10 @@ def _words(response: requests.Response | None) -> str:
         text = " ".join(str(said[key]) for key in ("title", "detail", "traceback") if key in said)
     except (ValueError, TypeError):
         text = ""
-    return " ".join(text.split())[:300] or response.reason
+    words = " ".join((text or str(response.reason)).split())
+    # a server, or a proxy before it, may tell what it was sent
+    key = getattr(response.request, "headers", {}).get("PRIVATE-TOKEN")
+    return (words.replace(key, "...") if key else words)[:300]
 
 
 def failure(job: "Job", name: str, status: str) -> InputError | NotPublishedError | QueueFullError:

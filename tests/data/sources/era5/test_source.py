@@ -431,6 +431,48 @@ def test_accounts(tmp_path, monkeypatch):
     assert client.account()[1] == "5"
 
 
+def test_an_account_that_others_can_read_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CDSAPI_KEY", raising=False)
+    path = tmp_path / ".cdsapirc"
+    path.write_text("key: the-secret\n")
+    path.chmod(0o600)
+    client.account()
+    assert capsys.readouterr().err == ""
+    path.chmod(0o644)
+    client.account()
+    err = capsys.readouterr().err
+    assert err.endswith(f"chmod 600 {path}\n")
+    assert "the-secret" not in err
+
+
+@pytest.mark.parametrize("content", [b"key: the-secret \xff\n", b"key: the-secret\n" * 10_000])
+def test_an_account_that_is_no_text_is_refused_without_its_words(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CDSAPI_KEY", raising=False)
+    (tmp_path / ".cdsapirc").write_bytes(content)
+    with pytest.raises(ConfigError, match="the account cannot be read") as caught:
+        client.account()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_that_the_store_repeats_is_not_shown(world):
+    store, config = world
+    store.refusal = (400, {"title": "Bad", "detail": f"what is {store.key}?"})
+    with pytest.raises(InputError, match=r"answers 400 \(Bad what is \.\.\.\?\)"):
+        download(config)
+
+
+def test_the_key_is_in_no_file_and_no_line(world, monkeypatch, capsys):
+    store, config = world
+    only(monkeypatch)
+    download(config)
+    written = [path for path in config.folder.rglob("*") if path.is_file()]
+    assert {"manifest.json", "requests.json"} < {path.name for path in written}
+    assert not [path for path in written if store.key.encode() in path.read_bytes()]
+    assert store.key not in "".join(capsys.readouterr())
+
+
 def test_client_that_is_not_installed(world, monkeypatch):
     _, config = world
     monkeypatch.setitem(sys.modules, "ecmwf.datastores", None)
