@@ -15,6 +15,11 @@ from typing import NoReturn, Protocol
 _LINE_SECONDS = 15.0
 """Plain progress lines come at most this often."""
 
+_COMMANDS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+_ORDERS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_UNSEEN = dict.fromkeys(_COMMANDS | _ORDERS, "?")
+"""Signs that command a terminal, or turn the order of what it shows."""
+
 _state = {"quiet": False, "mute": False, "stamp": False, "json": False}
 _about = {"verb": ""}
 _last_words: list[Callable[[int, str], object]] = []
@@ -61,7 +66,7 @@ def say(text: str, level: str = "info") -> None:
 def result(text: str) -> None:
     """Print a result to stdout."""
     if not _state["mute"]:
-        print(text, flush=True)
+        print(_show(text), flush=True)
 
 
 def warn(text: str) -> None:
@@ -125,9 +130,14 @@ def _note(text: str, level: str, prefix: str = "") -> None:
     else:
         line = f"{now} {prefix}{text}" if _state["stamp"] else f"{prefix}{text}"
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(_show(line), file=sys.stderr, flush=True)
     except OSError:
         drop(2)
+
+
+def _show(text: str) -> str:
+    """Return text as it may go to a terminal, whoever wrote it: files and servers have names."""
+    return text.translate(_UNSEEN)
 
 
 class Progress(Protocol):

@@ -121,3 +121,15 @@ def test_no_run_ends_because_nobody_takes_its_progress(monkeypatch: pytest.Monke
     monkeypatch.setattr(console, "drop", dropped.append)
     console.say("working")
     assert dropped == [2]
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x07", "\r", "\x9b", "\x7f", "\u202e", "\u2066", "\x00"])
+def test_nobody_who_names_a_file_commands_the_terminal(
+    capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    console.say(f"a{sign}[2Jb")
+    console.result(f"a{sign}[2Jb\n\tc é")
+    console.fail(f"a{sign}[2Jb")
+    shown = "".join(capsys.readouterr())
+    assert sign not in shown
+    assert "a?[2Jb\n\tc é\n" in shown

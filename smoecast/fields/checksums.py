@@ -20,8 +20,10 @@ import numpy as np
 
 from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
-from smoecast.fields import local_section
+from smoecast.fields import header_digest, local_section
 from smoecast.fields.read.netcdf import hdf5
+from smoecast.fields.read.netcdf.headers import check_file
+from smoecast.fields.read.netcdf.watchdog import watch
 from smoecast.fields.read.results import read_attributes
 
 MARK = "smoecast_checksums"
@@ -52,7 +54,7 @@ def seal_file(path: Path) -> None:
     OSError
         The disk is full or refuses.
     """
-    header = _header(path)
+    header = header_digest.digest(path)
     with path.open("r+b") as file:
         pieces = [_sha256(piece) for piece in iter(lambda: file.read(PIECE_BYTES), b"")]
         body = json.dumps({"header": header, "pieces": pieces}).encode()
@@ -127,7 +129,7 @@ def _check_file(path: Path, whole: bool) -> None:
             first = file.seek(number * PIECE_BYTES)
             if _sha256(file.read(sizes[number])) != pieces[number]:
                 raise _is_changed(path, f"between bytes {first} and {first + sizes[number]}")
-    if len(chosen) < len(sizes) and _header(path) != header:
+    if len(chosen) < len(sizes) and header_digest.digest_checked(path) != header:
         raise _is_changed(path, "a coordinate or an attribute")
 
 
@@ -185,10 +187,11 @@ def _without(path: Path) -> InputError | OutputError:
             return InputError(f"{path}: is no result of smoecast")
     why = "another program changed it"
     try:
-        with netCDF4.Dataset(path) as opened:
+        check_file(path)
+        with watch(path), netCDF4.Dataset(path) as opened:
             if MARK not in opened.ncattrs():
                 return _no_checksums(path)
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError, InputError):
         why = "it is damaged"
     return OutputError(f"{path}: its checksums are gone, it was cut or {why}: make it again")
 
@@ -197,32 +200,6 @@ def _no_checksums(path: Path) -> InputError:
     return InputError(
         f"{path}: carries no checksums: an older smoecast or another program wrote it"
     )
-
-
-def _header(path: Path) -> str:
-    """Return the sha256 of all that a reader sees of a NetCDF file but its larger fields."""
-    digest = hashlib.sha256()
-
-    def add(*said: Any) -> None:
-        for array in map(np.asarray, said):
-            text = array.dtype.kind in "OSU"
-            digest.update(repr(array.tolist()).encode() if text else array.tobytes())
-
-    try:
-        with netCDF4.Dataset(path) as file:
-            file.set_auto_maskandscale(False)
-            add([(name, len(size)) for name, size in file.dimensions.items()])
-            described: list[Any] = [file, *file.variables.values()]
-            for place in described:
-                for name in place.ncattrs():
-                    add(name, place.getncattr(name))
-            for name, variable in file.variables.items():
-                add(name, str(variable.dtype), variable.dimensions, variable.shape)
-                if variable.ndim < 3:
-                    add(variable[...])
-    except (OSError, RuntimeError, AttributeError, ValueError) as problem:
-        raise OutputError(f"{path}: it cannot be opened ({problem}): make it again") from None
-    return digest.hexdigest()
 
 
 def _check_store(path: Path, whole: bool) -> None:

@@ -14,6 +14,7 @@ from smoecast.fields.read.netcdf import watchdog
 READ = """
 import sys
 from pathlib import Path
+from smoecast.fields import checksums, header_digest
 from smoecast.fields.read import open as reader, results
 from smoecast.fields.read.netcdf import watchdog
 watchdog.CPU_SECONDS = 1.0
@@ -35,7 +36,15 @@ def led_in_circles(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("call", ["reader.open_file", "results.read_attributes"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "reader.open_file",
+        "results.read_attributes",
+        "header_digest.digest_checked",
+        "(lambda path: checksums.check(path, whole=True))",
+    ],
+)
 def test_a_header_that_leads_in_circles_is_3_and_one_sentence(tmp_path: Path, call: str) -> None:
     path = led_in_circles(tmp_path / "a.nc")
     command = [sys.executable, "-c", READ.format(call=call), str(path)]
