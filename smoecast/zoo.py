@@ -5,9 +5,11 @@ scores beside it: ``card.md scores.json``.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+from smoecast import console
 from smoecast.disk.atomic import resolve
 from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
@@ -32,11 +34,20 @@ def names() -> list[str]:
 def locate(name_or_path: str, file: str = "") -> Path:
     """Return a model's folder, or a file in it, from a zoo name or a path.
 
+    A name of the zoo is the zoo's, also where something of that name lies here: others may have put
+    it there.
+
     Raises
     ------
     ConfigError
         It is neither a name in the zoo nor a path that exists.
     """
+    if name_or_path in names():
+        if os.path.lexists(name_or_path):
+            console.say(
+                f"{name_or_path}: that of the zoo is taken; for the one here: ./{name_or_path}"
+            )
+        return folder() / name_or_path / file
     path = resolve(name_or_path)
     try:
         there = path.exists()
@@ -44,23 +55,21 @@ def locate(name_or_path: str, file: str = "") -> Path:
         raise ConfigError(f"{name_or_path[:100]}: cannot be looked up ({error})") from None
     if there:
         return path
-    if name_or_path in names():
-        return folder() / name_or_path / file
     raise ConfigError(
         f"{name_or_path}: there is no such file and no such model in the zoo; "
         "`smoecast models list` names those there are"
     )
 
 
-def scores(name: str) -> dict[str, Any]:
-    """Return a model's published scores; empty when it has none.
+def scores(place: Path) -> dict[str, Any]:
+    """Return the scores that lie beside a model; empty when it has none.
 
     Raises
     ------
     ModelError
         The file of scores is damaged.
     """
-    path = folder() / name / SCORES
+    path = place / SCORES
     try:
         read = json.loads(read_small(path, MOST_TEXT))
     except FileNotFoundError:

@@ -68,7 +68,7 @@ def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
     config = yaml_file.load(zoo.locate(name, zoo.CONFIG), overrides)
     preprocess(config)
     forecast(config, models=[zoo.locate(name)])
-    published = zoo.scores(name)["scores"]
+    published = zoo.scores(zoo.locate(name))["scores"]
     for record in evaluate(config)["scores"]:
         key = record["forecast"], record["lead_hours"]
         same = next(r for r in published if (r["forecast"], r["lead_hours"]) == key)
@@ -91,14 +91,32 @@ def test_what_is_neither_path_nor_model_is_refused() -> None:
         zoo.locate("nothing")
 
 
-def test_damaged_scores_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+def test_a_name_of_the_zoo_is_the_zoos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert zoo.locate("planet-demo") == zoo.folder() / "planet-demo"
+    assert capsys.readouterr().err == ""
+    (tmp_path / "planet-demo").mkdir()
+    assert zoo.locate("planet-demo") == zoo.folder() / "planet-demo"
+    assert "planet-demo: that of the zoo is taken" in capsys.readouterr().err
+    assert zoo.locate("./planet-demo") == Path("planet-demo")
+
+
+def test_a_stranger_is_not_shown_with_the_scores_of_the_zoo(tmp_path: Path) -> None:
+    name = next(name for name in zoo.names() if zoo.scores(zoo.folder() / name))
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "card.md").write_text("# Mine")
+    assert show_model(tmp_path / name)["scores"] == {}
+
+
+def test_damaged_scores_are_named(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    assert zoo.scores("model") == {}
+    assert zoo.scores(tmp_path / "model") == {}
     for content in ("{", "[]", "[" * 100_000):
         (tmp_path / "model" / "scores.json").write_text(content)
         with pytest.raises(ModelError, match="the scores are damaged"):
-            zoo.scores("model")
+            zoo.scores(tmp_path / "model")
 
 
 def test_verify_through_the_command_line_names_a_changed_file(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def show_model(place: Path) -> dict[str, Any]:
     card = zoo.card(place)
     if not card:
         raise ModelError(f"{place}: there is no {zoo.CARD}; `smoecast models verify` checks a run")
-    return {"model": str(place), "card": card, "scores": zoo.scores(place.name)}
+    return {"model": str(place), "card": card, "scores": zoo.scores(place)}
 
 
 def verify_model(place: Path) -> dict[str, Any]:
