@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.small_files import read_small
 from smoecast.errors import ConfigError, ModelError
+from smoecast.training.tensors_header import is_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,6 +143,11 @@ def load_tensors(folder: Path, state: Mapping[str, Any] | None = None) -> dict[s
     """
     expected = (load_state(folder) if state is None else state)["sha256"][TENSORS]
     path = folder / TENSORS
+    if not is_whole(path):
+        raise ModelError(
+            f"{path} is not the file that {STATE} describes (its header does not fit it): train "
+            "again or fetch it anew"
+        )
     try:
         content = read_small(path, MOST_TENSORS)
     except FileNotFoundError:
