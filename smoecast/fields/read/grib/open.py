@@ -6,6 +6,7 @@ to variable, and a field that the file does not have is then NaN, which `check_f
 somebody asks for it. Values are decoded when they are read.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,10 @@ from smoecast.fields.times import as_hours, iso
 
 MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
+SMALL = 2**30
+"""Bytes that may be made at once of messages however short: a field of one value takes 200."""
+MOST_PER_BYTE = 4096
+"""Bytes of values for each byte of the messages, where they are more than that."""
 
 
 def open_grib(path: Path) -> xr.Dataset:
@@ -174,7 +179,13 @@ def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path:
         where[at][:, 0] = message.number, message.offset, message.length
     place = next(iter(holders.values())).place
     rows, columns = place.shape
-    row_bytes = 4 * rows * columns * int(np.prod(shape[1:]))
+    row_bytes = 4 * rows * columns * math.prod(shape[1:])
+    held = sum(message.length for message in holders.values())
+    if row_bytes > SMALL and row_bytes * shape[0] > MOST_PER_BYTE * held:
+        raise InputError(
+            f"{path}: {next(iter(holders.values())).channel} has {row_bytes:.2g} bytes at once, of "
+            f"which {held} bytes of messages can hold next to nothing: fetch the file again"
+        )
     chunks = (max(1, BLOCK_BYTES // row_bytes), *shape[1:], 3, 1)
     blocks = da.from_array(where, chunks=chunks)
     decoded: da.Array = da.map_blocks(

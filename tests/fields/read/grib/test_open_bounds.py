@@ -7,6 +7,7 @@ from made_grib import message, pressure, refused, temperature, write
 
 from smoecast.errors import InputError
 from smoecast.fields.read.grib import grid
+from smoecast.fields.read.grib import open as opened
 from smoecast.fields.read.grib.open import open_grib
 
 # ---- grids
@@ -40,6 +41,23 @@ def test_many_points_that_are_not_there(tmp_path):
     assert path.stat().st_size < 300
     with pytest.raises(InputError, match=r"a\.grib: message 1 (cannot be decoded|has 12 values)"):
         dataset["t"].load()
+
+
+def test_many_fields_of_next_to_nothing(tmp_path, monkeypatch):
+    """A hundred bytes make 256 MB, five members of it more than a GiB at once."""
+    increments = {"iDirectionIncrement": 3750, "jDirectionIncrement": 2500}
+    ensemble = {"productDefinitionTemplateNumber": 1, "typeOfProcessedData": 4}
+    messages = [
+        shaped(8001, 8001, **ensemble, perturbationNumber=number, **increments)
+        for number in range(1, 6)
+    ]
+    path = write(tmp_path / "a.grib", b"".join(messages))
+    refused(path, r"t500 has 1\.3e\+09 bytes at once, of which \d+ bytes of messages can hold next")
+    dataset = open_grib(write(path, b"".join(messages[:4])))
+    assert dataset.sizes["number"] == 4
+    monkeypatch.setattr(opened, "SMALL", 0)
+    monkeypatch.setattr(opened, "MOST_PER_BYTE", 2**23)
+    assert open_grib(path).sizes["number"] == 4
 
 
 @pytest.mark.parametrize(
