@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow bench lint clean
+.PHONY: demo test slow bench lint audit clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("smoecast needs Python 3.11 or newer; set PYTHON=/path/to/python" if sys.version_info < (3, 11) else 0)'
@@ -30,6 +30,18 @@ slow: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+
+# what is known of the versions that are tested, and of our own code; every accepted finding stands
+# in docs/decisions/0032-audit.md
+ACCEPTED :=
+$(VENV)/audit: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	touch $@
+
+audit: $(VENV)/audit
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive smoecast
+	$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --no-deps \
+		$(addprefix --ignore-vuln ,$(ACCEPTED)) --requirement constraints.txt
 
 clean:
 	rm -rf $(VENV)

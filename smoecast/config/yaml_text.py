@@ -125,7 +125,7 @@ def read_yaml(text: str, source: str) -> Any:
     if len(text) > MOST_BYTES:
         raise ConfigError(f"{source}: a config has at most {MOST_BYTES:,} characters")
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_Loader)  # nosec B506
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: this is not valid YAML: {one_line(str(error))}") from None
 

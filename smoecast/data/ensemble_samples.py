@@ -63,7 +63,8 @@ class Predictors:
         flat = fields.reshape(batch, -1, height, width)  # (B, M, C, H, W) -> (B, M C, H, W)
         parts = [flat]
         if self.inputs is not None:
-            parts.append(self.inputs.extra(valid))
+            extra = self.inputs.extra(valid)  # nosec B610
+            parts.append(extra)
         if self.position:
             parts.append(np.broadcast_to(position(self.place), (batch, 3, height, width)))
         scalars = self._scalars(valid, lead_hours)[:, :, None, None]

@@ -96,7 +96,8 @@ class Inputs:
         batch, steps, channels, height, width = history.shape
         # (B, S, C, H, W) -> (B, S * C, H, W)
         flat = history.reshape(batch, steps * channels, height, width)
-        return np.concatenate([flat, self.extra(times, ahead)], axis=1)
+        extra = self.extra(times, ahead)  # nosec B610
+        return np.concatenate([flat, extra], axis=1)
 
     def statistics(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]

@@ -128,7 +128,7 @@ class Samples:
     def extra(self, starts: NDArray[np.intp], steps: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the inputs that are no history: (B, X, H, W)."""
         ahead = steps[:, 0] * (self.times[1] - self.times[0]) if self.continuous else None
-        return self.inputs.extra(self.times[starts], ahead)
+        return self.inputs.extra(self.times[starts], ahead)  # nosec B610
 
     def batch(self, indices: NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs (B, C_in, H, W) and targets (B, L * D, H, W), lead by lead, SI units."""
@@ -141,7 +141,7 @@ class Samples:
             for place, step in enumerate(self.history_steps):
                 out = sample[place * channels : (place + 1) * channels]
                 _put(self.source, start - step, slice(None), out)
-        filled[:, count:] = self.extra(starts, ahead)
+        filled[:, count:] = self.extra(starts, ahead)  # nosec B610
         return torch.from_numpy(filled), torch.from_numpy(self._ahead(starts, ahead))
 
     def _ahead(self, starts: NDArray[np.intp], steps: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -199,7 +199,8 @@ class OnDevice:
         samples = self.samples
         starts, ahead = samples.starts_and_steps(indices)
         history = self.fields[self._rows(starts, -np.asarray(samples.history_steps)[None, :])]
-        extra = torch.from_numpy(np.ascontiguousarray(samples.extra(starts, ahead)))
+        fields = samples.extra(starts, ahead)  # nosec B610
+        extra = torch.from_numpy(np.ascontiguousarray(fields))
         # (B, S, C, H, W) -> (B, S * C, H, W)
         inputs = torch.cat([history.flatten(1, 2), extra.to(self.fields.device)], dim=1)
         rows = self._rows(starts, ahead)
@@ -270,4 +271,4 @@ class RolledSamples:
         return torch.cat([inputs, *(part.to(inputs.device) for part in later)], dim=1), targets
 
     def _extra(self, starts: NDArray[np.intp]) -> NDArray[np.float32]:
-        return self.one.inputs.extra(self.one.times[starts])
+        return self.one.inputs.extra(self.one.times[starts])  # nosec B610

@@ -44,7 +44,8 @@ def rollout(
     """
     states = list(history)
     for step in range(steps):
-        output = model(torch.cat([*states, extra(step)], dim=1))[:, : states[0].shape[1]]
+        more = extra(step)  # nosec B610
+        output = model(torch.cat([*states, more], dim=1))[:, : states[0].shape[1]]
         if output.shape != states[0].shape:
             raise ModelError(
                 f"a forecast cannot go on from its own output: the model gives {output.shape[1]} "

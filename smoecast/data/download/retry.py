@@ -109,7 +109,7 @@ class RetryBudget:
             See `check`.
         """
         longest = min(self.limits.longest_wait, self.limits.first_wait * 2.0 ** (failures - 1))
-        seconds = max(random.uniform(0.5, 1.0) * longest, asked or 0.0)
+        seconds = max(random.uniform(0.5, 1.0) * longest, asked or 0.0)  # nosec B311
         asks = f" and asks for {asked:.0f} s of rest" if asked else ""
         self._spend(f"{why}{asks}", since, time.monotonic() + seconds)
         self.pause(seconds)

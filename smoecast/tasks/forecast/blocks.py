@@ -124,10 +124,15 @@ def predict(
     inputs = model.inputs
     if plan.step_hours:
         step = plan.step_hours
+
+        def extra_at(number: int) -> torch.Tensor:
+            fields = inputs.extra(starts + number * step * HOUR)  # nosec B610
+            return torch.from_numpy(fields)
+
         made = rollout(
             model.network,
             [torch.from_numpy(history[:, i]) for i in range(history.shape[1])],
-            lambda number: torch.from_numpy(inputs.extra(starts + number * step * HOUR)),
+            extra_at,
             plan.lead_hours[-1] // step,
         )
         steps = [hours // step for hours in plan.lead_hours]

@@ -12,7 +12,7 @@ import mmap
 import os
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
@@ -73,7 +73,7 @@ class _Worker:
         self._desk = mmap.mmap(self._memory, DESK)
         self._line, theirs = socket.socketpair()
         with theirs, stop.leave_to_parent():  # signals that go to a group are for us alone
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # nosec B603
                 [sys.executable, "-c", _BEGIN, str(self._memory), *sys.path],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
