@@ -37,7 +37,9 @@ class _Chunk:
         self._descriptor = -1
         self._path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # no link leads to other files of the machine, and no pipe is waited for
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._descriptor = os.open(path, flags)
         except OSError as problem:
             raise _damage(path, f"cannot be read ({problem.strerror})") from None
 

@@ -1,6 +1,7 @@
 """Any selection of a store is that of an array; a file that changes under a run is told."""
 
 import copy
+import os
 import pickle
 from pathlib import Path
 
@@ -148,6 +149,17 @@ def test_a_file_that_is_gone_or_unreadable_is_told(tmp_path: Path) -> None:
     file.mkdir()
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         fields[6].load()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    """A link would bring in what its reader alone may see; a pipe is silent for ever."""
+    rows = on_disk(tmp_path / "fields", ANALYSES)
+    file = rows.chunk_file(0)
+    moved = file.rename(tmp_path / "elsewhere")
+    file.symlink_to(moved) if kind == "link" else os.mkfifo(file)
+    with pytest.raises(InputError, match="a part of the store cannot be read"):
+        rows.read(0, slice(0, 2), np.empty((2, 3, 4), "f4"))
 
 
 def test_an_array_that_could_not_be_filled_in_place_is_refused(tmp_path: Path) -> None:

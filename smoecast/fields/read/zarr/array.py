@@ -5,6 +5,7 @@ Zarr version 2 specification, https://zarr-specs.readthedocs.io/en/latest/v2/v2.
 
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,14 +132,14 @@ class ZarrArray:
         Raises
         ------
         InputError
-            A chunk is damaged, or missing where it must be there.
+            A chunk is damaged, a link out of the group, or missing where it must be there.
         """
         self._count(str(group))
         places = tuple(map(np.arange, self.shape)) if places is None else places
         values = np.empty([len(one) for one in places], self.dtype)
         sides = (_by_chunk(one, size) for one, size in zip(places, self.chunks, strict=True))
         for parts in itertools.product(*sides):
-            block = self._block(group / self.key(tuple(n for n, _, _ in parts)), complete)
+            block = self._block(group, self.key(tuple(n for n, _, _ in parts)), complete)
             inside = _selection([part for _, _, part in parts])
             values[_selection([part for _, part, _ in parts])] = block[inside]
         return values
@@ -154,9 +155,15 @@ class ZarrArray:
             )
         return count
 
-    def _block(self, path: Path, complete: bool) -> NDArray[Any]:
+    def _block(self, group: Path, key: str, complete: bool) -> NDArray[Any]:
         """Return a chunk, or what stands for it where it is not there."""
+        path = group / key
         if path.exists() or path.is_symlink():
+            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(group)):
+                raise InputError(
+                    f"{path}: a symbolic link leads out of the store, which is not followed: copy "
+                    "what it leads to into the store"
+                )
             return self.decode(path, str(path))
         if complete:
             raise InputError(f"{path}: the chunk is missing: run `smoecast download`")

@@ -207,7 +207,7 @@ def test_a_chunk_that_is_no_file(tmp_path: Path, kind: str) -> None:
     path = group(tmp_path / "a.zarr")
     for chunk in list(chunks(path, "t2m")):
         chunk.unlink()
-        chunk.mkdir() if kind == "folder" else chunk.symlink_to(tmp_path / "nothing")
+        chunk.mkdir() if kind == "folder" else chunk.symlink_to(path.parent / "nothing")
     refused(path, r"this is no chunk of t2m \(no file\)")
 
 

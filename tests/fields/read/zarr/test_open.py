@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import made_stores
 import numcodecs
 import numpy as np
 import pytest
@@ -169,3 +170,21 @@ def test_a_part_that_does_not_say_what_it_has(tmp_path: Path, part: object) -> N
     describe(path, metadata)
     with pytest.raises(InputError, match="no list of years and levels"):
         open_file(path)
+
+
+@pytest.mark.parametrize("part", ["chunk", "array"])
+def test_links_to_other_files_of_the_machine(tmp_path: Path, part: str) -> None:
+    """Uncompressed, any file would be values: those that its reader alone may see."""
+    metadata = group(tmp_path / "a.zarr", compressors=None)
+    linked = metadata.parent / "t2m"
+    if part == "chunk":
+        linked = next(iter(made_stores.chunks(metadata, "t2m")))
+    (tmp_path / "outside").mkdir()
+    moved = linked.rename(tmp_path / "outside" / linked.name)
+    linked.symlink_to(moved)
+    with pytest.raises(InputError, match="a symbolic link leads out of the store"):
+        open_file(metadata).load()
+    (tmp_path / "link.zarr").symlink_to(metadata.parent)
+    linked.unlink()
+    moved.rename(linked)
+    assert open_file(tmp_path / "link.zarr" / ".zmetadata").load() is not None
