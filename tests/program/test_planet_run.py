@@ -122,5 +122,5 @@ def test_download_through_the_command_line(planet: Config, tmp_path: Path) -> No
     result = run(app, ["download", "-c", str(path), "--json", "-q"])
     assert result.exit_code == 0
     assert '"source": "planet"' in result.output
-    result = run(app, ["preprocess", "-c", str(path), "-q"])
+    result = run(app, ["preprocess", "-c", str(path)])
     assert result.output.count("nothing to do") == 2

@@ -152,7 +152,7 @@ def test_verify_of_a_calibrated_ensemble(
     run_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "c.nc"
-    line = ["postprocess", "-q", "-c", str(run_file), "-o", str(path)]
+    line = ["postprocess", "-c", str(run_file), "-o", str(path)]
     made(CliRunner().invoke(app, line))
     made_before(CliRunner().invoke(app, line))
     seen = []

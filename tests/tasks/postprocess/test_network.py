@@ -56,10 +56,10 @@ def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path
     path = tmp_path / "run.yaml"
     path.write_text(yaml_file.dump(config))
     assert smoecast("preprocess", "-q", "-c", str(path)).exit_code == 0
-    result = smoecast("postprocess", "-q", "-c", str(path))
+    result = smoecast("postprocess", "-c", str(path))
     assert result.exit_code == 0, result.output
     assert "t2m at 24 h, 48 h, 5 members" in result.output
-    assert "nothing to do" in smoecast("postprocess", "-q", "-c", str(path)).output
+    assert "nothing to do" in smoecast("postprocess", "-c", str(path)).output
     result = smoecast("models", "verify", str(config.calibration))
     assert result.exit_code == 0, result.output
     if kind in PARAMETERS:

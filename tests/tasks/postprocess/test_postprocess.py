@@ -101,7 +101,7 @@ def test_the_command_line_says_what(done: Config, tmp_path: Path) -> None:
     path, out = tmp_path / "run.yaml", tmp_path / "out.nc"
     path.write_text(yaml_file.dump(done))
     what = "mean,quantiles=0.2:0.8,probabilities=t2m>280"
-    line = ["postprocess", "-q", "-c", str(path), "-o", str(out), "--write", what]
+    line = ["postprocess", "-c", str(path), "-o", str(out), "--write", what]
     result = CliRunner().invoke(app, line)
     assert result.exit_code == 0, result.output
     assert "mean, quantiles 0.2, 0.8, P(t2m > 280)" in result.output

@@ -52,7 +52,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list
 
 
 def smoecast(*words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "-q"])
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return result.output
 
