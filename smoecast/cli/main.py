@@ -10,6 +10,7 @@ from smoecast.cli import boundary
 from smoecast.cli.run import EXIT_CODES, say_failure
 from smoecast.cli.verbs import (
     config,
+    cycle,
     demo,
     download,
     evaluate,
@@ -44,7 +45,7 @@ for verb in (
     plot.plot,
 ):
     app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
-for other in (verify.verify, demo.demo):
+for other in (cycle.cycle, verify.verify, demo.demo):
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from smoecast.config.cycle import Cycle
 from smoecast.config.data import (
     RUN_NAME,
     Data,
@@ -45,6 +46,9 @@ class Config(Section):
     forecast: Forecast = Field(Forecast(), description="what forecast writes")
     postprocess: Postprocess = Field(Postprocess(), description="ensemble calibration")
     evaluate: Evaluate = Field(Evaluate(), description="what evaluate compares with")
+    cycle: Cycle = Field(
+        Cycle(), description="what cycle does every few hours", json_schema_extra=RARE
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:

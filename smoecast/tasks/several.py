@@ -118,7 +118,8 @@ def summarize(
     -------
     dict
         ``output`` (the name or pattern), ``outputs`` (each file), ``written`` (whether any was),
-        ``made`` (how many were), ``starts`` (how many), ``first``, ``last``, ``what``.
+        ``made`` (how many were), ``starts`` (how many), ``first``, ``last``, ``lead_hours``,
+        ``what``.
     """
     leads = ", ".join(f"{hours} h" for hours in lead_hours)
     starts = np.concatenate(list(jobs.values()))
@@ -130,5 +131,6 @@ def summarize(
         "starts": len(starts),
         "first": iso(starts[0]),
         "last": iso(starts[-1]),
+        "lead_hours": list(lead_hours),
         "what": ", ".join([f"{', '.join(targets)} at {leads}", *more]),
     }

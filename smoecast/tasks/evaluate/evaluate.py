@@ -97,8 +97,7 @@ def evaluate(
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
     arguments |= {"truth": list(truth)} if truth else {}
     made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
-    groups = [_files(pattern) for pattern in given]
-    results = [path for group in groups for path in group]
+    results = [path for pattern in given for path in _files(pattern)]
     others = [] if against is None or against in AGAINST else expand([against], "--against")
     wanted = config.postprocess
     if truth:
@@ -111,7 +110,7 @@ def evaluate(
             held = opened.enter_context(hold_inputs(read, stores))
             run_record.add_inputs(held.manifest, read)
             run_record.add_stores(stores)
-            opened_results = open_results(groups)
+            opened_results = open_results(results)
             scored = list(opened_results.values())
             protocol, targets = one_protocol(scored), config.postprocess.targets
             reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)

@@ -74,34 +74,30 @@ def open_result_file(path: Path) -> ResultFile:
     return ResultFile(fields, str(path), protocol, verb, str(said.get("model_sha256", "")))
 
 
-def open_results(groups: Sequence[Sequence[Path]]) -> dict[Path, ResultFile]:
-    """Open results; those that were named by one pattern and continue each other are one.
+def open_results(paths: Sequence[Path]) -> dict[Path, ResultFile]:
+    """Open results; those that continue each other are one.
 
     Parameters
     ----------
-    groups : sequence of sequence of Path
-        Files that one path, folder or glob names.
+    paths : sequence of Path
 
     Returns
     -------
     dict
-        Results by their first file. Files of one group are one result if they are of the same
-        model, with the same variables, lead times and members, and share no start.
+        Results by their first file. Files are one result if they are of the same model, with the
+        same variables, lead times and members, and share no start.
 
     Raises
     ------
     InputError
         One cannot be read.
     """
-    found: dict[Path, ResultFile] = {}
-    for paths in groups:
-        alike: dict[tuple[Any, ...], dict[Path, ResultFile]] = {}
-        for path in paths:
-            one = open_result_file(path)
-            alike.setdefault(_kind_of(one), {})[path] = one
-        for kind in alike.values():
-            found |= _join(kind)
-    return found
+    alike: dict[tuple[Any, ...], dict[Path, ResultFile]] = {}
+    for path in paths:
+        one = open_result_file(path)
+        alike.setdefault(_kind_of(one), {})[path] = one
+    found = {path: one for kind in alike.values() for path, one in _join(kind).items()}
+    return {path: found[path] for path in paths if path in found}
 
 
 def _kind_of(one: ResultFile) -> tuple[Any, ...]:

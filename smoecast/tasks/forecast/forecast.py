@@ -76,6 +76,7 @@ def forecast(
     verify: bool = False,
     oldest: np.datetime64 | None = None,
     keep: np.timedelta64 | None = None,
+    catch_up: np.timedelta64 | None = None,
     networks: "Networks | None" = None,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
@@ -101,6 +102,8 @@ def forecast(
     keep : timedelta64, optional
         Results of the pattern, and records, that are so much older than the newest are removed
         when all is made.
+    catch_up : timedelta64, optional
+        The latest stands for all starts so much earlier that have their history, too.
     networks : Networks, optional
         Of earlier calls, which need not be opened again.
 
@@ -138,7 +141,7 @@ def forecast(
     order = Order(config, name, tuple(folders), tuple(paths), said, verify)
     with open_run(order, networks) as run:
         wanted, ensemble = config.forecast, run.ensemble
-        starts = select_starts(wanted, config.store, run.analyses.times, ensemble, oldest)
+        starts = select_starts(wanted, config.store, run.analyses.times, ensemble, oldest, catch_up)
         jobs = name.split(starts)
         with console.progress("forecasting", len(starts)) as step:
             written = make_each(jobs, run.make, step)

@@ -175,6 +175,7 @@ def select_starts(
     there: NDArray[np.datetime64],
     ensemble: Ensemble,
     oldest: np.datetime64 | None = None,
+    catch_up: np.timedelta64 | None = None,
 ) -> NDArray[np.datetime64]:
     """Return the starts asked for.
 
@@ -190,6 +191,8 @@ def select_starts(
         Says how much history a start needs.
     oldest : datetime64, optional
         That the latest analysis may be.
+    catch_up : timedelta64, optional
+        The latest stands for all starts so much earlier that have their history, too.
 
     Raises
     ------
@@ -202,13 +205,24 @@ def select_starts(
     for text in wanted.init_times:
         if text == LATEST:
             time_selection.check_age(there[-1], oldest)
-            found.append(there[-1:])
+            found.append(_recent(there, ensemble.history, catch_up))
         elif text in time_selection.PARTS:
             earliest = there[0] + ensemble.history[-1] * HOUR
             found.append(_part(path, text, wanted.init_every_hours, ensemble.plan, earliest))
         else:
             found.append(times.parse_times([text], wanted.init_every_hours))
     return np.unique(np.concatenate(found)).astype("datetime64[ns]")
+
+
+def _recent(
+    there: NDArray[np.datetime64], history: Sequence[int], catch_up: np.timedelta64 | None
+) -> NDArray[np.datetime64]:
+    """Return the latest start, and those not so much earlier that have their history."""
+    earlier = there[:-1] if catch_up is not None else there[:0]
+    recent = earlier >= there[-1] - (catch_up or 0 * HOUR)
+    for hours in history:
+        recent &= np.isin(earlier - hours * HOUR, there)
+    return np.append(earlier[recent], there[-1])
 
 
 def check_history(
