@@ -98,7 +98,8 @@ def read_description(folder: Path) -> Description:
     """
     state = load_state(folder)
     if state.get("kind") != "forecast":
-        raise ModelError(f"{folder}: this is a {state.get('kind')} model, no forecast model")
+        kind = one_line(str(state.get("kind")), 40)
+        raise ModelError(f"{folder}: this is a {kind} model, no forecast model")
     with of_model(folder):
         return Description(folder, state, _forecast_config(state), Grid.from_dict(state["grid"]))
 

@@ -214,6 +214,16 @@ def test_thousands_of_tensors(models, tmp_path_factory, name, changes, flips) ->
     tensors(models, name, changes, flips, tmp_path_factory.mktemp("fuzz") / "model")
 
 
+@pytest.mark.parametrize("kind", ["a\nb", "x" * 5000, {"a": list(range(3000))}, None, 1])
+def test_a_kind_that_is_none_is_told_in_short(models, tmp_path: Path, kind: object) -> None:
+    folder = shutil.copytree(models["emos"], tmp_path / "model")
+    sealed(folder, json.loads((folder / STATE).read_text()) | {"kind": kind})
+    opens_or_is_refused(folder)
+    for work in (open_model, open_calibration):
+        with pytest.raises(ModelError, match="this is a .{1,45} model, no "):
+            work(folder)
+
+
 KINDS = ("missing", "pipe", "folder", "device", "loop", "half", "empty", "sparse")
 
 

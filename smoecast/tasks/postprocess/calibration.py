@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.postprocess import NETWORKS, Postprocess
+from smoecast.config.yaml_text import one_line
 from smoecast.data.members import check_several
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_from_dict
@@ -114,7 +115,8 @@ def open_calibration(folder: Path) -> Calibration:
     """
     state = load_state(folder)
     if state.get("kind") not in KINDS:
-        raise ModelError(f"{folder}: this is a {state.get('kind')} model, no calibration")
+        kind = one_line(str(state.get("kind")), 40)
+        raise ModelError(f"{folder}: this is a {kind} model, no calibration")
     with of_model(folder):
         settings = calibration_config(state).postprocess
         grid = place_from_dict(state["grid"])
