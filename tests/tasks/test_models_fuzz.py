@@ -21,6 +21,7 @@ from made_models import (
     sealed,
     with_tensors,
 )
+from safetensors.torch import save
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
@@ -28,7 +29,7 @@ from smoecast.errors import ModelError, SmoecastError
 from smoecast.tasks.forecast_model import Model, open_model
 from smoecast.tasks.models import verify_model
 from smoecast.tasks.postprocess.calibration import Calibration, open_calibration
-from smoecast.training.model_files import STATE, TENSORS
+from smoecast.training.model_files import STATE, TENSORS, load_tensors
 
 MADE: dict[str, Callable[[Path], Path]] = {
     "forecast": forecast_model,
@@ -220,8 +221,19 @@ def test_a_kind_that_is_none_is_told_in_short(models, tmp_path: Path, kind: obje
     sealed(folder, json.loads((folder / STATE).read_text()) | {"kind": kind})
     opens_or_is_refused(folder)
     for work in (open_model, open_calibration):
-        with pytest.raises(ModelError, match="this is a .{1,45} model, no "):
+        with pytest.raises(ModelError, match=r"this is a .{1,45} model, no "):
             work(folder)
+
+
+@pytest.mark.parametrize("value", [1e13, -1e300, float("inf"), float("nan")])
+def test_coefficients_that_no_fit_gives(models, tmp_path: Path, value: float) -> None:
+    """Their squares were infinite, of which numpy warned and nobody else."""
+    folder = shutil.copytree(models["emos"], tmp_path / "model")
+    tensors = load_tensors(folder)
+    next(iter(tensors.values())).view(-1)[0] = value
+    with_tensors(folder, save(tensors))
+    with pytest.raises(ModelError, match=r"is no array of .* finite numbers in double precision"):
+        open_calibration(folder)
 
 
 KINDS = ("missing", "pipe", "folder", "device", "loop", "half", "empty", "sparse")

@@ -206,6 +206,8 @@ def open_coefficients(
     return apply
 
 
+LARGEST = 1e12
+"""Of a coefficient, in SI units: squares of more, times a variance, leave the range of doubles."""
 _TIME = re.compile(r"(1[7-9]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+")
 
 
@@ -237,7 +239,8 @@ def _check_coefficients(
     if strange := wanted ^ set(tensors):
         raise ModelError(f"coefficient {min(strange)} is missing or one too many: fit it again")
     for name, value in tensors.items():
-        if value.shape != shape or value.dtype != torch.float64 or not value.isfinite().all():
+        fits = value.shape == shape and value.dtype == torch.float64
+        if not fits or not (value.abs() <= LARGEST).all():  # NaN is not
             raise ModelError(
                 f"coefficient {name} is no array of {shape} finite numbers in double precision: "
                 "fit it again"
