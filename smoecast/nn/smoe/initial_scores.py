@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from smoecast.nn.outline import is_outline
 from smoecast.nn.smoe.gates import FixedGate, Gate, LinearGate, LocalGate, TensorGate, score_bounds
 
 
@@ -61,6 +62,9 @@ def start_regions(gate: Gate) -> None:
     """
     if isinstance(gate, FixedGate):
         raise ValueError("a fixed gate cannot start with random regions: its map is given")
+    if is_outline():  # to interpolate what has no values would load PyTorch's compiler
+        _offset(gate, torch.empty(gate.num_experts, *gate.grid))
+        return
     coarse = [-(-size // REGION) + 1 for size in gate.grid]
     drawn = torch.randn(1, gate.num_experts, *coarse)
     scores = nn.functional.interpolate(drawn, gate.grid, mode="bilinear", align_corners=True)[0]
