@@ -17,7 +17,6 @@ from smoecast.fields.write.grib.content import Content
 from smoecast.fields.write.grib.grid import grid_keys
 from smoecast.fields.write.grib.limits import check_content
 from smoecast.fields.write.netcdf import netcdf_writer
-from smoecast.fields.write.wb2 import wb2_writer
 from smoecast.tasks.output_names import OutputName
 
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
@@ -117,4 +116,8 @@ def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
         from smoecast.fields.write.grib.writer import grib_writer  # noqa: PLC0415
 
         return partial(grib_writer, accumulation_hours=settings.accumulation_hours, **more)
-    return wb2_writer if settings.format == "wb2" else netcdf_writer
+    if settings.format == "wb2":
+        from smoecast.fields.write.wb2 import wb2_writer  # noqa: PLC0415  # it loads zarr
+
+        return wb2_writer
+    return netcdf_writer
