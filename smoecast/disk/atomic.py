@@ -52,8 +52,9 @@ def write_atomic(path: Path, content: bytes) -> None:
     while True:
         temporary = _beside(path, "tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = -1
         try:
+            descriptor = os.open(temporary, flags, 0o666)
             if not _hold(descriptor, temporary):
                 continue  # swept before it was held
             with _name_in_errors(temporary, path), open(descriptor, "wb", closefd=False) as file:
@@ -63,8 +64,7 @@ def write_atomic(path: Path, content: bytes) -> None:
             temporary.replace(path)
             break
         finally:
-            temporary.unlink(missing_ok=True)
-            os.close(descriptor)
+            _clear(temporary, descriptor)
     sync(path.parent)
 
 
@@ -85,16 +85,16 @@ def stage(path: Path) -> Iterator[Path]:
     """
     while True:
         folder = _beside(path, "part")
-        folder.mkdir(mode=0o700)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = -1
         try:
+            folder.mkdir(mode=0o700)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             if not _hold(descriptor, folder):
                 continue  # swept before it was held
             yield folder / path.name
             return
         finally:
-            remove(folder)
-            os.close(descriptor)
+            _clear(folder, descriptor)
 
 
 def put(part: Path, path: Path) -> None:
@@ -166,6 +166,18 @@ def _name_in_errors(part: Path, path: Path) -> Iterator[None]:
         if problem.filename is not None:
             raise
         raise OSError(problem.errno, problem.strerror, str(part), None, str(path)) from None
+
+
+def _clear(temporary: Path, descriptor: int) -> None:
+    """Remove a temporary name, also where a signal that ends the run comes just then."""
+    try:
+        remove(temporary)
+    except KeyboardInterrupt:  # there is no second one: it would have ended the process
+        remove(temporary)
+        raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _beside(path: Path, ending: str) -> Path:

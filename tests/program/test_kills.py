@@ -275,7 +275,7 @@ def test_stopped_here_and_there(world: World, scene: Scene) -> None:
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 @pytest.mark.parametrize("how", ["stop before", "stop after"])
 def test_stopped_at_every_operation(world: World, scene: Scene, how: str) -> None:
-    for at in where_to_strike(world.end_of(scene).operations):
+    for at in where_to_strike(world.end_of(scene).operations)[:-1]:  # the last comes after all
         stop(world, scene, at, how)
 
 
