@@ -123,7 +123,7 @@ def verify_runs(place: Path) -> dict[str, Any]:
             checked.append(_tell("output", path, record, state))
         for entry in _located(record["inputs"]) if current or asked is not known else ():
             path = _where(entry, record)
-            if not any(c["path"] == str(path) and c["kind"] == "input" for c in checked):
+            if not any(c["path"] == str(path) for c in checked):  # a result of another run
                 checked.append(_tell("input", path, record, _look_at(entry, path)))
     wrong = any(c["kind"] == "output" and c["state"] in WRONG for c in checked)
     code = OutputError.exit_code if wrong or damaged else 0
@@ -208,8 +208,9 @@ def _look_at(entry: dict[str, Any], path: Path) -> tuple[str, str]:
         return "gone", "is gone"
     except (OSError, ValueError) as problem:
         return "unreadable", f"cannot be read ({problem})"
-    same = there == entry["sha256"]
-    return ("whole", "is as it was") if same else ("changed", "has other content than it had")
+    if there != entry["sha256"]:
+        return "changed", "has other content than it had"
+    return "whole", "its list of checksums is as it was" if listing else "is as it was"
 
 
 def _look_at_output(entry: dict[str, Any], path: Path) -> tuple[str, str]:
