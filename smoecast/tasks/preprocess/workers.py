@@ -84,8 +84,9 @@ def _client(settings: Preprocess) -> Iterator[Client]:
 def _cluster(workers: int) -> LocalCluster:
     """Start processes on this machine that leave errors and signals to this one."""
     # what the thread that starts them does not hear, they do not hear either; the tracker comes
-    # first, for who starts it hears again
-    resource_tracker.ensure_running()
+    # first and by itself, for who starts it hears again
+    with stop.leave_to_parent():
+        resource_tracker.ensure_running()
     with stop.leave_to_parent():
         return LocalCluster(
             n_workers=workers,

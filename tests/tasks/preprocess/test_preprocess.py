@@ -15,6 +15,7 @@ import xarray as xr
 from distributed import LocalCluster
 from small_world import analyses, small_run
 
+from smoecast import stop
 from smoecast.config import yaml_file
 from smoecast.config.data import Preprocess
 from smoecast.config.run import Config
@@ -125,8 +126,9 @@ def die(item: int) -> None:
 
 
 def refuse(_: int) -> None:
-    """Hear an interrupt, as all processes of a terminal do, and refuse the work."""
-    signal.raise_signal(signal.SIGINT)
+    """Be sent what all processes of a terminal or a service are sent, and refuse the work."""
+    for signum in stop.SIGNALS:
+        signal.raise_signal(signum)
     raise InputError("a.nc: is damaged")
 
 
@@ -136,7 +138,7 @@ def test_what_a_worker_refuses_is_said_once_and_by_this_process(
     with pytest.raises(InputError, match=r"a\.nc: is damaged"):
         workers.each(refuse, [1], Preprocess(workers=2), lambda _: None)
     assert capfd.readouterr().err == ""
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert not {*stop.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_workers_that_die_again_and_again_are_told() -> None:

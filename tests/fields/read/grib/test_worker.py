@@ -14,6 +14,7 @@ import pytest
 from made_grib import message, temperature, write
 from made_killers import PACKINGS, killer
 
+from smoecast import stop
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib import worker as grib_worker
 from smoecast.fields.read.grib.grid import GribGrid
@@ -198,6 +199,16 @@ def test_one_worker_for_all_files(tmp_path, fresh):
     assert [first(path) for path in paths] == [0, 1, 2]
     assert pid() == there
     assert os.getpgid(there) != os.getpgid(0)  # Ctrl-C does not reach it
+
+
+def test_signals_to_a_whole_service_are_for_its_first_process(tmp_path, fresh):
+    path = write(tmp_path / "a.grib", GOOD)
+    assert first(path) == 7.0
+    there = pid()
+    for signum in stop.SIGNALS:
+        os.kill(there, signum)
+    assert first(path) == 7.0
+    assert pid() == there
 
 
 def test_a_worker_that_was_killed_meanwhile_is_replaced(tmp_path, fresh):
