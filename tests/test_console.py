@@ -1,6 +1,11 @@
 """stdout carries results, stderr the rest, and nothing draws bars off a terminal."""
 
+import json
+import logging
+import warnings
+
 import pytest
+from log_lines import without_times
 
 from smoecast import console
 
@@ -133,3 +138,48 @@ def test_nobody_who_names_a_file_commands_the_terminal(
     shown = "".join(capsys.readouterr())
     assert sign not in shown
     assert "a?[2Jb\n\tc é\n" in shown
+
+
+def test_lines_begin_with_the_time_where_it_is_wished(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_state", dict(console._state))
+    console.stamp(True)
+    console.say("working")
+    console.fail("broken")
+    console.result("42")
+    out, err = capsys.readouterr()
+    assert out == "42\n"
+    assert without_times(err) == "working\nsmoecast: broken\n"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_warnings_and_logs_of_libraries_are_lines_like_ours(
+    quiet: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    console.configure(quiet=quiet, log_json=True, verb="train")
+    logger = logging.Logger("torch")  # one that pytest has no handler for
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("odd\nvalue", UserWarning, stacklevel=1)
+    logger.warning("slow %s", "disk")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [(line["level"], line["verb"], line["message"]) for line in lines]
+    expected = [
+        ("warning", "train", "UserWarning: odd value"),
+        ("warning", "train", "torch: slow disk"),
+    ]
+    assert said == ([] if quiet else expected)
+
+
+def test_a_log_for_machines_has_no_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(console, "_LINE_SECONDS", -1.0)
+    console.configure(quiet=False, log_json=True)
+    with console.progress("counting", 10) as step:
+        step(5)
+    assert json.loads(capsys.readouterr().err)["message"].startswith("counting: 5 of 10, ")

@@ -85,6 +85,20 @@ def test_what_nobody_foresaw_is_one_line_with_whom_to_tell() -> None:
     assert len(sentence) < MOST_LETTERS + 200
 
 
+@pytest.mark.parametrize(
+    ("signum", "words", "code"),
+    [
+        (0, "interrupted", 130),
+        (signal.SIGINT, "interrupted", 130),
+        (signal.SIGHUP, "stopped by SIGHUP", 129),
+        (signal.SIGTERM, "stopped by SIGTERM", 143),
+    ],
+)
+def test_a_signal_has_its_word_and_its_code(signum: int, words: str, code: int) -> None:
+    said = f"{words}; the same command goes on where it can"
+    assert explain(KeyboardInterrupt(), signum) == (said, code)
+
+
 def fail() -> dict[str, str]:
     raise ValueError("strange")
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,44 @@ def test_a_disk_that_refuses_says_which_file(tmp_path, monkeypatch, write):
                 put(part, path)
     assert caught.value.filename2 == str(path)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["is made", "is removed"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_signal_as_a_temporary_name_comes_or_goes_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, kind: str
+) -> None:
+    calls = []
+
+    def interrupt_once(real):
+        def call(*given, **more):
+            if real is atomic.remove and not calls:  # before it is gone
+                calls.append(real)
+                raise KeyboardInterrupt
+            found = real(*given, **more)
+            if not calls:  # once it is there
+                calls.append(real)
+                raise KeyboardInterrupt
+            return found
+
+        return call
+
+    if moment == "is removed":
+        monkeypatch.setattr(atomic, "remove", interrupt_once(atomic.remove))
+    elif kind == "file":
+        monkeypatch.setattr(atomic.os, "open", interrupt_once(os.open))
+    else:
+        monkeypatch.setattr(Path, "mkdir", interrupt_once(Path.mkdir))
+
+    def work() -> None:
+        if kind == "file":
+            atomic.write_atomic(tmp_path / "a", b"x")
+        else:
+            with atomic.stage(tmp_path / "a"):
+                pass
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    monkeypatch.undo()
+    assert calls
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["a"])

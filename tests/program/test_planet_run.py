@@ -1,5 +1,6 @@
 """The simulated planet through the verbs, in small."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from smoecast.cli.main import app
 from smoecast.config import yaml_file
 from smoecast.config.evaluate import Evaluate
 from smoecast.config.run import Config
+from smoecast.disk.digests import digest
 from smoecast.errors import ConfigError
 from smoecast.fields.store import store
 from smoecast.tasks import demo as demo_task
@@ -122,5 +124,9 @@ def test_download_through_the_command_line(planet: Config, tmp_path: Path) -> No
     result = run(app, ["download", "-c", str(path), "--json", "-q"])
     assert result.exit_code == 0
     assert '"source": "planet"' in result.output
+    record = json.loads(Path(json.loads(result.output)["record"]).read_text())
+    for entry in record["outputs"]:
+        assert digest(Path(entry["path"])) == entry["sha256"]
+    assert [Path(entry["path"]).parent for entry in record["outputs"]] == [planet.raw.resolve()] * 2
     result = run(app, ["preprocess", "-c", str(path)])
     assert result.output.count("nothing to do") == 2
