@@ -86,7 +86,7 @@ def set_folder(folder: Path) -> None:
     The first to say it is right: a verb that calls others says it before they do. A run that fails
     before the folder is there leaves no record: what was mistyped is not made for it.
     """
-    run = _running()
+    run = _current()
     if run is not None and run.folder is None:
         run.folder = _absolute(folder)
 
@@ -99,7 +99,7 @@ def stage(name: str) -> Iterator[None]:
     together are never more than the run. CPU seconds are those of this process with its threads, of
     no child. In a thread other than that of `begin` nothing is counted: it is already.
     """
-    run = _running()
+    run = _current()
     if run is None or run.thread != threading.get_ident():
         yield
         return
@@ -134,7 +134,7 @@ def add_inputs(manifest: Sequence[Mapping[str, Any]], paths: Sequence[Path] = ()
     paths : sequence of Path
         Where each of them is, for who looks later; none: that is not known.
     """
-    run = _running()
+    run = _current()
     if run is None:
         return
     places = [{"path": str(_absolute(path))} for path in paths] or [{} for _ in manifest]
@@ -143,11 +143,11 @@ def add_inputs(manifest: Sequence[Mapping[str, Any]], paths: Sequence[Path] = ()
 
 def add_stores(paths: Iterable[Path]) -> None:
     """Note stores that are read, each by the digest of what lists its files; no chunk is read."""
-    run = _running()
+    run = _current()
     if run is None:
         return
     for path in filter(Path.exists, paths):
-        listing = _listing_of(path)
+        listing = _find_listing(path)
         with suppress(OSError):  # who reads it next says what is wrong with it
             sha256 = digest(path / listing) if listing else None
             place = {"file": path.name, "path": str(_absolute(path))}
@@ -166,7 +166,7 @@ def add_output(path: Path, *, made: bool = True, sha256: str | None = None) -> N
     sha256 : str, optional
         Of a file, where it is known; else it is computed.
     """
-    run = _running()
+    run = _current()
     if run is None:
         return
     entry: dict[str, Any] = {"path": str(_absolute(path)), "made": made}
@@ -175,7 +175,7 @@ def add_output(path: Path, *, made: bool = True, sha256: str | None = None) -> N
         if sha256 is not None:
             entry["sha256"] = sha256
         elif made:
-            listing = _listing_of(path)
+            listing = _find_listing(path)
             entry["sha256"] = digest(path / listing if listing else path)
             entry |= {"listing": listing} if listing else {}
     run.outputs[entry["path"]] = entry
@@ -183,7 +183,7 @@ def add_output(path: Path, *, made: bool = True, sha256: str | None = None) -> N
 
 def note(**values: Any) -> None:
     """Note anything else: JSON values by name; a later value replaces an earlier one."""
-    run = _running()
+    run = _current()
     if run is not None:
         run.notes |= values
 
@@ -213,12 +213,12 @@ def finish(exit_code: int, sentence: str) -> dict[str, Any]:
     return run.finished
 
 
-def _listing_of(path: Path) -> str:
+def _find_listing(path: Path) -> str:
     """Return the name of the file in a store that lists all others; empty where there is none."""
     return next((name for name in LISTINGS if (path / name).is_file()), "")
 
 
-def _running() -> _Run | None:
+def _current() -> _Run | None:
     run = _state["run"]
     return None if run is None or run.finished is not None else run
 

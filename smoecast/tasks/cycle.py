@@ -112,7 +112,7 @@ def _download(config: Config) -> dict[str, Any] | None:
     return download(config) if fetched else None
 
 
-def _arrived(config: Config, kind: Kind) -> list[str]:
+def _find_arrivals(config: Config, kind: Kind) -> list[str]:
     """Return where analyses or ensembles arrive; nothing: in the run's store, or nowhere."""
     named = config.cycle.analyses if kind == "analyses" else config.cycle.ensembles
     if named:
@@ -128,7 +128,7 @@ def _forecast(
 ) -> dict[str, Any]:
     return forecast(
         config,
-        inputs=_arrived(config, "analyses"),
+        inputs=_find_arrivals(config, "analyses"),
         init_times=["latest"],
         output=_plain(config, FORECASTS, config.forecast),
         oldest=oldest,
@@ -141,7 +141,7 @@ def _postprocess(
     config: Config, oldest: np.datetime64 | None, keep: np.timedelta64 | None
 ) -> dict[str, Any] | None:
     """Calibrate every ensemble that is there, if any arrive."""
-    arrived = _arrived(config, "ensembles")
+    arrived = _find_arrivals(config, "ensembles")
     if not arrived:
         return None
     own = config.calibration if (config.calibration / STATE).exists() else None
@@ -188,7 +188,7 @@ def _evaluate(
         config.model_copy(update={"evaluate": asked}),
         inputs=due,
         output=config.place / SCORES,
-        truth=_arrived(config, "analyses"),
+        truth=_find_arrivals(config, "analyses"),
     )
 
 

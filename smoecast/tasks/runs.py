@@ -110,10 +110,10 @@ def verify_runs(place: Path) -> dict[str, Any]:
     asked = known if place.is_dir() else [_read(place.absolute())]
     if not asked:
         raise _without_records(place)
-    newest = {_where(entry, r): r["record"] for r in [*asked, *known] for entry in _made(r)}
+    newest = {_where(entry, r): r["record"] for r in [*asked, *known] for entry in _list_made(r)}
     checked: list[dict[str, Any]] = []
     for record in asked:
-        outputs = {_where(entry, record): entry for entry in _made(record)}
+        outputs = {_where(entry, record): entry for entry in _list_made(record)}
         current = [path for path in outputs if newest[path] == record["record"]]
         for path in outputs if asked is not known else current:
             by = newest[path] if path not in current else ""
@@ -121,7 +121,7 @@ def verify_runs(place: Path) -> dict[str, Any]:
                 ("replaced", f"replaced by {by}") if by else _look_at_output(outputs[path], path)
             )
             checked.append(_tell("output", path, record, state))
-        for entry in _located(record["inputs"]) if current or asked is not known else ():
+        for entry in _with_place(record["inputs"]) if current or asked is not known else ():
             path = _where(entry, record)
             if not any(c["path"] == str(path) for c in checked):  # a result of another run
                 checked.append(_tell("input", path, record, _look_at(entry, path)))
@@ -171,13 +171,13 @@ def _is_record(said: dict[str, Any]) -> bool:
     return all(isinstance(entry, dict) for entry in entries)
 
 
-def _located(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_place(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries that say where a file is and what is in it."""
     return [e for e in entries if all(isinstance(e.get(key), str) for key in ("path", "sha256"))]
 
 
-def _made(record: Record) -> list[dict[str, Any]]:
-    return [entry for entry in _located(record["outputs"]) if entry.get("made") is True]
+def _list_made(record: Record) -> list[dict[str, Any]]:
+    return [entry for entry in _with_place(record["outputs"]) if entry.get("made") is True]
 
 
 def _where(entry: dict[str, Any], record: Record) -> Path:

@@ -283,7 +283,7 @@ def test_output_that_is_no_file_is_refused_at_once(
         assert result.exit_code == 5, result.output
         assert f"{name}: is a" in result.stderr
     assert (tmp_path / name).lstat() == before
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert {p.name for p in tmp_path.iterdir()} - {"records"} == {name}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a device node")
@@ -483,7 +483,7 @@ def test_scores_replace_files_alone(
 ) -> None:
     from smoecast.tasks.evaluate import evaluate as task
 
-    monkeypatch.setattr(task, "open_result_file", refuse)
+    monkeypatch.setattr(task, "open_results", refuse)
     os.mkfifo(tmp_path / name)
     with pytest.raises(OutputError, match=f"{name}: is a pipe, which is not replaced"):
         evaluate(done, output=tmp_path / "s.json")

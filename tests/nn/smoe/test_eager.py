@@ -5,7 +5,6 @@ import torch
 
 from smoecast.nn.smoe.eager import run_eagerly
 
-
 OPEN = """
 import sys
 from smoecast import zoo

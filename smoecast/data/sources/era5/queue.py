@@ -131,7 +131,7 @@ class Queue:
             return None
         identity = str(self._journal[name]["id"])
         try:
-            place = self._remembered(remote, identity, patience)
+            place = self._recall(remote, identity, patience)
             if isinstance(place, RemoteFile):
                 return place
             why = f"{name}: request {identity} is {place}"
@@ -142,9 +142,7 @@ class Queue:
         console.say(f"{why}, submitting it again")
         return None
 
-    def _remembered(
-        self, remote: RemoteFile, identity: str, patience: RetryBudget
-    ) -> RemoteFile | str:
+    def _recall(self, remote: RemoteFile, identity: str, patience: RetryBudget) -> RemoteFile | str:
         """Return where the file of a request is, or the state from which none will come."""
         name, client = remote.name, self._client(patience)
         job = ask(lambda: client.get_remote(identity), name, patience)
