@@ -75,6 +75,11 @@ def configure(*, debug: bool, close: Close | None = None) -> None:
     console.on_death(_close)
 
 
+def is_debug() -> bool:
+    """Whether a failure shows its traceback."""
+    return _state.debug
+
+
 def is_whole_process() -> bool:
     """Whether this process was started for this command alone."""
     return _state.whole

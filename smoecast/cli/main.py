@@ -22,6 +22,7 @@ from smoecast.cli.verbs import (
     runs,
     train,
     verify,
+    watch,
 )
 
 app = typer.Typer(
@@ -45,7 +46,7 @@ for verb in (
     plot.plot,
 ):
     app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
-for other in (cycle.cycle, verify.verify, demo.demo):
+for other in (cycle.cycle, watch.watch, verify.verify, demo.demo):
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
 
 

@@ -35,7 +35,7 @@ Series = tuple[str, Mapping[str, str], float]
 """Name, labels and value."""
 
 
-def write(name: str, record: Mapping[str, Any]) -> None:
+def write(name: str, *records: Mapping[str, Any]) -> None:
     """Write a file of metrics; that it cannot be written is said, and is no failure of the run.
 
     Parameters
@@ -43,22 +43,23 @@ def write(name: str, record: Mapping[str, Any]) -> None:
     name : str
         Of the file; it is to end in ``.prom``. Series of the run before are kept where this one
         failed before it could know better.
-    record : mapping
-        From `run_record.finish`.
+    *records : mapping
+        From `run_record.finish`, of verbs that differ.
     """
     path = resolve(name)
     try:
         before: list[str] = []
         with suppress(FileNotFoundError):
             before = read_small(path, MOST_BYTES).decode(errors="replace").splitlines()
-        text = to_text(list(series_of(record, before)))
+        text = to_text([series for record in records for series in series_of(record, before)])
         sweep_beside(path)
         write_atomic(path, text.encode())
     except (OSError, SmoecastError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
         words = f"{path}: the metrics of this run cannot be written ({reason}): choose another file"
         # a run that failed has said its one sentence
-        (console.say if record["exit_code"] else console.warn)(words)
+        failed = any(record["exit_code"] for record in records)
+        (console.say if failed else console.warn)(words)
 
 
 def series_of(record: Mapping[str, Any], before: Sequence[str] = ()) -> Iterator[Series]:

@@ -73,9 +73,10 @@ def lock_output(path: Path) -> Iterator[None]:
     OutputError
         Its folder cannot be made or written to.
     """
-    with _hold(path.with_name(f".{path.name}.lock"), remains=False):
+    ours = path.with_name(f".{path.name}.lock")
+    with _hold(ours, remains=False):
         sweep(path.parent)
-        _remove_dead_locks(path.parent)
+        _remove_dead_locks(path.parent, but=ours)
         yield
 
 
@@ -222,9 +223,11 @@ def _name(holder: dict[str, Any]) -> str:
         return ""
 
 
-def _remove_dead_locks(folder: Path) -> None:
-    """Remove the locks of results whose holders were killed."""
+def _remove_dead_locks(folder: Path, but: Path) -> None:
+    """Remove the locks of results whose holders were killed; ours would be waited for."""
     for path in folder.glob(".*.lock"):
+        if path == but:
+            continue
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:

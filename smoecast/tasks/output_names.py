@@ -97,20 +97,31 @@ class OutputName:
         """Walk the files that are there under such a name, each with the start that it names."""
         if not self.is_pattern:
             return
-        sought = re.compile("".join(self._expression()))
-        codes = [code for form in self._formats() for code in re.findall("%(.)", form)]
         depth = len(Path(self.text).parts) - len(self.folder.parts)
         for path in sorted(self.folder.glob("/".join(["*"] * depth))):
-            if (match := sought.fullmatch(str(path))) is None:
-                continue
-            said = dict(zip(codes, match.groups(), strict=True))
-            try:
-                when = datetime.strptime(" ".join(said.values()), " ".join(f"%{c}" for c in said))
-            except ValueError:
-                continue  # digits that are no time
-            start = np.datetime64(when, "ns")
-            if self.path_of(start) == path:
+            start = self.start_of(path)
+            if start is not None:
                 yield path, start
+
+    def start_of(self, path: Path) -> np.datetime64 | None:
+        """Return the start that a path names under such a pattern; None where it is no such name.
+
+        Parameters
+        ----------
+        path : Path
+            Absolute or relative as the pattern is.
+        """
+        codes = [code for form in self._formats() for code in re.findall("%(.)", form)]
+        match = re.fullmatch("".join(self._expression()), str(path))
+        if match is None or not codes:
+            return None
+        said = dict(zip(codes, match.groups(), strict=True))
+        try:
+            when = datetime.strptime(" ".join(said.values()), " ".join(f"%{c}" for c in said))
+        except ValueError:
+            return None  # digits that are no time
+        start = np.datetime64(when, "ns")
+        return start if self.path_of(start) == path else None
 
     def _formats(self) -> list[str]:
         return [found or _PLAIN for found in _FIELD.findall(self.text)]

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,24 @@ def attributes(
         "references": REFERENCES,
         "license": config.forecast.license,
         "model_sha256": model_sha256,
-        "config_sha256": hashlib.sha256(yaml_file.dump(config).encode()).hexdigest(),
+        "config_sha256": config_sha256(config),
         "inputs_manifest": json.dumps(inputs),
         "seed": config.seed,
         CONFIG: compact(config.model_dump(mode="json")),
         IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def config_sha256(config: Config) -> str:
+    """Return the sha256 of a config as YAML."""
+    said = compact(config.model_dump(mode="json"))
+    return hashlib.sha256(_as_yaml(said).encode()).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _as_yaml(said: str) -> str:
+    """Return a config that stands in JSON as YAML: a warm process asks for few, again and again."""
+    return yaml_file.dump_values(json.loads(said))
 
 
 def arguments(**given: object) -> dict[str, str]:
@@ -168,7 +181,7 @@ def save_config(result: Path) -> None:
     OSError
         The disk is full or refuses.
     """
-    said = json.loads(read_attributes(result)[CONFIG])
-    text, beside = yaml_file.dump_values(said).encode(), config_beside(result)
+    text = _as_yaml(read_attributes(result)[CONFIG]).encode()
+    beside = config_beside(result)
     if not beside.is_file() or beside.read_bytes() != text:
         write_atomic(beside, text)

@@ -1,7 +1,13 @@
-"""Signals during training: noted, answered at the next step boundary, never in between."""
+"""Signals in long work: noted, answered where stopping is safe, never in between.
 
+`train` asks at every step, `watch` after every file.
+"""
+
+import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,6 +28,14 @@ class SignalWatcher:
 
     def __init__(self) -> None:
         self.signum = 0
+        self._bell: int | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not on when a signal comes."""
+        if self._bell is None:
+            time.sleep(seconds)
+        elif not self.signum and select.select([self._bell], [], [], seconds)[0]:
+            os.read(self._bell, 4096)
 
     def note(self, signum: int, _frame: FrameType | None) -> None:
         """Remember the signal; let a second one end the process at once."""
@@ -44,9 +58,17 @@ def watch() -> Iterator[SignalWatcher]:
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
+    # the kernel may give a signal to any thread: what it writes here wakes the one that sleeps
+    noted._bell, write = os.pipe()
+    os.set_blocking(write, False)
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     before = {signum: signal.signal(signum, noted.note) for signum in WATCHED}
     try:
         yield noted
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(noted._bell)
+        os.close(write)
+        noted._bell = None

@@ -134,6 +134,23 @@ def open_calibration(folder: Path) -> Calibration:
     )
 
 
+class Calibrations:
+    """The calibration that was opened last, kept loaded for the next ensemble while it is the same.
+
+    Another in its place, on disk or by name, is opened anew.
+    """
+
+    def __init__(self) -> None:
+        self._opened: Calibration | None = None
+
+    def open(self, folder: Path) -> Calibration:
+        """Open a calibration. Raises as `open_calibration` does."""
+        found = open_calibration(folder)
+        if self._opened is None or self._opened.sha256 != found.sha256:
+            self._opened = found
+        return self._opened
+
+
 def _load(
     folder: Path, settings: Postprocess, state: dict[str, Any], grid: Grid | ProjectedGrid
 ) -> "tuple[Apply, int]":

@@ -25,7 +25,7 @@ from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.output_names import OutputName
-from smoecast.tasks.postprocess.calibration import Calibration, open_calibration, raw_calibration
+from smoecast.tasks.postprocess.calibration import Calibration, Calibrations, raw_calibration
 from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.input import EnsembleInput, open_input
 from smoecast.tasks.postprocess.schaake_dates import History, earlier_truth
@@ -72,6 +72,7 @@ def postprocess(
     verify: bool = False,
     oldest: np.datetime64 | None = None,
     keep: np.timedelta64 | None = None,
+    calibrations: Calibrations | None = None,
 ) -> dict[str, Any]:
     """Calibrate an ensemble; fit first where the run has no calibration yet.
 
@@ -93,6 +94,8 @@ def postprocess(
         That the latest start of the ensemble may be.
     keep : timedelta64, optional
         Results of the pattern, and records, so much older than the newest are removed at the end.
+    calibrations : Calibrations, optional
+        Of earlier calls, which need not be loaded again.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def postprocess(
     paths = files.expand(inputs, "--input") if inputs else []
     truth = files.expand(settings.truth, "postprocess.truth")
     order = Order(config, name, model, tuple(paths), tuple(truth), said, verify)
-    with open_run(order) as run:
+    with open_run(order, calibrations) as run:
         incoming, calibration = run.incoming, run.calibration
         starts = incoming.fields["init_time"].values
         time_selection.check_age(starts[-1], oldest)
@@ -216,7 +219,7 @@ class Run:
 
 
 @contextmanager
-def open_run(order: Order) -> Iterator[Run]:
+def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator[Run]:
     """Open what is to be calibrated, and hold it until the block ends; fit first if need be.
 
     Raises
@@ -240,7 +243,7 @@ def open_run(order: Order) -> Iterator[Run]:
                 formats.check_calibrated(settings, settings.targets, wanted, place)
                 with stage("fit"):
                     fit(config, held)
-            calibration = open_calibration(model or config.calibration)
+            calibration = (calibrations or Calibrations()).open(model or config.calibration)
         run_record.note(model_sha256=[calibration.sha256])
         _check_events(wanted, calibration)
         with stage("input"):

@@ -1,0 +1,172 @@
+"""`smoecast watch`: a warm process that forecasts and calibrates what appears in folders.
+
+Results are the only state: what they were made from stands in them, so that the next watch goes on
+where this one ended.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smoecast import console
+from smoecast.config.run import Config
+from smoecast.errors import ConfigError, Interrupted, OutputError
+from smoecast.tasks.output_names import OutputName
+from smoecast.tasks.provenance import config_sha256
+from smoecast.tasks.watch.arrivals import Arrivals, read_analyses, read_ensembles
+from smoecast.tasks.watch.attempts import Attempt
+from smoecast.tasks.watch.chores import Calibrated, Chore, Forecasts, name_results
+from smoecast.tasks.watch.folder import Folder
+from smoecast.tasks.watch.station import Publish, Station
+from smoecast.training import signals
+from smoecast.training.signals import SignalWatcher
+
+_WORDS = {"forecast": "forecasts", "postprocess": "calibrations"}
+
+
+def watch(
+    config: Config,
+    *,
+    analyses: str | None = None,
+    ensembles: str | None = None,
+    models: Sequence[Path] = (),
+    calibration: Path | None = None,
+    every: float = 10.0,
+    keep: np.timedelta64 | None = None,
+    once: bool = False,
+    attempt: Attempt,
+    publish: Publish = lambda record: None,
+    pause: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """Forecast and calibrate what appears in folders until a signal comes.
+
+    Parameters
+    ----------
+    config : Config
+    analyses, ensembles : str, optional
+        Folders or globs of the files to forecast from, and to calibrate.
+    models : sequence of Path
+        Folders of models, each a member; none: `forecast.models`, or the run's own.
+    calibration : Path, optional
+        Folder of a fitted calibration; none: the run's own.
+    every : float
+        Seconds between two looks.
+    keep : timedelta64, optional
+        What is so much older than the newest is not made, and removed where it was.
+    once : bool
+        End when all that is there is made.
+    attempt : Attempt
+        Around every piece of work.
+    publish : callable
+        Told the record of every file made, and of every failure.
+    pause : callable, optional
+        In the place of sleeping between two looks; given the seconds.
+
+    Returns
+    -------
+    dict
+        ``forecast`` and ``postprocess``: results made.
+
+    Raises
+    ------
+    Interrupted
+        A signal came; what was in hand is made.
+    ConfigError
+        No folder is named, or the config names one file for all starts, or the same for both.
+    ModelError
+        A model, or the calibration, is missing or damaged before anything was made.
+    InputError
+        A folder is not there at the beginning.
+    OutputError
+        With `once`: some results could not be made.
+    """
+    stations = _open(config, analyses, ensembles, models, calibration, keep, attempt, publish)
+    with signals.watch() as noted:
+        rest = pause or noted.sleep
+        look = 0
+        while not noted.signum:
+            look += 1
+            for station in stations:
+                station.look(look, impatient=once)
+            is_done = _work(stations, look, every, noted)
+            if once and is_done and look > 1:
+                break
+            if is_done and not noted.signum:
+                rest(every)
+    made = {station.chore.verb: station.made for station in stations}
+    if noted.signum:
+        words = " and ".join(f"{count} {_WORDS[verb]}" for verb, count in made.items())
+        raise Interrupted(noted.signum, f"{words} made, each whole")
+    for path in sorted(path for station in stations for path in station.arrivals.folder.grow):
+        console.say(f"{path}: is still being written, and left for the next time")
+    _refuse_failures(stations)
+    return made
+
+
+def _open(
+    config: Config,
+    analyses: str | None,
+    ensembles: str | None,
+    models: Sequence[Path],
+    calibration: Path | None,
+    keep: np.timedelta64 | None,
+    attempt: Attempt,
+    publish: Publish,
+) -> list[Station]:
+    """Return what is to be done, once its folders and models are there."""
+    names = [
+        name_results(config.place, "forecast", config.forecast),
+        name_results(config.place, "calibrated", config.postprocess),
+    ]
+    if names[0] == names[1]:
+        raise ConfigError(
+            f"{names[0].text}: forecast.output and postprocess.output are the same: change one"
+        )
+    forecasts = Forecasts(config, names[0], tuple(models))
+    calibrated = Calibrated(config, names[1], calibration)
+    wanted: list[tuple[str, Chore, Any]] = []
+    wanted += [(analyses, forecasts, read_analyses)] if analyses else []
+    wanted += [(ensembles, calibrated, read_ensembles)] if ensembles else []
+    if not wanted:
+        raise ConfigError("no folder was named to watch: give the one of the analyses, --ensembles")
+    stations = []
+    notes = {"run": config.name, "config_sha256": config_sha256(config), "seed": config.seed}
+    for place, chore, read in wanted:
+        # what is calibrated may well be a forecast of ours, but nothing is made of its own results
+        ours = names if chore is forecasts else names[1:]
+        folder = Folder(place, partial(_is_result, ours))
+        folder.check()
+        chore.list_jobs({}, keep)
+        arrivals = Arrivals(folder, read, attempt)
+        stations.append(Station(chore, arrivals, keep, notes, attempt, publish))
+    return stations
+
+
+def _is_result(names: Sequence[OutputName], path: Path) -> bool:
+    return any(name.start_of(path) is not None for name in names)
+
+
+def _work(stations: Sequence[Station], look: int, every: float, noted: SignalWatcher) -> bool:
+    """Make what is due, for so long as a pause is; whether nothing is left for this look."""
+    end = time.monotonic() + every
+    for station in stations:
+        for job in station.due(look):
+            if noted.signum or time.monotonic() > end:
+                return False
+            station.make(job, look)
+        station.remove_old()
+    return True
+
+
+def _refuse_failures(stations: Sequence[Station]) -> None:
+    failures = [failure for station in stations for failure in station.failures.values()]
+    if failures:
+        more = f"; and {len(failures) - 1} more" if len(failures) > 1 else ""
+        raise OutputError(
+            f"some results were not made ({failures[0].sentence}{more}): run the same command "
+            "again for these alone"
+        )
