@@ -91,7 +91,7 @@ def watch(
 
     def show(s: dict[str, Any]) -> str:
         words = {"forecast": "forecasts", "postprocess": "calibrations"}
-        return ", ".join(f"{s[verb]} {word} made" for verb, word in words.items() if verb in s)
+        return ", ".join(f"{word}: {s[verb]}" for verb, word in words.items() if verb in s)
 
     run(
         task,

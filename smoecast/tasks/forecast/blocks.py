@@ -10,51 +10,18 @@ from numpy.typing import NDArray
 
 from smoecast import console
 from smoecast.data.time_selection import HOUR
-from smoecast.errors import ModelError
 from smoecast.nn.rollout import rollout
 from smoecast.run_record import stage
-from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.lead_times import Plan
 from smoecast.tasks.forecast.template import lay_out, shape_of
-from smoecast.tasks.forecast_model import Model, open_model
-from smoecast.training.model_files import identity_of
+from smoecast.tasks.forecast_model import Model
 
 BATCH = 16
 """Starts that go through the network together, at most."""
 
 BATCH_BYTES = 128 * 2**20
 """Of the forecasts of one batch, at most, unless one start has more."""
-
-
-class Networks:
-    """Networks that have been opened, kept for the next forecast as long as they are the same."""
-
-    def __init__(self) -> None:
-        self._opened: dict[str, Model] = {}
-
-    def open(self, ensemble: Ensemble) -> dict[Path, Model]:
-        """Return the networks of an ensemble by the folders of their models.
-
-        Raises
-        ------
-        ModelError
-            One is missing, damaged, or another one than when it was described.
-        """
-        models = {member.model.folder: member.model for member in ensemble.members}
-        found = {folder: self._open(said) for folder, said in models.items()}
-        self._opened = {models[folder].identity: model for folder, model in found.items()}
-        return found
-
-    def _open(self, said: Description) -> Model:
-        if said.identity in self._opened:
-            return self._opened[said.identity]
-        model = open_model(said.folder)
-        if identity_of(model.state) != said.identity:
-            raise ModelError(
-                f"{said.folder}: the model was replaced while this run began: run again"
-            )
-        return model
 
 
 def forecast_blocks(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,11 @@ from smoecast.tasks.forecast.initial_conditions import (
     open_analyses,
     select_starts,
 )
+from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.template import template
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import attributes, is_there, save_config
 from smoecast.tasks.several import make_each, summarize
-
-if TYPE_CHECKING:
-    from smoecast.tasks.forecast.blocks import Networks
 
 Starts = NDArray[np.datetime64]
 
@@ -77,7 +75,7 @@ def forecast(
     oldest: np.datetime64 | None = None,
     keep: np.timedelta64 | None = None,
     catch_up: np.timedelta64 | None = None,
-    networks: "Networks | None" = None,
+    networks: Networks | None = None,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
 
@@ -171,7 +169,7 @@ class Run:
     ensemble: Ensemble
     held: Inputs
     analyses: Analyses
-    networks: "Networks | None"
+    networks: Networks | None
 
     def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
         """Make one result, unless it is there; whether it was written.
@@ -208,7 +206,7 @@ class Run:
     ) -> None:
         # only what is to be computed needs PyTorch, which takes longer to load than all else here
         with stage("imports"):
-            from smoecast.tasks.forecast.blocks import Networks, forecast_blocks  # noqa: PLC0415
+            from smoecast.tasks.forecast.blocks import forecast_blocks  # noqa: PLC0415
 
         self.networks = self.networks or Networks()
         with stage("model"):
@@ -221,7 +219,7 @@ class Run:
 
 
 @contextmanager
-def open_run(order: Order, networks: "Networks | None" = None) -> Iterator[Run]:
+def open_run(order: Order, networks: Networks | None = None) -> Iterator[Run]:
     """Open what is to be forecast from, and hold it until the block ends.
 
     Raises

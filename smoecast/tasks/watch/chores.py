@@ -7,7 +7,7 @@ import glob
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,18 +16,15 @@ from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError
 from smoecast.fields.times import iso
-from smoecast.run_record import stage
 from smoecast.tasks import formats
 from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.forecast.ensemble import ensemble_of
 from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.calibration import Calibrations
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.watch.jobs import Files, Job, calibration_jobs, forecast_jobs
-
-if TYPE_CHECKING:
-    from smoecast.tasks.forecast.blocks import Networks
 
 PATTERN = "{init_time:%Y%m%d%H}"
 
@@ -75,7 +72,7 @@ class Forecasts:
     name: OutputName
     models: tuple[Path, ...] = ()
     verb: str = "forecast"
-    _networks: "Networks | None" = None
+    _networks: Networks = field(default_factory=Networks)
 
     def list_jobs(self, files: Files, keep: np.timedelta64 | None) -> list[Job]:
         """See `Chore`."""
@@ -88,10 +85,6 @@ class Forecasts:
 
     def make(self, job: Job) -> dict[str, Any]:
         """See `Chore`."""
-        if self._networks is None:
-            with stage("imports"):  # what finds all made before needs no PyTorch
-                from smoecast.tasks.forecast.blocks import Networks  # noqa: PLC0415
-            self._networks = Networks()
         return forecast(
             self.config,
             models=self.models,

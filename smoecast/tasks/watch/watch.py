@@ -99,8 +99,8 @@ def watch(
                 rest(every)
     made = {station.chore.verb: station.made for station in stations}
     if noted.signum:
-        words = " and ".join(f"{count} {_WORDS[verb]}" for verb, count in made.items())
-        raise Interrupted(noted.signum, f"{words} made, each whole")
+        words = ", ".join(f"{_WORDS[verb]}: {count}" for verb, count in made.items())
+        raise Interrupted(noted.signum, f"what was in hand is whole ({words})")
     for path in sorted(path for station in stations for path in station.arrivals.folder.grow):
         console.say(f"{path}: is still being written, and left for the next time")
     _refuse_failures(stations)
