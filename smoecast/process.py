@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def describe() -> dict[str, Any]:
     with suppress(OSError):  # it was removed meanwhile
         folder = str(Path.cwd())
     return {
-        "versions": _versions(),
+        "versions": dict(_versions()),
         "command": [without_secrets(word) for word in ["smoecast", *sys.argv[1:]]],
         "folder": folder,
         "host": os.uname().nodename,
@@ -54,6 +55,7 @@ def without_secrets(word: str) -> str:
     return re.sub(r"(://[^?\s]*\?)\S+", r"\1...", word)
 
 
+@cache
 def _versions() -> dict[str, str]:
     """Return the versions of what is installed, without loading any of it."""
     found = {"python": sys.version.split()[0], "smoecast": __version__}

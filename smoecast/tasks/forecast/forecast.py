@@ -16,6 +16,7 @@ from smoecast.data import time_selection
 from smoecast.data.sources import files
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.locks import lock_output
+from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance, retention
@@ -76,6 +77,7 @@ def forecast(
     keep: np.timedelta64 | None = None,
     catch_up: np.timedelta64 | None = None,
     networks: Networks | None = None,
+    opened_files: OpenedFiles | None = None,
 ) -> dict[str, Any]:
     """Forecast from one or many starts, with one model or as an ensemble.
 
@@ -104,6 +106,8 @@ def forecast(
         The latest stands for all starts so much earlier that have their history, too.
     networks : Networks, optional
         Of earlier calls, which need not be opened again.
+    opened_files : OpenedFiles, optional
+        Likewise.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def forecast(
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]
     paths = files.expand(inputs, "--input") if inputs else []
     order = Order(config, name, tuple(folders), tuple(paths), said, verify)
-    with open_run(order, networks) as run:
+    with open_run(order, networks, opened_files) as run:
         wanted, ensemble = config.forecast, run.ensemble
         starts = select_starts(wanted, config.store, run.analyses.times, ensemble, oldest, catch_up)
         jobs = name.split(starts)
@@ -219,7 +223,9 @@ class Run:
 
 
 @contextmanager
-def open_run(order: Order, networks: Networks | None = None) -> Iterator[Run]:
+def open_run(
+    order: Order, networks: Networks | None = None, opened_files: OpenedFiles | None = None
+) -> Iterator[Run]:
     """Open what is to be forecast from, and hold it until the block ends.
 
     Raises
@@ -236,7 +242,8 @@ def open_run(order: Order, networks: Networks | None = None) -> Iterator[Run]:
     stores = [config.store] if split or not order.paths else []
     with hold_inputs(order.paths, stores, describe=not order.name.is_pattern) as held:
         with stage("input"):
-            analyses = open_analyses(ensemble.model, config.store, order.paths, held)
+            model, paths = ensemble.model, order.paths
+            analyses = open_analyses(model, config.store, paths, held, opened_files)
         run_record.note(newest_analysis=iso(analyses.times[-1]))
         yield Run(order, ensemble, held, analyses, networks)
 

@@ -20,6 +20,7 @@ from smoecast.fields import missing as fields_missing
 from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
 from smoecast.fields.read.open import join, open_file
+from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store import store
 from smoecast.tasks.descriptions import Description
@@ -102,7 +103,13 @@ class Analyses:
             fields_missing.check_finite(self.fields.sel(time=needed), list(self.files))
 
 
-def open_analyses(model: Description, path: Path, paths: Sequence[Path], held: Inputs) -> Analyses:
+def open_analyses(
+    model: Description,
+    path: Path,
+    paths: Sequence[Path],
+    held: Inputs,
+    opened_files: OpenedFiles | None = None,
+) -> Analyses:
     """Return what a model can start from: of the run's store, or of files where any are named.
 
     Parameters
@@ -114,6 +121,8 @@ def open_analyses(model: Description, path: Path, paths: Sequence[Path], held: I
         The files.
     held : Inputs
         Both.
+    opened_files : OpenedFiles, optional
+        Of earlier calls.
 
     Raises
     ------
@@ -135,7 +144,8 @@ def open_analyses(model: Description, path: Path, paths: Sequence[Path], held: I
         source = str(path)
     else:
         source = fields_missing.name_files(paths)
-        each = [(file, open_file(file)) for file in paths]
+        kept = opened_files
+        each = [(f, kept.open(f, load=True) if kept else open_file(f)) for f in paths]
         files = {file: _times_of(dataset) for file, dataset in each}
         opened = time_selection.on_step(join(each), model.config.data.step_hours, source)
         derived = derive(opened, channels_needed, (), source)

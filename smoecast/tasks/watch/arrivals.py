@@ -14,6 +14,7 @@ from smoecast.data import time_selection
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of
 from smoecast.fields.read.open import open_file
+from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import as_hours
 from smoecast.tasks.watch.attempts import Attempt, Failure
 from smoecast.tasks.watch.folder import Folder, Mark
@@ -42,7 +43,7 @@ class Contents:
     lead_hours: frozenset[int] = frozenset()
 
 
-def read_analyses(path: Path, mark: Mark) -> Contents:
+def read_analyses(opened_files: OpenedFiles, path: Path, mark: Mark) -> Contents:
     """Return which analyses a file holds.
 
     Raises
@@ -50,7 +51,7 @@ def read_analyses(path: Path, mark: Mark) -> Contents:
     InputError
         It cannot be opened, or holds none.
     """
-    dataset = time_selection.on_step(open_file(path), 1, str(path))
+    dataset = time_selection.on_step(opened_files.open(path), 1, str(path))
     return Contents(mark, _set_of(dataset["time"]), frozenset(channels_of(dataset)))
 
 

@@ -15,6 +15,7 @@ from smoecast import zoo
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError
+from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
 from smoecast.tasks import formats
 from smoecast.tasks.descriptions import read_description
@@ -66,11 +67,14 @@ class Forecasts:
     name : OutputName
     models : tuple of Path
         Folders; none: `forecast.models`, or the run's own.
+    opened_files : OpenedFiles
+        Shared with who looks what is in the files.
     """
 
     config: Config
     name: OutputName
     models: tuple[Path, ...] = ()
+    opened_files: OpenedFiles = field(default_factory=OpenedFiles)
     verb: str = "forecast"
     _networks: Networks = field(default_factory=Networks)
 
@@ -92,6 +96,7 @@ class Forecasts:
             init_times=[iso(start) for start in job.starts],
             output=Path(self.name.text),
             networks=self._networks,
+            opened_files=self.opened_files,
         )
 
 

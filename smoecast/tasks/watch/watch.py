@@ -129,7 +129,9 @@ def _open(
     forecasts = Forecasts(config, names[0], tuple(models))
     calibrated = Calibrated(config, names[1], calibration)
     wanted: list[tuple[str, Chore, Any]] = []
-    wanted += [(analyses, forecasts, read_analyses)] if analyses else []
+    wanted += (
+        [(analyses, forecasts, partial(read_analyses, forecasts.opened_files))] if analyses else []
+    )
     wanted += [(ensembles, calibrated, read_ensembles)] if ensembles else []
     if not wanted:
         raise ConfigError("no folder was named to watch: give the one of the analyses, --ensembles")

@@ -1,0 +1,64 @@
+"""Files of fields that stay open for the next who reads them, while they are the same."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import dask
+import xarray as xr
+
+from smoecast.errors import SmoecastError
+from smoecast.fields.read.open import open_file
+
+MOST, SMALL = 16, 32_000_000
+"""Files that are kept, and bytes of one whose values are kept too."""
+
+_State = tuple[int, ...]
+
+
+class OpenedFiles:
+    """Files that were opened of late.
+
+    Who reads one sees to it that it does not change meanwhile (`data.unchanged`): here it is asked
+    only when a file is opened.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, tuple[_State, xr.Dataset]] = {}
+
+    def open(self, path: Path, *, load: bool = False) -> xr.Dataset:
+        """Return what `open_file` does, or did when the file was the same.
+
+        Parameters
+        ----------
+        path : Path
+        load : bool
+            Whether the values of a small file are wanted in memory.
+
+        Raises
+        ------
+        InputError
+            See `open_file`.
+        """
+        state = _state(path)
+        before = self._kept.pop(path, None)
+        same = before is not None and state and before[0] == state
+        dataset = before[1] if before is not None and same else open_file(path)
+        if load and dataset.nbytes <= SMALL:
+            # in this thread: netCDF-C is not asked from several
+            alone = dask.config.set(scheduler="synchronous")
+            # what cannot be read fails those alone who need it
+            with alone, suppress(SmoecastError, OSError, RuntimeError, ValueError):
+                dataset.load()
+        self._kept[path] = state, dataset
+        while len(self._kept) > MOST:
+            del self._kept[next(iter(self._kept))]
+        return dataset
+
+
+def _state(path: Path) -> _State:
+    """Return size, times and inode of a file; nothing if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
