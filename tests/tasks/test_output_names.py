@@ -82,3 +82,12 @@ def test_files_are_found_by_their_pattern_and_no_others(tmp_path):
         (there / other).touch()
     assert [start for _, start in name.find()] == list(STARTS)
     assert [path.name for path, _ in name.find()] == ["fc[1]_2026112800.nc", "fc[1]_2026112806.nc"]
+
+
+def test_a_path_names_its_start_or_none():
+    name = OutputName("out/fc_{init_time:%Y%m%d}_{init_time:%H}.nc")
+    start = np.datetime64("2001-01-02T06:00", "ns")
+    assert name.start_of(name.path_of(start)) == start
+    for other in ("out/fc_20010102_06.nc.part", "fc_20010102_06.nc", "out/fc_20011302_06.nc"):
+        assert name.start_of(Path(other)) is None
+    assert OutputName("out/fc.nc").start_of(Path("out/fc.nc")) is None

@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+import time
 
 from smoecast.errors import Interrupted, SmoecastError
 from smoecast.training.signals import watch
@@ -27,6 +28,25 @@ def test_outside_the_main_thread_nothing_is_watched():
     thread.start()
     thread.join()
     assert seen == [0]
+
+
+def test_a_signal_ends_a_sleep_whichever_thread_it_comes_to():
+    with watch() as noted:
+        threading.Timer(0.05, signal.raise_signal, [signal.SIGTERM]).start()
+        begin = time.monotonic()
+        noted.sleep(600)
+        assert noted.signum == signal.SIGTERM
+        noted.sleep(600)  # and none begins after it
+        assert time.monotonic() - begin < 300
+
+
+def test_a_sleep_without_signals_takes_its_time():
+    with watch() as noted:
+        begin = time.monotonic()
+        noted.sleep(0.02)
+        assert time.monotonic() - begin >= 0.02
+    noted.sleep(0.0)
+    assert noted.signum == 0
 
 
 def test_exit_code_tells_the_signal():

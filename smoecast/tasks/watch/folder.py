@@ -12,6 +12,8 @@ from smoecast.fields.read.zarr.array import METADATA
 
 UNFINISHED = (".part", ".tmp", ".filepart", "~")
 """Endings of names that programs give to what they are still writing."""
+BESIDE = ".config.yaml"
+"""Ending of what smoecast puts beside its results, which may be what is watched."""
 
 
 class Mark(NamedTuple):
@@ -28,9 +30,9 @@ class Folder:
     Parameters
     ----------
     place : str
-        A folder, or a glob of files; ``~`` is expanded. Hidden names and `UNFINISHED` ones are
-        never looked at, nor what lies in folders within, but for Zarr groups: by the ``.zmetadata``
-        that is written last.
+        A folder, or a glob of files; ``~`` is expanded. Hidden names, `UNFINISHED` ones and the
+        configs beside results are never looked at, nor what lies in folders within, but for Zarr
+        groups: by the ``.zmetadata`` that is written last.
     is_ours : callable
         Whether a path is the name of a result of ours.
 
@@ -85,7 +87,7 @@ class Folder:
         known, self._ours = self._ours, {}
         for path in self._walk():
             name = path.name
-            if name.startswith(".") or name.endswith(UNFINISHED):
+            if name.startswith(".") or name.endswith((*UNFINISHED, BESIDE)):
                 continue
             ours = self._ours[path] = known[path] if path in known else self._is_ours(path)
             if ours:
