@@ -10,10 +10,8 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 
-VERBS = (
-    *("download", "preprocess", "train", "forecast", "postprocess", "evaluate"),
-    *("verify", "runs", "demo"),
-)
+CHAIN = ("download", "preprocess", "train", "forecast", "postprocess", "evaluate")
+VERBS = (*CHAIN, "cycle", "watch", "verify", "runs", "demo")
 run = CliRunner().invoke
 
 

@@ -83,7 +83,7 @@ def watch(
             models=[zoo.locate(name) for name in model or ()],
             calibration=zoo.locate(calibration) if calibration else None,
             every=waiting.seconds_of(every, "--every"),
-            keep=waiting.kept(keep),
+            keep=waiting.parse_keep(keep),
             once=once,
             attempt=partial(attempt, debug=boundary.is_debug()),
             publish=MetricsOfAll(metrics).publish,
