@@ -8,7 +8,7 @@ the command line begins with the time in UTC, or writes as one JSON object each 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
@@ -23,6 +23,10 @@ _UNSEEN = dict.fromkeys(_COMMANDS | _ORDERS, "?")
 _state = {"quiet": False, "mute": False, "stamp": False, "json": False}
 _about = {"verb": ""}
 _last_words: list[Callable[[int, str], object]] = []
+
+Line = tuple[str, str, str]
+"""Text, level and prefix of what is said."""
+_listening: list[list[Line]] = []
 
 
 def configure(*, quiet: bool, log_json: bool = False, verb: str = "") -> None:
@@ -113,6 +117,24 @@ def _speak_for_others() -> None:
     logging.lastResort = Handler(logging.WARNING)
 
 
+@contextmanager
+def listen() -> Iterator[list[Line]]:
+    """Keep what is said in the block, for another process to `repeat`; nothing is printed."""
+    heard: list[Line] = []
+    _listening.append(heard)
+    try:
+        yield heard
+    finally:
+        _listening.remove(heard)
+
+
+def repeat(lines: Iterable[Line]) -> None:
+    """Say what another process said to this one."""
+    for text, level, prefix in lines:
+        if prefix or not _state["quiet"]:
+            _note(text, level, prefix)
+
+
 def drop(number: int) -> None:
     """Let a standard stream that takes no more lead nowhere: Python would fail again at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
@@ -122,6 +144,9 @@ def drop(number: int) -> None:
 
 def _note(text: str, level: str, prefix: str = "") -> None:
     """Print to stderr; where it is full or gone, no run is given up for that."""
+    if _listening:
+        _listening[-1].append((text, level, prefix))
+        return
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if _state["json"]:
         import json  # noqa: PLC0415  # for few

@@ -161,3 +161,23 @@ Models = Annotated[
         metavar="FOLDER|NAME",
     ),
 ]
+
+# in which processes, for every verb that spreads its work
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes on this machine; default: compute.workers."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="A Dask cluster in their place; default: compute.scheduler.",
+        metavar="tcp://...",
+    ),
+]
+
+
+def say_compute(workers: int | None, scheduler: str | None) -> list[str]:
+    """Return what was given of these two as overrides of the config."""
+    given = {"workers": workers, "scheduler": scheduler}
+    return [f"compute.{key}={value}" for key, value in given.items() if value is not None]

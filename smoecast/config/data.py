@@ -209,17 +209,6 @@ class Data(Section):
         return f"{value:g}" if isinstance(value, int | float) else value
 
 
-class Preprocess(Section):
-    """How `preprocess` works; nothing of it changes the store."""
-
-    workers: Hundreds = Field(1, description="processes on this machine")
-    scheduler: str = Field(
-        "",
-        pattern="^$|^(tcp|tls)://",
-        description="address of a Dask scheduler in their place: tcp://host:8786",
-    )
-
-
 class Ens10(Section):
     """What of ENS-10 is kept, for source ens10."""
 

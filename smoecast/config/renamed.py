@@ -30,6 +30,7 @@ _TRAINING = {
 _TWICE = {**_NETWORK, **_TRAINING}
 RENAMED: Mapping[str, str] = MappingProxyType(
     {
+        "preprocess": "compute",
         "sample.clock": "sample.time_features",
         **_TWICE,
         "forecast.every_hours": "forecast.init_every_hours",

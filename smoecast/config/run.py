@@ -13,16 +13,26 @@ from smoecast.config.data import (
     RUN_NAME,
     Data,
     Download,
-    Preprocess,
     Sample,
     Seed,
 )
 from smoecast.config.evaluate import Evaluate
 from smoecast.config.forecast import Forecast
-from smoecast.config.network import Network
+from smoecast.config.network import Hundreds, Network
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.section import RARE, Section
 from smoecast.config.training import Training
+
+
+class Compute(Section):
+    """In which processes work is done; nothing of it changes a result."""
+
+    workers: Hundreds = Field(1, description="processes on this machine")
+    scheduler: str = Field(
+        "",
+        pattern="^$|^(tcp|tls)://",
+        description="address of a Dask scheduler in their place: tcp://host:8786",
+    )
 
 
 class Config(Section):
@@ -37,8 +47,10 @@ class Config(Section):
     download: Download = Field(
         Download(), description="how raw data is fetched", json_schema_extra=RARE
     )
-    preprocess: Preprocess = Field(
-        Preprocess(), description="how the store is made", json_schema_extra=RARE
+    compute: Compute = Field(
+        Compute(),
+        description="processes of preprocess, forecast, postprocess and evaluate",
+        json_schema_extra=RARE,
     )
     sample: Sample = Field(Sample(), description="one training sample")
     network: Network = Field(Network(), description="the forecast network")
@@ -54,6 +66,10 @@ class Config(Section):
     def targets(self) -> tuple[str, ...]:
         """Predicted channels: `sample.targets`, or every channel of the store."""
         return self.sample.targets or self.data.channels
+
+    def in_one_process(self) -> "Config":
+        """Return the same run without what does not change its results, its section `compute`."""
+        return self.model_copy(update={"compute": Compute()})
 
     @property
     def place(self) -> Path:

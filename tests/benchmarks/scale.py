@@ -89,7 +89,7 @@ def config_of(place, archive, years, workers=1, grid="5.625"):
         "folder": str(place),
         "data": data,
         "postprocess": {"source": "files", "targets": ["t2m"]},
-        "preprocess": {"workers": workers},
+        "compute": {"workers": workers},
     }
     place.mkdir(parents=True, exist_ok=True)
     path = place / "run.yaml"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
@@ -30,6 +31,7 @@ HOUSE = {
     "postprocess.training.expert_factor": "postprocess.training.advanced.expert_factor",
 }
 OLD = {
+    "preprocess": {"workers": 3, "scheduler": ""},
     "sample": {"clock": False},
     "network": {
         "offset": True,
@@ -55,7 +57,7 @@ def nested(path: str, value: object) -> dict[str, Any]:
 def get(values: Any, path: str) -> Any:
     for name in path.split("."):
         values = values[name] if isinstance(values, dict) else getattr(values, name)
-    return values
+    return values.model_dump() if isinstance(values, BaseModel) else values
 
 
 def test_the_table_has_the_new_names() -> None:
@@ -95,6 +97,7 @@ def test_what_was_saved_is_read_as_it_was_meant() -> None:
     assert (config.network.local_bias, config.sample.time_features) == (True, False)
     assert (config.training.initial_weights, config.training.advanced.expert_factor) == ("x", 0.5)
     assert config.postprocess.coefficients == "pooled"
+    assert config.compute.workers == 3
 
 
 def test_names_of_today_stay() -> None:

@@ -32,7 +32,7 @@ def test_it_is_short_and_leaves_out_what_only_research_turns() -> None:
         ".training.ema",
         ".network.kernel_size",
         ".evaluate.efi_window_days",
-        ".preprocess.workers",
+        ".compute.workers",
     }
     assert not named & late
 

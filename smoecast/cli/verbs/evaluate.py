@@ -50,6 +50,8 @@ def evaluate(
             "in the run's folder.",
         ),
     ] = None,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -70,7 +72,7 @@ def evaluate(
 
         given = [f"evaluate.events={json.dumps(event)}"] if event else []
         return work(
-            read_config(config, [*(set_ or []), *given]),
+            read_config(config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]),
             inputs=input_ or (),
             output=Path(output) if output else None,
             against=against,

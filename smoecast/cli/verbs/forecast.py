@@ -31,6 +31,8 @@ def forecast(
     wait: options.Wait = None,
     max_age: options.MaxAge = None,
     keep: options.Keep = None,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -51,7 +53,7 @@ def forecast(
 
         given = [f"forecast.format={format_}"] if format_ else []
         return work(
-            read_config(config, [*(set_ or []), *given]),
+            read_config(config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]),
             models=[zoo.locate(name) for name in model or ()],
             inputs=input_ or (),
             init_times=init_time or (),

@@ -27,6 +27,8 @@ def postprocess(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what fitting will take; fit nothing.")
     ] = False,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -43,7 +45,9 @@ def postprocess(
         given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
         given += ["postprocess.any_lead=true"] if any_lead else []
         given += [f"postprocess.format={format_}"] if format_ else []
-        wanted = read_config(config, [*(set_ or []), *given])
+        wanted = read_config(
+            config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]
+        )
         if dry_run:
             from smoecast.tasks.postprocess.cost import plan
 

@@ -11,13 +11,8 @@ from smoecast.cli.run import imports, read_config, run, say_shape, say_size
 def preprocess(
     config: options.Config,
     set_: options.Set = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes on this machine.")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option("--scheduler", help="A Dask cluster in their place.", metavar="tcp://..."),
-    ] = None,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read all of a store that is there, not only some.")
     ] = False,
@@ -37,8 +32,7 @@ def preprocess(
     """
 
     def task() -> dict[str, Any]:
-        asked = {"workers": workers, "scheduler": scheduler}
-        given = [f"preprocess.{key}={value}" for key, value in asked.items() if value is not None]
+        given = options.say_compute(workers, scheduler)
         wanted = read_config(config, [*(set_ or []), *given])
         if dry_run:
             from smoecast.data.store_plan import plan_stores as plan

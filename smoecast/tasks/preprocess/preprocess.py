@@ -12,8 +12,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast import console, run_record
-from smoecast.config.data import Preprocess
-from smoecast.config.run import Config
+from smoecast.config.run import Compute, Config
 from smoecast.data import raw, statistics, time_selection
 from smoecast.data.sources import files
 from smoecast.data.sources.registry import requests_of, source_of
@@ -27,7 +26,7 @@ from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
-from smoecast.tasks.preprocess import workers
+from smoecast.tasks.fan_out.spread import spread
 
 _SCALE_TIMES = 64
 
@@ -61,10 +60,10 @@ def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
         Another process preprocesses the same run, or reads the store that is to be replaced.
     """
     run_record.set_folder(config.data_place)
-    return {asked.kind: _make(asked, config.preprocess, verify) for asked in requests_of(config)}
+    return {asked.kind: _make(asked, config.compute, verify) for asked in requests_of(config)}
 
 
-def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
+def _make(asked: Request, compute: Compute, verify: bool) -> dict[str, Any]:
     """Make one store, or go on with it, or find it done."""
     path, place = asked.store, asked.store.parent
     with lock(place):
@@ -78,7 +77,7 @@ def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
                 with stage("look at what is there"):
                     done = _is_done(path, details, verify)
                 if not done:
-                    _write(asked, settings, details, inputs)
+                    _write(asked, compute, details, inputs)
         except ChangedError:
             drafts.discard(path)  # nobody knows which of its parts are of which version
             raise
@@ -87,7 +86,7 @@ def _make(asked: Request, settings: Preprocess, verify: bool) -> dict[str, Any]:
         return _describe(asked, written=not done)
 
 
-def _write(asked: Request, settings: Preprocess, details: dict[str, Any], inputs: Inputs) -> None:
+def _write(asked: Request, compute: Compute, details: dict[str, Any], inputs: Inputs) -> None:
     """Make one store, or go on with it."""
     with stage("open"):
         content = raw.content(asked, details["identity"])
@@ -99,8 +98,11 @@ def _write(asked: Request, settings: Preprocess, details: dict[str, Any], inputs
         console.say(f"{done} of {len(draft.chunks)} parts are there already")
     try:
         progress = console.progress(f"preprocessing {asked.kind}", max(len(missing), 1))
-        with stage("chunks"), progress as step:
-            workers.each(partial(fill, asked, draft), missing, settings, step)
+        work = spread(partial(fill, asked, draft), missing, compute)
+        with stage("chunks"), progress as step, work as outcomes:
+            for count, outcome in enumerate(outcomes, start=1):
+                outcome.get()
+                step(count)
     except InputError:
         drafts.discard(asked.store)  # with other input it is another store
         raise

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,15 +16,13 @@ from small_world import analyses, small_run
 
 from smoecast import stop
 from smoecast.config import yaml_file
-from smoecast.config.data import Preprocess
 from smoecast.config.run import Config
 from smoecast.data.sources import files
 from smoecast.data.sources.source import Request
-from smoecast.errors import ConfigError, InputError, OutputError
+from smoecast.errors import InputError
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
 from smoecast.tasks.preprocess import preprocess as task
-from smoecast.tasks.preprocess import workers
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +83,7 @@ def test_a_kill_in_the_middle_resumes_to_the_same_bytes(
 
 
 def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, raw: Path) -> None:
-    one, two = run_of(tmp_path, "one", raw), run_of(tmp_path, "two", raw, "preprocess.workers=2")
+    one, two = run_of(tmp_path, "one", raw), run_of(tmp_path, "two", raw, "compute.workers=2")
     task.preprocess(one)
     task.preprocess(two)
     assert tree(two.store) == tree(one.store)
@@ -102,48 +99,16 @@ def test_a_cluster_makes_the_same_bytes_and_passes_errors_on(
     tmp_path: Path, raw: Path, cluster: str
 ) -> None:
     one = run_of(tmp_path, "one", raw)
-    far = run_of(tmp_path, "far", raw, f"preprocess.scheduler={cluster}")
+    far = run_of(tmp_path, "far", raw, f"compute.scheduler={cluster}")
     task.preprocess(one)
     task.preprocess(far)
     assert tree(far.store) == tree(one.store)
     spoiled = analyses()
     spoiled["t2m"][40] = np.nan
     spoiled.to_netcdf(tmp_path / "bad.nc")
-    bad = run_of(tmp_path, "bad", tmp_path / "bad.nc", f"preprocess.scheduler={cluster}")
+    bad = run_of(tmp_path, "bad", tmp_path / "bad.nc", f"compute.scheduler={cluster}")
     with pytest.raises(InputError, match=r"bad\.nc: t2m has \d+ missing values"):
         task.preprocess(bad)
-
-
-def test_no_scheduler_at_the_address_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "WAIT", "1s")
-    settings = Preprocess(scheduler="tcp://127.0.0.1:1")
-    with pytest.raises(ConfigError, match=r"preprocess\.scheduler = tcp:.* no Dask scheduler"):
-        workers.each(abs, [1], settings, lambda _: None)
-
-
-def die(item: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refuse(_: int) -> None:
-    """Be sent what all processes of a terminal or a service are sent, and refuse the work."""
-    for signum in stop.SIGNALS:
-        signal.raise_signal(signum)
-    raise InputError("a.nc: is damaged")
-
-
-def test_what_a_worker_refuses_is_said_once_and_by_this_process(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(InputError, match=r"a\.nc: is damaged"):
-        workers.each(refuse, [1], Preprocess(workers=2), lambda _: None)
-    assert capfd.readouterr().err == ""
-    assert not {*stop.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
-def test_workers_that_die_again_and_again_are_told() -> None:
-    with pytest.raises(OutputError, match="a worker process died several times"):
-        workers.each(die, [1], Preprocess(workers=2), lambda _: None)
 
 
 def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, raw: Path) -> None:

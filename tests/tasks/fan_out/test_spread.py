@@ -1,0 +1,140 @@
+"""Work spread over processes: in order, few under way, a dead process no harm to others."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+from smoecast import stop
+from smoecast import console
+from smoecast.config.run import Compute
+from smoecast.errors import ConfigError, InputError, OutputError
+from smoecast.tasks.fan_out import cluster
+from smoecast.tasks.fan_out.spread import AHEAD, spread
+
+TWO = Compute(workers=2)
+
+
+def double(item: int, more: int = 0) -> int:
+    console.say(f"doubling {'even' if item % 2 == 0 else 'odd'} ones")
+    if item < 0:
+        raise InputError(f"{item}: is below zero")
+    return 2 * item + more
+
+
+def log(folder: Path, item: int) -> int:
+    (folder / str(item)).touch()
+    return item
+
+
+def die_at_three(folder: Path, item: int) -> int:
+    """Die at each try of 3; of 5 only at the first."""
+    tries = folder / f"tries_{item}"
+    with tries.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if item == 3 or (item == 5 and len(tries.read_text().splitlines()) == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def refuse(_: int) -> None:
+    """Hear an interrupt, as all processes of a terminal do, and refuse the work."""
+    for signum in stop.SIGNALS:
+        signal.raise_signal(signum)
+    raise InputError("a.nc: is damaged")
+
+
+def threads(_: int) -> tuple[int, str]:
+    import torch
+
+    return torch.get_num_threads(), os.environ["OPENBLAS_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("compute", [Compute(), TWO], ids=["here", "two"])
+def test_what_comes_of_each_item_comes_in_order(
+    compute: Compute, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with spread(double, [3, 1, -4, 2], compute, 100) as outcomes:
+        found = list(outcomes)
+    assert [found[i].get() for i in (0, 1, 3)] == [106, 102, 104]
+    with pytest.raises(InputError, match="-4: is below zero"):
+        found[2].get()
+    said = capfd.readouterr().err
+    assert "doubling odd ones" in said
+    assert "doubling even ones" in said
+
+
+def test_no_item_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_start", lambda _: pytest.fail("started"))
+    with spread(double, [], TWO) as outcomes:
+        assert list(outcomes) == []
+    with spread(double, [4], TWO) as outcomes:
+        assert next(outcomes).get() == 8
+    with spread(double, [], Compute(scheduler="tcp://127.0.0.1:1")) as outcomes:
+        assert list(outcomes) == []
+
+
+def test_few_items_are_under_way(tmp_path: Path) -> None:
+    with spread(partial(log, tmp_path), range(40), TWO) as outcomes:
+        assert next(outcomes).get() == 0
+        time.sleep(0.5)
+        assert len(list(tmp_path.iterdir())) <= 2 * AHEAD
+
+
+def test_a_process_that_dies_costs_no_other_item(tmp_path: Path) -> None:
+    with spread(partial(die_at_three, tmp_path), range(8), TWO) as outcomes:
+        found = list(outcomes)
+    assert [one.value for one in found] == [0, 1, 2, None, 4, 5, 6, 7]
+    with pytest.raises(OutputError, match=r"died several times at the same part: .* run it again"):
+        found[3].get()
+    assert len({*(tmp_path / "tries_3").read_text().split()}) == 4
+    assert len({*(tmp_path / "tries_5").read_text().split()}) >= 2
+
+
+def test_what_a_worker_refuses_is_said_once_and_by_this_process(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with spread(refuse, [1, 2], TWO) as outcomes, pytest.raises(InputError, match="is damaged"):
+        next(outcomes).get()
+    assert capfd.readouterr().err == ""
+    assert not {*stop.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_each_process_has_one_thread() -> None:
+    with spread(threads, [1, 2], TWO) as outcomes:
+        assert [one.get() for one in outcomes] == [(1, "1")] * 2
+
+
+@pytest.fixture
+def running() -> Iterator[LocalCluster]:
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as made:
+        yield made
+
+
+def test_a_cluster_does_the_work(running: LocalCluster) -> None:
+    with spread(double, [1, 2, 3], Compute(scheduler=running.scheduler_address)) as outcomes:
+        assert [one.get() for one in outcomes] == [2, 4, 6]
+
+
+def test_a_cluster_that_goes_away_is_told(
+    running: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "WAIT", "1s")
+    with spread(time.sleep, [0, 60], Compute(scheduler=running.scheduler_address)) as outcomes:
+        next(outcomes).get()
+        running.close()
+        with pytest.raises(OutputError, match=r"tcp:.*: went away while there was work to do"):
+            next(outcomes)
+
+
+def test_no_scheduler_at_the_address_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WAIT", "1s")
+    settings = Compute(scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(ConfigError, match=r"compute\.scheduler = tcp:.* no Dask scheduler"):
+        spread(abs, [1], settings).__enter__()
