@@ -62,6 +62,7 @@ def attributes(
     made_from : dict
         Everything that decides the content; its sha256 is the identity of the result.
     """
+    config = config.in_one_process()  # in how many it was made changes nothing
     said = config.forecast.model_dump(mode="json", include={"title", "institution", "license"})
     decisive = {**made_from, **said, "inputs": inputs, "model": model_sha256}
     text = json.dumps(decisive, sort_keys=True)

@@ -1,40 +1,67 @@
 """Several results of one run: one that fails does not take the others along."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smoecast import console
+from smoecast.config.run import Compute
 from smoecast.errors import (
-    Interrupted,
     LockedError,
     NotPublishedError,
     OutputError,
     SmoecastError,
 )
 from smoecast.fields.times import iso
+from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.spread import Outcome, attempt, is_spread, spread
 from smoecast.tasks.output_names import OutputName
 
 Starts = NDArray[np.datetime64]
-Make = Callable[[Path, Starts, console.Progress], bool]
-"""Makes one result of some starts, telling how many are done; whether it was not there yet."""
+Failure = SmoecastError | OSError
+Outcomes = Iterator[tuple[Path, Outcome[bool]]]
+
+
+class Maker(Protocol):
+    """What makes results."""
+
+    @property
+    def compute(self) -> Compute:
+        """In which processes."""
+
+    @property
+    def elsewhere(self) -> "Kept[Maker]":
+        """The same for another process."""
+
+    def find(self, path: Path, starts: Starts) -> bool:
+        """Tell whether one result of some starts is there; needs no PyTorch."""
+
+    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
+        """Make one result of some starts, telling how many are done; whether it was not there."""
+
 
 SHOWN = 5
 """Failed results that a message names."""
 
 
-def make_each(jobs: Mapping[Path, Starts], make: Make, step: console.Progress) -> list[bool]:
+def make_each(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> list[bool]:
     """Make every result; what fails of several is told when all others are made.
+
+    Where there are other processes, this one finds what is missing, and each of them makes whole
+    results. If no more than one is missing, it is made from here.
 
     Parameters
     ----------
     jobs : mapping of Path to (I,) datetime64
         Results and their starts.
-    make : callable
+    maker : Maker
     step : Progress
         Told the number of starts done.
 
@@ -48,21 +75,58 @@ def make_each(jobs: Mapping[Path, Starts], make: Make, step: console.Progress) -
     SmoecastError
         The only one failed: its error. Of several see `refuse_failures`.
     """
-    written, failures, done = [], dict[Path, SmoecastError | OSError](), 0
-    for path, starts in jobs.items():
-        try:
-            written.append(make(path, starts, partial(_add, step, done)))
-        except Interrupted:
-            raise
-        except (SmoecastError, OSError) as problem:
-            if len(jobs) == 1:
-                raise
-            console.say(f"{path}: failed ({problem})")
-            failures[path] = problem
-        done += len(starts)
-        step(done)
+    written, failures, done = dict[Path, bool](), dict[Path, Failure](), 0
+    with _make(jobs, maker, step) as outcomes:
+        for path, outcome in outcomes:
+            if outcome.problem is None:
+                written[path] = outcome.get()
+            elif len(jobs) == 1:
+                raise outcome.problem
+            else:
+                console.say(f"{path}: failed ({outcome.problem})")
+                failures[path] = outcome.problem
+            done += len(jobs[path])
+            step(done)
     refuse_failures(failures, len(jobs))
-    return written
+    return [written[path] for path in jobs]
+
+
+@contextmanager
+def _make(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> Iterator[Outcomes]:
+    """Give what comes of each result, as it comes."""
+    if len(jobs) == 1 or not is_spread(maker.compute, len(jobs)):
+        yield _make_here(jobs, maker, step)
+        return
+    found = {path: attempt(_find, maker, *job) for job in jobs.items() for path in job[:1]}
+    missing = {path: jobs[path] for path, outcome in found.items() if outcome.value is False}
+    # one that is there was not written
+    there = ((path, replace(o, value=False)) for path, o in found.items() if path not in missing)
+    if len(missing) <= 1:
+        yield chain(there, _make_here(missing, maker, partial(_add, step, len(jobs) - 1)))
+        return
+    work = partial(_make_there, maker.elsewhere)
+    with spread(work, list(missing.items()), maker.compute) as outcomes:
+        yield chain(there, zip(missing, outcomes, strict=True))
+
+
+def _make_here(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> Outcomes:
+    done = 0
+    for path, starts in jobs.items():
+        yield path, attempt(maker.make, path, starts, partial(_add, step, done))
+        done += len(starts)
+
+
+def _find(maker: Maker, path: Path, starts: Starts) -> bool:
+    return path.exists() and maker.find(path, starts)
+
+
+def _make_there(maker: Kept[Maker], job: tuple[Path, Starts]) -> bool:
+    """Make one result in a worker process."""
+    return maker.get().make(*job, _say_nothing)
+
+
+def _say_nothing(done: float, note: str = "", *, begun: float = 0.0) -> None:
+    """Leave it to the process that waits to say how far the work is."""
 
 
 def _add(
@@ -71,7 +135,7 @@ def _add(
     step(before + done, note, begun=begun)
 
 
-def refuse_failures(failures: Mapping[Path, SmoecastError | OSError], count: int) -> None:
+def refuse_failures(failures: Mapping[Path, Failure], count: int) -> None:
     """Say which of several results failed.
 
     Parameters

@@ -251,7 +251,7 @@ def refuse(*_: Any, **__: Any) -> None:
 def test_a_forecast_is_refused_at_once(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(blocks, "forecast_blocks", refuse)
+    monkeypatch.setattr(blocks, "forecast_piece", refuse)
     more = ["-s", "forecast.members=300", "-s", "forecast.perturbation=0.1"]
     found = call("forecast", "-c", run_file, "--format", "grib", *more, "-o", tmp_path / "f.grib")
     assert found.exit_code == 2

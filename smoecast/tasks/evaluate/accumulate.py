@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from smoecast import names
 from smoecast.config.evaluate import Evaluate
-from smoecast.config.postprocess import DEFAULT, ENS10_PAPER
+from smoecast.config.postprocess import DEFAULT
 from smoecast.errors import InputError
 from smoecast.fields import times
-from smoecast.fields.grid import Grid, ProjectedGrid, grid_of, place_of, same_place
+from smoecast.fields.grid import Grid, ProjectedGrid, grid_of, same_place
 from smoecast.fields.store import store
 from smoecast.scores.aggregate import Partial, partial
 from smoecast.scores.by_start import Sums, by_start
@@ -21,7 +23,6 @@ from smoecast.scores.histograms import Places, RankCounts, count_places, shares_
 from smoecast.scores.pointwise import Values, squared_error
 from smoecast.scores.regions import inside, region_weights
 from smoecast.scores.reliability import table_by_start
-from smoecast.tasks.evaluate.truth import Truth
 
 WHOLE_PLANE = "all points"
 """The only region of a map projection."""
@@ -105,55 +106,86 @@ class ResultSums:
     flat: Mapping[Key, Partial]
 
 
-def accumulate(
+@dataclass(frozen=True, eq=False)
+class BlockSums:
+    """Sums of the cases of some starts; those of other starts add up.
+
+    Attributes
+    ----------
+    sums : dict
+        Of every forecast and of every event.
+    counts : dict
+        Histograms point by point, of those that have any.
+    """
+
+    sums: Mapping[Key, Sums]
+    counts: Mapping[Key, RankCounts]
+
+    def __add__(self, other: "BlockSums") -> "BlockSums":
+        """Return the sums of both."""
+        return BlockSums(_add(self.sums, other.sums), _add(self.counts, other.counts))
+
+
+def _add(one: Mapping[Key, Any], other: Mapping[Key, Any]) -> dict[Key, Any]:
+    both = {key: value + other[key] for key, value in one.items() if key in other}
+    return {**one, **other, **both}
+
+
+def sum_cases(cases: Iterable[Case], weights: Values, starts: int) -> BlockSums:
+    """Add up the cases of a block.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+    weights : (R, H, W)
+        Of `weigh_regions`.
+    starts : int
+        How many the whole result has.
+    """
+    found = BlockSums({}, {})
+    # the same to the last digit however many threads there are
+    with threadpool_limits(1, user_api="blas"):
+        for case in cases:
+            counts = {}
+            if case.places is not None:
+                _, bins, places = case.places
+                counted = count_places(places, bins, starts)
+                counts = {} if counted is None else {(case.channel, case.name, ""): counted}
+            found += BlockSums(dict(case.sums(weights)), counts)
+    return found
+
+
+def finish(
     result: xr.Dataset,
-    cases: Iterable[Case],
-    truth: Truth,
-    asked: Evaluate,
+    total: BlockSums,
+    weighed: tuple[list[str], Values],
     *,
     own: tuple[str, ...],
+    truth: str,
     protocol: str = DEFAULT,
     reference: str = "",
 ) -> ResultSums:
-    """Add up the cases of all blocks of a result.
+    """Return the sums of a result from those of all its blocks.
 
     Parameters
     ----------
     result : xr.Dataset
         On the truth's grid, at times that it has.
-    cases : iterable of Case
-        Of its blocks, in any order.
-    truth : Truth
-    asked : Evaluate
-        Names the regions.
-    own, protocol, reference
+    total : BlockSums
+    weighed : tuple of list of str and ndarray (R, H, W)
+        Of `weigh_regions`.
+    own, truth, protocol, reference
         As `ResultSums` has them.
-
-    Raises
-    ------
-    InputError
-        See `weigh_regions`.
     """
-    regions, weights = weigh_regions(asked, truth.store, place_of(result), protocol == ENS10_PAPER)
-    starts = result["init_time"].values
-    sums: dict[Key, Sums] = {}
-    counts: dict[Key, RankCounts] = {}
-    for case in cases:
-        for key, part in case.sums(weights):
-            sums[key] = sums[key] + part if key in sums else part
-        if case.places is not None:
-            _, bins, places = case.places
-            counted = count_places(places, bins, len(starts))
-            key = (case.channel, case.name, "")
-            if counted is not None:
-                counts[key] = counts[key] + counted if key in counts else counted
+    regions, weights = weighed
     flat = {}
-    for key, counted in counts.items():
+    for key, counted in total.counts.items():
         # (L, H, W) and (R, H, W) to (L, R, H, W)
         pair = np.broadcast_arrays(counted.flat()[:, None], weights[None])
         flat[key] = partial(pair[0], pair[1], axes=(2, 3))
     hours = times.as_hours(result["lead_time"].values)
-    return ResultSums(own, truth.label, protocol, reference, starts, hours, regions, sums, flat)
+    starts = result["init_time"].values
+    return ResultSums(own, truth, protocol, reference, starts, hours, regions, total.sums, flat)
 
 
 def weigh_regions(

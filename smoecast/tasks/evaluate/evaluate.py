@@ -10,34 +10,26 @@ import numpy as np
 import xarray as xr
 
 from smoecast import run_record
-from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
-from smoecast.data.raw import open_truth, truth_of
 from smoecast.data.sources.files import expand
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import resolve
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
-from smoecast.fields.grid import Grid, grid_of, place_of, same_place
+from smoecast.fields.grid import grid_of
 from smoecast.fields.read.zarr.array import METADATA
-from smoecast.fields.regrid import Method, regrid
-from smoecast.fields.store.store import open_store
 from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
-from smoecast.tasks.evaluate.accumulate import ResultSums
 from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
-from smoecast.tasks.evaluate.reference import Reference, open_against, open_raw
 from smoecast.tasks.evaluate.result_files import (
-    ResultFile,
     drop_duplicates,
     label_by_file,
     one_protocol,
     open_results,
 )
-from smoecast.tasks.evaluate.score_ensemble import score_ensemble
-from smoecast.tasks.evaluate.score_forecast import score_forecast
+from smoecast.tasks.evaluate.scene import Order, Scene
 from smoecast.tasks.evaluate.tables import TRUTH, WEATHERBENCH
-from smoecast.tasks.evaluate.truth import Truth, label_of
+from smoecast.tasks.evaluate.truth import label_of
 
 OWN = ("forecast.nc", "forecast.zarr", "forecast.grib", "calibrated.nc", "calibrated.grib")
 """Results of a run that are scored where none is named."""
@@ -96,7 +88,7 @@ def evaluate(
     given = list(inputs) or _own_results(config.place)
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
     arguments |= {"truth": list(truth)} if truth else {}
-    made_from = {"config": config.model_dump(mode="json"), "arguments": arguments}
+    made_from = {"config": config.in_one_process().model_dump(mode="json"), "arguments": arguments}
     results = [path for pattern in given for path in _files(pattern)]
     others = [] if against is None or against in AGAINST else expand([against], "--against")
     wanted = config.postprocess
@@ -110,20 +102,21 @@ def evaluate(
             held = opened.enter_context(hold_inputs(read, stores))
             run_record.add_inputs(held.manifest, read)
             run_record.add_stores(stores)
-            opened_results = open_results(results)
-            scored = list(opened_results.values())
-            protocol, targets = one_protocol(scored), config.postprocess.targets
-            reference = open_raw(config.ensemble_store, config.evaluate.efi_window_days, protocol)
+            scored = list(open_results(results).values())
+            protocol = one_protocol(scored)
+            order = Order(
+                config.model_copy(update={"postprocess": wanted}),
+                tuple(one.paths for one in scored),
+                tuple(others),
+                protocol,
+                tuple(truth_files) if truth else (),
+            )
+            scene = Scene(order, dict(enumerate(scored)))
             if others:
-                climates = reference.climates if reference else {}
-                reference = open_against(others, targets, protocol, climates)
+                scene.reference  # noqa: B018  # what is wrong with it is said first
         how = (config.evaluate, config.seed)
         with stage("score"):
-            found = [
-                _score(one, config, wanted, truth_files if truth else (), reference)
-                for one in scored
-            ]
-            found = label_by_file(found, list(opened_results))
+            found = label_by_file(scene.score(), [one.paths[0] for one in scored])
             labels = "; ".join(dict.fromkeys(one.truth for one in found))
             records = drop_duplicates([r for one in found for r in records_of(one, *how)])
         summary: dict[str, Any] = {
@@ -151,39 +144,6 @@ def evaluate(
             run_record.add_output(path)
         run_record.note(scores=_main_scores(summary["scores"]))
     return summary
-
-
-def _score(
-    one: ResultFile,
-    config: Config,
-    ensembles: Postprocess,
-    files: Sequence[Path],
-    reference: Reference | None,
-) -> ResultSums:
-    """Score one result against the truth of its kind, of `files` where any are named."""
-    how, store = (config.evaluate, config.seed), config.store
-    if one.beside_raw:
-        label = label_of(config.data, ensembles.truth)
-        truth = Truth(truth_of(ensembles, store), ensembles.targets, label, store)
-        return score_ensemble(one, truth, *how, reference)
-    with ExitStack() as kept:
-        there = store.exists() or not files
-        training = kept.enter_context(open_store(store)) if there else None
-        if files or training is None:
-            true = _on_grid_of(one, open_truth(files, config.targets), config.data.regrid)
-        else:
-            true = training["fields"]
-        label = label_of(config.data, [str(path) for path in files])
-        truth = Truth(true, config.targets, label, store, training)
-        return score_forecast(one, truth, *how)
-
-
-def _on_grid_of(one: ResultFile, fields: xr.DataArray, method: Method) -> xr.DataArray:
-    """Return analyses of files on the grid of a result, in the way the run's own came to it."""
-    here, there = place_of(fields), place_of(one.fields)
-    if same_place(here, there) or not (isinstance(here, Grid) and isinstance(there, Grid)):
-        return fields
-    return regrid(fields, there, method)
 
 
 def _main_scores(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -32,6 +32,8 @@ class ResultFile:
         The verb of ours that made it; empty where it came from elsewhere.
     model : str
         The sha256 of its model, if it says one.
+    paths : tuple of Path
+        Its files.
     """
 
     fields: xr.Dataset
@@ -39,6 +41,7 @@ class ResultFile:
     protocol: str
     verb: str
     model: str = ""
+    paths: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -71,7 +74,8 @@ def open_result_file(path: Path) -> ResultFile:
     fields = results.open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
     verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
-    return ResultFile(fields, str(path), protocol, verb, str(said.get("model_sha256", "")))
+    model = str(said.get("model_sha256", ""))
+    return ResultFile(fields, str(path), protocol, verb, model, (path,))
 
 
 def open_results(paths: Sequence[Path]) -> dict[Path, ResultFile]:
@@ -128,7 +132,8 @@ def _join(alike: dict[Path, ResultFile]) -> dict[Path, ResultFile]:
         combine_attrs="override",
     )
     source = f"{one.source} and {len(alike) - 1} more"
-    return {first: replace(one, fields=fields.sortby("init_time"), source=source)}
+    fields = fields.sortby("init_time")
+    return {first: replace(one, fields=fields, source=source, paths=tuple(alike))}
 
 
 def _has_starts(one: ResultFile) -> bool:

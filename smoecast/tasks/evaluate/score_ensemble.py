@@ -1,7 +1,7 @@
 """Scores of calibrated ensembles, beside the raw one: CRPS, ranks, PIT, events, extremes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from smoecast.config.postprocess import ENS10_PAPER
 from smoecast.events import Event
 from smoecast.events import event as read_event
 from smoecast.fields import channels
+from smoecast.fields.grid import place_of
 from smoecast.fields.read.results import moments_of, probabilities_of
 from smoecast.scores import reliability
 from smoecast.scores.ensemble import pit_gaussian, ranks
@@ -20,19 +21,33 @@ from smoecast.scores.extremes import eecrps
 from smoecast.scores.histograms import PIT_BINS, pit_places
 from smoecast.scores.pointwise import Values
 from smoecast.scores.statistics import ensemble_statistics, normal_statistics
-from smoecast.tasks.evaluate.accumulate import Case, ResultSums, accumulate
+from smoecast.tasks.evaluate.accumulate import (
+    BlockSums,
+    Case,
+    ResultSums,
+    finish,
+    sum_cases,
+    weigh_regions,
+)
 from smoecast.tasks.evaluate.reference import AGAINST, Reference, group_starts
 from smoecast.tasks.evaluate.result_files import ResultFile
-from smoecast.tasks.evaluate.truth import Fields, Truth, blocks, fields_at, present, with_truth
+from smoecast.tasks.evaluate.truth import (
+    Fields,
+    Truth,
+    cut,
+    fields_at,
+    generator,
+    present,
+    take,
+    with_truth,
+)
 
 NORMAL = "normal"
 """Beside the name of a result: the distribution of its mean and spread."""
 
 
-def score_ensemble(
-    scored: ResultFile, truth: Truth, asked: Evaluate, seed: int, reference: Reference | None
-) -> ResultSums:
-    """Sum up CRPS, spread, error of the mean and more of a calibrated ensemble.
+class EnsembleScorer:
+    """CRPS, spread, error of the mean and more of a calibrated ensemble, and of its reference.
 
     CRPS is that of the members as they are (not the fair one).
 
@@ -50,83 +65,87 @@ def score_ensemble(
         What it is compared with: the run's raw ensemble counts only where it has all of the
         starts and lead times, of another those in common are scored.
 
+    Attributes
+    ----------
+    result : xr.Dataset
+        Its starts that have their truth.
+
     Raises
     ------
     InputError
         There is no truth for it, on its grid and at its times, or nothing in common with the
-        `reference`.
-    """
-    targets = present(truth.channels, scored.fields, scored.source)
-    fields = scored.fields
-    if reference is not None and reference.name == AGAINST:
-        fields = reference.restrict(fields, scored.source)
-    result = with_truth(fields, truth.fields, scored.source)
-    if reference is not None and not reference.covers(result):
-        reference = None
-    events = [read_event(text) for text in asked.events]
-    events += [e for target in truth.channels for e in probabilities_of(scored.fields, target)]
-    normal = asked.normal or scored.protocol == ENS10_PAPER
-    scorer = _Scorer(scored, list(dict.fromkeys(events)), normal, np.random.default_rng(seed))
-    return accumulate(
-        result,
-        scorer.cases(result, targets, truth.fields, reference),
-        truth,
-        asked,
-        own=scorer.own,
-        protocol=scored.protocol,
-        reference=reference.name if reference else "",
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Scorer:
-    """Makes the cases of a calibrated result and of its reference.
-
-    Attributes
-    ----------
-    scored : ResultFile
-    events : list of Event
-        Of any channel.
-    normal : bool
-        Whether mean and spread are scored where there are members too.
-    rng : numpy.random.Generator
+        `reference`; or a region has no point.
     """
 
-    scored: ResultFile
-    events: list[Event]
-    normal: bool
-    rng: np.random.Generator
+    def __init__(
+        self,
+        scored: ResultFile,
+        truth: Truth,
+        asked: Evaluate,
+        seed: int,
+        reference: Reference | None,
+    ) -> None:
+        self.scored, self.truth, self.seed = scored, truth, seed
+        self.targets = present(truth.channels, scored.fields, scored.source)
+        fields = scored.fields
+        if reference is not None and reference.name == AGAINST:
+            fields = reference.restrict(fields, scored.source)
+        self.result = with_truth(fields, truth.fields, scored.source)
+        covers = reference is not None and reference.covers(self.result)
+        self.reference = reference if covers else None
+        events = [read_event(text) for text in asked.events]
+        events += [e for t in truth.channels for e in probabilities_of(scored.fields, t)]
+        self.events = list(dict.fromkeys(events))
+        plain = scored.protocol == ENS10_PAPER
+        self.normal = asked.normal or plain
+        self.weighed = weigh_regions(asked, truth.store, place_of(self.result), plain)
 
     @property
     def own(self) -> tuple[str, str]:
         """What the result is called: its members, or all it has, and its normal distribution."""
         return self.scored.name, f"{self.scored.name} {NORMAL}"
 
-    def cases(
-        self,
-        result: xr.Dataset,
-        targets: Sequence[str],
-        truth: xr.DataArray,
-        reference: Reference | None,
-    ) -> Iterator[Case]:
-        """Yield what the reference and the result have, block by block."""
-        climates = list(reference.climates.values()) if reference else []
-        groups = group_starts(result["init_time"].values, climates)
-        for block, valid in blocks(result, groups):
-            starts = block["init_time"].values
-            for target in targets:
-                true = fields_at(truth, target, valid)
-                extremes: dict[str, Values] = {}
-                if reference is not None and target in reference.fields["channel"].values:
-                    members = reference.members(block, target)
-                    extremes = reference.extremes(block, target, members)
-                    sizes = {"efi_abs": np.abs(extremes["efi"])} if extremes else {}
-                    raw = (starts, target, reference.name, members, true, self.events, self.rng)
-                    yield _weigh(score_members(*raw), extremes, extremes | sizes)
-                for case in self._own(block, target, true):
-                    yield _weigh(case, extremes, {})
+    def cut(self) -> list[NDArray[np.intp]]:
+        """Return the positions of starts that are scored together: those of one climate."""
+        climates = list(self.reference.climates.values()) if self.reference else []
+        return cut(self.result, group_starts(self.result["init_time"].values, climates))
 
-    def _own(self, block: xr.Dataset, target: str, true: Fields) -> Iterator[Case]:
+    def sum_block(self, positions: NDArray[np.intp], _: object) -> BlockSums:
+        """Score some starts."""
+        cases = self._cases(*take(self.result, positions))
+        return sum_cases(cases, self.weighed[1], self.result.sizes["init_time"])
+
+    def finish(self, total: BlockSums) -> ResultSums:
+        """Return the sums of the result from those of all its blocks."""
+        return finish(
+            self.result,
+            total,
+            self.weighed,
+            own=self.own,
+            truth=self.truth.label,
+            protocol=self.scored.protocol,
+            reference=self.reference.name if self.reference else "",
+        )
+
+    def _cases(self, block: xr.Dataset, valid: NDArray[np.datetime64]) -> Iterator[Case]:
+        """Yield what the reference and the result have."""
+        starts, reference = block["init_time"].values, self.reference
+        rng = generator(self.seed, starts)
+        for target in self.targets:
+            true = fields_at(self.truth.fields, target, valid)
+            extremes: dict[str, Values] = {}
+            if reference is not None and target in reference.fields["channel"].values:
+                members = reference.members(block, target)
+                extremes = reference.extremes(block, target, members)
+                sizes = {"efi_abs": np.abs(extremes["efi"])} if extremes else {}
+                raw = (starts, target, reference.name, members, true, self.events, rng)
+                yield _weigh(score_members(*raw), extremes, extremes | sizes)
+            for case in self._own(block, target, true, rng):
+                yield _weigh(case, extremes, {})
+
+    def _own(
+        self, block: xr.Dataset, target: str, true: Fields, rng: np.random.Generator
+    ) -> Iterator[Case]:
         starts, (name, normal) = block["init_time"].values, self.own
         written = {
             str(e): (f.values.astype(np.float64), reliability.outcome(true, e.threshold, e.above))
@@ -136,7 +155,7 @@ class _Scorer:
         has_members = channels.has_field(block, target)
         if has_members:
             members = channels.field(block, target, self.scored.source).values
-            case = score_members(starts, target, name, members, true, self.events, self.rng)
+            case = score_members(starts, target, name, members, true, self.events, rng)
             yield replace(case, chances={**case.chances, **written})
         if moments is not None and (self.normal or not has_members):
             mean, std = (field.values for field in moments)

@@ -1,6 +1,6 @@
 """The truth that results are scored against: what it is, and its fields at certain times."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,22 +124,31 @@ def with_truth(
     return times.align(result, truth.to_dataset(name="fields"))[0]
 
 
-def blocks(
+def cut(
     result: xr.Dataset, groups: Sequence[NDArray[np.intp]] | None = None
-) -> Iterator[tuple[xr.Dataset, NDArray[np.datetime64]]]:
-    """Walk a result block by block of starts, group by group if there are any.
-
-    Yields
-    ------
-    tuple of xr.Dataset and ndarray (I, L) of datetime64
-        A block, and the times at which it holds.
-    """
+) -> list[NDArray[np.intp]]:
+    """Return the positions of starts that are scored together, group by group if there are any."""
     each = (*(result.sizes.get(d, 1) for d in ("lead_time", "number")), *place_of(result).shape)
     count = max(1, min(BLOCK, BLOCK_BYTES // (4 * int(np.prod(each)))))
-    for group in groups or [np.arange(result.sizes["init_time"])]:
-        for begin in range(0, len(group), count):
-            block = result.isel(init_time=group[begin : begin + count])
-            yield block, times.valid_times(block["init_time"].values, block["lead_time"].values)
+    return [
+        group[begin : begin + count]
+        for group in groups or [np.arange(result.sizes["init_time"])]
+        for begin in range(0, len(group), count)
+    ]
+
+
+def take(
+    result: xr.Dataset, positions: NDArray[np.intp]
+) -> tuple[xr.Dataset, NDArray[np.datetime64]]:
+    """Return some starts of a result, and the times (I, L) at which they hold."""
+    block = result.isel(init_time=positions)
+    return block, times.valid_times(block["init_time"].values, block["lead_time"].values)
+
+
+def generator(seed: int, starts: NDArray[np.datetime64]) -> np.random.Generator:
+    """Return a generator for a block of starts, the same whatever was scored before it."""
+    minutes = int(starts[0].astype("datetime64[m]").astype(np.int64))
+    return np.random.default_rng([seed, minutes % 2**32])
 
 
 def fields_at(truth: xr.DataArray, channel: str, valid: NDArray[np.datetime64]) -> Fields:

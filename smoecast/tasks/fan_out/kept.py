@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 IDLE = 300.0
 """Seconds without work after which what is kept is closed: whoever asked for it may have died."""
@@ -28,7 +28,7 @@ _state = _State()
 
 
 @dataclass(frozen=True)
-class Kept(Generic[T]):
+class Kept(Generic[T_co]):
     """Something that every worker opens for itself, once; it can be pickled.
 
     Attributes
@@ -39,10 +39,10 @@ class Kept(Generic[T]):
         Tells it from what was opened before in the same process.
     """
 
-    open: Callable[[], AbstractContextManager[T]]
+    open: Callable[[], AbstractContextManager[T_co]]
     key: str = field(default_factory=lambda: uuid4().hex)
 
-    def get(self) -> T:
+    def get(self) -> T_co:
         """Return what is kept; it is opened first where this process keeps another thing or none.
 
         To be called within `at_work`. Raises what `open` raises.
@@ -52,7 +52,7 @@ class Kept(Generic[T]):
             with ExitStack() as opened:
                 _state.value = opened.enter_context(self.open())
                 _state.held, _state.key = opened.pop_all(), self.key
-        value: T = _state.value
+        value: T_co = _state.value
         return value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smoecast import console
 from smoecast.config.run import Compute
-from smoecast.errors import OutputError, SmoecastError
+from smoecast.errors import Interrupted, OutputError, SmoecastError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -94,12 +94,15 @@ def spread(
 def _one_by_one(
     work: Callable[..., T], items: Sequence[I], more: tuple[object, ...]
 ) -> Iterator[Iterator[Outcome[T]]]:
-    yield (_attempt(work, item, *more) for item in items)
+    yield (attempt(work, item, *more) for item in items)
 
 
-def _attempt(work: Callable[..., T], *arguments: object) -> Outcome[T]:
+def attempt(work: Callable[..., T], *arguments: object) -> Outcome[T]:
+    """Do one piece of work here; a signal that was heard is none of its problems."""
     try:
         return Outcome(work(*arguments))
+    except Interrupted:
+        raise
     except (SmoecastError, OSError) as problem:
         return Outcome(problem=problem)
 
@@ -163,7 +166,7 @@ class _Window:
         )
 
     def _wait(
-        self, future: "Future[Any]", again: Callable[[], "Future"]
+        self, future: "Future[Any]", again: "Callable[[], Future[Any]]"
     ) -> tuple[Outcome[Any], list[console.Line]]:
         """Return what came of an item, and what was said meanwhile."""
         from distributed import KilledWorker, wait  # noqa: PLC0415
@@ -200,4 +203,4 @@ def _work_there(
     from smoecast.tasks.fan_out.kept import at_work  # noqa: PLC0415
 
     with at_work(), console.listen() as lines:
-        return _attempt(work, *arguments), lines
+        return attempt(work, *arguments), lines

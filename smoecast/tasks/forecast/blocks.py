@@ -1,6 +1,6 @@
-"""Blocks of forecasts: networks opened, some starts of one member at a time."""
+"""Pieces of forecasts: networks opened, some starts of one member at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,30 +8,19 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import console
 from smoecast.data.time_selection import HOUR
 from smoecast.nn.rollout import rollout
 from smoecast.run_record import stage
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.lead_times import Plan
-from smoecast.tasks.forecast.template import lay_out, shape_of
+from smoecast.tasks.forecast.pieces import Piece
 from smoecast.tasks.forecast_model import Model
 
-BATCH = 16
-"""Starts that go through the network together, at most."""
 
-BATCH_BYTES = 128 * 2**20
-"""Of the forecasts of one batch, at most, unless one start has more."""
-
-
-def forecast_blocks(
-    ensemble: Ensemble,
-    networks: Mapping[Path, Model],
-    fields: xr.DataArray,
-    starts: NDArray[np.datetime64],
-    step: console.Progress,
-) -> Iterator[xr.Dataset]:
-    """Forecast, some starts of one member at a time.
+def forecast_piece(
+    ensemble: Ensemble, networks: Mapping[Path, Model], fields: xr.DataArray, piece: Piece
+) -> NDArray[np.float32]:
+    """Forecast some starts of one member.
 
     Parameters
     ----------
@@ -40,33 +29,23 @@ def forecast_blocks(
         From `Networks.open`.
     fields : xr.DataArray
         Analyses (time, channel, latitude, longitude) that hold every history.
-    starts : (I,) datetime64
-    step : Progress
-        Told the number of starts done.
+    piece : Piece
 
-    Yields
-    ------
-    xr.Dataset
-        Each channel a variable (init_time, lead_time, [number,] latitude, longitude).
+    Returns
+    -------
+    (B, L, D, H, W) float32, SI units
 
     Raises
     ------
     ModelError
         The analyses are not what a model was trained on: other units, another planet.
     """
-    members = ensemble.members
-    one = 4 * int(np.prod(shape_of(ensemble)))
-    batch = max(1, min(BATCH, BATCH_BYTES // one))
-    for begin in range(0, len(starts), batch):
-        some = starts[begin : begin + batch]
-        for number, member in enumerate(members):
-            own = some - member.lag_hours * HOUR
-            with stage("input"):
-                history = member.read_history(fields, own)
-            with stage("network"):
-                values = predict(networks[member.model.folder], member.plan, history, own)
-            step(begin + len(some) * (number + 1) / len(members))
-            yield lay_out(ensemble, values[:, :, None], some, [number])
+    member = ensemble.members[piece.number]
+    own = piece.starts - member.lag_hours * HOUR
+    with stage("input"):
+        history = member.read_history(fields, own)
+    with stage("network"):
+        return predict(networks[member.model.folder], member.plan, history, own)
 
 
 @torch.no_grad()

@@ -201,6 +201,12 @@ class Ensemble:
         return self.members[0].model
 
     @property
+    def identity(self) -> str:
+        """The sha256 of each of its models."""
+        models = {id(member.model): member.model for member in self.members}
+        return " ".join(model.identity for model in models.values())
+
+    @property
     def history(self) -> list[int]:
         """Hours before a start for which an analysis is needed, ascending."""
         return sorted(

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from smoecast import console, run_record, zoo
 from smoecast.config.forecast import Forecast
-from smoecast.config.run import Config
+from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
 from smoecast.data.unchanged import Inputs, hold_inputs
@@ -21,6 +22,7 @@ from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.descriptions import read_description
+from smoecast.tasks.fan_out.kept import Kept
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
 from smoecast.tasks.forecast.initial_conditions import (
     Analyses,
@@ -29,6 +31,7 @@ from smoecast.tasks.forecast.initial_conditions import (
     select_starts,
 )
 from smoecast.tasks.forecast.networks import Networks
+from smoecast.tasks.forecast.pieces import Piece, predict_blocks
 from smoecast.tasks.forecast.template import template
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import attributes, is_there, save_config
@@ -55,6 +58,8 @@ class Order:
         The attribute that says what was given beside the config.
     verify : bool
         Whether a result that is there is read wholly before it counts as made.
+    digests : bool
+        Whether all files are read for their digests at once, where one result is made of all.
     """
 
     config: Config
@@ -63,6 +68,11 @@ class Order:
     paths: tuple[Path, ...]
     arguments: dict[str, str]
     verify: bool
+    digests: bool = True
+
+    def elsewhere(self) -> "Order":
+        """Return the order for a worker process, which spreads nothing and describes no whole."""
+        return replace(self, config=self.config.in_one_process(), digests=False)
 
 
 def forecast(
@@ -146,7 +156,7 @@ def forecast(
         starts = select_starts(wanted, config.store, run.analyses.times, ensemble, oldest, catch_up)
         jobs = name.split(starts)
         with console.progress("forecasting", len(starts)) as step:
-            written = make_each(jobs, run.make, step)
+            written = make_each(jobs, run, step)
     if keep is not None:
         gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
         retention.tell(gone, keep)
@@ -175,8 +185,29 @@ class Run:
     analyses: Analyses
     networks: Networks | None
 
-    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
+    @property
+    def compute(self) -> Compute:
+        """In which processes results are made."""
+        return self.order.config.compute
+
+    @cached_property
+    def elsewhere(self) -> "Kept[Run]":
+        """The same in a worker process."""
+        return Kept(partial(open_run, self.order.elsewhere()))
+
+    def find(self, path: Path, starts: Starts) -> bool:
+        """Tell whether one result is there. Raises as `make` does."""
+        return not self.make(path, starts, None)
+
+    def make(self, path: Path, starts: Starts, step: console.Progress | None) -> bool:
         """Make one result, unless it is there; whether it was written.
+
+        Parameters
+        ----------
+        path : Path
+        starts : (I,) datetime64
+        step : Progress or None
+            None: write nothing, and say whether it is to be written.
 
         Raises
         ------
@@ -196,7 +227,9 @@ class Run:
         described |= self.order.arguments
         with lock_output(path):
             written = not is_there(path, described, whole=self.order.verify)
-            if written:
+            if written and step is None:
+                return True
+            if written and step is not None:
                 with stage("input"):
                     self.analyses.check_finite(needed)
                 with stage("write"):
@@ -205,20 +238,27 @@ class Run:
             run_record.add_output(path, made=written)
         return written
 
-    def _write(
-        self, path: Path, starts: Starts, described: dict[str, Any], step: console.Progress
-    ) -> None:
+    def predict(self, piece: Piece) -> NDArray[np.float32]:
+        """Forecast some starts of one member, (B, L, D, H, W)."""
         # only what is to be computed needs PyTorch, which takes longer to load than all else here
         with stage("imports"):
-            from smoecast.tasks.forecast.blocks import forecast_blocks  # noqa: PLC0415
+            from smoecast.tasks.forecast.blocks import forecast_piece  # noqa: PLC0415
 
         self.networks = self.networks or Networks()
         with stage("model"):
             opened = self.networks.open(self.ensemble)
+        return forecast_piece(self.ensemble, opened, self.analyses.fields, piece)
+
+    def _write(
+        self, path: Path, starts: Starts, described: dict[str, Any], step: console.Progress
+    ) -> None:
         whole = template(self.ensemble, starts).assign_attrs(described)
         open_writer = formats.writer_of(self.order.config.forecast)
-        with open_writer(whole, path, confirm=self.held.confirm) as append:
-            for block in forecast_blocks(self.ensemble, opened, self.analyses.fields, starts, step):
+        with (
+            open_writer(whole, path, confirm=self.held.confirm) as append,
+            predict_blocks(self, starts, step) as blocks,
+        ):
+            for block in blocks:
                 append(block)
 
 
@@ -240,7 +280,8 @@ def open_run(
     run_record.note(model_sha256=[model.identity for model in described])
     split = set(wanted.init_times) & set(time_selection.PARTS)
     stores = [config.store] if split or not order.paths else []
-    with hold_inputs(order.paths, stores, describe=not order.name.is_pattern) as held:
+    whole = order.digests and not order.name.is_pattern
+    with hold_inputs(order.paths, stores, describe=whole) as held:
         with stage("input"):
             model, paths = ensemble.model, order.paths
             analyses = open_analyses(model, config.store, paths, held, opened_files)
@@ -261,5 +302,4 @@ def _describe(
         keys = {"members", "perturbation", "perturbation_km", "lags_hours"}
         made_from["ensemble"] = settings.model_dump(mode="json", include=keys)
         made_from["seed"] = seed
-    models = {id(member.model): member.model for member in ensemble.members}
-    return " ".join(model.identity for model in models.values()), made_from
+    return ensemble.identity, made_from

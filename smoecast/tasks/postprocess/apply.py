@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import console
 from smoecast.calibration.calibrated_forecast import CalibratedForecast, join_lead_times
 from smoecast.calibration.reordering import How, choice
 from smoecast.config.products import Products
@@ -95,30 +94,23 @@ class CalibratedBlocks:
             self.fields,
         )
 
-    def blocks(self, step: console.Progress) -> Iterator[xr.Dataset]:
-        """Calibrate, fewer starts together where fields are large.
-
-        Parameters
-        ----------
-        step : Progress
-            Told the number of starts done.
-
-        Yields
-        ------
-        xr.Dataset
-            Some starts of what `template` describes.
-        """
+    def cut(self) -> list[Starts]:
+        """Return starts that are calibrated together, fewer where fields are large."""
         starts = self.fields["init_time"].values
         larger = max(1.0, self.count / self.fields.sizes["number"])
         many = max(1, min(BATCH, VALUES // int(np.prod(self.fields.shape[1:]) * larger)))
-        for begin in range(0, len(starts), many):
-            some = self.fields.isel(init_time=slice(begin, begin + many))
-            with stage("input"):
-                values = some.values
-            with stage("network"):
-                products = self.calibrate(values, starts[begin : begin + many])
-            step(min(begin + many, len(starts)))
-            yield self._lay_out(products, some)
+        return [starts[begin : begin + many] for begin in range(0, len(starts), many)]
+
+    def calibrate_starts(self, starts: Starts) -> dict[Product, NDArray[np.float32]]:
+        """Read and calibrate the ensembles of some starts; see `calibrate`."""
+        with stage("input"):
+            values = self.fields.sel(init_time=starts).values
+        with stage("network"):
+            return self.calibrate(values, starts)
+
+    def lay_out(self, products: dict[Product, NDArray[np.float32]], starts: Starts) -> xr.Dataset:
+        """Return products of some starts as `template` describes them."""
+        return self._lay_out(products, self.fields.sel(init_time=starts))
 
     def calibrate(self, fields: Fields, starts: Starts) -> dict[Product, NDArray[np.float32]]:
         """Calibrate the ensembles of some starts.

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import console, run_record
-from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products, products
-from smoecast.config.run import Config
+from smoecast.config.run import Compute, Config
 from smoecast.data import raw, time_selection
 from smoecast.data.sources import files
 from smoecast.data.unchanged import Inputs, hold_inputs
@@ -24,13 +24,19 @@ from smoecast.fields.store import store
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance, retention
+from smoecast.tasks.fan_out.kept import Kept
 from smoecast.tasks.output_names import OutputName
+from smoecast.tasks.postprocess.blocks import calibrate_blocks
 from smoecast.tasks.postprocess.calibration import Calibration, Calibrations, raw_calibration
+from smoecast.tasks.postprocess.content import check_events, describe, list_products
 from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.input import EnsembleInput, open_input
 from smoecast.tasks.postprocess.schaake_dates import History, earlier_truth
 from smoecast.tasks.provenance import attributes, is_there, save_config, with_lineage
 from smoecast.tasks.several import make_each, summarize
+
+if TYPE_CHECKING:
+    from smoecast.tasks.postprocess.apply import CalibratedBlocks
 
 Starts = NDArray[np.datetime64]
 
@@ -52,6 +58,8 @@ class Order:
         The attribute that says what was given beside the config.
     verify : bool
         See `postprocess`.
+    digests : bool
+        Whether all files are read for their digests at once, where one result is made of all.
     """
 
     config: Config
@@ -61,6 +69,13 @@ class Order:
     truth: tuple[Path, ...]
     arguments: dict[str, str]
     verify: bool
+    digests: bool = True
+
+    def elsewhere(self) -> "Order":
+        """Return the order for a worker process: it spreads, fits and describes nothing whole."""
+        config = self.config.in_one_process()
+        fitted = config.calibration if config.postprocess.method != "raw" else None
+        return replace(self, config=config, model=self.model or fitted, digests=False)
 
 
 def postprocess(
@@ -136,11 +151,11 @@ def postprocess(
         time_selection.check_age(starts[-1], oldest)
         jobs = name.split(starts)
         with console.progress("calibrating", len(starts)) as step:
-            written = make_each(jobs, run.make, step)
+            written = make_each(jobs, run, step)
     if keep is not None:
         gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
         retention.tell(gone, keep)
-    more = _list_products(wanted, run.count)
+    more = list_products(wanted, run.count)
     return summarize(name, jobs, written, calibration.targets, incoming.lead_hours, more)
 
 
@@ -170,8 +185,25 @@ class Run:
     history: History | None
     count: int
 
-    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
-        """Make one result, unless it is there; whether it was written. Raises as `postprocess`."""
+    @property
+    def compute(self) -> Compute:
+        """In which processes results are made."""
+        return self.order.config.compute
+
+    @cached_property
+    def elsewhere(self) -> "Kept[Run]":
+        """The same in a worker process."""
+        return Kept(partial(open_run, self.order.elsewhere()))
+
+    def find(self, path: Path, starts: Starts) -> bool:
+        """Tell whether one result is there. Raises as `make` does."""
+        return not self.make(path, starts, None)
+
+    def make(self, path: Path, starts: Starts, step: console.Progress | None) -> bool:
+        """Make one result, unless it is there; whether it was written. Raises as `postprocess`.
+
+        Without `step` nothing is written: it says whether it is to be written.
+        """
         config, settings = self.order.config, self.order.config.postprocess
         calibration, alone = self.calibration, self.order.name.is_pattern
         provenance.check_output(path)
@@ -179,7 +211,7 @@ class Run:
         with stage("input"):
             manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
         run_record.add_inputs(manifest)
-        made_from = _describe(settings, calibration, self.incoming.lead_hours, self.count) | {
+        made_from = describe(settings, calibration, self.incoming.lead_hours, self.count) | {
             "starts": starts.astype(str).tolist(),
             "seed": config.seed,
         }
@@ -188,33 +220,41 @@ class Run:
         described = with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
         with lock_output(path):
             written = not is_there(path, described, whole=self.order.verify)
-            if written:
+            if written and step is None:
+                return True
+            if written and step is not None:
                 with stage("write"):
                     self._write(path, fields, described, step)
             save_config(path)
             run_record.add_output(path, made=written)
         return written
 
-    def _write(
-        self, path: Path, fields: xr.DataArray, described: dict[str, Any], step: console.Progress
-    ) -> None:
+    def apply(self, fields: xr.DataArray) -> "CalibratedBlocks":
+        """Return the calibration applied to some starts, block by block."""
         # only what is to be computed needs PyTorch, which takes longer to load than all else here
         with stage("imports"):
             from smoecast.tasks.postprocess.apply import CalibratedBlocks  # noqa: PLC0415
 
-        config, settings = self.order.config, self.order.config.postprocess
-        hours, reordering = self.incoming.lead_hours, settings.reordering
-        calibrated = CalibratedBlocks(
-            self.calibration, fields, hours, self.wanted, self.count, reordering, self.history,
-            config.seed,
+        settings, hours = self.order.config.postprocess, self.incoming.lead_hours
+        return CalibratedBlocks(
+            self.calibration, fields, hours, self.wanted, self.count, settings.reordering,
+            self.history, self.order.config.seed,
         )  # fmt: skip
+
+    def _write(
+        self, path: Path, fields: xr.DataArray, described: dict[str, Any], step: console.Progress
+    ) -> None:
+        settings, calibrated = self.order.config.postprocess, self.apply(fields)
         template = calibrated.template().assign_attrs(described)
         is_calibrated = self.calibration.method != "raw"
         open_writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
         with stage("input"):
             gaps, confirm = self.incoming.find_gaps(fields), self.held.confirm
-        with open_writer(template, path, gaps, confirm=confirm) as append:
-            for block in calibrated.blocks(step):
+        with (
+            open_writer(template, path, gaps, confirm=confirm) as append,
+            calibrate_blocks(self, calibrated, step) as blocks,
+        ):
+            for block in blocks:
                 append(block)
 
 
@@ -232,8 +272,8 @@ def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator
     # a fitted calibration that meets files reads no store
     alone = model is not None and order.paths and settings.reordering != "schaake"
     stores = [] if alone else [config.store, config.ensemble_store]
-    each = order.name.is_pattern
-    with hold_inputs([*order.paths, *order.truth], stores, describe=not each) as held:
+    whole = order.digests and not order.name.is_pattern
+    with hold_inputs([*order.paths, *order.truth], stores, describe=whole) as held:
         if model is None and settings.method == "raw":
             calibration = raw_calibration(settings)
         else:
@@ -245,7 +285,7 @@ def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator
                     fit(config, held)
             calibration = (calibrations or Calibrations()).open(model or config.calibration)
         run_record.note(model_sha256=[calibration.sha256])
-        _check_events(wanted, calibration)
+        check_events(wanted, calibration)
         with stage("input"):
             incoming = open_input(settings, calibration, config.ensemble_store, order.paths, held)
         run_record.note(newest_analysis=iso(incoming.fields["init_time"].values[-1]))
@@ -261,40 +301,3 @@ def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator
                 f"{calibration.method}: lower postprocess.members, or take emos"
             )
         yield Run(order, calibration, wanted, held, incoming, history, count)
-
-
-def _check_events(wanted: Products, calibration: Calibration) -> None:
-    strange = [event.channel for event in wanted.events if event.channel not in calibration.targets]
-    if strange:
-        raise ConfigError(
-            f"postprocess.write asks for a probability of {strange[0]}, but what is calibrated is "
-            f"{', '.join(calibration.targets)}: correct the one, or postprocess.targets"
-        )
-
-
-def _describe(
-    settings: Postprocess, calibration: Calibration, lead_hours: tuple[int, ...], count: int
-) -> dict[str, Any]:
-    """Return what decides the content beside the calibration, its input and the seed."""
-    made_from = {
-        "leads": lead_hours,
-        "targets": calibration.targets,
-        "members": count,
-        "reordering": settings.reordering,
-        "write": settings.write,
-    }
-    made_from |= formats.describe_format(settings)
-    if calibration.protocol != "default":
-        made_from["protocol"] = calibration.protocol
-    return made_from
-
-
-def _list_products(wanted: Products, count: int) -> list[str]:
-    """Return in words what is written."""
-    moments = [word for word in ("mean", "std") if getattr(wanted, word)]
-    parts = [f"{count} members"] if wanted.members else moments
-    if wanted.quantiles:
-        parts.append(f"quantiles {', '.join(f'{level:g}' for level in wanted.quantiles)}")
-    return parts + [
-        f"P({e.channel} {'>' if e.above else '<'} {e.threshold:g})" for e in wanted.events
-    ]

@@ -17,7 +17,7 @@ from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.evaluate.tables import tables
-from smoecast.tasks.forecast import blocks
+from smoecast.tasks.forecast import pieces
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.plot.plot import plot
 from smoecast.tasks.preprocess.preprocess import preprocess
@@ -66,7 +66,7 @@ def test_the_same_run_gives_the_same_bytes_in_any_batch(
 ) -> None:
     first, second, alone = (tmp_path / f"{n}.nc" for n in "abc")
     forecast(asked(done, **NOISY), output=first)
-    monkeypatch.setattr(blocks, "BATCH", 3)
+    monkeypatch.setattr(pieces, "BATCH", 3)
     forecast(asked(done, **NOISY), output=second)
     start = str(opened(first)["init_time"].values[4].astype("datetime64[h]"))
     forecast(asked(done, **NOISY), init_times=[start], output=alone)
