@@ -69,8 +69,18 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
 
 def unpack(stacked: xr.DataArray) -> xr.Dataset:
     """Undo `pack`: one variable a channel, with CF attributes and its own pressure beside it."""
-    fields = {str(c): stacked.sel(channel=c, drop=True) for c in np.asarray(stacked.channel)}
-    return layout(fields, stack=False)
+    # as `layout` does, without aligning what is one array: results a start are many
+    names, axis = [str(c) for c in stacked["channel"].values], stacked.get_axis_num("channel")
+    dims = [d for d in stacked.dims if d != "channel"]
+    place = (slice(None),) * axis
+    fields = {
+        name: xr.Variable(dims, stacked.variable.data[(*place, index)], attributes_of(name))
+        for index, name in enumerate(names)
+    }
+    levels = [c.level for c in map(_channel, names) if c.level is not None]
+    coordinates = _bare(stacked.drop_vars("channel")).coords
+    pressures = {f"{LEVEL_PREFIX}{level}": level_coordinate(level).variable for level in levels}
+    return xr.Dataset(fields, coordinates).assign_coords(pressures)
 
 
 LEVEL_PREFIX = "level_"

@@ -62,10 +62,10 @@ def attributes(
     made_from : dict
         Everything that decides the content; its sha256 is the identity of the result.
     """
-    config = config.in_one_process()  # in how many it was made changes nothing
     said = config.forecast.model_dump(mode="json", include={"title", "institution", "license"})
     decisive = {**made_from, **said, "inputs": inputs, "model": model_sha256}
     text = json.dumps(decisive, sort_keys=True)
+    digest, whole = _spell(config)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "title": config.forecast.title,
@@ -75,23 +75,28 @@ def attributes(
         "references": REFERENCES,
         "license": config.forecast.license,
         "model_sha256": model_sha256,
-        "config_sha256": config_sha256(config),
+        "config_sha256": digest,
         "inputs_manifest": json.dumps(inputs),
         "seed": config.seed,
-        CONFIG: compact(config.model_dump(mode="json")),
+        CONFIG: whole,
         IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
     }
 
 
 def config_sha256(config: Config) -> str:
-    """Return the sha256 of a config as YAML."""
-    said = compact(config.model_dump(mode="json"))
-    return hashlib.sha256(_as_yaml(said).encode()).hexdigest()
+    """Return the sha256 of a config as YAML, but for what changes no result."""
+    return _spell(config)[0]
+
+
+def _spell(config: Config) -> tuple[str, str]:
+    """Return the sha256 of a config, and itself as JSON, but for what changes no result."""
+    said = compact(config.in_one_process().model_dump(mode="json"))
+    return hashlib.sha256(_as_yaml(said).encode()).hexdigest(), said
 
 
 @lru_cache(maxsize=8)
 def _as_yaml(said: str) -> str:
-    """Return a config that stands in JSON as YAML: a warm process asks for few, again and again."""
+    """Return a config that stands in JSON as YAML, which takes longer than a small forecast."""
     return yaml_file.dump_values(json.loads(said))
 
 
@@ -172,8 +177,14 @@ def config_beside(result: Path) -> Path:
     return result.with_suffix(".config.yaml")
 
 
-def save_config(result: Path) -> None:
+def save_config(result: Path, described: Mapping[str, Any] | None = None) -> None:
     """Put the config that a result holds beside it, where that is missing or another.
+
+    Parameters
+    ----------
+    result : Path
+    described : mapping, optional
+        Its attributes, where it was written just now.
 
     Raises
     ------
@@ -182,7 +193,7 @@ def save_config(result: Path) -> None:
     OSError
         The disk is full or refuses.
     """
-    text = _as_yaml(read_attributes(result)[CONFIG]).encode()
+    text = _as_yaml((described or read_attributes(result))[CONFIG]).encode()
     beside = config_beside(result)
     if not beside.is_file() or beside.read_bytes() != text:
         write_atomic(beside, text)

@@ -49,8 +49,8 @@ forecast:
     return yaml_file.parse(text, "share.yaml", [])
 
 
-def make(folder):
-    """Write analyses, the store and a model with random weights; what is there stays."""
+def make(folder, config, channels, count):
+    """Write `count` analyses, the store and a model with random weights; what is there stays."""
     import xarray as xr
 
     from smoecast.fields.store import store
@@ -59,17 +59,18 @@ def make(folder):
     from smoecast.tasks.preprocess.preprocess import preprocess
     from smoecast.training.model_files import save_model
 
-    config = config_of(folder)
     if (config.model / "state.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    times = np.datetime64("2001-01-01", "ns") + np.arange(440) * np.timedelta64(STEP, "h")
+    times = np.datetime64("2001-01-01", "ns") + np.arange(count) * np.timedelta64(
+        config.data.step_hours, "h"
+    )
     latitude, longitude = np.linspace(87.1875, -87.1875, 32), np.arange(64) * 5.625
     phase = np.deg2rad(longitude)[None, None, :] - 0.2 * np.arange(len(times))[:, None, None]
     waves = sum(np.sin(k * phase) for k in (1, 3, 5)) * np.cos(np.deg2rad(latitude))[None, :, None]
     fields = {}
-    for name, (mean, spread) in CHANNELS.items():
+    for name, (mean, spread) in channels.items():
         noise = rng.normal(0, 0.3, waves.shape)
         values = (mean + 0.7 * spread * (waves + noise)).astype(np.float32)
         units = {"units": parse_channel(name).variable.units}
@@ -146,7 +147,7 @@ def main():
     if given.case:
         measure(given.folder, int(given.case[0]), given.case[1])
         return
-    make(given.folder)
+    make(given.folder, config_of(given.folder), CHANNELS, 440)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     print(
         "| starts | format | fields, MiB | CPU, s | outside the network | peak, MiB | added, MiB |"

@@ -26,6 +26,9 @@ from smoecast.fields.write.blocks import (
 )
 from smoecast.fields.write.cf import PLACE, define, encode_coordinate, prepare
 
+SMALL = 2**20
+"""Values of a variable that are read at once to be verified."""
+
 
 @contextmanager
 def netcdf_writer(
@@ -127,7 +130,7 @@ def _verify(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
 
 
 def _verify_values(stored: "netCDF4.Variable[Any]", path: Path, gaps: bool) -> None:
-    """Refuse a stored variable with missing values, reading one field at a time.
+    """Refuse a stored variable with missing values, reading one field at a time if it is large.
 
     With gaps a field may be missing as a whole.
     """
@@ -136,9 +139,11 @@ def _verify_values(stored: "netCDF4.Variable[Any]", path: Path, gaps: bool) -> N
         for name, size in zip(stored.dimensions, stored.shape, strict=True)
         if name not in PLACE
     ]
+    # what is small is read at once
+    known = stored[...] if stored.size <= SMALL else stored
     missing = 0
     for index in np.ndindex(*leading):
-        field = stored[index]
+        field = known[index]
         if not (gaps and np.isnan(field).all()):
             missing += count_missing(field)
     if missing:

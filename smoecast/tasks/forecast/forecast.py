@@ -234,7 +234,7 @@ class Run:
                     self.analyses.check_finite(needed)
                 with stage("write"):
                     self._write(path, starts, described, step)
-            save_config(path)
+            save_config(path, described if written else None)
             run_record.add_output(path, made=written)
         return written
 

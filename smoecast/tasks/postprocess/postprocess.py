@@ -225,7 +225,7 @@ class Run:
             if written and step is not None:
                 with stage("write"):
                     self._write(path, fields, described, step)
-            save_config(path)
+            save_config(path, described if written else None)
             run_record.add_output(path, made=written)
         return written
 
