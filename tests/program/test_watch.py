@@ -100,6 +100,22 @@ def test_a_second_signal_ends_it_at_once_with_nothing_half_written(
     assert not list(scene.config.place.glob(".*"))
 
 
+def test_a_restart_finds_what_is_made_without_pytorch(
+    done: Config, world: Path, tmp_path: Path
+) -> None:
+    scene = Scene(done, world, tmp_path)
+    scene.bring(0)
+    scene.bring(1)
+    scene.watch(lambda: None, lambda: None)
+    process = begin(scene, "--once", before='sys.modules["torch"] = None')
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (0, "forecasts: 0\n", "")
+    (scene.config.place / "forecast_2001010106.nc").unlink()
+    process = begin(scene, "--once", "-q", before='sys.modules["torch"] = None')
+    assert "torch" in process.communicate()[1]  # or else nothing was shown
+    assert process.returncode == 5
+
+
 def test_once_in_json(done: Config, world: Path, tmp_path: Path) -> None:
     scene = Scene(done, world, tmp_path)
     scene.bring(0)

@@ -16,6 +16,7 @@ from smoecast.errors import AbsentError, ConfigError, Interrupted, ModelError, O
 from smoecast.fields.read.results import read_attributes
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess import calibration
+from smoecast.tasks.watch import chores
 from smoecast.tasks.watch.watch import watch
 from smoecast.training.model_files import load_state, load_tensors, save_model
 
@@ -291,6 +292,47 @@ def test_once_ends_when_all_is_made_and_says_what_is_not(scene: Scene) -> None:
     scene.bring(2, only="z500")
     with pytest.raises(OutputError, match=r"some results were not made \(.*t2m"):
         watch(scene.config, **asked)
+
+
+def test_a_zarr_group_is_there_with_its_metadata(scene: Scene) -> None:
+    scene.bring(0)
+    group = scene.inputs / "an_1.zarr"
+    later = analyses(5).isel(time=[1])
+    later.to_zarr(group, zarr_format=2, consolidated=True)
+    metadata = group / ".zmetadata"
+    metadata.rename(scene.place / "late")
+    seen = []
+    back = partial((scene.place / "late").rename, metadata)
+    scene.watch(nothing, nothing, lambda: seen.append(scene.made), back, nothing, nothing)
+    assert seen == [[]]
+    assert scene.made == ["2001010106"]
+
+
+def test_names_that_mean_many_files_are_taken_literally(scene: Scene) -> None:
+    scene.bring(0)
+    scene.bring(1, name="an[1].nc")
+    scene.watch(nothing, nothing)
+    assert scene.made == ["2001010106"]
+
+
+def test_what_nobody_foresaw_fails_one_start_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        scene.bring(number)
+    calls = []
+
+    def fail_first(*given: object, **more: object) -> dict:
+        calls.append(more["init_times"])
+        if len(calls) == 1:
+            raise ZeroDivisionError("by zero")
+        return forecast(*given, **more)
+
+    monkeypatch.setattr(chores, "forecast", fail_first)
+    scene.watch(nothing, nothing, nothing)
+    assert [r["exit_code"] for r in scene.records] == [1, 0, 0]
+    assert scene.made == ["2001010106", "2001010112"]
+    assert "unexpected ZeroDivisionError: by zero" in capsys.readouterr().err
 
 
 def test_what_cannot_be_watched_is_refused_at_once(
