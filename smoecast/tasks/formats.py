@@ -44,12 +44,15 @@ def name_output(
     Raises
     ------
     ConfigError
-        It is no name of a result (`output_names.OutputName`), or belongs to another format.
+        It is no name of a result (`output_names.OutputName`), belongs to another format, or is one
+        of the config that leads out of the run's folder.
     """
     wanted = SUFFIXES[settings.format]
     given = settings.output if output is None else str(output)
     if not given:
         return OutputName(str(place / f"{name}{wanted}"))
+    if output is None and ".." in Path(given).parts:
+        raise ConfigError(f"{given}: leads out of the folder of the run: name it in full")
     found = OutputName(str(resolve(given) if output is not None else place / resolve(given)))
     known = get_args(type(settings).model_fields["format"].annotation)
     for other in known:

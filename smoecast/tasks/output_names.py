@@ -40,7 +40,7 @@ class OutputName:
         rest = _FIELD.sub("", self.text)
         codes = [code for field in _FIELD.findall(self.text) for code in re.findall("%(.?)", field)]
         strange = [f"%{code}" for code in codes if code not in _DIGITS]
-        if strange or set(rest) & set("{}") or ".." in Path(self.text).parts:
+        if strange or set(rest) & set("{}"):
             what = strange[0] if strange else "it"
             raise ConfigError(
                 f"{self.text}: {what} is no part of the name of a result: name it as "

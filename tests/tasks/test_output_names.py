@@ -53,7 +53,6 @@ def test_a_pattern_makes_a_file_a_start(text, names, folder):
         "fc_{init_time:%}.nc",
         "fc_{}.nc",
         "fc_}.nc",
-        "../fc_{init_time}.nc",
     ],
 )
 def test_a_pattern_of_other_things_is_refused(text):
