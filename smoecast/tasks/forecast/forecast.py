@@ -220,7 +220,8 @@ class Run:
         alone = self.order.name.is_pattern  # a result of other files is another one
         with stage("input"):
             manifest = self.analyses.describe(needed) if alone else self.analyses.describe_all()
-        run_record.add_inputs(manifest)
+        paths = self.analyses.find_files(needed) if alone else list(self.analyses.files)
+        run_record.add_inputs(manifest, paths)
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}

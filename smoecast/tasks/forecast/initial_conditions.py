@@ -78,12 +78,16 @@ class Analyses:
         Files are told by their bytes; of a store, which grows, it is the fields themselves.
         """
         if self.store is None:
-            return self.held.describe([p for p, t in self.files.items() if self._uses(t, needed)])
+            return self.held.describe(self.find_files(needed))
         name = self.store.name
         return [
             describe_fields(f"{name} {times.iso(time)}", self.fields.sel(time=time))
             for time in needed
         ]
+
+    def find_files(self, needed: NDArray[np.datetime64]) -> list[Path]:
+        """Return the files that hold the analyses of some times; none of a store."""
+        return [path for path, times_ in self.files.items() if self._uses(times_, needed)]
 
     def _uses(self, there: NDArray[np.datetime64], needed: NDArray[np.datetime64]) -> bool:
         """Whether a file with some times is read for others; one without times always is."""

@@ -70,13 +70,15 @@ class EnsembleInput:
         Files are told by their bytes; of a store, which grows, it is the fields themselves.
         """
         if self.files:
-            return self.held.describe(
-                [p for p, t in self.files.items() if np.isin(t, starts).any()]
-            )
+            return self.held.describe(self.find_files(starts))
         return [
             describe_fields(f"{self.source} {times.iso(start)}", self.fields.sel(init_time=start))
             for start in starts
         ]
+
+    def find_files(self, starts: NDArray[np.datetime64]) -> list[Path]:
+        """Return the files that hold the ensembles of some starts; none of a store."""
+        return [path for path, there in self.files.items() if np.isin(there, starts).any()]
 
     def find_gaps(self, fields: xr.DataArray) -> bool:
         """Tell whether a member of some of the fields is missing: NaN throughout a field.

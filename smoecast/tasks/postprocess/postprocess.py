@@ -210,7 +210,8 @@ class Run:
         fields = self.incoming.fields.sel(init_time=starts) if alone else self.incoming.fields
         with stage("input"):
             manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
-        run_record.add_inputs(manifest)
+        paths = self.incoming.find_files(starts) if alone else list(self.order.paths)
+        run_record.add_inputs(manifest, paths)
         made_from = describe(settings, calibration, self.incoming.lead_hours, self.count) | {
             "starts": starts.astype(str).tolist(),
             "seed": config.seed,

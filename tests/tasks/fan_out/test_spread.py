@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from smoecast import stop
-from smoecast import console
+from smoecast import console, stop
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.tasks.fan_out import cluster

@@ -16,8 +16,9 @@ from smoecast.config.run import Config
 from smoecast.disk.locks import lock_output
 from smoecast.errors import ConfigError, LockedError, ModelError, NotPublishedError, OutputError
 from smoecast.fields.read.results import read_attributes
-from smoecast.tasks.forecast import blocks
+from smoecast.tasks import forecast_model
 from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.forecast.networks import Networks
 from smoecast.training import model_files
 
 PATTERN = "fc_{init_time:%Y%m%d%H}.nc"
@@ -182,9 +183,11 @@ def test_old_results_are_removed_when_all_is_made(
 def test_networks_stay_open_until_they_are_others(
     done: Config, call: Callable[..., dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    networks, opened = blocks.Networks(), []
-    real = blocks.open_model
-    monkeypatch.setattr(blocks, "open_model", lambda folder: opened.append(folder) or real(folder))
+    networks, opened = Networks(), []
+    real = forecast_model.open_model
+    monkeypatch.setattr(
+        forecast_model, "open_model", lambda folder: opened.append(folder) or real(folder)
+    )
     call("2001-02-25", networks=networks)
     call("2001-02-24", networks=networks)
     assert opened == [done.model]
@@ -202,14 +205,14 @@ def test_networks_stay_open_until_they_are_others(
 def test_a_model_that_is_replaced_meanwhile_is_refused(
     call: Callable[..., dict], tmp_path: Path, done: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = blocks.open_model
+    real = forecast_model.open_model
 
     def another(folder: Path) -> object:
         model = real(folder)
         model.state["seed"] = 99
         return model
 
-    monkeypatch.setattr(blocks, "open_model", another)
+    monkeypatch.setattr(forecast_model, "open_model", another)
     with pytest.raises(ModelError, match="was replaced while this run began"):
         call("2001-02-25")
 

@@ -14,7 +14,6 @@ import xarray as xr
 from distributed import LocalCluster
 from small_world import analyses, small_run
 
-from smoecast import stop
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.data.sources import files
