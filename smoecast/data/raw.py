@@ -80,6 +80,8 @@ def open_truth(paths: Sequence[Path], channels: Sequence[str]) -> xr.DataArray:
     Raises
     ------
     InputError
-        One is damaged, or lacks a channel.
+        One is damaged, or lacks a channel, or they are forecasts.
     """
-    return pack(open_files(paths, any_grid=True), channels, name_files(paths))
+    source = name_files(paths)
+    opened = time_selection.as_analyses(open_files(paths, any_grid=True), source)
+    return pack(opened, channels, source)

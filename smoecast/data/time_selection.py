@@ -76,18 +76,12 @@ def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
 def on_step(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     """Keep the times at multiples of `step_hours` from midnight UTC.
 
-    Forecasts of no hours, without members, are the analyses that they start from.
-
     Raises
     ------
     InputError
-        The dataset is no series of analyses, or no time falls on the step.
+        See `as_analyses`; or no time falls on the step.
     """
-    dataset = _starts(dataset)
-    if "time" not in dataset.dims:
-        raise InputError(
-            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
-        )
+    dataset = as_analyses(dataset, source)
     times = dataset["time"].values.astype("datetime64[ns]")
     chosen = (times - times.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR
     if not chosen.any():
@@ -95,13 +89,22 @@ def on_step(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     return dataset.isel(time=chosen)
 
 
-def _starts(dataset: xr.Dataset) -> xr.Dataset:
-    """Return forecasts of no hours as analyses, everything else as it is."""
-    if not {"init_time", "lead_time"} <= set(dataset.dims) or "number" in dataset.dims:
-        return dataset
-    if as_hours(dataset["lead_time"].values).any():
-        return dataset
-    return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
+def as_analyses(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Return analyses along ``time``: forecasts of no hours, without members, are such.
+
+    Raises
+    ------
+    InputError
+        The dataset is no series of analyses.
+    """
+    forecasts = {"init_time", "lead_time"} <= set(dataset.dims) and "number" not in dataset.dims
+    if forecasts and not as_hours(dataset["lead_time"].values).any():
+        return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
+    if "time" not in dataset.dims:
+        raise InputError(
+            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
+        )
+    return dataset
 
 
 def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dataset:

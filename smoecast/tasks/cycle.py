@@ -4,21 +4,21 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 import numpy as np
 
 from smoecast import console, run_record, zoo
-from smoecast.config.forecast import Forecast
-from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
 from smoecast.data.sources.files import manifest
+from smoecast.data.sources.opendata.analyses import find_earlier
 from smoecast.data.sources.registry import requests_of, source_of
 from smoecast.data.sources.source import Kind
 from smoecast.data.time_selection import HOUR
 from smoecast.disk.locks import lock_output
 from smoecast.disk.small_files import read_small
 from smoecast.errors import (
+    AbsentError,
     ConfigError,
     InputError,
     Interrupted,
@@ -28,22 +28,29 @@ from smoecast.errors import (
     OutputError,
     SmoecastError,
 )
+from smoecast.fields.read.results import open_result
+from smoecast.fields.read.zarr.array import METADATA
 from smoecast.tasks import formats, retention
 from smoecast.tasks.download import download
+from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.training.model_files import STATE
 
-FORECASTS = "forecast_{init_time:%Y%m%d%H}"
-CALIBRATED = "calibrated_{init_time:%Y%m%d%H}"
+NAMES = {
+    "forecast": "forecast_{init_time:%Y%m%d%H}",
+    "postprocess": "calibrated_{init_time:%Y%m%d%H}",
+}
+"""Of results, where the config gives none."""
 SCORES = "scores.json"
 DUE = 24 * HOUR
 """Forecasts are scored whose last lead time holds in so many hours before the newest analysis."""
 
 WORST: tuple[type[SmoecastError], ...] = (
-    *(NotPublishedError, LockedError, InputError, OutputError, ModelError, ConfigError),
+    *(NotPublishedError, LockedError, AbsentError, InputError, OutputError, ModelError),
+    ConfigError,
 )
 """What a stage may end with, the least bad first; whatever else is worse."""
 
@@ -74,16 +81,22 @@ def cycle(
 
     Raises
     ------
+    ConfigError
+        The config names one file for the results of all starts.
     SmoecastError
         A stage failed: the error of the worst, which names all that failed; the others were done.
     LockedError
         Another cycle of the run is under way.
     """
+    names = [_name(config, "forecast"), _name(config, "postprocess")]
+    recent = config.cycle.catch_up_hours * HOUR
+    if keep is not None and keep < recent:
+        recent = keep  # what is older would be made and removed again each time
     run_record.set_folder(config.place)
     stages: dict[str, Any] = {}
     failures: dict[str, SmoecastError | OSError] = {}
 
-    def do(name: str, work: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    def do(name: str, work: Callable[[], dict[str, Any] | None]) -> None:
         """Do a stage; what fails of it does not keep the next from what it can do."""
         stages[name] = None
         try:
@@ -94,17 +107,41 @@ def cycle(
         except (SmoecastError, OSError) as problem:
             console.say(f"{name}: failed ({problem})")
             failures[name] = problem
-        return cast("dict[str, Any] | None", stages[name])
 
     with lock_output(config.place / "cycle"):
         do("download", lambda: _download(config))
-        made = do("forecast", lambda: _forecast(config, oldest, keep))
-        calibrated = do("postprocess", lambda: _postprocess(config, oldest, keep))
-        do("evaluate", lambda: _evaluate(config, made, calibrated))
+        do("forecast", lambda: _forecast(config, oldest, keep, recent))
+        do("postprocess", lambda: _postprocess(config, oldest, keep, recent))
+        do("evaluate", lambda: _evaluate(config, *names))
         if keep is not None and not failures:
             _remove_old(config, keep)
     _refuse(failures, len(stages))
     return {"stages": stages}
+
+
+def _name(config: Config, verb: Literal["forecast", "postprocess"]) -> OutputName:
+    """Return the name of the results of a verb: the config's, or ours where it gives none.
+
+    Raises
+    ------
+    ConfigError
+        It is the name of one file for all starts.
+    """
+    settings = config.forecast if verb == "forecast" else config.postprocess
+    ours = _ours(config, verb)
+    name = formats.name_output(config.place, "", settings, ours)
+    if not name.is_pattern:
+        raise ConfigError(
+            f"{verb}.output = {settings.output}: cycle makes a file for each start: name it as "
+            "fc_{init_time:%Y%m%d%H}.nc, or leave it out"
+        )
+    return name
+
+
+def _ours(config: Config, verb: Literal["forecast", "postprocess"]) -> Path | None:
+    settings = config.forecast if verb == "forecast" else config.postprocess
+    suffix = formats.SUFFIXES[settings.format]
+    return None if settings.output else config.place / f"{NAMES[verb]}{suffix}"
 
 
 def _download(config: Config) -> dict[str, Any] | None:
@@ -119,28 +156,39 @@ def _find_arrivals(config: Config, kind: Kind) -> list[str]:
         return list(named)
     for asked in requests_of(config):
         if asked.kind == kind and source_of(asked).remote:
-            return [str(path) for path in source_of(asked).find(asked)]
+            found = source_of(asked).find(asked)
+            return [str(path) for path in find_earlier(asked.folder, found)]
     return list(config.data.files) if kind == "analyses" else []
 
 
 def _forecast(
-    config: Config, oldest: np.datetime64 | None, keep: np.timedelta64 | None
-) -> dict[str, Any]:
+    config: Config,
+    oldest: np.datetime64 | None,
+    keep: np.timedelta64 | None,
+    recent: np.timedelta64,
+) -> dict[str, Any] | None:
+    """Forecast from every recent analysis that has none yet, if any arrive or are stored."""
+    arrived = _find_arrivals(config, "analyses")
+    if not arrived and config.data.source == "none":
+        return None
     return forecast(
         config,
-        inputs=_find_arrivals(config, "analyses"),
+        inputs=arrived,
         init_times=["latest"],
-        output=_plain(config, FORECASTS, config.forecast),
+        output=_ours(config, "forecast"),
         oldest=oldest,
         keep=keep,
-        catch_up=config.cycle.catch_up_hours * HOUR,
+        catch_up=recent,
     )
 
 
 def _postprocess(
-    config: Config, oldest: np.datetime64 | None, keep: np.timedelta64 | None
+    config: Config,
+    oldest: np.datetime64 | None,
+    keep: np.timedelta64 | None,
+    recent: np.timedelta64,
 ) -> dict[str, Any] | None:
-    """Calibrate every ensemble that is there, if any arrive."""
+    """Calibrate every recent ensemble that is there, if any arrive."""
     arrived = _find_arrivals(config, "ensembles")
     if not arrived:
         return None
@@ -150,58 +198,58 @@ def _postprocess(
         config,
         model=zoo.locate(named) if named else own,
         inputs=arrived,
-        output=None
-        if config.postprocess.output
-        else _plain(config, CALIBRATED, config.postprocess),
+        output=_ours(config, "postprocess"),
         oldest=oldest,
         keep=keep,
+        catch_up=recent,
     )
 
 
-def _plain(config: Config, name: str, settings: Forecast | Postprocess) -> Path | None:
-    """Return the name of results where the config gives none."""
-    if settings.output:
-        return None
-    return config.place / f"{name}{formats.SUFFIXES[settings.format]}"
-
-
 def _evaluate(
-    config: Config, made: dict[str, Any] | None, calibrated: dict[str, Any] | None
+    config: Config, forecasts: OutputName, calibrated: OutputName
 ) -> dict[str, Any] | None:
     """Score what has come due since yesterday, unless just this was scored before."""
-    if made is None:
+    starts = [start for _, start in forecasts.find()]
+    if not starts:
         return None
-    newest = np.datetime64(made["last"], "ns")
-    due = [
-        str(path)
-        for summary in (made, calibrated)
-        if summary is not None
-        for path in _due(summary, newest)
-    ]
-    if not due or _was_scored(config.place / SCORES, due):
-        return None
+    newest = max(starts)  # whose analysis is there, and so the truth of what ends by then
+    due = [str(path) for name in (forecasts, calibrated) for path in _due(name, newest)]
     asked = config.evaluate
     if not config.store.exists():  # to whose training times other baselines are fitted
         known = tuple(name for name in asked.baselines if name == "persistence")
         asked = asked.model_copy(update={"baselines": known})
-    return evaluate(
-        config.model_copy(update={"evaluate": asked}),
-        inputs=due,
-        output=config.place / SCORES,
-        truth=_find_arrivals(config, "analyses"),
-    )
+    config = config.model_copy(update={"evaluate": asked})
+    if not due or _was_scored(config, due):
+        return None
+    truth = _find_arrivals(config, "analyses")
+    return evaluate(config, inputs=due, output=config.place / SCORES, truth=truth)
 
 
-def _due(summary: dict[str, Any], newest: np.datetime64) -> list[Path]:
-    name = OutputName(summary["output"])
-    longest = max(summary["lead_hours"]) * HOUR
-    return [path for path, start in name.find() if newest - DUE < start + longest <= newest]
+def _due(name: OutputName, newest: np.datetime64) -> list[Path]:
+    """Return the results whose last lead time holds in the day before the newest analysis."""
+    found = [(path, start) for path, start in name.find() if start <= newest]
+    if not found:
+        return []
+    longest = open_result(_file(found[-1][0]))["lead_time"].values.max()
+    return [path for path, start in found if newest - DUE < start + longest <= newest]
 
 
-def _was_scored(place: Path, results: Sequence[str]) -> bool:
+def _file(path: Path) -> Path:
+    """Return the file to open of a result: of a Zarr store, its metadata."""
+    return path / METADATA if path.is_dir() else path
+
+
+def _was_scored(config: Config, results: Sequence[str]) -> bool:
+    """Whether the scores that are there are whole, of these results and of this config."""
+    place = config.place / SCORES
     with suppress(OSError, ValueError, KeyError, TypeError):
-        said = json.loads(read_small(place, _MOST_BYTES))["files"]
-        return bool(said == manifest([Path(path) for path in results]))
+        said = json.loads(read_small(place, _MOST_BYTES))
+        return bool(
+            [entry["sha256"] for entry in said["files"]]
+            == [entry["sha256"] for entry in manifest([_file(Path(path)) for path in results])]
+            and said["config"] == config.in_one_process().model_dump(mode="json")
+            and all(path.exists() for path in score_files.name_files(said, place))
+        )
     return False
 
 
@@ -217,7 +265,13 @@ def _refuse(failures: dict[str, SmoecastError | OSError], count: int) -> None:
     """Raise the error of the worst stage, with a word on each that failed."""
     if not failures:
         return
-    kinds = [type(e) if isinstance(e, SmoecastError) else OutputError for e in failures.values()]
+    kinds = [_kind(problem) for problem in failures.values()]
     worst = max(kinds, key=lambda kind: WORST.index(kind) if kind in WORST else len(WORST))
     told = "; ".join(f"{name} ({problem})" for name, problem in failures.items())
     raise worst(f"{len(failures)} of {count} stages failed, the others are done: {told}")
+
+
+def _kind(problem: SmoecastError | OSError) -> type[SmoecastError]:
+    if isinstance(problem, OSError):
+        return OutputError
+    return next((kind for kind in WORST if isinstance(problem, kind)), SmoecastError)

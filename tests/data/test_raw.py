@@ -11,7 +11,7 @@ from smoecast.config.run import Config
 from smoecast.data import raw
 from smoecast.data.sources.era5 import source as era5
 from smoecast.data.sources.registry import request_of
-from smoecast.errors import ConfigError
+from smoecast.errors import ConfigError, InputError
 from smoecast.fields.regrid import grid_by_name, regrid
 
 LATITUDE, LONGITUDE = np.arange(90, -91, -10.0), np.arange(0, 360, 10.0)
@@ -109,3 +109,18 @@ def test_a_file_that_changed_is_opened_again(tmp_path: Path) -> None:
     (tmp_path / "a.nc").unlink()
     hourly(["t2m"], hours=96, step=6).to_netcdf(tmp_path / "a.nc")
     assert raw.content(request_of(config), "second").sizes["time"] == 16
+
+
+def test_truth_of_forecasts_is_refused_but_of_those_of_no_hours(tmp_path: Path) -> None:
+    """Open data has its analyses as step 0 of forecasts."""
+    there = hourly(["t2m"], 2).drop_vars("lsm").rename(time="init_time")
+    for hours in (0, 6):
+        lead = np.array([hours]) * np.timedelta64(3_600_000_000_000, "ns")
+        one = there.expand_dims(lead_time=lead, axis=1)
+        one["init_time"].attrs["standard_name"] = "forecast_reference_time"
+        one["lead_time"].attrs["standard_name"] = "forecast_period"
+        one.to_netcdf(tmp_path / f"{hours}.nc")
+    truth = raw.open_truth([tmp_path / "0.nc"], ["t2m"])
+    assert truth.dims == ("time", "channel", "latitude", "longitude")
+    with pytest.raises(InputError, match=r"6\.nc: these are forecasts .* but analyses"):
+        raw.open_truth([tmp_path / "6.nc"], ["t2m"])

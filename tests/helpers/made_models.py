@@ -1,6 +1,7 @@
 """Small models in folders of their own, made without training."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,32 @@ def _state(config: Config, kind: str, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "config": told, "grid": GRID.to_dict(), "seed": 0, **more}
 
 
-def forecast_model(folder: Path, *overrides: str) -> Path:
-    """Save a forecast model of random weights."""
+Moments = Mapping[str, tuple[float, float]]
+
+
+def forecast_model(folder: Path, *overrides: str, moments: Moments | None = None) -> Path:
+    """Save a forecast model of random weights.
+
+    Parameters
+    ----------
+    folder : Path
+    *overrides : str
+        Of its config.
+    moments : mapping, optional
+        Mean and standard deviation of each channel; none: 0 and 1.
+    """
     config = config_of(*overrides)
     constants = {name: np.ones(GRID.shape, np.float32) for name in config.data.constants}
     inputs = Inputs(config.data.channels, config.sample.history_hours, True, constants, GRID)
-    base = torch.tensor(inputs.base(config.targets, 2))
+    base = torch.tensor(inputs.base(config.targets, len(config.sample.lead_hours)))
     ones = torch.ones(len(base))
     count = len(inputs.names)
     statistics = Statistics(torch.zeros(count), torch.ones(count), ones, base, 0 * ones)
     torch.manual_seed(0)
     network = forecaster(config.network, statistics, GRID.shape, periodic=True)
-    spread = {"mean": {"u250": 0.0, "v250": 0.0}, "std": {"u250": 1.0, "v250": 1.0}}
+    known = moments or dict.fromkeys(config.data.channels, (0.0, 1.0))
+    pairs = enumerate(("mean", "std"))
+    spread = {word: {name: known[name][i] for name in known} for i, word in pairs}
     state = _state(
         config,
         "forecast",
@@ -68,19 +83,20 @@ def forecast_model(folder: Path, *overrides: str) -> Path:
     return folder
 
 
-def classical_calibration(folder: Path, method: str, *overrides: str) -> Path:
+def classical_calibration(folder: Path, method: str, *overrides: str, grid: Grid = GRID) -> Path:
     """Save coefficients that change nothing: of emos or mbm."""
     config = config_of(f"postprocess.method={method}", *overrides)
     settings = config.postprocess
     windows = ["2001-01-01T00:00:00.000000000", "2001-01-02T00:00:00.000000000"]
     rolls = settings.window_days > 0
     shape = ((2,) if rolls else ()) + ((3,) if settings.season == "harmonic" else ())
-    shape += GRID.shape if settings.coefficients == "local" else ()
+    shape += grid.shape if settings.coefficients == "local" else ()
     zero, one = np.zeros(shape), np.ones(shape)
     kind = MemberByMember if method == "mbm" else Emos
     tensors = kind(zero, one, zero, one).to_tensors()
     named = {f"t2m.24h.{name}": torch.from_numpy(value) for name, value in tensors.items()}
-    save_model(folder, named, _state(config, method, windows=windows if rolls else []))
+    more = {"windows": windows if rolls else [], "grid": grid.to_dict()}
+    save_model(folder, named, _state(config, method, **more))
     return folder
 
 

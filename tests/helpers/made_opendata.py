@@ -6,8 +6,12 @@ from datetime import datetime
 import eccodes
 import numpy as np
 
+from smoecast.fields.grid import Grid
+
 ROWS, COLUMNS = 7, 12
 LEVELS = (500, 850)
+GRID = Grid(np.linspace(90.0, -90.0, ROWS), np.arange(COLUMNS) * 30.0)
+"""As it is read: the archive begins at 180 degrees east."""
 ON_LEVELS = {"gh": "gpm", "t": "K"}
 SINGLE = ("2t", "msl", "lsm", "z", "tp")
 

@@ -114,6 +114,14 @@ def write(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> l
     return [output, *texts]
 
 
+def name_files(summary: dict[str, Any], output: Path) -> list[Path]:
+    """Return the files that `write` writes of a summary, `output` first."""
+    endings = [".config.yaml"]
+    if output.suffix != ".nc":
+        endings += [".csv", *(f".{part}.csv" for part in PARTS if summary[part])]
+    return list(dict.fromkeys([output, *map(output.with_suffix, endings)]))
+
+
 def _beside(output: Path) -> list[Path]:
     """Return what may stand beside a file of scores and is of the same run."""
     endings = [".config.yaml"]

@@ -88,6 +88,7 @@ def postprocess(
     oldest: np.datetime64 | None = None,
     keep: np.timedelta64 | None = None,
     calibrations: Calibrations | None = None,
+    catch_up: np.timedelta64 | None = None,
 ) -> dict[str, Any]:
     """Calibrate an ensemble; fit first where the run has no calibration yet.
 
@@ -111,6 +112,8 @@ def postprocess(
         Results of the pattern, and records, so much older than the newest are removed at the end.
     calibrations : Calibrations, optional
         Of earlier calls, which need not be loaded again.
+    catch_up : timedelta64, optional
+        Of a pattern, only the newest start and those so much earlier are made.
 
     Returns
     -------
@@ -149,6 +152,8 @@ def postprocess(
         incoming, calibration = run.incoming, run.calibration
         starts = incoming.fields["init_time"].values
         time_selection.check_age(starts[-1], oldest)
+        if catch_up is not None and name.is_pattern:
+            starts = starts[starts >= starts[-1] - catch_up]
         jobs = name.split(starts)
         with console.progress("calibrating", len(starts)) as step:
             written = make_each(jobs, run, step)
@@ -263,10 +268,7 @@ class Run:
 def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator[Run]:
     """Open what is to be calibrated, and hold it until the block ends; fit first if need be.
 
-    Raises
-    ------
-    SmoecastError
-        See `postprocess`.
+    Raises as `postprocess`.
     """
     config, settings, model = order.config, order.config.postprocess, order.model
     wanted = products(settings.write)
