@@ -89,7 +89,7 @@ def cycle(
         Another cycle of the run is under way.
     """
     names = [_name(config, "forecast"), _name(config, "postprocess")]
-    recent = config.cycle.catch_up_hours * HOUR
+    recent = np.timedelta64(config.cycle.catch_up_hours, "h")
     if keep is not None and keep < recent:
         recent = keep  # what is older would be made and removed again each time
     run_record.set_folder(config.place)
