@@ -89,9 +89,7 @@ def cycle(
         Another cycle of the run is under way.
     """
     names = [_name(config, "forecast"), _name(config, "postprocess")]
-    recent = np.timedelta64(config.cycle.catch_up_hours, "h")
-    if keep is not None and keep < recent:
-        recent = keep  # what is older would be made and removed again each time
+    recent = _reach_back(config.cycle.catch_up_hours, keep)
     run_record.set_folder(config.place)
     stages: dict[str, Any] = {}
     failures: dict[str, SmoecastError | OSError] = {}
@@ -142,6 +140,12 @@ def _ours(config: Config, verb: Literal["forecast", "postprocess"]) -> Path | No
     settings = config.forecast if verb == "forecast" else config.postprocess
     suffix = formats.SUFFIXES[settings.format]
     return None if settings.output else config.place / f"{NAMES[verb]}{suffix}"
+
+
+def _reach_back(hours: int, keep: np.timedelta64 | None) -> np.timedelta64:
+    """Return how old starts may be: what is older would be made and removed again each time."""
+    wanted = np.timedelta64(hours, "h")
+    return keep if keep is not None and keep < wanted else wanted
 
 
 def _download(config: Config) -> dict[str, Any] | None:

@@ -246,7 +246,7 @@ def ends_well(world: World, scene: Scene, where: str) -> None:
         assert end.is_new(unit, leaves), f"{where}: {unit} is another one after the re-run"
 
 
-WITHOUT_RECORD = ("config", "forecast", "postprocess")
+WITHOUT_RECORD = ("config",)
 ONCE = [
     s for s in QUICK if not {"--format", "-o"} & {*s.command.split()} and " over " not in str(s)
 ]
