@@ -1,6 +1,7 @@
 """What every test begins with."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 from smoecast import console
 
 if TYPE_CHECKING:
+    from distributed import LocalCluster
+
     from smoecast.config.run import Config
 
 # two processes with two threads each wait for each other; smoecast.console loads no torch
@@ -44,3 +47,12 @@ def done(world: Path, tmp_path_factory: pytest.TempPathFactory) -> "Config":
     for verb in (preprocess, train, forecast, postprocess, evaluate):
         verb(config)
     return config
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Iterator[LocalCluster]":
+    """A Dask cluster of two processes, as one that somebody else started."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made:
+        yield made

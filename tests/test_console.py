@@ -183,3 +183,15 @@ def test_a_log_for_machines_has_no_bar(
     with console.progress("counting", 10) as step:
         step(5)
     assert json.loads(capsys.readouterr().err)["message"].startswith("counting: 5 of 10, ")
+
+
+def test_what_another_process_said_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.listen() as lines:
+        console.say("regridding")
+        console.warn("no room")
+    assert capsys.readouterr().err == ""
+    console.repeat(lines)
+    assert capsys.readouterr().err == "regridding\nsmoecast: no room\n"
+    console.configure(quiet=True)
+    console.repeat(lines)
+    assert capsys.readouterr().err == "smoecast: no room\n"

@@ -117,7 +117,9 @@ def _spread_over_processes(
     with connect(compute) as client:
         window = _Window(client, compute)
         try:
-            yield window.follow(work, items, [client.scatter(one, broadcast=True) for one in more])
+            # in a list: of a dictionary Dask would make one thing for each key
+            sent = client.scatter(list(more), broadcast=True) if more else []
+            yield window.follow(work, items, sent)
         finally:
             window.give_up()
 

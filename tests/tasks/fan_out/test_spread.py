@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from distributed import LocalCluster
 from smoecast import console, stop
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.tasks.fan_out import cluster
+from smoecast.tasks.fan_out import cluster as clusters
 from smoecast.tasks.fan_out.spread import AHEAD, spread
 
 TWO = Compute(workers=2)
@@ -68,8 +67,18 @@ def test_what_comes_of_each_item_comes_in_order(
     assert "doubling even ones" in said
 
 
+def look_up(item: int, shared: dict[tuple[int, ...], str]) -> str:
+    return shared[(item,)]
+
+
+def test_a_dictionary_is_shared_as_it_is(cluster: LocalCluster) -> None:
+    shared, there = {(1,): "a", (2,): "b"}, Compute(scheduler=cluster.scheduler_address)
+    with spread(look_up, [2, 1], there, shared) as outcomes:
+        assert [one.get() for one in outcomes] == ["b", "a"]
+
+
 def test_no_item_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_start", lambda _: pytest.fail("started"))
+    monkeypatch.setattr(clusters, "_start", lambda _: pytest.fail("started"))
     with spread(double, [], TWO) as outcomes:
         assert list(outcomes) == []
     with spread(double, [4], TWO) as outcomes:
@@ -110,22 +119,17 @@ def test_each_process_has_one_thread() -> None:
         assert [one.get() for one in outcomes] == [(1, "1")] * 2
 
 
-@pytest.fixture
-def running() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as made:
-        yield made
-
-
-def test_a_cluster_does_the_work(running: LocalCluster) -> None:
-    with spread(double, [1, 2, 3], Compute(scheduler=running.scheduler_address)) as outcomes:
+def test_a_cluster_does_the_work(cluster: LocalCluster) -> None:
+    with spread(double, [1, 2, 3], Compute(scheduler=cluster.scheduler_address)) as outcomes:
         assert [one.get() for one in outcomes] == [2, 4, 6]
 
 
-def test_a_cluster_that_goes_away_is_told(
-    running: LocalCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "WAIT", "1s")
-    with spread(time.sleep, [0, 60], Compute(scheduler=running.scheduler_address)) as outcomes:
+def test_a_cluster_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "WAIT", "1s")
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as running,
+        spread(time.sleep, [0, 60], Compute(scheduler=running.scheduler_address)) as outcomes,
+    ):
         next(outcomes).get()
         running.close()
         with pytest.raises(OutputError, match=r"tcp:.*: went away while there was work to do"):
@@ -133,7 +137,7 @@ def test_a_cluster_that_goes_away_is_told(
 
 
 def test_no_scheduler_at_the_address_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "WAIT", "1s")
+    monkeypatch.setattr(clusters, "WAIT", "1s")
     settings = Compute(scheduler="tcp://127.0.0.1:1")
     with pytest.raises(ConfigError, match=r"compute\.scheduler = tcp:.* no Dask scheduler"):
         spread(abs, [1], settings).__enter__()

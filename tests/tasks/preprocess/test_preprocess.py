@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,24 +87,19 @@ def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, raw: Path) -> No
     assert tree(two.store) == tree(one.store)
 
 
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as made:
-        yield made.scheduler_address
-
-
 def test_a_cluster_makes_the_same_bytes_and_passes_errors_on(
-    tmp_path: Path, raw: Path, cluster: str
+    tmp_path: Path, raw: Path, cluster: LocalCluster
 ) -> None:
     one = run_of(tmp_path, "one", raw)
-    far = run_of(tmp_path, "far", raw, f"compute.scheduler={cluster}")
+    there = f"compute.scheduler={cluster.scheduler_address}"
+    far = run_of(tmp_path, "far", raw, there)
     task.preprocess(one)
     task.preprocess(far)
     assert tree(far.store) == tree(one.store)
     spoiled = analyses()
     spoiled["t2m"][40] = np.nan
     spoiled.to_netcdf(tmp_path / "bad.nc")
-    bad = run_of(tmp_path, "bad", tmp_path / "bad.nc", f"compute.scheduler={cluster}")
+    bad = run_of(tmp_path, "bad", tmp_path / "bad.nc", there)
     with pytest.raises(InputError, match=r"bad\.nc: t2m has \d+ missing values"):
         task.preprocess(bad)
 
