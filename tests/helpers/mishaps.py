@@ -12,12 +12,18 @@ import importlib
 import itertools
 import json
 import os
+import re
 import resource
 import selectors
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +31,8 @@ from log_lines import without_times
 
 SECONDS = 120
 """A child that lives longer is ended by SIGALRM: nothing hangs."""
+
+Trace = Callable[..., None]
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -66,7 +74,7 @@ class Runner:
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
         )
 
-    def run(self, *arguments: str, mishap: str = "", at: int = 0) -> Outcome:
+    def run(self, *arguments: str, mishap: str = "", at: int | str = 0) -> Outcome:
         """Call a command.
 
         Parameters
@@ -77,7 +85,11 @@ class Runner:
             ``before`` or ``after``: SIGKILL right before or after file operation `at`, counted
             from 1. ``full``: from operation `at` on, no file grows. ``no room``: no file may have
             a single byte. ``no leave``: not even root may do what permissions forbid.
-            ``stop before`` or ``stop after``: SIGTERM there.
+            ``stop before`` or ``stop after``: SIGTERM there. ``hold``: it waits there until
+            `release` is called. ``clock back``: from the second look at it, the clock is a day
+            behind.
+        at : int or str
+            Number of the operation, or an expression: the first whose line has it.
         """
         asked = {"place": str(self.place), "arguments": arguments, "mishap": mishap, "at": at}
         assert self.process.stdin is not None
@@ -86,9 +98,40 @@ class Runner:
         self.process.stdin.flush()
         return Outcome(**json.loads(self.process.stdout.readline()))
 
+    @contextmanager
+    def hold(self, *arguments: str, at: int | str) -> Iterator[list[Outcome]]:
+        """Have a command wait at an operation while the block does something.
+
+        Yields
+        ------
+        list of Outcome
+            Empty; what became of the command once the block has ended.
+        """
+        reached, go = _signs(str(self.place))
+        found: list[Outcome] = []
+        work = threading.Thread(
+            target=lambda: found.append(self.run(*arguments, mishap="hold", at=at))
+        )
+        work.start()
+        try:
+            while not reached.exists():
+                assert work.is_alive(), f"it ended before operation {at}: {found}"
+                time.sleep(0.01)
+            yield found
+        finally:
+            go.touch()
+            work.join()
+            for sign in (reached, go):
+                sign.unlink(missing_ok=True)
+
     def close(self) -> None:
         """End the process."""
         self.process.communicate("")
+
+
+def _signs(place: str) -> tuple[Path, Path]:
+    """Return the files that say that a command has come to where it waits, and that it may go."""
+    return Path(f"{place}.reached"), Path(f"{place}.go")
 
 
 def serve() -> None:
@@ -97,7 +140,7 @@ def serve() -> None:
         print(json.dumps(_answer(**json.loads(line))), flush=True)
 
 
-def _answer(place: str, arguments: list[str], mishap: str, at: int) -> dict[str, object]:
+def _answer(place: str, arguments: list[str], mishap: str, at: int | str) -> dict[str, object]:
     pipes = [os.pipe() for _ in range(3)]
     child = os.fork()
     if child == 0:
@@ -133,7 +176,7 @@ def _drain(readers: list[int]) -> list[str]:
     return [text.decode(errors="replace") for text in found.values()]
 
 
-def _call(place: str, arguments: list[str], mishap: str, at: int, log: int) -> None:
+def _call(place: str, arguments: list[str], mishap: str, at: int | str, log: int) -> None:
     """Be the child: run the command and end."""
     signal.alarm(SECONDS)
     os.chdir(place)
@@ -142,6 +185,8 @@ def _call(place: str, arguments: list[str], mishap: str, at: int, log: int) -> N
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
     if mishap == "no leave" and os.geteuid() == 0:
         _drop_leave()
+    if mishap == "clock back":
+        _set_clock_back()
     if mishap == "no room":
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     code = 0
@@ -172,12 +217,13 @@ def _drop_leave() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def _watch(place: str, mishap: str, at: int, log: int) -> None:
+def _watch(place: str, mishap: str, at: int | str, log: int) -> None:
     """Count the file operations below `place` and bring about what shall happen at one."""
     numbers, fsync = itertools.count(1), os.fsync
+    struck: list[str] = []
 
     def stop(frame: FrameType | None = None, *_: object) -> None:
-        if frame is None or frame.f_code is not hook.__code__:
+        if frame is None or frame.f_code not in (hook.__code__, _bring_about.__code__):
             sys.setprofile(None)
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -193,20 +239,57 @@ def _watch(place: str, mishap: str, at: int, log: int) -> None:
         if path is None or not os.path.realpath(path).startswith(place):
             return
         count = next(numbers)  # also of several threads each has its own
-        os.write(log, f"at {count} {event} {os.path.relpath(path, place)}\n".encode())
-        if mishap == "before" and count == at:
-            die()
-        elif mishap == "after" and count == at:
-            sys.setprofile(die)  # called first when the operation is done
-        elif mishap == "stop before" and count == at:
-            stop()
-        elif mishap == "stop after" and count == at:
-            sys.setprofile(stop)
-        elif mishap == "full" and count >= at and _needs_room(event, path):
+        line = f"at {count} {event} {os.path.relpath(path, place)}"
+        os.write(log, f"{line}\n".encode())
+        if isinstance(at, int):
+            strikes = count == at
+        else:
+            strikes = not struck and re.search(at, line) is not None
+        if mishap == "full" and isinstance(at, int) and count >= at and _needs_room(event, path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        if strikes:
+            struck.append(line)
+            _bring_about(mishap, place, stop, die)
 
     os.fsync = audited
     sys.addaudithook(hook)
+
+
+def _bring_about(mishap: str, place: str, stop: Trace, die: Trace) -> None:
+    """Do what shall happen at an operation."""
+    if mishap == "before":
+        die()
+    elif mishap == "after":
+        sys.setprofile(die)  # called first when the operation is done
+    elif mishap == "stop before":
+        stop()
+    elif mishap == "stop after":
+        sys.setprofile(stop)
+    elif mishap == "hold":
+        _wait(place)
+
+
+def _wait(place: str) -> None:
+    reached, go = _signs(place)
+    reached.touch()
+    while not go.exists():
+        time.sleep(0.01)
+
+
+def _set_clock_back() -> None:
+    """Have the modules of smoecast that are loaded see a clock that goes back a day."""
+    looks = itertools.count()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) - timedelta(days=min(next(looks), 1))
+
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("smoecast") and getattr(module, "datetime", None) is datetime:
+            module.datetime = Clock  # type: ignore[attr-defined]
+    real = time.time
+    time.time = lambda: real() - 86400.0 * min(next(looks), 1)
 
 
 def _needs_room(event: str, path: str) -> bool:
