@@ -33,6 +33,8 @@ _LOCAL = {
 def connect(compute: Compute) -> Iterator[Client]:
     """Start the processes, or find the cluster; those processes end with the block.
 
+    What this process computes with dask meanwhile, it computes itself.
+
     Raises
     ------
     ConfigError
@@ -44,7 +46,7 @@ def connect(compute: Compute) -> Iterator[Client]:
     try:
         if compute.scheduler:
             try:
-                client = Client(compute.scheduler, timeout=WAIT)
+                client = Client(compute.scheduler, timeout=WAIT, set_as_default=False)
             except OSError as problem:
                 raise ConfigError(
                     f"compute.scheduler = {compute.scheduler}: no Dask scheduler answers there "
@@ -53,7 +55,11 @@ def connect(compute: Compute) -> Iterator[Client]:
             with client:
                 yield client
             return
-        with dask.config.set(_LOCAL), _start(compute.workers) as cluster, Client(cluster) as client:
+        with (
+            dask.config.set(_LOCAL),
+            _start(compute.workers) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
             yield client
     finally:
         logger.setLevel(before)

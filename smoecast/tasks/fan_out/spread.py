@@ -202,7 +202,10 @@ def _work_there(
     work: Callable[..., T], *arguments: object
 ) -> tuple[Outcome[T], list[console.Line]]:
     """Do the work for an item in a worker; what is said goes back with what comes of it."""
+    import dask  # noqa: PLC0415
+
     from smoecast.tasks.fan_out.kept import at_work  # noqa: PLC0415
 
-    with at_work(), console.listen() as lines:
+    # what is lazy is computed in this thread: Dask would give it to other workers, who wait for us
+    with at_work(), dask.config.set(scheduler="synchronous"), console.listen() as lines:
         return attempt(work, *arguments), lines

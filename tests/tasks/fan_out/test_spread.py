@@ -71,6 +71,18 @@ def look_up(item: int, shared: dict[tuple[int, ...], str]) -> str:
     return shared[(item,)]
 
 
+def add_up(item: int) -> float:
+    import dask.array
+
+    return float(dask.array.ones(item, chunks=1).sum())
+
+
+def test_what_is_lazy_is_computed_by_the_worker_itself(cluster: LocalCluster) -> None:
+    with spread(add_up, [2, 5, 3], Compute(scheduler=cluster.scheduler_address)) as outcomes:
+        assert [one.get() for one in outcomes] == [2, 5, 3]
+        assert add_up(4) == 4
+
+
 def test_a_dictionary_is_shared_as_it_is(cluster: LocalCluster) -> None:
     shared, there = {(1,): "a", (2,): "b"}, Compute(scheduler=cluster.scheduler_address)
     with spread(look_up, [2, 1], there, shared) as outcomes:
