@@ -106,7 +106,9 @@ def _make(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> 
         return
     work = partial(_make_there, maker.elsewhere)
     with spread(work, list(missing.items()), maker.compute) as outcomes:
-        yield chain(there, zip(missing, outcomes, strict=True))
+        # one that was put in its place by a worker that died before it could tell was made too
+        made = (o if o.problem else replace(o, value=True) for o in outcomes)
+        yield chain(there, zip(missing, made, strict=True))
 
 
 def _make_here(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> Outcomes:
