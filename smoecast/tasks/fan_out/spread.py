@@ -171,14 +171,14 @@ class _Window:
         self, future: "Future[Any]", again: "Callable[[], Future[Any]]"
     ) -> tuple[Outcome[Any], list[console.Line]]:
         """Return what came of an item, and what was said meanwhile."""
-        from distributed import KilledWorker, wait  # noqa: PLC0415
+        from distributed import KilledWorker  # noqa: PLC0415
 
         try:
             try:
                 return future.result()  # type: ignore[no-any-return]
             except KilledWorker:
-                if self.under_way:
-                    wait([other for _, other in self.under_way])
+                for _, other in self.under_way:
+                    other.exception()  # waits
                 return again().result()  # type: ignore[no-any-return]
         except KilledWorker:
             words = (
