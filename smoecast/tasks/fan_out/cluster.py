@@ -20,7 +20,7 @@ WAIT = "20s"
 
 _LOCAL = {
     # one thread each: a process a core is what was asked for. Dask's own MALLOC_TRIM_THRESHOLD_ is
-    # left out: with it each layer of a network gets its memory anew, for three times the CPU time
+    # left out: with it each layer of a network gets its memory from the system anew
     "distributed.nanny.pre-spawn-environ": dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
     ),
