@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from made_models import classical_calibration, forecast_model
+from made_models import GRID, Moments, classical_calibration, forecast_model
 from small_world import analyses, ensembles
 
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
+from smoecast.fields.grid import Grid
 
 MOMENTS = {"z500": (54_000.0, 700.0), "t2m": (280.0, 5.0)}
 MODEL = ("data.channels=[z500, t2m]", "data.constants=[]", "sample.lead_hours=[6]")
@@ -38,10 +39,10 @@ def config_of(*overrides: str) -> Config:
     return yaml_file.parse(CONFIG, "run.yaml", overrides)
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, moments: Moments = MOMENTS, grid: Grid = GRID) -> None:
     """Make models, ``run.yaml`` and empty folders for what arrives."""
-    forecast_model(folder / "runs/ops/model", *MODEL, moments=MOMENTS)
-    classical_calibration(folder / "emos", "emos")
+    forecast_model(folder / "runs/ops/model", *MODEL, moments=moments, grid=grid)
+    classical_calibration(folder / "emos", "emos", grid=grid)
     (folder / "run.yaml").write_text(CONFIG)
     for name in ("analyses", "ensembles"):
         (folder / name).mkdir()
@@ -50,21 +51,21 @@ def prepare(folder: Path) -> None:
 def bring_analyses(folder: Path, *numbers: int) -> None:
     """Have analyses arrive: number i is that of 6 i hours after 2001-01-01."""
     for i in numbers:
-        _bring(_world()[0].isel(time=[i]), "time", folder / "analyses")
+        bring(_world()[0].isel(time=[i]), folder / "analyses")
 
 
 def bring_ensembles(folder: Path, *numbers: int) -> None:
     """Have ensembles arrive: number i is that of i days after 2001-01-01."""
     for i in numbers:
-        _bring(_world()[1].isel(init_time=[i]), "init_time", folder / "ensembles")
+        bring(_world()[1].isel(init_time=[i]), folder / "ensembles")
 
 
-def _bring(fields: xr.Dataset, along: str, folder: Path) -> None:
-    """Write a file and give it its name when it is whole, as whoever feeds a folder should."""
-    when = np.datetime_as_string(fields[along].values[0], "h").replace("-", "").replace("T", "")
-    part = folder / f".{when}"
-    fields.to_netcdf(part)
-    part.rename(folder / f"{when}.nc")
+def bring(fields: xr.Dataset, folder: Path) -> None:
+    """Write fields of one time and give them their name when they are whole, as a feed should."""
+    when = fields["time" if "time" in fields.dims else "init_time"].values[0]
+    name = np.datetime_as_string(when, "h").replace("-", "").replace("T", "")
+    fields.to_netcdf(folder / f".{name}")
+    (folder / f".{name}").rename(folder / f"{name}.nc")
 
 
 def copy(source: Path, folder: Path) -> None:

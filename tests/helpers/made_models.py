@@ -46,7 +46,9 @@ def _state(config: Config, kind: str, **more: Any) -> dict[str, Any]:
 Moments = Mapping[str, tuple[float, float]]
 
 
-def forecast_model(folder: Path, *overrides: str, moments: Moments | None = None) -> Path:
+def forecast_model(
+    folder: Path, *overrides: str, moments: Moments | None = None, grid: Grid = GRID
+) -> Path:
     """Save a forecast model of random weights.
 
     Parameters
@@ -56,16 +58,17 @@ def forecast_model(folder: Path, *overrides: str, moments: Moments | None = None
         Of its config.
     moments : mapping, optional
         Mean and standard deviation of each channel; none: 0 and 1.
+    grid : Grid
     """
     config = config_of(*overrides)
-    constants = {name: np.ones(GRID.shape, np.float32) for name in config.data.constants}
-    inputs = Inputs(config.data.channels, config.sample.history_hours, True, constants, GRID)
+    constants = {name: np.ones(grid.shape, np.float32) for name in config.data.constants}
+    inputs = Inputs(config.data.channels, config.sample.history_hours, True, constants, grid)
     base = torch.tensor(inputs.base(config.targets, len(config.sample.lead_hours)))
     ones = torch.ones(len(base))
     count = len(inputs.names)
     statistics = Statistics(torch.zeros(count), torch.ones(count), ones, base, 0 * ones)
     torch.manual_seed(0)
-    network = forecaster(config.network, statistics, GRID.shape, periodic=True)
+    network = forecaster(config.network, statistics, grid.shape, periodic=True)
     known = moments or dict.fromkeys(config.data.channels, (0.0, 1.0))
     pairs = enumerate(("mean", "std"))
     spread = {word: {name: known[name][i] for name in known} for i, word in pairs}
@@ -77,8 +80,9 @@ def forecast_model(folder: Path, *overrides: str, moments: Moments | None = None
         targets=config.targets,
         constants=config.data.constants,
         statistics=spread,
+        grid=grid.to_dict(),
     )
-    fields = torch.from_numpy(np.array([*constants.values()], np.float32).reshape(-1, *GRID.shape))
+    fields = torch.from_numpy(np.array([*constants.values()], np.float32).reshape(-1, *grid.shape))
     save_model(folder, {**network.state_dict(), CONSTANTS: fields}, state)
     return folder
 

@@ -74,7 +74,7 @@ class Runner:
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
         )
 
-    def run(self, *arguments: str, mishap: str = "", at: int | str = 0) -> Outcome:
+    def run(self, *arguments: str, mishap: str = "", at: float | str = 0) -> Outcome:
         """Call a command.
 
         Parameters
@@ -88,7 +88,8 @@ class Runner:
             ``stop before`` or ``stop after``: SIGTERM there. ``hold``: it waits there until
             `release` is called. ``clock back``: from the second look at it, the clock is a day
             behind.
-        at : int or str
+            ``kill in`` and ``end in``: SIGKILL or SIGTERM after `at` seconds.
+        at : int, float or str
             Number of the operation, or an expression: the first whose line has it.
         """
         asked = {"place": str(self.place), "arguments": arguments, "mishap": mishap, "at": at}
@@ -99,7 +100,7 @@ class Runner:
         return Outcome(**json.loads(self.process.stdout.readline()))
 
     @contextmanager
-    def hold(self, *arguments: str, at: int | str) -> Iterator[list[Outcome]]:
+    def hold(self, *arguments: str, at: float | str) -> Iterator[list[Outcome]]:
         """Have a command wait at an operation while the block does something.
 
         Yields
@@ -140,16 +141,23 @@ def serve() -> None:
         print(json.dumps(_answer(**json.loads(line))), flush=True)
 
 
-def _answer(place: str, arguments: list[str], mishap: str, at: int | str) -> dict[str, object]:
+def _answer(place: str, arguments: list[str], mishap: str, at: float | str) -> dict[str, object]:
     pipes = [os.pipe() for _ in range(3)]
     child = os.fork()
     if child == 0:
         for number, (_, writer) in zip((1, 2), pipes[:2], strict=True):
             os.dup2(writer, number)
         _call(place, arguments, mishap, at, pipes[2][1])
+    signum = {"kill in": signal.SIGKILL, "end in": signal.SIGTERM}.get(mishap)
+    strike = threading.Timer(float(at) if signum else 0.0, os.kill, (child, signum))
+    if signum:
+        strike.start()
     for _, writer in pipes:
         os.close(writer)
     out, err, log = _drain([reader for reader, _ in pipes])
+    if signum:
+        strike.cancel()
+        strike.join()  # before the number of the process may be another's
     _, status = os.waitpid(child, 0)
     lines = log.splitlines()
     modules = lines.pop().split() if lines and not lines[-1].startswith("at ") else []
@@ -176,7 +184,7 @@ def _drain(readers: list[int]) -> list[str]:
     return [text.decode(errors="replace") for text in found.values()]
 
 
-def _call(place: str, arguments: list[str], mishap: str, at: int | str, log: int) -> None:
+def _call(place: str, arguments: list[str], mishap: str, at: float | str, log: int) -> None:
     """Be the child: run the command and end."""
     signal.alarm(SECONDS)
     os.chdir(place)
@@ -217,7 +225,7 @@ def _drop_leave() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def _watch(place: str, mishap: str, at: int | str, log: int) -> None:
+def _watch(place: str, mishap: str, at: float | str, log: int) -> None:
     """Count the file operations below `place` and bring about what shall happen at one."""
     numbers, fsync = itertools.count(1), os.fsync
     struck: list[str] = []
@@ -241,11 +249,16 @@ def _watch(place: str, mishap: str, at: int | str, log: int) -> None:
         count = next(numbers)  # also of several threads each has its own
         line = f"at {count} {event} {os.path.relpath(path, place)}"
         os.write(log, f"{line}\n".encode())
-        if isinstance(at, int):
+        if isinstance(at, (int, float)):
             strikes = count == at
         else:
             strikes = not struck and re.search(at, line) is not None
-        if mishap == "full" and isinstance(at, int) and count >= at and _needs_room(event, path):
+        if (
+            mishap == "full"
+            and isinstance(at, (int, float))
+            and count >= at
+            and _needs_room(event, path)
+        ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         if strikes:
             struck.append(line)
