@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from smoecast import console
+from smoecast import console, run_record
 from smoecast.config.run import Compute
 from smoecast.errors import (
     LockedError,
@@ -80,6 +80,7 @@ def make_each(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress)
         for path, outcome in outcomes:
             if outcome.problem is None:
                 written[path] = outcome.get()
+                run_record.add_output(path, made=written[path])
             elif len(jobs) == 1:
                 raise outcome.problem
             else:

@@ -30,9 +30,9 @@ from smoecast.fields.times import as_lead
 from smoecast.tasks import provenance
 from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.evaluate import evaluate
-from smoecast.tasks.forecast import forecast as forecast_task
+from smoecast.tasks.forecast import run as forecast_run
 from smoecast.tasks.forecast.forecast import forecast
-from smoecast.tasks.postprocess import postprocess as postprocess_task
+from smoecast.tasks.postprocess import run as postprocess_run
 
 START = "2001-02-20"
 
@@ -273,8 +273,8 @@ def test_output_that_is_no_file_is_refused_at_once(
     make: Callable[[Path], None],
     name: str,
 ) -> None:
-    monkeypatch.setattr(forecast_task, "read_description", refuse)
-    monkeypatch.setattr(postprocess_task, "hold_inputs", refuse)
+    monkeypatch.setattr(forecast_run, "read_description", refuse)
+    monkeypatch.setattr(postprocess_run, "hold_inputs", refuse)
     make(tmp_path / name)
     before = (tmp_path / name).lstat()
     for verb in ("forecast", "postprocess"):
@@ -303,7 +303,7 @@ def test_root_cannot_replace_a_device(run_file: Path, tmp_path: Path, verb: str)
 def test_a_folder_of_other_things_is_no_store(
     run_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forecast_task, "read_description", refuse)
+    monkeypatch.setattr(forecast_run, "read_description", refuse)
     (tmp_path / "letter").write_text("dear")
     line = ["forecast", "-c", str(run_file), "--format", "wb2", "-o", str(tmp_path)]
     result = CliRunner().invoke(app, line)
@@ -315,7 +315,7 @@ def test_a_folder_of_other_things_is_no_store(
 def test_a_folder_that_takes_no_files(
     run_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forecast_task, "read_description", refuse)
+    monkeypatch.setattr(forecast_run, "read_description", refuse)
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     line = ["forecast", "-c", str(run_file), "-o", str(tmp_path / "a" / "f.nc")]
     result = CliRunner().invoke(app, line)

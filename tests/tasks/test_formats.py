@@ -29,7 +29,7 @@ from smoecast.tasks import formats
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast import blocks
 from smoecast.tasks.forecast.forecast import forecast
-from smoecast.tasks.postprocess import postprocess as postprocess_task
+from smoecast.tasks.postprocess import run as postprocess_run
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 
@@ -273,7 +273,7 @@ def test_a_forecast_is_refused_at_once(
 def test_a_calibration_is_refused_before_it_is_fitted(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str], words: str
 ) -> None:
-    monkeypatch.setattr(postprocess_task, "fit", refuse)
+    monkeypatch.setattr(postprocess_run, "fit", refuse)
     more = [word for key in keys for word in ("-s", key)]
     found = call("postprocess", "-c", run_file, "--format", "grib", *more)
     assert found.exit_code == 2, found.output
