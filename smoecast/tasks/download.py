@@ -4,23 +4,36 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from smoecast import console, run_record
 from smoecast.config.data import Data
 from smoecast.config.run import Config
 from smoecast.config.yaml_file import dump
+from smoecast.data import time_selection
 from smoecast.data.sources import registry
 from smoecast.data.sources.files import expand, manifest
 from smoecast.data.sources.registry import requests_of, source_of
 from smoecast.data.sources.source import Entry, Request
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import ConfigError, NotPublishedError
+from smoecast.fields.times import iso
+
+RUNS = "opendata"
+"""The source of what is computed anew every few hours."""
 
 
-def download(config: Config) -> dict[str, Any]:
+def download(config: Config, *, oldest: np.datetime64 | None = None) -> dict[str, Any]:
     """Bring the raw files of a run, its analyses and its ensembles, to its folder.
 
     Source `planet` simulates them; source `files` has them already, so they are only checked; the
     others are fetched (`data.sources.remote`).
+
+    Parameters
+    ----------
+    config : Config
+    oldest : datetime64, optional
+        That the newest run of a source of runs, such as `opendata`, may be.
 
     Returns
     -------
@@ -30,16 +43,21 @@ def download(config: Config) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The run has no files at all.
+        The run has no files at all, or `oldest` is asked of sources that have no runs.
     InputError
         A file of source `files` is not there, or a server does not give what was asked for.
     NotPublishedError
-        A file does not exist yet; all the others are there.
+        A file does not exist yet, and all the others are there; or the newest run is too old.
     LockedError
         Another process brings files to the same folder.
     """
     run_record.set_folder(config.data_place)
     asked_for = _requests_to_fetch(requests_of(config), config.download.url)
+    if oldest is not None and not any(r.wanted.source == RUNS for r in asked_for):
+        raise ConfigError(
+            f"source {config.data.source} has no runs whose age could be told: --max-age of "
+            f"download is for source {RUNS}; forecast and postprocess have it for all"
+        )
     if not asked_for:
         return _look_for_files(config.data, config.postprocess.files)
     entries, late = [], []
@@ -54,6 +72,11 @@ def download(config: Config) -> dict[str, Any]:
             write_atomic(asked.raw / "config.yaml", dump(config).encode())
     if late:
         raise late[0]
+    for asked in asked_for:
+        newest = source_of(asked).newest(asked)
+        if newest is not None:
+            run_record.note(newest_analysis=iso(newest))
+            time_selection.check_age(newest, oldest)
     return {**_place(asked_for), "files": entries}
 
 

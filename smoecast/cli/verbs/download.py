@@ -1,11 +1,12 @@
 """`smoecast download`: fetch raw data."""
 
+import time
 from typing import Annotated, Any
 
 import typer
 
 from smoecast import console
-from smoecast.cli import options
+from smoecast.cli import options, waiting
 from smoecast.cli.run import imports, read_config, require_config, run, say_size
 
 
@@ -18,6 +19,8 @@ def download(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")
     ] = False,
+    wait: options.Wait = None,
+    max_age: options.MaxAge = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -36,7 +39,9 @@ def download(
         if list_:
             return tasks_download.list_sources()
         wanted = read_config(require_config(config), set_)
-        return tasks_download.plan(wanted) if dry_run else tasks_download.download(wanted)
+        if dry_run:
+            return tasks_download.plan(wanted)
+        return tasks_download.download(wanted, oldest=waiting.oldest(max_age))
 
     def show(s: dict[str, Any]) -> str:
         if list_:
@@ -44,7 +49,7 @@ def download(
         return _say_plan(s) if dry_run else _say_files(s)
 
     run(
-        task,
+        lambda: waiting.wait_for_input(task, wait, time.sleep),
         show,
         verb="download",
         record=not (list_ or dry_run),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+import numpy as np
 import xarray as xr
 
 from smoecast.config.data import Data, Download
@@ -118,6 +119,8 @@ class Source(Generic[R]):
         Whether there is anything for this request.
     remote : bool
         Whether it is asked over the network.
+    newest : callable
+        Returns the start of the newest run that was fetched, for a source that has runs; else None.
     """
 
     about: About
@@ -128,6 +131,7 @@ class Source(Generic[R]):
     plan: Callable[[R], list[Entry]] = lambda asked: []
     has_any: Callable[[R], bool] = lambda asked: True
     remote: bool = False
+    newest: Callable[[R], np.datetime64 | None] = lambda asked: None
 
 
 def size_analyses(

@@ -6,6 +6,7 @@ published, and of the starts before it that a sample's history needs.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,13 @@ def find_earlier(folder: Path, newest: Sequence[Path]) -> list[Path]:
     return [found[start] for start in sorted(found)]
 
 
-SOURCE = remote_source(
-    ABOUT,
-    list_files,
-    lambda asked: make_hooks(_request_of(asked), asked.folder),
-    open_analyses,
-    lambda asked: size_analyses(asked, SHAPE, len(asked.history_hours)),
+SOURCE = replace(
+    remote_source(
+        ABOUT,
+        list_files,
+        lambda asked: make_hooks(_request_of(asked), asked.folder),
+        open_analyses,
+        lambda asked: size_analyses(asked, SHAPE, len(asked.history_hours)),
+    ),
+    newest=lambda asked: runs.newest_start(_request_of(asked), asked.folder),
 )

@@ -5,6 +5,7 @@ the file has it. Since IFS cycle 50r1 (12 May 2026) the control is the high-reso
 longer stands in these files.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
@@ -69,10 +70,13 @@ def _request_of(asked: EnsemblesRequest) -> Request:
     return Request(url, wants, wanted.channels, STEP_HOURS, mirrors)
 
 
-SOURCE = remote_source(
-    ABOUT,
-    list_files,
-    lambda asked: make_hooks(_request_of(asked), asked.folder),
-    partial(open_ensembles, licence=LICENCE),
-    lambda asked: size_ensembles(asked, SHAPE, 1, MEMBERS),
+SOURCE = replace(
+    remote_source(
+        ABOUT,
+        list_files,
+        lambda asked: make_hooks(_request_of(asked), asked.folder),
+        partial(open_ensembles, licence=LICENCE),
+        lambda asked: size_ensembles(asked, SHAPE, 1, MEMBERS),
+    ),
+    newest=lambda asked: runs.newest_start(_request_of(asked), asked.folder),
 )

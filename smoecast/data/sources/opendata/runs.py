@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smoecast import console
 from smoecast.data.download.collect import Hooks, collect
 from smoecast.data.download.remote_file import RemoteFile, shown
@@ -183,6 +185,12 @@ def newest(request: Request, folder: Path) -> tuple[datetime, dict[str, str]] | 
         if all(name in files and (folder / name).is_file() for name in wanted):
             return start, files
     return None
+
+
+def newest_start(request: Request, folder: Path) -> np.datetime64 | None:
+    """Return the start of the run that `discover` has found; None before it has."""
+    found = newest(request, folder)
+    return None if found is None else np.datetime64(found[0].replace(tzinfo=None), "s")
 
 
 def remotes(request: Request, folder: Path, count: int) -> list[RemoteFile]:

@@ -124,6 +124,21 @@ def test_the_newest_analysis(world, capsys):
     assert plan(wanted)["bytes"] == 0
 
 
+@pytest.mark.parametrize("overrides", [(), ENSEMBLE])
+def test_a_newest_run_that_is_too_old_is_4(world, overrides):
+    _, make = world
+    config = make(*overrides)
+    assert download(config, oldest=np.datetime64(NEWEST))["files"]
+    with pytest.raises(NotPublishedError, match=r"that of 2026-11-24T06:00, older than the 2026"):
+        download(config, oldest=np.datetime64(NEWEST) + np.timedelta64(1, "s"))
+
+
+def test_the_age_of_what_has_no_runs_is_refused(tmp_path):
+    config = yaml_file.parse("name: x", "x.yaml", [f"folder={tmp_path}"])
+    with pytest.raises(ConfigError, match="source planet has no runs whose age could be told"):
+        download(config, oldest=np.datetime64(NEWEST))
+
+
 def test_to_the_store_with_its_history(world):
     _, config = world
     wanted = config("sample.history_hours=[0, 12]")
