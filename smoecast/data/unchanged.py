@@ -20,7 +20,7 @@ import xarray as xr
 from smoecast.data.download.manifest import sha256_of
 from smoecast.data.sources import files as raw
 from smoecast.disk.read_locks import hold_for_reading
-from smoecast.errors import InputError, OutputError
+from smoecast.errors import InputError, ModelError, OutputError
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.fields.store import checksums, store
 
@@ -90,6 +90,21 @@ class Inputs:
                     made.unlink(missing_ok=True)
                 raise ChangedError(_CHANGED.format(path))
 
+    @contextmanager
+    def tell_changes(self) -> Iterator[None]:
+        """Have what fails in the block be told as the change of a file, where one has changed.
+
+        Raises
+        ------
+        ChangedError
+            See `confirm`; a file that is overwritten fails its reader, or its model, in any way.
+        """
+        try:
+            yield
+        except (InputError, ModelError, OSError, RuntimeError, ValueError):
+            self.confirm()
+            raise
+
 
 @contextmanager
 def hold_inputs(
@@ -142,11 +157,8 @@ def hold_inputs(
             inputs._before |= _states(path.parent.rglob("*") if group else [path])
         if describe:
             inputs.manifest = inputs.describe(files, memory)
-        try:
+        with inputs.tell_changes():
             yield inputs
-        except (InputError, OSError, RuntimeError, ValueError):
-            inputs.confirm()  # a file that is overwritten fails its reader in any way
-            raise
 
 
 def describe_fields(name: str, fields: xr.DataArray) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from made_store import CHUNK, make
 
 from smoecast.data.unchanged import ChangedError, hold_inputs
 from smoecast.disk.atomic import put, stage
-from smoecast.errors import InputError, LockedError
+from smoecast.errors import InputError, LockedError, ModelError
 from smoecast.fields.store import writer as drafts
 
 
@@ -56,6 +56,12 @@ def test_a_failure_with_a_changed_file_is_told_as_its_change(file: Path) -> None
         raise RuntimeError("NetCDF: HDF error")
     with pytest.raises(InputError, match="missing values"), hold_inputs([file]):
         raise InputError("missing values")
+    with hold_inputs([file]) as held:
+        with pytest.raises(ModelError, match="check the units"), held.tell_changes():
+            raise ModelError("check the units")
+        file.write_bytes(b"CONTE")
+        with pytest.raises(ChangedError, match="changed while"), held.tell_changes():
+            raise ModelError("check the units")
 
 
 def test_the_files_of_a_zarr_group_are_those_in_its_folder(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class Run:
             if written and step is not None:
                 with stage("input"):
                     self.analyses.check_finite(needed)
-                with stage("write"):
+                with stage("write"), self.held.tell_changes():
                     self._write(path, starts, described, step)
             save_config(path, described if written else None)
         return written
