@@ -13,8 +13,13 @@ import contents
 import numpy as np
 import pytest
 import xarray as xr
+from arrivals import config_of
 from mishaps import Runner
 from scenes import ONCE, Scene, World, open_world, play
+
+from smoecast.errors import LockedError
+from smoecast.tasks.cycle import cycle
+from smoecast.tasks.forecast.forecast import forecast
 
 KILLS = 50
 CYCLE = ("cycle", "-q", "-c", "run.yaml")
@@ -65,14 +70,6 @@ def runner(stage: tuple[Path, Path, Runner]) -> Runner:
     return stage[2]
 
 
-@pytest.fixture(scope="module")
-def other(stage: tuple[Path, Path, Runner]) -> Iterator[Runner]:
-    """What calls a second command in the same place at the same time."""
-    runner = Runner(stage[0])
-    yield runner
-    runner.close()
-
-
 def is_well(place: Path, runner: Runner, *more: str) -> None:
     """See that nothing is half-written, and that the same command completes the set."""
     for path in contents.units(place / "runs").values():
@@ -88,23 +85,28 @@ def is_well(place: Path, runner: Runner, *more: str) -> None:
 
 
 def test_two_jobs_at_once_on_one_file_and_in_one_folder(
-    place: Path, runner: Runner, other: Runner
+    place: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place / RESULT).parent.mkdir(exist_ok=True)
+    """The second job is this process."""
+    monkeypatch.chdir(place)
+    asked = {"inputs": ["analyses"], "init_times": ["latest"]}
     with runner.hold(*FORECAST, "-o", str(RESULT), at=f"open .*{RESULT.name}.*part") as first:
-        second = other.run(*FORECAST, "-o", str(RESULT))
-        beside = other.run(*FORECAST, "-o", "runs/ops/beside.nc")
-    assert (first[0].code, second.code, beside.code) == (0, 75, 0)
-    assert "is held by another run (pid" in second.one_sentence()
+        with pytest.raises(LockedError, match=r"is held by another run \(pid \d+ on .*\): wait"):
+            forecast(config_of(), output=RESULT, **asked)
+        assert forecast(config_of(), output=RESULT.with_name("beside.nc"), **asked)["written"]
+    assert (first[0].code, LockedError.exit_code) == (0, 75)
     for name in (RESULT.name, "beside.nc"):
         contents.read(place / "runs/ops" / name)
 
 
-def test_two_cycles_at_once(place: Path, runner: Runner, other: Runner) -> None:
-    with runner.hold(*CYCLE, at=r"open .*forecast_2001010112.*part") as first:
-        second = other.run(*CYCLE)
-    assert (first[0].code, second.code) == (0, 75)
-    assert ".cycle.lock is held by another run (pid" in second.one_sentence()
+def test_two_cycles_at_once(place: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    with (
+        runner.hold(*CYCLE, at=r"open .*forecast_2001010112.*part") as first,
+        pytest.raises(LockedError, match=r"\.cycle\.lock is held by another run \(pid \d+ on"),
+    ):
+        cycle(config_of())
+    assert first[0].code == 0
 
 
 def truncate(path: Path) -> None:
