@@ -15,7 +15,7 @@ data:
   channels: [z500, t850]
   constants: [lsm]
   step_hours: 6
-preprocess: {workers: 1}
+compute: {workers: 1}
 """
 
 
