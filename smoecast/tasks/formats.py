@@ -51,9 +51,12 @@ def name_output(
     given = settings.output if output is None else str(output)
     if not given:
         return OutputName(str(place / f"{name}{wanted}"))
-    if output is None and ".." in Path(given).parts:
-        raise ConfigError(f"{given}: leads out of the folder of the run: name it in full")
-    found = OutputName(str(resolve(given) if output is not None else place / resolve(given)))
+    if output is None and (given.startswith(("/", "~")) or ".." in Path(given).parts):
+        raise ConfigError(
+            f"{given}: leads out of the folder of the run, where a config may not write: set its "
+            "folder, or name the result by --output"
+        )
+    found = OutputName(str(resolve(given) if output is not None else place / given))
     known = get_args(type(settings).model_fields["format"].annotation)
     for other in known:
         if found.suffix == SUFFIXES[other] != wanted:

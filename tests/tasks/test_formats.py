@@ -108,9 +108,10 @@ def test_formats_have_names_of_their_own(done: Config, run_file: Path, tmp_path:
     assert call("postprocess", "-c", run_file, "--format", "wb2").exit_code == 2
     name = formats.name_output(done.place, "calibrated", done.postprocess, tmp_path / "f.zarr")
     assert name.text == str(tmp_path / "f.zarr")  # no format of this verb
-    out = changed(done, "forecast", output="../f_{init_time}.nc").forecast
-    with pytest.raises(ConfigError, match=r"\.\./f_.*: leads out of the folder of the run"):
-        formats.name_output(tmp_path, "forecast", out, None)
+    for name in ("../f_{init_time}.nc", "/f_{init_time}.nc", "~/f_{init_time}.nc"):
+        out = changed(done, "forecast", output=name).forecast
+        with pytest.raises(ConfigError, match=r"f_.*: leads out of the folder of the run"):
+            formats.name_output(tmp_path, "forecast", out, None)
     assert formats.name_output(tmp_path, "forecast", out, Path("../f.nc")).text == "../f.nc"
     grib = changed(done, "postprocess", format="grib").postprocess
     assert formats.name_output(tmp_path, "calibrated", grib, None).text == str(

@@ -275,7 +275,8 @@ def test_old_results_go_and_are_not_made_again(scene: Scene) -> None:
 def test_results_in_the_folder_that_is_watched_are_no_analyses(
     done: object, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = Scene(done, world, tmp_path, f"forecast.output={tmp_path}/in/f_{{init_time}}.nc")
+    here = (f"folder={tmp_path}", "name=in", "forecast.output=f_{init_time}.nc")
+    scene = Scene(done, world, tmp_path, *here)
     scene.bring(0)
     scene.bring(1)
     scene.watch(nothing, nothing, nothing)
