@@ -234,7 +234,7 @@ def test_coefficients_that_no_fit_gives(models, tmp_path: Path, value: float) ->
     next(iter(tensors.values())).view(-1)[0] = value
     with_tensors(folder, save(tensors))
     with pytest.raises(ModelError, match=r"is no array of .* finite numbers in double precision"):
-        open_calibration(folder)
+        load_calibration(folder)
 
 
 KINDS = ("missing", "pipe", "folder", "device", "loop", "half", "empty", "sparse")

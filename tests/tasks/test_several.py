@@ -1,10 +1,12 @@
 """Of several results those that fail are named, and the others are made."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from smoecast.config.run import Compute
 from smoecast.errors import (
     InputError,
     Interrupted,
@@ -19,6 +21,15 @@ from smoecast.tasks.several import make_each, summarize
 
 NAME = OutputName("{init_time:%Y%m%d}.nc")
 JOBS = NAME.split(np.arange("2026-01-01", "2026-01-09", dtype="datetime64[D]").astype("M8[ns]"))
+
+
+class Maker:
+    """Makes results in this process by a function."""
+
+    compute = Compute()
+
+    def __init__(self, make: Callable[[Path, np.ndarray, object], bool]) -> None:
+        self.make = make
 
 
 def no_step(done: float, note: str = "", *, begun: float = 0.0) -> None:
@@ -36,7 +47,7 @@ def call(failing: dict[str, BaseException], jobs: dict = JOBS) -> list[str]:
         return True
 
     try:
-        make_each(jobs, make, no_step)
+        make_each(jobs, Maker(make), no_step)
     finally:
         made.sort()
     return made
@@ -49,7 +60,7 @@ def test_progress_counts_starts() -> None:
         step(0.5)
         return False
 
-    written = make_each(JOBS, make, lambda done, note="", begun=0.0: told.append(done))
+    written = make_each(JOBS, Maker(make), lambda done, note="", begun=0.0: told.append(done))
     assert written == [False] * 8
     assert told[:4] == [0.5, 1, 1.5, 2]
 
@@ -78,7 +89,7 @@ def test_the_failed_are_named_and_the_others_made(
         return True
 
     with pytest.raises(SmoecastError) as caught:
-        make_each(JOBS, make, no_step)
+        make_each(JOBS, Maker(make), no_step)
     assert type(caught.value) is kind
     assert sorted({*made, *failing}) == sorted(path.stem for path in JOBS)
     said = str(caught.value)

@@ -141,7 +141,7 @@ class Run:
             if written and step is None:
                 return True
             if written and step is not None:
-                with stage("write"):
+                with stage("write"), self.held.tell_changes():
                     self._write(path, fields, described, step)
             save_config(path, described if written else None)
         return written
