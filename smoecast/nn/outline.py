@@ -54,3 +54,8 @@ def _told(tensor: Tensor | None) -> str:
 def is_outline() -> bool:
     """Tell whether what is made now is an outline, without memory."""
     return torch.get_default_device().type == "meta"
+
+
+def draw_normal(*shape: int) -> Tensor:
+    """Return `torch.randn`; in an outline a tensor without values, which it would load much for."""
+    return torch.empty(shape) if is_outline() else torch.randn(shape)

@@ -7,11 +7,11 @@ a config, theirs is ``kind: cnn, width: 64, blocks: 3, kernel_size: 5, normaliza
 ``smoe: {layers: none}``.
 """
 
-import torch
 from torch import Tensor, nn
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
 from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
+from smoecast.nn.outline import draw_normal
 
 
 class CNN(nn.Module):
@@ -54,7 +54,7 @@ class CNN(nn.Module):
         input_skip: bool = False,
     ) -> None:
         super().__init__()
-        self.position = nn.Parameter(torch.randn(position_channels, *grid))
+        self.position = nn.Parameter(draw_normal(position_channels, *grid))
         sites = [ConvSlot("first", in_channels + position_channels, width, grid)]
         sites += [
             ConvSlot("hidden", width, width, grid, number, number) for number in range(blocks)

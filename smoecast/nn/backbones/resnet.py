@@ -6,11 +6,11 @@ convolution stands where is the caller's choice, so that any of them can be a Sp
 Mixture-of-Experts layer.
 """
 
-import torch
 from torch import Tensor, nn
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
 from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
+from smoecast.nn.outline import draw_normal
 
 SLOPE = 0.3
 """Of LeakyReLU below zero, as in Rasp and Thuerey (2021)."""
@@ -95,7 +95,7 @@ class ResNet(nn.Module):
         input_skip: bool = False,
     ) -> None:
         super().__init__()
-        self.position = nn.Parameter(torch.randn(position_channels, *grid))
+        self.position = nn.Parameter(draw_normal(position_channels, *grid))
         site = ConvSlot("first", in_channels + position_channels, width, grid)
         self.first = nn.Sequential(
             *stage(convolution(site), width, nn.LeakyReLU(SLOPE), normalization, dropout)

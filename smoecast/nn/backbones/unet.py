@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from smoecast.nn.backbones.blocks import Normalization, stage, with_inputs, with_position
 from smoecast.nn.backbones.conv_slots import Convolution, ConvSlot
+from smoecast.nn.outline import draw_normal
 
 
 class UNet(nn.Module):
@@ -65,7 +66,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         check_levels(grid, levels)
-        self.position = nn.Parameter(torch.randn(position_channels, *grid))
+        self.position = nn.Parameter(draw_normal(position_channels, *grid))
         widths = [width * 2**level for level in range(levels)]
         numbers, blocks = count(), count()
 

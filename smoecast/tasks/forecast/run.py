@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,7 +134,8 @@ class Run:
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
         described |= self.order.arguments
-        with lock_output(path):
+        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
+        with lock_output(path), dask.config.set(scheduler="synchronous"):
             written = not is_there(path, described, whole=self.order.verify)
             if written and step is None:
                 return True

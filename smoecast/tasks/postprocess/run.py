@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -136,7 +137,8 @@ class Run:
         described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
         described |= {"protocol": calibration.protocol}
         described = with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
-        with lock_output(path):
+        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
+        with lock_output(path), dask.config.set(scheduler="synchronous"):
             written = not is_there(path, described, whole=self.order.verify)
             if written and step is None:
                 return True

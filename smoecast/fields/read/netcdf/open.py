@@ -8,6 +8,7 @@ from pathlib import Path
 
 import netCDF4
 import xarray as xr
+from xarray.backends.store import StoreBackendEntrypoint
 
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.read.netcdf.headers import check_file
@@ -63,7 +64,9 @@ def open_raw(path: Path) -> xr.Dataset:
         store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]
         try:
             strange = check_promises(store.ds, path)
-            dataset = xr.open_dataset(store, drop_variables=strange, decode_timedelta=True)
+            dataset = xr.open_dataset(
+                store, engine=StoreBackendEntrypoint, drop_variables=strange, decode_timedelta=True
+            )
             for coordinate in dataset.coords.values():
                 if coordinate.size <= LONGEST_AXIS:  # others stand beside the fields, unread
                     coordinate.load()

@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.backends.common import AbstractDataStore
+from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
 from smoecast.errors import InputError
@@ -108,7 +109,9 @@ def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
     """
     group = _Group(folder / METADATA)
     try:
-        return xr.open_dataset(group, engine="store", chunks=chunks, decode_timedelta=True)
+        return xr.open_dataset(
+            group, engine=StoreBackendEntrypoint, chunks=chunks, decode_timedelta=True
+        )
     except _STRANGE as problem:
         raise InputError(_unreadable(folder, problem)) from problem
 
