@@ -91,7 +91,7 @@ def measure(folder, starts, form):
     """Forecast in this process; print what it took as JSON."""
     import torch
 
-    from smoecast.tasks.forecast import blocks
+    from smoecast.tasks import forecast_model
     from smoecast.tasks.forecast.forecast import forecast
 
     torch.set_num_threads(1)
@@ -103,7 +103,7 @@ def measure(folder, starts, form):
     def after(*_):
         spent["network"] += time.process_time() - spent["begin"]
 
-    open_model = blocks.open_model
+    open_model = forecast_model.open_model
 
     def watched(place):
         model = open_model(place)
@@ -111,7 +111,7 @@ def measure(folder, starts, form):
         model.network.register_forward_hook(after)
         return model
 
-    blocks.open_model = watched
+    forecast_model.open_model = watched
     config = config_of(folder)
     section = config.forecast.model_copy(update={"format": form})
     config = config.model_copy(update={"forecast": section})

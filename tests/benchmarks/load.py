@@ -65,8 +65,9 @@ def bare(folder, count, kind):
 
     from smoecast.fields.store import store
     from smoecast.tasks.descriptions import read_description
-    from smoecast.tasks.forecast.blocks import Networks, predict
+    from smoecast.tasks.forecast.blocks import predict
     from smoecast.tasks.forecast.ensemble import ensemble_of
+    from smoecast.tasks.forecast.networks import Networks
     from smoecast.tasks.forecast.pieces import cut
 
     torch.set_num_threads(1)
