@@ -4,6 +4,7 @@ One run at a time, from `begin` to `finish`; where nothing was begun (a library 
 process) every other call does nothing. What costs time to load is loaded by `finish`.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from smoecast.errors import SmoecastError
 SCHEMA = 1
 FOLDER = "records"
 """In the folder of the results."""
+NAME, START = re.compile(r"(\d{8}T\d{6}Z)_[a-z]+_[0-9a-f]{6}\.json"), "%Y%m%dT%H%M%SZ"
+"""Of a record, and of the time at which it began, in it."""
 LISTINGS = ("fields/.smoecast.json", "time/.smoecast.json")
 """Files that name the digest of every other file of a store: of `preprocess`, of a result."""
 
@@ -258,7 +261,7 @@ def _write(run: _Run, record: Mapping[str, Any]) -> str | None:
 
     if run.folder is None or (record["exit_code"] and not run.folder.is_dir()):
         return None
-    name = f"{run.start:%Y%m%dT%H%M%SZ}_{run.verb}_{secrets.token_hex(3)}.json"
+    name = f"{run.start:{START}}_{run.verb}_{secrets.token_hex(3)}.json"
     folder = run.folder / FOLDER
     try:
         path = confine(run.folder, f"{FOLDER}/{name}")

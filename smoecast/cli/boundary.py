@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from smoecast import console, stop
+from smoecast import console, signals
 
 Close = Callable[[int, str], object]
 """Told the exit code and the sentence of a run that ends; a second call must change nothing."""
@@ -47,7 +47,7 @@ def main() -> None:
     _reopen_streams()
     _state.whole = True
     console.stamp(not sys.stderr.isatty())
-    for signum in stop.SIGNALS:
+    for signum in signals.SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:  # as by nohup
             signal.signal(signum, _interrupt)
     sys.unraisablehook = _unraisable
@@ -179,7 +179,7 @@ def _reopen_streams() -> None:
 
 def _interrupt(signum: int, _frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt once; let a second signal end the process at once."""
-    stop.give_way()
+    signals.give_way()
     if not _state.ending:
         _state.signum = signum
         raise KeyboardInterrupt

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast.data.download.manifest import sha256_of
 from smoecast.data.sources import files as raw
+from smoecast.disk.digests import sha256_of
+from smoecast.disk.file_state import FileState, state_of
 from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import InputError, ModelError, OutputError
 from smoecast.fields.read.zarr.array import METADATA
@@ -47,7 +48,7 @@ class Inputs:
     """
 
     manifest: list[dict[str, Any]]
-    _before: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    _before: dict[Path, FileState] = field(default_factory=dict)
     _entries: dict[Path, dict[str, Any]] = field(default_factory=dict)
     _same: dict[Path, Callable[[Path], bool]] = field(default_factory=dict)
 
@@ -65,7 +66,7 @@ class Inputs:
         for path, entry in zip(new, raw.manifest(new, memory), strict=True):
             self._entries[path] = entry
             self._same[path] = partial(_has, entry["sha256"])
-            if _state(path) != self._before[path]:
+            if state_of(path) != self._before[path]:
                 raise ChangedError(_CHANGED.format(path))
         return [self._entries[path] for path in files]
 
@@ -83,7 +84,7 @@ class Inputs:
             One is gone or has changed: what was made of it is of two versions.
         """
         for path, before in self._before.items():
-            if _state(path) == before:
+            if state_of(path) == before:
                 continue
             if path not in self._same or not path.is_file() or not self._same[path](path):
                 for made in spoiled:
@@ -167,17 +168,8 @@ def describe_fields(name: str, fields: xr.DataArray) -> dict[str, Any]:
     return {"file": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _states(paths: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
-    return {path: _state(path) for path in paths if path.is_file()}
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    """Return size, times and inode of a file; nothing if it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+def _states(paths: Iterable[Path]) -> dict[Path, FileState]:
+    return {path: state_of(path) for path in paths if path.is_file()}
 
 
 def _has(digest: str, path: Path) -> bool:

@@ -1,6 +1,19 @@
 """Size and sha256 of a result, be it a file or a folder."""
 
+import hashlib
 from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's content.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(path: Path) -> str:
@@ -13,11 +26,8 @@ def digest(path: Path) -> str:
     OSError
         It cannot be read.
     """
-    import hashlib  # noqa: PLC0415  # nothing of this is needed to answer --help
-
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     lines = (f"{file.relative_to(path).as_posix()}\0{digest(file)}\n" for file in _files(path))
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 

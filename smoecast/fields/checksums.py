@@ -18,6 +18,7 @@ from typing import IO, Any
 import netCDF4
 import numpy as np
 
+from smoecast.disk.digests import sha256_of
 from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import header_digest, local_section
@@ -71,7 +72,7 @@ def seal_store(path: Path) -> None:
         The disk is full or refuses.
     """
     sizes = _sizes(path)
-    sums = {name: _sha256_of(path / name) for name in sizes}
+    sums = {name: sha256_of(path / name) for name in sizes}
     (path / LISTING).write_text(json.dumps(_list_parts(sizes, sums)))
 
 
@@ -224,7 +225,7 @@ def _check_store(path: Path, whole: bool) -> None:
     fields = [name for name in sizes if not _describes(name)]
     chosen = _choose_parts([sizes[name] for name in fields], whole)
     for name in (*described, *(fields[number] for number in chosen)):
-        if _sha256_of(path / name) != sums.get(name):
+        if sha256_of(path / name) != sums.get(name):
             raise _is_changed(path, f"{name} has other content")
 
 
@@ -272,8 +273,3 @@ def _choose_parts(sizes: Sequence[int], whole: bool) -> Sequence[int]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from smoecast import console, run_record, zoo
 from smoecast.config.run import Config
 from smoecast.data.sources.files import manifest
-from smoecast.data.sources.opendata.analyses import find_earlier
 from smoecast.data.sources.registry import requests_of, source_of
 from smoecast.data.sources.source import Kind
 from smoecast.data.time_selection import HOUR
@@ -30,20 +29,16 @@ from smoecast.errors import (
 )
 from smoecast.fields.read.results import open_result
 from smoecast.fields.read.zarr.array import METADATA
-from smoecast.tasks import formats, retention
+from smoecast.tasks import retention
 from smoecast.tasks.download import download
 from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.formats import name_by_start
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.training.model_files import STATE
 
-NAMES = {
-    "forecast": "forecast_{init_time:%Y%m%d%H}",
-    "postprocess": "calibrated_{init_time:%Y%m%d%H}",
-}
-"""Of results, where the config gives none."""
 SCORES = "scores.json"
 DUE = 24 * HOUR
 """Forecasts are scored whose last lead time holds in so many hours before the newest analysis."""
@@ -88,7 +83,8 @@ def cycle(
     LockedError
         Another cycle of the run is under way.
     """
-    names = [_name(config, "forecast"), _name(config, "postprocess")]
+    forecasts = name_by_start(config.place, "forecast", config.forecast, "cycle")
+    calibrated = name_by_start(config.place, "calibrated", config.postprocess, "cycle")
     recent = _reach_back(config.cycle.catch_up_hours, keep)
     run_record.set_folder(config.place)
     stages: dict[str, Any] = {}
@@ -108,38 +104,13 @@ def cycle(
 
     with lock_output(config.place / "cycle"):
         do("download", lambda: _download(config))
-        do("forecast", lambda: _forecast(config, oldest, keep, recent))
-        do("postprocess", lambda: _postprocess(config, oldest, keep, recent))
-        do("evaluate", lambda: _evaluate(config, *names))
+        do("forecast", lambda: _forecast(config, forecasts, oldest, keep, recent))
+        do("postprocess", lambda: _postprocess(config, calibrated, oldest, keep, recent))
+        do("evaluate", lambda: _evaluate(config, forecasts, calibrated))
         if keep is not None and not failures:
             _remove_old(config, keep)
     _refuse(failures, len(stages))
     return {"stages": stages}
-
-
-def _name(config: Config, verb: Literal["forecast", "postprocess"]) -> OutputName:
-    """Return the name of the results of a verb: the config's, or ours where it gives none.
-
-    Raises
-    ------
-    ConfigError
-        It is the name of one file for all starts.
-    """
-    settings = config.forecast if verb == "forecast" else config.postprocess
-    ours = _ours(config, verb)
-    name = formats.name_output(config.place, "", settings, ours)
-    if not name.is_pattern:
-        raise ConfigError(
-            f"{verb}.output = {settings.output}: cycle makes a file for each start: name it as "
-            "fc_{init_time:%Y%m%d%H}.nc, or leave it out"
-        )
-    return name
-
-
-def _ours(config: Config, verb: Literal["forecast", "postprocess"]) -> Path | None:
-    settings = config.forecast if verb == "forecast" else config.postprocess
-    suffix = formats.SUFFIXES[settings.format]
-    return None if settings.output else config.place / f"{NAMES[verb]}{suffix}"
 
 
 def _reach_back(hours: int, keep: np.timedelta64 | None) -> np.timedelta64:
@@ -160,13 +131,14 @@ def _find_arrivals(config: Config, kind: Kind) -> list[str]:
         return list(named)
     for asked in requests_of(config):
         if asked.kind == kind and source_of(asked).remote:
-            found = source_of(asked).find(asked)
-            return [str(path) for path in find_earlier(asked.folder, found)]
+            source = source_of(asked)
+            return [str(path) for path in source.find_all(asked, source.find(asked))]
     return list(config.data.files) if kind == "analyses" else []
 
 
 def _forecast(
     config: Config,
+    name: OutputName,
     oldest: np.datetime64 | None,
     keep: np.timedelta64 | None,
     recent: np.timedelta64,
@@ -179,7 +151,7 @@ def _forecast(
         config,
         inputs=arrived,
         init_times=["latest"],
-        output=_ours(config, "forecast"),
+        output=Path(name.text),
         oldest=oldest,
         keep=keep,
         catch_up=recent,
@@ -188,6 +160,7 @@ def _forecast(
 
 def _postprocess(
     config: Config,
+    name: OutputName,
     oldest: np.datetime64 | None,
     keep: np.timedelta64 | None,
     recent: np.timedelta64,
@@ -202,7 +175,7 @@ def _postprocess(
         config,
         model=zoo.locate(named) if named else own,
         inputs=arrived,
-        output=_ours(config, "postprocess"),
+        output=Path(name.text),
         oldest=oldest,
         keep=keep,
         catch_up=recent,
@@ -260,8 +233,9 @@ def _was_scored(config: Config, results: Sequence[str]) -> bool:
 def _remove_old(config: Config, keep: np.timedelta64) -> None:
     gone = retention.remove_records(config.place, keep)
     for asked in requests_of(config):
-        if source_of(asked).remote:
-            gone += retention.remove_open_data(asked.folder, keep, source_of(asked).find(asked))
+        source = source_of(asked)
+        if source.remote:
+            gone += source.remove_old(asked, source.find(asked), keep)
     retention.tell(gone, keep)
 
 

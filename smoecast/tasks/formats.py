@@ -19,6 +19,7 @@ from smoecast.fields.write.grib.limits import check_content
 from smoecast.fields.write.netcdf import netcdf_writer
 from smoecast.tasks.output_names import OutputName
 
+PATTERN = "{init_time:%Y%m%d%H}"
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
 
 Writer = Callable[..., AbstractContextManager[Append]]
@@ -64,6 +65,37 @@ def name_output(
                 f"{given}: has the name of another format than {settings.format}; "
                 f"give --format {other} or a name that ends in {wanted}"
             )
+    return found
+
+
+def name_by_start(
+    place: Path, name: str, settings: Forecast | Postprocess, verb: str
+) -> OutputName:
+    """Return what results of a start each are called: by the config, or `{name}_{PATTERN}`.
+
+    Parameters
+    ----------
+    place : Path
+        The run's folder.
+    name : str
+        ``forecast`` or ``calibrated``.
+    settings : Forecast or Postprocess
+    verb : str
+        That makes a file a start, for the message.
+
+    Raises
+    ------
+    ConfigError
+        The config names one file for all starts; or see `name_output`.
+    """
+    ours = place / f"{name}_{PATTERN}{SUFFIXES[settings.format]}"
+    found = name_output(place, name, settings, None if settings.output else ours)
+    if not found.is_pattern:
+        section = "postprocess" if isinstance(settings, Postprocess) else "forecast"
+        raise ConfigError(
+            f"{section}.output {settings.output}: is one file for all starts, but {verb} makes one "
+            f"a start: name it as {ours.name}, or leave it out"
+        )
     return found
 
 

@@ -2,22 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import dask
 
 from smoecast import __version__, console
 from smoecast.config import yaml_file
 from smoecast.config.forecast import Forecast
 from smoecast.config.run import Config
 from smoecast.disk.atomic import refuse_special, write_atomic
+from smoecast.disk.locks import lock_output
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
 from smoecast.fields.canonical.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.write.blocks import check_place
+from smoecast.run_record import stage
 
 REFERENCES = (
     "Dryden and Hoefler (2022), Spatial Mixture-of-Experts, NeurIPS, "
@@ -26,6 +30,7 @@ REFERENCES = (
 IDENTITY = "smoecast_identity"
 CONFIG = "smoecast_config"
 """Attribute: the resolved config, JSON; `config_sha256` is that of the same as YAML."""
+INPUTS = "inputs_manifest"
 ARGUMENTS = "smoecast_arguments"
 """Attribute: what was said beside the config, JSON."""
 _BESIDE = ("source", "references", "license")
@@ -76,7 +81,7 @@ def attributes(
         "license": config.forecast.license,
         "model_sha256": model_sha256,
         "config_sha256": digest,
-        "inputs_manifest": json.dumps(inputs),
+        INPUTS: json.dumps(inputs),
         "seed": config.seed,
         CONFIG: whole,
         IDENTITY: hashlib.sha256(text.encode()).hexdigest(),
@@ -170,6 +175,51 @@ def is_there(path: Path, wanted: dict[str, Any], *, whole: bool = False) -> bool
         console.say(str(problem).removesuffix(": make it again") + "; it is made again")
         return False
     return bool(read_attributes(path).get(IDENTITY) == wanted[IDENTITY])
+
+
+def make_result(
+    path: Path, described: dict[str, Any], *, verify: bool, write: Callable[[], None] | None
+) -> bool:
+    """Make a result under its lock unless it is there, and put its config beside it.
+
+    Parameters
+    ----------
+    path : Path
+    described : dict
+        From `attributes`.
+    verify : bool
+        Whether a result that is there is read wholly before it counts as made.
+    write : callable, optional
+        Writes it; None: it is only looked whether it is there.
+
+    Returns
+    -------
+    bool
+        Whether it was not there.
+
+    Raises
+    ------
+    LockedError
+        Another run makes it.
+    SmoecastError
+        What `write` raises.
+    """
+    # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
+    with lock_output(path), dask.config.set(scheduler="synchronous"):
+        missing = not is_there(path, described, whole=verify)
+        if missing and write is None:
+            return True
+        if missing and write is not None:
+            with stage("write"):
+                write()
+        save_config(path, described if missing else None)
+    return missing
+
+
+def inputs_of(path: Path) -> list[dict[str, Any]]:
+    """Return the manifest of what a result says that it was made from."""
+    found: list[dict[str, Any]] = json.loads(read_attributes(path)[INPUTS])
+    return found
 
 
 def config_beside(result: Path) -> Path:

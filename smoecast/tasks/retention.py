@@ -4,31 +4,21 @@ Ages are counted from the newest of the same kind and not from the clock of this
 goes wrong removes nothing, and the newest always stays.
 """
 
-import re
-from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from smoecast import console
-from smoecast.data.download.manifest import Manifest
+from smoecast.disk.dated import list_dated, older
 from smoecast.disk.leftovers import remove
-from smoecast.disk.locks import lock, lock_output
+from smoecast.disk.locks import lock_output
 from smoecast.disk.read_locks import unread
 from smoecast.errors import ConfigError, LockedError
 from smoecast.fields.read.results import read_attributes
-from smoecast.run_record import FOLDER
+from smoecast.run_record import FOLDER, NAME, START
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import IDENTITY, config_beside
-
-Found = list[tuple[Path, Any]]
-"""Files, and the datetime64 of each."""
-
-_RECORD = re.compile(r"(\d{8}T\d{6}Z)_[a-z]+_[0-9a-f]{6}\.json")
-_OPEN_DATA = re.compile(r"opendata_(\d{10})_\w+\.(grib2|index)")
 
 
 def check_keep(name: OutputName, keep: np.timedelta64 | None) -> None:
@@ -63,7 +53,7 @@ def remove_results(name: OutputName, keep: np.timedelta64) -> list[Path]:
     """
     found = [(path, start) for path, start in name.find() if IDENTITY in read_attributes(path)]
     removed = []
-    for path in _older(found, keep):
+    for path in older(found, keep):
         try:
             with lock_output(path):
                 if path.is_dir():
@@ -81,35 +71,11 @@ def remove_results(name: OutputName, keep: np.timedelta64) -> list[Path]:
 def remove_records(folder: Path, keep: np.timedelta64) -> list[Path]:
     """Remove the records of runs that began so much earlier than the newest; return which."""
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
-    found = _list_dated(folder / FOLDER, _RECORD, "%Y%m%dT%H%M%SZ")
     # what a clock that went ahead has dated makes nothing old
-    return _remove(_older([(path, when) for path, when in found if when <= now], keep))
-
-
-def remove_open_data(folder: Path, keep: np.timedelta64, needed: Iterable[Path]) -> list[Path]:
-    """Remove fetched files of runs of open data that are so much older than the newest.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the raw files; only what its manifest knows is removed.
-    keep : timedelta64
-    needed : iterable of Path
-        Files that stay, however old: those of the newest analysis and of what it needs.
-    """
-    if not folder.is_dir():
-        return []
-    with lock(folder):
-        manifest, stay = Manifest(folder), {path.name for path in needed}
-        found = _list_dated(folder, _OPEN_DATA, "%Y%m%d%H")
-        gone = _remove(
-            [
-                path
-                for path in _older(found, keep)
-                if path.name not in stay and manifest.get(path.name) is not None
-            ]
-        )
-        manifest.forget([path.name for path in gone])
+    past = [(p, when) for p, when in list_dated(folder / FOLDER, NAME, START) if when <= now]
+    gone = older(past, keep)
+    for path in gone:
+        remove(path)
     return gone
 
 
@@ -118,26 +84,3 @@ def tell(removed: list[Path], keep: np.timedelta64) -> None:
     if removed:
         days = keep / np.timedelta64(1, "D")
         console.say(f"{len(removed)} files older than {days:g} days removed (--keep)")
-
-
-def _older(found: Found, keep: np.timedelta64) -> list[Path]:
-    if not found:
-        return []
-    newest = max(when for _, when in found)
-    return [path for path, when in found if newest - when > keep]
-
-
-def _remove(paths: list[Path]) -> list[Path]:
-    for path in paths:
-        remove(path)
-    return paths
-
-
-def _list_dated(folder: Path, pattern: re.Pattern[str], form: str) -> Found:
-    """Return the files of a pattern whose name begins with a time, or has one, and that time."""
-    found = []
-    for path in sorted(folder.glob("*")):
-        if match := pattern.fullmatch(path.name):
-            with suppress(ValueError):  # digits that are no time
-                found.append((path, np.datetime64(datetime.strptime(match[1], form), "s")))
-    return found

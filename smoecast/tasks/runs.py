@@ -5,7 +5,6 @@ nothing is written or removed by it.
 """
 
 import json
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from smoecast.disk.digests import digest
 from smoecast.disk.small_files import read_small
 from smoecast.errors import InputError, OutputError
-from smoecast.run_record import FOLDER, LISTINGS
+from smoecast.run_record import FOLDER, LISTINGS, NAME
 
 MOST_BYTES = 2**26
 """Of a record; a larger file is none."""
@@ -22,7 +21,6 @@ MOST_BYTES = 2**26
 WRONG = ("changed", "unreadable", "unknown")
 """States of a result that is not as its newest record says."""
 
-_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z]+_[0-9a-f]{6}\.json")
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("verb", "run", "start", "end", "host", "folder", "results"), str),
     **dict.fromkeys(("inputs", "outputs", "command"), list),
@@ -149,7 +147,7 @@ def _read_all(folder: Path, damaged: list[str]) -> Iterator[Record]:
     """Yield the records of a folder, oldest first; note what is damaged."""
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder: name the folder of a run")
-    names = (path for path in (folder / FOLDER).glob("*.json") if _NAME.fullmatch(path.name))
+    names = (path for path in (folder / FOLDER).glob("*.json") if NAME.fullmatch(path.name))
     found = []
     for path in sorted(names):
         try:

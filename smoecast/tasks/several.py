@@ -20,9 +20,10 @@ from smoecast.errors import (
     SmoecastError,
 )
 from smoecast.fields.times import iso
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.fan_out.spread import Outcome, attempt, is_spread, spread
 from smoecast.tasks.output_names import OutputName
+from smoecast.tasks.provenance import inputs_of
 
 Starts = NDArray[np.datetime64]
 Failure = SmoecastError | OSError
@@ -37,7 +38,7 @@ class Maker(Protocol):
         """In which processes."""
 
     @property
-    def elsewhere(self) -> "Kept[Maker]":
+    def for_workers(self) -> "PerWorker[Maker]":
         """The same for another process."""
 
     def find(self, path: Path, starts: Starts) -> bool:
@@ -105,11 +106,19 @@ def _make(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> 
     if len(missing) <= 1:
         yield chain(there, _make_here(missing, maker, partial(_add, step, len(jobs) - 1)))
         return
-    work = partial(_make_there, maker.elsewhere)
+    work = partial(_make_there, maker.for_workers)
     with spread(work, list(missing.items()), maker.compute) as outcomes:
         # one that was put in its place by a worker that died before it could tell was made too
         made = (o if o.problem else replace(o, value=True) for o in outcomes)
-        yield chain(there, zip(missing, made, strict=True))
+        yield chain(there, _note_inputs(zip(missing, made, strict=True)))
+
+
+def _note_inputs(outcomes: Outcomes) -> Outcomes:
+    """Have the record of this process name what results were made from in others."""
+    for path, outcome in outcomes:
+        if outcome.problem is None:
+            run_record.add_inputs(inputs_of(path))
+        yield path, outcome
 
 
 def _make_here(jobs: Mapping[Path, Starts], maker: Maker, step: console.Progress) -> Outcomes:
@@ -123,7 +132,7 @@ def _find(maker: Maker, path: Path, starts: Starts) -> bool:
     return path.exists() and maker.find(path, starts)
 
 
-def _make_there(maker: Kept[Maker], job: tuple[Path, Starts]) -> bool:
+def _make_there(maker: PerWorker[Maker], job: tuple[Path, Starts]) -> bool:
     """Make one result in a worker process."""
     return maker.get().make(*job, _say_nothing)
 

@@ -17,11 +17,11 @@ from torch import nn
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import Interrupted
 from smoecast.nn.smoe.model_layers import follow_scaler
+from smoecast.signals import SignalWatcher, watch
 from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load
 from smoecast.training.job import TrainingJob, TrainingOutcome, device_of
 from smoecast.training.model_files import portable
 from smoecast.training.schedule import is_over
-from smoecast.training.signals import SignalWatcher, watch
 from smoecast.training.step import rates, refuse_divergence, take_step
 from smoecast.training.trainer import Trainer
 

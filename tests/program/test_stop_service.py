@@ -12,7 +12,7 @@ import pytest
 from log_lines import without_times
 from small_world import small_run
 
-from smoecast import stop
+from smoecast import signals
 from smoecast.config import yaml_file
 
 SCRIPT = "import sys; sys.argv[0] = 'smoecast'; from smoecast.cli.entry import main; main()"
@@ -33,7 +33,7 @@ def members(session: int) -> set[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
-@pytest.mark.parametrize("signum", stop.SIGNALS)
+@pytest.mark.parametrize("signum", signals.SIGNALS)
 def test_dask_workers_end_with_the_run(world: Path, tmp_path: Path, signum: int) -> None:
     config = small_run(world, tmp_path)
     (path := tmp_path / "run.yaml").write_text(yaml_file.dump(config))
@@ -44,7 +44,7 @@ def test_dask_workers_end_with_the_run(world: Path, tmp_path: Path, signum: int)
         text=True,
         start_new_session=True,
         # what nohup ignores is heard again
-        preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in stop.SIGNALS],  # noqa: PLW1509
+        preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in signals.SIGNALS],  # noqa: PLW1509
     )
     while len(members(run.pid)) < 4 and run.poll() is None:  # with its workers and their helper
         time.sleep(0.01)

@@ -9,7 +9,6 @@ import pytest
 from made_results import forecasts
 from write_whole import write_netcdf
 
-from smoecast.data.download.manifest import Manifest, entry_of
 from smoecast.disk.locks import lock_output
 from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import ConfigError
@@ -91,19 +90,3 @@ def test_old_records_go(tmp_path: Path) -> None:
     assert len(retention.remove_records(tmp_path, DAYS)) == 2
     assert names(folder) == {*kept, *others, *odd, ahead}
     assert not retention.remove_records(tmp_path / "nowhere", DAYS)
-
-
-def test_old_runs_of_open_data_go_and_leave_the_manifest(tmp_path: Path) -> None:
-    manifest = Manifest(tmp_path)
-    fetched = [f"opendata_{run}_oper_0h_abcdef01.grib2" for run in (2026010100, 2026030100)]
-    needed = "opendata_2026010200_oper_0h_abcdef01.grib2"
-    for name in (*fetched, needed):
-        (tmp_path / name).write_bytes(b"GRIB")
-        manifest.add(name, entry_of(tmp_path / name, "https://a.example"))
-    (tmp_path / "opendata_2025010100_oper_0h_mine.grib2").touch()
-    gone = retention.remove_open_data(tmp_path, DAYS, [tmp_path / needed])
-    assert [path.name for path in gone] == [fetched[0]]
-    assert Manifest(tmp_path).get(fetched[0]) is None
-    assert Manifest(tmp_path).get(fetched[1]) is not None
-    assert (tmp_path / "opendata_2025010100_oper_0h_mine.grib2").exists()
-    assert not retention.remove_open_data(tmp_path / "nowhere", DAYS, [])

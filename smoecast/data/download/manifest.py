@@ -3,7 +3,6 @@
 A second run asks the manifest and the disk, not the network.
 """
 
-import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from smoecast.disk.atomic import write_atomic
+from smoecast.disk.digests import sha256_of
 from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError, OutputError
 
@@ -59,12 +59,6 @@ class Entry:
     def day(self) -> date:
         """The day on which it was fetched."""
         return datetime.fromisoformat(self.fetched).date()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def entry_of(path: Path, url: str, **more: Any) -> Entry:

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from smoecast.data.download.manifest import sha256_of
 from smoecast.data.download.remote_file import About
 from smoecast.data.sources.open import open_analyses, open_ensembles
 from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest, Source
 from smoecast.disk.atomic import resolve, write_atomic
+from smoecast.disk.digests import sha256_of
+from smoecast.disk.file_state import state_from
 from smoecast.disk.small_files import read_json
 from smoecast.errors import AbsentError
 
@@ -64,8 +65,7 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         since is not read again. The caller holds the lock on its folder (`disk.locks.lock`).
     """
     known = _recall(memory)
-    states = [path.stat() for path in paths]
-    marks = [[s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for s in states]
+    marks = [list(state_from(path.stat())) for path in paths]
     before = [known.get(str(path.absolute()), [None]) for path in paths]
     changed = [p for p, old, mark in zip(paths, before, marks, strict=True) if old[:-1] != mark]
     with ThreadPoolExecutor() as pool:

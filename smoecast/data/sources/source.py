@@ -121,6 +121,11 @@ class Source(Generic[R]):
         Whether it is asked over the network.
     newest : callable
         Returns the start of the newest run that was fetched, for a source that has runs; else None.
+    find_all : callable
+        Given what `find` returned, returns that and the files of runs that were fetched before.
+    remove_old : callable
+        Given what `find` returned, removes fetched files of runs that are so much older than the
+        newest; returns them.
     """
 
     about: About
@@ -132,6 +137,8 @@ class Source(Generic[R]):
     has_any: Callable[[R], bool] = lambda asked: True
     remote: bool = False
     newest: Callable[[R], np.datetime64 | None] = lambda asked: None
+    find_all: Callable[[R, list[Path]], list[Path]] = lambda asked, found: found
+    remove_old: Callable[[R, list[Path], np.timedelta64], list[Path]] = lambda *asked: []
 
 
 def size_analyses(

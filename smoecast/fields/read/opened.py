@@ -6,13 +6,12 @@ from pathlib import Path
 import dask
 import xarray as xr
 
+from smoecast.disk.file_state import FileState, state_of
 from smoecast.errors import SmoecastError
 from smoecast.fields.read.open import open_file
 
 MOST, SMALL = 16, 32_000_000
 """Files that are kept, and bytes of one whose values are kept too."""
-
-_State = tuple[int, ...]
 
 
 class OpenedFiles:
@@ -23,7 +22,7 @@ class OpenedFiles:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[Path, tuple[_State, xr.Dataset]] = {}
+        self._kept: dict[Path, tuple[FileState, xr.Dataset]] = {}
 
     def open(self, path: Path, *, load: bool = False) -> xr.Dataset:
         """Return what `open_file` does, or did when the file was the same.
@@ -39,7 +38,7 @@ class OpenedFiles:
         InputError
             See `open_file`.
         """
-        state = _state(path)
+        state = state_of(path)
         before = self._kept.pop(path, None)
         same = before is not None and state and before[0] == state
         dataset = before[1] if before is not None and same else open_file(path)
@@ -53,12 +52,3 @@ class OpenedFiles:
         while len(self._kept) > MOST:
             del self._kept[next(iter(self._kept))]
         return dataset
-
-
-def _state(path: Path) -> _State:
-    """Return size, times and inode of a file; nothing if it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

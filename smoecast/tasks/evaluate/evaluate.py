@@ -27,7 +27,7 @@ from smoecast.tasks.evaluate.result_files import (
     one_protocol,
     open_results,
 )
-from smoecast.tasks.evaluate.scene import Order, Scene
+from smoecast.tasks.evaluate.scoring import Order, Scoring
 from smoecast.tasks.evaluate.tables import TRUTH, WEATHERBENCH
 from smoecast.tasks.evaluate.truth import label_of
 
@@ -111,12 +111,12 @@ def evaluate(
                 protocol,
                 tuple(truth_files) if truth else (),
             )
-            scene = Scene(order, dict(enumerate(scored)))
+            scoring = Scoring(order, dict(enumerate(scored)))
             if others:
-                scene.reference  # noqa: B018  # what is wrong with it is said first
+                scoring.reference  # noqa: B018  # what is wrong with it is said first
         how = (config.evaluate, config.seed)
         with stage("score"):
-            found = label_by_file(scene.score(), [one.paths[0] for one in scored])
+            found = label_by_file(scoring.score(), [one.paths[0] for one in scored])
             labels = "; ".join(dict.fromkeys(one.truth for one in found))
             records = drop_duplicates([r for one in found for r in records_of(one, *how)])
         summary: dict[str, Any] = {

@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 import dask
 from distributed import Client, LocalCluster
 
-from smoecast import stop
+from smoecast import signals
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError
 
@@ -69,9 +69,9 @@ def _start(workers: int) -> LocalCluster:
     """Start processes on this machine that leave errors and signals to this one."""
     # what the thread that starts them does not hear, they do not hear either; the tracker comes
     # first and by itself, for who starts it hears again
-    with stop.leave_to_parent():
+    with signals.leave_to_parent():
         resource_tracker.ensure_running()
-    with stop.leave_to_parent():
+    with signals.leave_to_parent():
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

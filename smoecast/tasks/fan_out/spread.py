@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from smoecast import console
 from smoecast.config.run import Compute
@@ -23,6 +23,10 @@ LEAST_AHEAD = 16
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
+
+
+_Told = tuple["Outcome[Any]", list[console.Line]]
+"""What came of an item in a worker, and what was said meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Outcome(Generic[T]):
         """Return the value, or raise the problem."""
         if self.problem is not None:
             raise self.problem
-        return self.value  # type: ignore[return-value]
+        return cast(T, self.value)
 
 
 def is_spread(compute: Compute, count: int) -> bool:
@@ -167,35 +171,34 @@ class _Window:
             AHEAD * (threads or self.compute.workers), LEAST_AHEAD if self.compute.scheduler else 0
         )
 
-    def _wait(
-        self, future: "Future[Any]", again: "Callable[[], Future[Any]]"
-    ) -> tuple[Outcome[Any], list[console.Line]]:
+    def _wait(self, future: "Future[Any]", again: "Callable[[], Future[Any]]") -> _Told:
         """Return what came of an item, and what was said meanwhile."""
         from distributed import KilledWorker  # noqa: PLC0415
 
         try:
             try:
-                return future.result()  # type: ignore[no-any-return]
+                found: _Told = future.result()
             except KilledWorker:
                 for _, other in self.under_way:
                     other.exception()  # waits
-                return again().result()  # type: ignore[no-any-return]
+                found = again().result()
         except KilledWorker:
             words = (
                 "a worker process died several times at the same part: most likely memory ran out; "
                 "take fewer workers (compute.workers), then run it again"
             )
             return Outcome(problem=OutputError(words)), []
+        return found
 
     def give_up(self) -> None:
         """Leave what is not done, and have workers that stay close what they opened."""
-        from smoecast.tasks.fan_out import kept  # noqa: PLC0415
+        from smoecast.tasks.fan_out import per_worker  # noqa: PLC0415
 
         # a cluster that is gone has nothing to be told
         with suppress(CancelledError, OSError, TimeoutError):
             self.client.cancel([future for _, future in self.under_way])
             if self.compute.scheduler:
-                self.client.run(kept.release_soon, on_error="ignore")
+                self.client.run(per_worker.release_soon, on_error="ignore")
 
 
 def _work_there(
@@ -204,7 +207,7 @@ def _work_there(
     """Do the work for an item in a worker; what is said goes back with what comes of it."""
     import dask  # noqa: PLC0415
 
-    from smoecast.tasks.fan_out.kept import at_work  # noqa: PLC0415
+    from smoecast.tasks.fan_out.per_worker import at_work  # noqa: PLC0415
 
     # what is lazy is computed in this thread: Dask would give it to other workers, who wait for us
     with at_work(), dask.config.set(scheduler="synchronous"), console.listen() as lines:

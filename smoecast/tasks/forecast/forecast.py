@@ -11,9 +11,7 @@ from smoecast.config.run import Config
 from smoecast.data.sources import files
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.tasks import formats, provenance, retention
-from smoecast.tasks.forecast.initial_conditions import (
-    select_starts,
-)
+from smoecast.tasks.forecast.initial_conditions import select_starts
 from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.run import Order, open_run
 from smoecast.tasks.several import make_each, summarize

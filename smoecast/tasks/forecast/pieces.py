@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smoecast import console
 from smoecast.config.run import Compute
 from smoecast.errors import ModelError
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.fan_out.spread import is_spread, spread
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.template import lay_out, shape_of
@@ -55,7 +55,7 @@ class Predictor(Protocol):
         """In which processes."""
 
     @property
-    def elsewhere(self) -> "Kept[Predictor]":
+    def for_workers(self) -> "PerWorker[Predictor]":
         """The same in another process."""
 
     def predict(self, piece: Piece) -> NDArray[np.float32]:
@@ -107,7 +107,7 @@ def predict_blocks(
     pieces = cut(run.ensemble, starts)
     work: Callable[[Piece], NDArray[np.float32]] = run.predict
     if is_spread(run.compute, len(pieces)):
-        work = partial(_predict_there, run.elsewhere, run.ensemble.identity)
+        work = partial(_predict_there, run.for_workers, run.ensemble.identity)
 
     def lay(piece: Piece, values: NDArray[np.float32]) -> xr.Dataset:
         step(piece.done)
@@ -117,7 +117,7 @@ def predict_blocks(
         yield (lay(p, o.get()) for p, o in zip(pieces, outcomes, strict=True))
 
 
-def _predict_there(run: "Kept[Predictor]", identity: str, piece: Piece) -> NDArray[np.float32]:
+def _predict_there(run: "PerWorker[Predictor]", identity: str, piece: Piece) -> NDArray[np.float32]:
     """Forecast in a worker process, by the models that the whole is described by."""
     if run.get().ensemble.identity != identity:
         raise ModelError("a model was replaced while this run began: run again")

@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,24 +15,19 @@ from smoecast.config.forecast import Forecast
 from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
 from smoecast.data.unchanged import Inputs, hold_inputs
-from smoecast.disk.locks import lock_output
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance
 from smoecast.tasks.descriptions import read_description
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
-from smoecast.tasks.forecast.initial_conditions import (
-    Analyses,
-    check_history,
-    open_analyses,
-)
+from smoecast.tasks.forecast.initial_conditions import Analyses, check_history, open_analyses
 from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.pieces import Piece, predict_blocks
 from smoecast.tasks.forecast.template import template
 from smoecast.tasks.output_names import OutputName
-from smoecast.tasks.provenance import attributes, is_there, save_config
+from smoecast.tasks.provenance import attributes, make_result
 
 Starts = NDArray[np.datetime64]
 
@@ -68,7 +62,7 @@ class Order:
     verify: bool
     digests: bool = True
 
-    def elsewhere(self) -> "Order":
+    def for_workers(self) -> "Order":
         """Return the order for a worker process, which spreads nothing and describes no whole."""
         return replace(self, config=self.config.in_one_process(), digests=False)
 
@@ -99,29 +93,29 @@ class Run:
         return self.order.config.compute
 
     @cached_property
-    def elsewhere(self) -> "Kept[Run]":
+    def for_workers(self) -> "PerWorker[Run]":
         """The same in a worker process."""
-        return Kept(partial(open_run, self.order.elsewhere()))
+        return PerWorker(partial(open_run, self.order.for_workers()))
 
     def find(self, path: Path, starts: Starts) -> bool:
         """Tell whether one result is there. Raises as `make` does."""
-        return not self.make(path, starts, None)
+        described = self.describe(path, starts)
+        return not make_result(path, described, verify=self.order.verify, write=None)
 
-    def make(self, path: Path, starts: Starts, step: console.Progress | None) -> bool:
+    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
         """Make one result, unless it is there; whether it was written.
-
-        Parameters
-        ----------
-        path : Path
-        starts : (I,) datetime64
-        step : Progress or None
-            None: write nothing, and say whether it is to be written.
 
         Raises
         ------
         SmoecastError
             See `forecast`.
         """
+        described = self.describe(path, starts)
+        write = partial(self._write, path, starts, described, step)
+        return make_result(path, described, verify=self.order.verify, write=write)
+
+    def describe(self, path: Path, starts: Starts) -> dict[str, Any]:
+        """Return the attributes of one result, once its analyses and its place are there."""
         wanted, config = self.order.config.forecast, self.order.config
         provenance.check_output(path, folder=wanted.format == "wb2")
         needed = check_history(starts, self.analyses.times, self.ensemble.history)
@@ -133,19 +127,7 @@ class Run:
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
-        described |= self.order.arguments
-        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
-        with lock_output(path), dask.config.set(scheduler="synchronous"):
-            written = not is_there(path, described, whole=self.order.verify)
-            if written and step is None:
-                return True
-            if written and step is not None:
-                with stage("input"):
-                    self.analyses.check_finite(needed)
-                with stage("write"), self.held.tell_changes():
-                    self._write(path, starts, described, step)
-            save_config(path, described if written else None)
-        return written
+        return described | self.order.arguments
 
     def predict(self, piece: Piece) -> NDArray[np.float32]:
         """Forecast some starts of one member, (B, L, D, H, W)."""
@@ -163,12 +145,16 @@ class Run:
     ) -> None:
         whole = template(self.ensemble, starts).assign_attrs(described)
         open_writer = formats.writer_of(self.order.config.forecast)
-        with (
-            open_writer(whole, path, confirm=self.held.confirm) as append,
-            predict_blocks(self, starts, step) as blocks,
-        ):
-            for block in blocks:
-                append(block)
+        with self.held.tell_changes():
+            with stage("input"):
+                needed = check_history(starts, self.analyses.times, self.ensemble.history)
+                self.analyses.check_finite(needed)
+            with (
+                open_writer(whole, path, confirm=self.held.confirm) as append,
+                predict_blocks(self, starts, step) as blocks,
+            ):
+                for block in blocks:
+                    append(block)
 
 
 @contextmanager

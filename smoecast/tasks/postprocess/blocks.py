@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smoecast import console
 from smoecast.config.run import Compute
 from smoecast.errors import ModelError
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.fan_out.spread import is_spread, spread
 from smoecast.tasks.postprocess.calibration import Calibration
 from smoecast.tasks.postprocess.input import EnsembleInput
@@ -34,7 +34,7 @@ class Applier(Protocol):
         """In which processes."""
 
     @property
-    def elsewhere(self) -> "Kept[Applier]":
+    def for_workers(self) -> "PerWorker[Applier]":
         """The same in another process."""
 
     def apply(self, fields: xr.DataArray) -> "CalibratedBlocks":
@@ -68,7 +68,7 @@ def calibrate_blocks(
     blocks = calibrated.cut()
     work: Callable[[Starts], Any] = calibrated.calibrate_starts
     if is_spread(run.compute, len(blocks)):
-        work = partial(_calibrate_there, run.elsewhere, run.calibration.sha256)
+        work = partial(_calibrate_there, run.for_workers, run.calibration.sha256)
     ends = np.cumsum([len(starts) for starts in blocks]).tolist()
 
     def lay(starts: Starts, products: Any, done: int) -> xr.Dataset:
@@ -82,7 +82,7 @@ def calibrate_blocks(
         )
 
 
-def _calibrate_there(run: "Kept[Applier]", sha256: str, starts: Starts) -> Any:
+def _calibrate_there(run: "PerWorker[Applier]", sha256: str, starts: Starts) -> Any:
     """Calibrate some starts in a worker process, by what the whole is described by."""
     here = run.get()
     if here.calibration.sha256 != sha256:

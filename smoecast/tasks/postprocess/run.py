@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dask
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -17,14 +16,13 @@ from smoecast.config.products import Products, products
 from smoecast.config.run import Compute, Config
 from smoecast.data import raw
 from smoecast.data.unchanged import Inputs, hold_inputs
-from smoecast.disk.locks import lock_output
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import place_of
 from smoecast.fields.store import store
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.postprocess.blocks import calibrate_blocks
 from smoecast.tasks.postprocess.calibration import Calibration, Calibrations, raw_calibration
@@ -32,7 +30,7 @@ from smoecast.tasks.postprocess.content import check_events, describe
 from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.input import EnsembleInput, open_input
 from smoecast.tasks.postprocess.schaake_dates import History, earlier_truth
-from smoecast.tasks.provenance import attributes, is_there, save_config, with_lineage
+from smoecast.tasks.provenance import attributes, make_result, with_lineage
 
 if TYPE_CHECKING:
     from smoecast.tasks.postprocess.apply import CalibratedBlocks
@@ -70,7 +68,7 @@ class Order:
     verify: bool
     digests: bool = True
 
-    def elsewhere(self) -> "Order":
+    def for_workers(self) -> "Order":
         """Return the order for a worker process: it spreads, fits and describes nothing whole."""
         config = self.config.in_one_process()
         fitted = config.calibration if config.postprocess.method != "raw" else None
@@ -109,44 +107,50 @@ class Run:
         return self.order.config.compute
 
     @cached_property
-    def elsewhere(self) -> "Kept[Run]":
+    def for_workers(self) -> "PerWorker[Run]":
         """The same in a worker process."""
-        return Kept(partial(open_run, self.order.elsewhere()))
+        return PerWorker(partial(open_run, self.order.for_workers()))
 
     def find(self, path: Path, starts: Starts) -> bool:
         """Tell whether one result is there. Raises as `make` does."""
-        return not self.make(path, starts, None)
+        described = self.describe(path, self.select(starts))
+        return not make_result(path, described, verify=self.order.verify, write=None)
 
-    def make(self, path: Path, starts: Starts, step: console.Progress | None) -> bool:
-        """Make one result, unless it is there; whether it was written. Raises as `postprocess`.
+    def make(self, path: Path, starts: Starts, step: console.Progress) -> bool:
+        """Make one result, unless it is there; whether it was written.
 
-        Without `step` nothing is written: it says whether it is to be written.
+        Raises
+        ------
+        SmoecastError
+            See `postprocess`.
         """
-        config, settings = self.order.config, self.order.config.postprocess
-        calibration, alone = self.calibration, self.order.name.is_pattern
+        fields = self.select(starts)
+        described = self.describe(path, fields)
+        write = partial(self._write, path, fields, described, step)
+        return make_result(path, described, verify=self.order.verify, write=write)
+
+    def select(self, starts: Starts) -> xr.DataArray:
+        """Return the ensembles of some starts."""
+        alone = self.order.name.is_pattern
+        return self.incoming.fields.sel(init_time=starts) if alone else self.incoming.fields
+
+    def describe(self, path: Path, fields: xr.DataArray) -> dict[str, Any]:
+        """Return the attributes of one result of some ensembles, once its place can take it."""
+        config, calibration = self.order.config, self.calibration
+        starts, alone = fields["init_time"].values, self.order.name.is_pattern
         provenance.check_output(path)
-        fields = self.incoming.fields.sel(init_time=starts) if alone else self.incoming.fields
         with stage("input"):
             manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
         paths = self.incoming.find_files(starts) if alone else list(self.order.paths)
         run_record.add_inputs(manifest, paths)
-        made_from = describe(settings, calibration, self.incoming.lead_hours, self.count) | {
+        hours, settings = self.incoming.lead_hours, config.postprocess
+        made_from = describe(settings, calibration, hours, self.count) | {
             "starts": starts.astype(str).tolist(),
             "seed": config.seed,
         }
         described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
         described |= {"protocol": calibration.protocol}
-        described = with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
-        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
-        with lock_output(path), dask.config.set(scheduler="synchronous"):
-            written = not is_there(path, described, whole=self.order.verify)
-            if written and step is None:
-                return True
-            if written and step is not None:
-                with stage("write"), self.held.tell_changes():
-                    self._write(path, fields, described, step)
-            save_config(path, described if written else None)
-        return written
+        return with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
 
     def apply(self, fields: xr.DataArray) -> "CalibratedBlocks":
         """Return the calibration applied to some starts, block by block."""
@@ -167,14 +171,15 @@ class Run:
         template = calibrated.template().assign_attrs(described)
         is_calibrated = self.calibration.method != "raw"
         open_writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
-        with stage("input"):
-            gaps, confirm = self.incoming.find_gaps(fields), self.held.confirm
-        with (
-            open_writer(template, path, gaps, confirm=confirm) as append,
-            calibrate_blocks(self, calibrated, step) as blocks,
-        ):
-            for block in blocks:
-                append(block)
+        with self.held.tell_changes():
+            with stage("input"):
+                gaps = self.incoming.find_gaps(fields)
+            with (
+                open_writer(template, path, gaps, confirm=self.held.confirm) as append,
+                calibrate_blocks(self, calibrated, step) as blocks,
+            ):
+                for block in blocks:
+                    append(block)
 
 
 @contextmanager

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from smoecast import console
+from smoecast import console, signals
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, Interrupted, OutputError
+from smoecast.signals import SignalWatcher
+from smoecast.tasks.formats import name_by_start
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import config_sha256
 from smoecast.tasks.watch.arrivals import Arrivals, read_analyses, read_ensembles
 from smoecast.tasks.watch.attempts import Attempt
-from smoecast.tasks.watch.chores import Calibrated, Chore, Forecasts, name_results
 from smoecast.tasks.watch.folder import Folder
-from smoecast.tasks.watch.station import Publish, Station
-from smoecast.training import signals
-from smoecast.training.signals import SignalWatcher
+from smoecast.tasks.watch.result_kinds import Calibrated, Forecasts, ResultKind
+from smoecast.tasks.watch.schedule import Publish, Schedule
 
 _WORDS = {"forecast": "forecasts", "postprocess": "calibrations"}
 
@@ -84,26 +84,26 @@ def watch(
     OutputError
         With `once`: some results could not be made.
     """
-    stations = _open(config, analyses, ensembles, models, calibration, keep, attempt, publish)
+    schedules = _open(config, analyses, ensembles, models, calibration, keep, attempt, publish)
     with signals.watch() as noted:
         rest = pause or noted.sleep
         look = 0
         while not noted.signum:
             look += 1
-            for station in stations:
-                station.look(look, impatient=once)
-            is_done = _work(stations, look, every, noted)
+            for schedule in schedules:
+                schedule.look(look, impatient=once)
+            is_done = _work(schedules, look, every, noted)
             if once and is_done and look > 1:
                 break
             if is_done and not noted.signum:
                 rest(every)
-    made = {station.chore.verb: station.made for station in stations}
+    made = {schedule.kind.verb: schedule.made for schedule in schedules}
     if noted.signum:
         words = ", ".join(f"{_WORDS[verb]}: {count}" for verb, count in made.items())
         raise Interrupted(noted.signum, f"what was in hand is whole ({words})")
-    for path in sorted(path for station in stations for path in station.arrivals.folder.grow):
+    for path in sorted(path for schedule in schedules for path in schedule.arrivals.folder.grow):
         console.say(f"{path}: is still being written, and left for the next time")
-    _refuse_failures(stations)
+    _refuse_failures(schedules)
     return made
 
 
@@ -116,11 +116,12 @@ def _open(
     keep: np.timedelta64 | None,
     attempt: Attempt,
     publish: Publish,
-) -> list[Station]:
+) -> list[Schedule]:
     """Return what is to be done, once its folders and models are there."""
+    own = config.place.absolute()  # as the paths of files that are looked at
     names = [
-        name_results(config.place, "forecast", config.forecast),
-        name_results(config.place, "calibrated", config.postprocess),
+        name_by_start(own, "forecast", config.forecast, "watch"),
+        name_by_start(own, "calibrated", config.postprocess, "watch"),
     ]
     if names[0] == names[1]:
         raise ConfigError(
@@ -128,44 +129,44 @@ def _open(
         )
     forecasts = Forecasts(config, names[0], tuple(models))
     calibrated = Calibrated(config, names[1], calibration)
-    wanted: list[tuple[str, Chore, Any]] = []
+    wanted: list[tuple[str, ResultKind, Any]] = []
     wanted += (
         [(analyses, forecasts, partial(read_analyses, forecasts.opened_files))] if analyses else []
     )
     wanted += [(ensembles, calibrated, read_ensembles)] if ensembles else []
     if not wanted:
         raise ConfigError("no folder was named to watch: give the one of the analyses, --ensembles")
-    stations = []
+    schedules = []
     notes = {"run": config.name, "config_sha256": config_sha256(config), "seed": config.seed}
-    for place, chore, read in wanted:
+    for place, kind, read in wanted:
         # what is calibrated may well be a forecast of ours, but nothing is made of its own results
-        ours = names if chore is forecasts else names[1:]
+        ours = names if kind is forecasts else names[1:]
         folder = Folder(place, partial(_is_result, ours))
         folder.check()
-        chore.list_jobs({}, keep)
+        kind.list_jobs({}, keep)
         arrivals = Arrivals(folder, read, attempt)
-        stations.append(Station(chore, arrivals, keep, notes, attempt, publish))
-    return stations
+        schedules.append(Schedule(kind, arrivals, keep, notes, attempt, publish))
+    return schedules
 
 
 def _is_result(names: Sequence[OutputName], path: Path) -> bool:
     return any(name.start_of(path) is not None for name in names)
 
 
-def _work(stations: Sequence[Station], look: int, every: float, noted: SignalWatcher) -> bool:
+def _work(schedules: Sequence[Schedule], look: int, every: float, noted: SignalWatcher) -> bool:
     """Make what is due, for so long as a pause is; whether nothing is left for this look."""
     end = time.monotonic() + every
-    for station in stations:
-        for job in station.due(look):
+    for schedule in schedules:
+        for job in schedule.due(look):
             if noted.signum or time.monotonic() > end:
                 return False
-            station.make(job, look)
-        station.remove_old()
+            schedule.make(job, look)
+        schedule.remove_old()
     return True
 
 
-def _refuse_failures(stations: Sequence[Station]) -> None:
-    failures = [failure for station in stations for failure in station.failures.values()]
+def _refuse_failures(schedules: Sequence[Schedule]) -> None:
+    failures = [failure for schedule in schedules for failure in schedule.failures.values()]
     if failures:
         more = f"; and {len(failures) - 1} more" if len(failures) > 1 else ""
         raise OutputError(

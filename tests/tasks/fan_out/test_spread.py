@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from smoecast import console, stop
+from smoecast import console, signals
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.tasks.fan_out import cluster as clusters
@@ -42,7 +42,7 @@ def die_at_three(folder: Path, item: int) -> int:
 
 def refuse(_: int) -> None:
     """Hear an interrupt, as all processes of a terminal do, and refuse the work."""
-    for signum in stop.SIGNALS:
+    for signum in signals.SIGNALS:
         signal.raise_signal(signum)
     raise InputError("a.nc: is damaged")
 
@@ -122,7 +122,7 @@ def test_what_a_worker_refuses_is_said_once_and_by_this_process(
     with spread(refuse, [1, 2], TWO) as outcomes, pytest.raises(InputError, match="is damaged"):
         next(outcomes).get()
     assert capfd.readouterr().err == ""
-    assert not {*stop.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert not {*signals.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 

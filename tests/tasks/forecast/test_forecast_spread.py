@@ -20,7 +20,7 @@ from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.errors import ModelError, OutputError
 from smoecast.tasks.fan_out import cluster as clusters
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.forecast import pieces
 from smoecast.tasks.forecast.forecast import forecast
 
@@ -122,7 +122,7 @@ def test_a_model_that_is_replaced_meanwhile_is_refused() -> None:
     there = SimpleNamespace(ensemble=SimpleNamespace(identity="new"))
     piece = pieces.Piece(np.array([], "datetime64[ns]"), 0, 0.0)
     with pytest.raises(ModelError, match="replaced while this run began: run again"):
-        pieces._predict_there(Kept(lambda: nullcontext(there)), "old", piece)
+        pieces._predict_there(PerWorker(lambda: nullcontext(there)), "old", piece)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from same_data import assert_same, with_compute
 
 from smoecast.config.run import Config
 from smoecast.errors import ModelError
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.postprocess import apply, blocks
 from smoecast.tasks.postprocess.postprocess import postprocess
 
@@ -56,5 +56,5 @@ def test_a_calibration_that_is_replaced_meanwhile_is_refused() -> None:
     there = SimpleNamespace(calibration=SimpleNamespace(sha256="new"))
     with pytest.raises(ModelError, match="replaced while this run began: run again"):
         blocks._calibrate_there(
-            Kept(lambda: nullcontext(there)), "old", np.array([], "datetime64[ns]")
+            PerWorker(lambda: nullcontext(there)), "old", np.array([], "datetime64[ns]")
         )

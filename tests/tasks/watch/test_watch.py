@@ -16,7 +16,7 @@ from smoecast.errors import AbsentError, ConfigError, Interrupted, ModelError, O
 from smoecast.fields.read.results import read_attributes
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess import calibration
-from smoecast.tasks.watch import chores
+from smoecast.tasks.watch import result_kinds
 from smoecast.tasks.watch.watch import watch
 from smoecast.training.model_files import load_state, load_tensors, save_model
 
@@ -329,7 +329,7 @@ def test_what_nobody_foresaw_fails_one_start_alone(
             raise ZeroDivisionError("by zero")
         return forecast(*given, **more)
 
-    monkeypatch.setattr(chores, "forecast", fail_first)
+    monkeypatch.setattr(result_kinds, "forecast", fail_first)
     scene.watch(nothing, nothing, nothing)
     assert [r["exit_code"] for r in scene.records] == [1, 0, 0]
     assert scene.made == ["2001010106", "2001010112"]

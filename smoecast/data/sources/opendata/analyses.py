@@ -4,18 +4,15 @@ Step 0 of the high-resolution run (stream oper), 0.25 degrees, GRIB, of the newe
 published, and of the starts before it that a sample's history needs.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from smoecast.data.download.collect import Hooks, today
-from smoecast.data.download.manifest import Manifest
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_analyses
-from smoecast.data.sources.opendata import runs
+from smoecast.data.sources.opendata import fetched, runs
 from smoecast.data.sources.opendata.runs import FileRequest, Request
 from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
@@ -38,7 +35,6 @@ LEVELS_OF = dict.fromkeys(("z", "t", "u", "v", "q", "r", "w"), LEVELS)
 SINGLE = ("t2m", "d2m", "u10", "v10", "msl", "sp", "skt", "tcc", "tcwv")
 ACCUMULATED = ("tp", "ssrd", "strd")
 """From the start on, so not there at step 0."""
-_FILE = re.compile(r"opendata_(\d{10})_oper_0h_[0-9a-f]{8}\.grib2")
 _OFFER = Offer("opendata", LEVELS_OF, (*SINGLE, "orography", "lsm"))
 
 
@@ -108,33 +104,6 @@ def _inspect(path: Path, remote: RemoteFile, request: Request, folder: Path) -> 
     return {"licence": LICENCE, "start": f"{start}", "members": members, "fields": len(messages)}
 
 
-def find_earlier(folder: Path, newest: Sequence[Path]) -> list[Path]:
-    """Return the newest analysis and those that were fetched before it, in order of time.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the raw files.
-    newest : sequence of Path
-        What `Source.find` returns. Where its last is no analysis of ours, nothing is added.
-
-    Returns
-    -------
-    list of Path
-        One a start. Those that hold another number of fields were fetched for other channels.
-    """
-    if not newest or not _FILE.fullmatch(newest[-1].name):
-        return list(newest)
-    manifest = Manifest(folder)
-    fields = {p.name: e.notes.get("fields") for p in newest if (e := manifest.get(p.name))}
-    found = {}
-    for path in [*sorted(folder.glob("opendata_*.grib2")), *newest]:  # a start's own file is last
-        entry, match = manifest.get(path.name), _FILE.fullmatch(path.name)
-        if match and entry and (path in newest or entry.notes.get("fields") in fields.values()):
-            found[match[1]] = path
-    return [found[start] for start in sorted(found)]
-
-
 SOURCE = replace(
     remote_source(
         ABOUT,
@@ -144,4 +113,6 @@ SOURCE = replace(
         lambda asked: size_analyses(asked, SHAPE, len(asked.history_hours)),
     ),
     newest=lambda asked: runs.newest_start(_request_of(asked), asked.folder),
+    find_all=lambda asked, found: fetched.find_all(asked.folder, found),
+    remove_old=lambda asked, found, keep: fetched.remove_old(asked.folder, found, keep),
 )

@@ -10,7 +10,7 @@ from functools import partial
 
 from smoecast.data.download.remote_file import About, Offer, RemoteFile
 from smoecast.data.sources.open import open_ensembles
-from smoecast.data.sources.opendata import runs
+from smoecast.data.sources.opendata import fetched, runs
 from smoecast.data.sources.opendata.analyses import (
     ACCUMULATED,
     LEVELS_OF,
@@ -79,4 +79,5 @@ SOURCE = replace(
         lambda asked: size_ensembles(asked, SHAPE, 1, MEMBERS),
     ),
     newest=lambda asked: runs.newest_start(_request_of(asked), asked.folder),
+    remove_old=lambda asked, found, keep: fetched.remove_old(asked.folder, found, keep),
 )

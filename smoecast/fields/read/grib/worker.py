@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from smoecast import stop
+from smoecast import signals
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib.server import AT, DESK, OUT_OF_MEMORY
 
@@ -72,7 +72,7 @@ class _Worker:
         self._memory = _memory()
         self._desk = mmap.mmap(self._memory, DESK)
         self._line, theirs = socket.socketpair()
-        with theirs, stop.leave_to_parent():  # signals that go to a group are for us alone
+        with theirs, signals.leave_to_parent():  # signals that go to a group are for us alone
             self._process = subprocess.Popen(  # nosec B603
                 [sys.executable, "-c", _BEGIN, str(self._memory), *sys.path],
                 stdin=theirs.fileno(),

@@ -14,7 +14,7 @@ import pytest
 from made_grib import message, temperature, write
 from made_killers import PACKINGS, killer
 
-from smoecast import stop
+from smoecast import signals
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib import worker as grib_worker
 from smoecast.fields.read.grib.grid import GribGrid
@@ -205,7 +205,7 @@ def test_signals_to_a_whole_service_are_for_its_first_process(tmp_path, fresh):
     path = write(tmp_path / "a.grib", GOOD)
     assert first(path) == 7.0
     there = pid()
-    for signum in stop.SIGNALS:
+    for signum in signals.SIGNALS:
         os.kill(there, signum)
     assert first(path) == 7.0
     assert pid() == there

@@ -4,7 +4,7 @@ import threading
 import time
 
 from smoecast.errors import Interrupted, SmoecastError
-from smoecast.training.signals import watch
+from smoecast.signals import watch
 
 
 def test_notes_the_signal_and_puts_the_handlers_back():

@@ -1,4 +1,4 @@
-"""The two chores of a warm process: forecasts of analyses, calibrations of ensembles.
+"""The two kinds of results of a warm process: forecasts of analyses, calibrations of ensembles.
 
 Each keeps what it has opened for the next file: networks, or a calibration.
 """
@@ -12,12 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from smoecast import zoo
-from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
-from smoecast.errors import ConfigError
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
-from smoecast.tasks import formats
 from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.forecast.ensemble import ensemble_of
 from smoecast.tasks.forecast.forecast import forecast
@@ -27,10 +24,8 @@ from smoecast.tasks.postprocess.calibration import Calibrations
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.watch.jobs import Files, Job, calibration_jobs, forecast_jobs
 
-PATTERN = "{init_time:%Y%m%d%H}"
 
-
-class Chore(Protocol):
+class ResultKind(Protocol):
     """What is made of the files of a folder.
 
     Attributes
@@ -79,7 +74,7 @@ class Forecasts:
     _networks: Networks = field(default_factory=Networks)
 
     def list_jobs(self, files: Files, keep: np.timedelta64 | None) -> list[Job]:
-        """See `Chore`."""
+        """See `ResultKind`."""
         wanted = self.config.forecast
         own = [zoo.locate(name) for name in wanted.models] or [self.config.model]
         described = [read_description(folder) for folder in self.models or own]
@@ -88,7 +83,7 @@ class Forecasts:
         return list(forecast_jobs(files, data.channels, ensemble.history, data.step_hours, keep))
 
     def make(self, job: Job) -> dict[str, Any]:
-        """See `Chore`."""
+        """See `ResultKind`."""
         return forecast(
             self.config,
             models=self.models,
@@ -125,13 +120,13 @@ class Calibrated:
         return None if is_raw else self.model or self.config.calibration
 
     def list_jobs(self, files: Files, keep: np.timedelta64 | None) -> list[Job]:
-        """See `Chore`."""
+        """See `ResultKind`."""
         settings, folder = self.config.postprocess, self._folder
         channels = settings.channels if folder is None else self._opened.open(folder).channels
         return list(calibration_jobs(files, channels, settings.lead_hours, keep))
 
     def make(self, job: Job) -> dict[str, Any]:
-        """See `Chore`."""
+        """See `ResultKind`."""
         return postprocess(
             self.config,
             model=self._folder,
@@ -139,33 +134,6 @@ class Calibrated:
             output=Path(self.name.text),
             calibrations=self._opened,
         )
-
-
-def name_results(place: Path, name: str, settings: Any) -> OutputName:
-    """Return the names of results, absolute: of the config, or `forecast_{init_time:%Y%m%d%H}.nc`.
-
-    Parameters
-    ----------
-    place : Path
-        The run's folder.
-    name : str
-        ``forecast`` or ``calibrated``.
-    settings : Forecast or Postprocess
-
-    Raises
-    ------
-    ConfigError
-        The config names one file for all starts, or no name of a result.
-    """
-    default = place / f"{name}_{PATTERN}{formats.SUFFIXES[settings.format]}"
-    found = formats.name_output(place, name, settings, None if settings.output else default)
-    if not found.is_pattern:
-        section = "postprocess" if isinstance(settings, Postprocess) else "forecast"
-        raise ConfigError(
-            f"{section}.output {settings.output}: is one file for all starts, but watch makes one "
-            f"a start: name it as {default.name}, or leave it out"
-        )
-    return OutputName(str(Path(found.text).absolute()))
 
 
 def _literally(paths: Iterable[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One chore of a warm process at work: what is due, what failed, and when that is tried again."""
+"""What is due of one kind of results, what failed, and when that is tried again."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from smoecast.errors import AbsentError, ConfigError, InputError
 from smoecast.tasks import retention
 from smoecast.tasks.watch.arrivals import Arrivals
 from smoecast.tasks.watch.attempts import Attempt, Failure
-from smoecast.tasks.watch.chores import Chore
 from smoecast.tasks.watch.jobs import Job
+from smoecast.tasks.watch.result_kinds import ResultKind
 
 Publish = Callable[[Mapping[str, Any]], None]
 """Told the record of every run, as `run_record.finish` returns it."""
@@ -46,12 +46,12 @@ class _Try:
 
 
 @dataclass
-class Station:
-    """A chore, the folder that it is done for, and how it went.
+class Schedule:
+    """Results of one kind that a folder asks for, and how making them went.
 
     Attributes
     ----------
-    chore : Chore
+    kind : ResultKind
     arrivals : Arrivals
     keep : timedelta64 or None
         What is so much older than the newest is not made, and removed.
@@ -63,7 +63,7 @@ class Station:
         Results.
     """
 
-    chore: Chore
+    kind: ResultKind
     arrivals: Arrivals
     keep: np.timedelta64 | None
     notes: Mapping[str, Any]
@@ -88,7 +88,7 @@ class Station:
         if not self.arrivals.look() and self._is_listed:
             return
         files = self.arrivals.files
-        jobs = self.attempt(lambda: self.chore.list_jobs(files, self.keep) if files else [])
+        jobs = self.attempt(lambda: self.kind.list_jobs(files, self.keep) if files else [])
         self._is_listed = not isinstance(jobs, Failure)
         if isinstance(jobs, Failure):  # a model on its way to its place, most likely
             if jobs.sentence != self._told:
@@ -109,10 +109,10 @@ class Station:
     def make(self, job: Job, number: int) -> None:
         """Make the results of a job, unless they are there; a failure is told and recorded once."""
         known = self._tries[job]
-        run_record.begin(self.chore.verb)
+        run_record.begin(self.kind.verb)
         run_record.note(**self.notes)
-        run_record.set_folder(self.chore.name.folder)
-        made = self.attempt(lambda: self.chore.make(job))
+        run_record.set_folder(self.kind.name.folder)
+        made = self.attempt(lambda: self.kind.make(job))
         before, known.failure = known.failure, made if isinstance(made, Failure) else None
         if not isinstance(made, Failure):
             known.next = None
@@ -146,7 +146,7 @@ class Station:
             console.fail(f"{swept.sentence} (--keep tries again with the next result)")
 
     def _remove_old(self) -> None:
-        name, keep = self.chore.name, self.keep
+        name, keep = self.kind.name, self.keep
         starts = [start for _, start in name.find()]
         if keep is None or not starts or max(starts) - min(starts) <= keep:
             return

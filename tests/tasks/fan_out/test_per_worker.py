@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from smoecast.tasks.fan_out import kept
-from smoecast.tasks.fan_out.kept import Kept, at_work
+from smoecast.tasks.fan_out import per_worker
+from smoecast.tasks.fan_out.per_worker import PerWorker, at_work
 
 LOG: list[str] = []
 
@@ -24,32 +24,32 @@ def hold(name: str) -> Iterator[str]:
 def nothing() -> Iterator[None]:
     LOG.clear()
     yield
-    kept.release()
+    per_worker.release()
 
 
 def test_it_is_opened_once_and_closed_by_another() -> None:
-    one, other = Kept(partial(hold, "one")), Kept(partial(hold, "other"))
+    one, other = PerWorker(partial(hold, "one")), PerWorker(partial(hold, "other"))
     for wanted in (one, one, other):
         with at_work():
             wanted.get()
     assert LOG == ["open one", "close one", "open other"]
     with at_work():
         assert other.get() == "other"
-    kept.release()
+    per_worker.release()
     assert LOG[-1] == "close other"
 
 
 def test_one_that_cannot_be_opened_is_tried_again() -> None:
-    wanted = Kept(partial(partial, 1))  # no context manager
+    wanted = PerWorker(partial(partial, 1))  # no context manager
     for _ in range(2):
         with at_work(), pytest.raises(TypeError):
             wanted.get()
 
 
 def test_what_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "IDLE", 0.05)
+    monkeypatch.setattr(per_worker, "IDLE", 0.05)
     with at_work():
-        Kept(partial(hold, "one")).get()
+        PerWorker(partial(hold, "one")).get()
         time.sleep(0.1)
         assert LOG == ["open one"]
     deadline = time.monotonic() + 10

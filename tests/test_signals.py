@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 
-from smoecast import stop
+from smoecast import signals
 
 TWICE = """
 import os, signal
-from smoecast import stop
-stop.time.sleep = lambda seconds: os.kill(os.getpid(), {soon})
+from smoecast import signals
+signals.time.sleep = lambda seconds: os.kill(os.getpid(), {soon})
 def first(signum, frame):
-    stop.give_way()
+    signals.give_way()
     print("went on", flush=True)
 signal.signal(signal.SIGTERM, first)
 os.kill(os.getpid(), signal.SIGTERM)
@@ -38,8 +38,8 @@ def test_a_second_one_ends_at_once() -> None:
 
 def test_what_was_ignored_stays_ignored() -> None:
     code = (
-        "import signal\nfrom smoecast import stop\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nstop.give_way()\n"
+        "import signal\nfrom smoecast import signals\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nsignals.give_way()\n"
         "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\n"
         "signal.raise_signal(signal.SIGHUP)"
     )
@@ -48,10 +48,10 @@ def test_what_was_ignored_stays_ignored() -> None:
 
 def test_a_child_leaves_signals_to_its_parent() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    with stop.leave_to_parent():
+    with signals.leave_to_parent():
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
-    for signum in stop.SIGNALS:
+    for signum in signals.SIGNALS:
         os.kill(child.pid, signum)
     child.communicate(b"\n")
     assert child.returncode == 0

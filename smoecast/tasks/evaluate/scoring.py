@@ -22,7 +22,7 @@ from smoecast.tasks.evaluate.result_files import ResultFile, open_results
 from smoecast.tasks.evaluate.score_ensemble import EnsembleScorer
 from smoecast.tasks.evaluate.score_forecast import Baselines, ForecastScorer, fit_baselines
 from smoecast.tasks.evaluate.truth import Truth, label_of
-from smoecast.tasks.fan_out.kept import Kept
+from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.fan_out.spread import is_spread, spread
 
 Shared = dict[tuple[int, ...], Baselines]
@@ -69,8 +69,8 @@ class Order:
 
 
 @dataclass(eq=False)
-class Scene:
-    """All of it, each part opened when it is asked for.
+class Scoring:
+    """What is scored, each part opened when it is asked for.
 
     Attributes
     ----------
@@ -114,10 +114,10 @@ class Scene:
     def truth_for(self, one: ResultFile) -> Truth:
         """Return it on the grid of a forecast, brought there as the run's own analyses came."""
         here, there = place_of(self.truth.fields), place_of(one.fields)
-        if same_place(here, there) or not (isinstance(here, Grid) and isinstance(there, Grid)):
-            return self.truth
-        if not self.order.truth:
-            return self.truth  # a store has a grid of its own
+        if not self.order.truth or same_place(here, there):
+            return self.truth  # a store is on the grid that its run was given
+        if not (isinstance(here, Grid) and isinstance(there, Grid)):
+            return self.truth  # who scores it refuses it
         fields = regrid(self.truth.fields, there, self.order.config.data.regrid)
         return replace(self.truth, fields=fields)
 
@@ -175,7 +175,7 @@ class Scene:
                 shared[scorer.hours] = fit_baselines(self.truth, names, scorer.hours)
         compute, work = self.order.config.compute, self.sum_block
         if is_spread(compute, len(blocks)):
-            work = partial(_sum_there, Kept(partial(open_scene, self.order)))
+            work = partial(_sum_there, PerWorker(partial(open_scoring, self.order)))
         found = []
         with spread(work, blocks, compute, shared) as outcomes:
             pairs = zip(blocks, outcomes, strict=True)
@@ -189,11 +189,11 @@ class Scene:
 
 
 @contextmanager
-def open_scene(order: Order) -> Iterator[Scene]:
+def open_scoring(order: Order) -> Iterator[Scoring]:
     """Open what is scored, in a worker process."""
-    yield Scene(order)
+    yield Scoring(order)
 
 
-def _sum_there(scene: Kept[Scene], block: Block, shared: Shared) -> BlockSums:
+def _sum_there(scoring: PerWorker[Scoring], block: Block, shared: Shared) -> BlockSums:
     """Score some starts in a worker process."""
-    return scene.get().sum_block(block, shared)
+    return scoring.get().sum_block(block, shared)

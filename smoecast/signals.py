@@ -1,7 +1,4 @@
-"""Signals in long work: noted, answered where stopping is safe, never in between.
-
-`train` asks at every step, `watch` after every file.
-"""
+"""Signals that ask for an end: which they are, who hears them, and what comes of a second one."""
 
 import os
 import select
@@ -12,9 +9,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from smoecast import stop
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_SECONDS = 0.05
+"""In which a second signal is the same one: `timeout` and service managers send it to the process
+and to its group."""
+
+
+def give_way() -> None:
+    """Let the next signal end the process at once; to be called from the handler of the first.
+
+    A signal that was ignored, as under ``nohup``, stays so.
+    """
+    caught = [s for s in SIGNALS if signal.getsignal(s) != signal.SIG_IGN]
+    for signum in caught:
+        signal.signal(signum, signal.SIG_IGN)
+    time.sleep(_SECONDS)
+    for signum in caught:
+        signal.signal(signum, signal.SIG_DFL)
+
+
+@contextmanager
+def leave_to_parent() -> Iterator[None]:
+    """Have processes that are started in the block not hear the signals: their parent ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 
 WATCHED = (signal.SIGTERM, signal.SIGINT)
+"""Those that `watch` notes: `train` asks at every step, the verb `watch` after every file."""
 
 
 class SignalWatcher:
@@ -40,7 +66,7 @@ class SignalWatcher:
     def note(self, signum: int, _frame: FrameType | None) -> None:
         """Remember the signal; let a second one end the process at once."""
         self.signum = signum
-        stop.give_way()
+        give_way()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ _state = _State()
 
 
 @dataclass(frozen=True)
-class Kept(Generic[T_co]):
+class PerWorker(Generic[T_co]):
     """Something that every worker opens for itself, once; it can be pickled.
 
     Attributes
