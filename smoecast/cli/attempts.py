@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from smoecast.cli import failures, metrics
+from smoecast.errors import Interrupted, SmoecastError
 from smoecast.tasks.watch.attempts import Failure, T
 
 
 def attempt(work: Callable[[], T], *, debug: bool = False) -> T | Failure:
     """Do a piece of work; return what it returns, or how it failed.
+
+    What nobody foresaw is no failure of one piece of work: it ends the process, as any command.
 
     Parameters
     ----------
@@ -18,7 +21,9 @@ def attempt(work: Callable[[], T], *, debug: bool = False) -> T | Failure:
     """
     try:
         return work()
-    except Exception as error:  # noqa: BLE001  # a boundary, of this piece of work
+    except Interrupted:
+        raise
+    except (SmoecastError, OSError, MemoryError) as error:
         if debug:
             failures.trace(error)
         sentence, code = failures.explain(error)

@@ -6,7 +6,7 @@ import pytest
 
 from smoecast import run_record
 from smoecast.cli.attempts import MetricsOfAll, attempt
-from smoecast.errors import InputError
+from smoecast.errors import InputError, Interrupted
 from smoecast.tasks.watch.attempts import Failure
 
 
@@ -18,21 +18,22 @@ def test_what_fails_is_one_sentence_and_its_exit_code(capsys: pytest.CaptureFixt
     known = attempt(lambda: fail(InputError("a.nc: is damaged: fetch it again")))
     assert isinstance(known, Failure)
     assert (known.sentence, known.exit_code) == ("a.nc: is damaged: fetch it again", 3)
-    strange = attempt(lambda: fail(ZeroDivisionError("by zero")))
-    assert isinstance(strange, Failure)
-    assert strange.exit_code == 1
-    assert "unexpected ZeroDivisionError: by zero" in strange.sentence
+    full = attempt(lambda: fail(OSError(28, "No space left on device", "a.nc")))
+    assert isinstance(full, Failure)
+    assert full.exit_code == 5
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: fail(ZeroDivisionError("by zero")))
     assert capsys.readouterr().err == ""
     attempt(lambda: fail(InputError("bad")), debug=True)
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
-def test_what_asks_for_an_end_is_no_failure(signal: type[BaseException]) -> None:
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), SystemExit(), Interrupted(15, "all")])
+def test_what_asks_for_an_end_is_no_failure(signal: BaseException) -> None:
     def stop() -> None:
         raise signal
 
-    with pytest.raises(signal):
+    with pytest.raises(type(signal)):
         attempt(stop)
 
 

@@ -197,9 +197,7 @@ def test_names_of_the_config_are_kept(folder: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["forecast", "postprocess"])
 def test_one_file_for_all_starts_is_refused(verb: str) -> None:
-    with pytest.raises(
-        ConfigError, match=rf"{verb}\.output all\.nc: is one file for all"
-    ):
+    with pytest.raises(ConfigError, match=rf"{verb}\.output all\.nc: is one file for all"):
         cycle(config_of(f"{verb}.output=all.nc"))
 
 

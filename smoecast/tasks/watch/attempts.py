@@ -26,7 +26,7 @@ class Failure:
 
 
 class Attempt(Protocol):
-    """Does a piece of work; whatever it raises is a failure of it alone."""
+    """Does a piece of work; an error of smoecast or of the system is a failure of it alone."""
 
     def __call__(self, work: Callable[[], T]) -> T | Failure:
         """Return what the work returns, or how it failed; no signal is a failure."""

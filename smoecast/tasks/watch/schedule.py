@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from smoecast import console, run_record
-from smoecast.errors import AbsentError, ConfigError, InputError
+from smoecast.errors import AbsentError, ConfigError, InputError, SmoecastError
 from smoecast.tasks import retention
 from smoecast.tasks.watch.arrivals import Arrivals
 from smoecast.tasks.watch.attempts import Attempt, Failure
@@ -112,7 +112,12 @@ class Schedule:
         run_record.begin(self.kind.verb)
         run_record.note(**self.notes)
         run_record.set_folder(self.kind.name.folder)
-        made = self.attempt(lambda: self.kind.make(job))
+        try:
+            made = self.attempt(lambda: self.kind.make(job))
+        except Exception as error:  # nobody foresaw it: it is recorded, and ends the process
+            words = f"unexpected {type(error).__name__}: {error}"
+            self._finish(SmoecastError.exit_code, words)
+            raise
         before, known.failure = known.failure, made if isinstance(made, Failure) else None
         if not isinstance(made, Failure):
             known.next = None

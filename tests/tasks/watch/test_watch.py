@@ -316,24 +316,23 @@ def test_names_that_mean_many_files_are_taken_literally(scene: Scene) -> None:
     assert scene.made == ["2001010106"]
 
 
-def test_what_nobody_foresaw_fails_one_start_alone(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_nobody_foresaw_is_recorded_and_ends_the_watch(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
         scene.bring(number)
-    calls = []
 
-    def fail_first(*given: object, **more: object) -> dict:
-        calls.append(more["init_times"])
-        if len(calls) == 1:
-            raise ZeroDivisionError("by zero")
-        return forecast(*given, **more)
+    def fail(*given: object, **more: object) -> dict:
+        raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(result_kinds, "forecast", fail_first)
+    monkeypatch.setattr(result_kinds, "forecast", fail)
+    with pytest.raises(ZeroDivisionError):
+        scene.watch(nothing, nothing, nothing)
+    (record,) = scene.records
+    assert (record["exit_code"], record["error"]) == (1, "unexpected ZeroDivisionError: by zero")
+    monkeypatch.undo()
     scene.watch(nothing, nothing, nothing)
-    assert [r["exit_code"] for r in scene.records] == [1, 0, 0]
     assert scene.made == ["2001010106", "2001010112"]
-    assert "unexpected ZeroDivisionError: by zero" in capsys.readouterr().err
 
 
 def test_what_cannot_be_watched_is_refused_at_once(
