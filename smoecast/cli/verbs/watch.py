@@ -90,8 +90,9 @@ def watch(
         )
 
     def show(s: dict[str, Any]) -> str:
-        words = {"forecast": "forecasts", "postprocess": "calibrations"}
-        return ", ".join(f"{word}: {s[verb]}" for verb, word in words.items() if verb in s)
+        from smoecast.tasks.watch.watch import WORDS
+
+        return ", ".join(f"{WORDS[verb]}: {count}" for verb, count in s.items())
 
     run(
         task,

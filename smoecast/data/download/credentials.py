@@ -37,7 +37,8 @@ def warn_of_readers(path: Path) -> None:
         _told.add(path)
     console.say(
         f"warning: {path} holds credentials and is open to others (mode "
-        f"{stat.S_IMODE(mode):03o}): chmod 600 {shlex.quote(str(path))}"
+        f"{stat.S_IMODE(mode):03o}): chmod 600 {shlex.quote(str(path))}",
+        level="warning",
     )
 
 

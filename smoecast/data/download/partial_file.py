@@ -181,7 +181,7 @@ class PartialFile:
     def origin(self) -> str:
         """Address, as it is shown, from which the part is; empty where nobody knows."""
         with suppress(OSError, ValueError, AttributeError):
-            return str(json.loads(self.marks.read_bytes()).get("from", ""))
+            return str(read_json(self.marks, _MOST_BYTES).get("from", ""))
         return ""
 
     def read_marks(self, *, trusted: bool = False) -> Marks:

@@ -110,7 +110,7 @@ class EnsembleScorer:
         climates = list(self.reference.climates.values()) if self.reference else []
         return cut(self.result, group_starts(self.result["init_time"].values, climates))
 
-    def sum_block(self, positions: NDArray[np.intp], _: object) -> BlockSums:
+    def sum_block(self, positions: NDArray[np.intp]) -> BlockSums:
         """Score some starts."""
         cases = self._cases(*take(self.result, positions))
         return sum_cases(cases, self.weighed[1], self.result.sizes["init_time"])

@@ -131,7 +131,7 @@ class ForecastScorer:
         """Return the positions of starts that are scored together."""
         return cut(self.result)
 
-    def sum_block(self, positions: NDArray[np.intp], baselines: Baselines | None) -> BlockSums:
+    def sum_block(self, positions: NDArray[np.intp], baselines: Baselines) -> BlockSums:
         """Score some starts.
 
         Raises
@@ -139,7 +139,6 @@ class ForecastScorer:
         InputError
             A baseline has no value for one of their times.
         """
-        assert baselines is not None
         cases = self._cases(*take(self.result, positions), baselines)
         return sum_cases(cases, self.weighed[1], self.result.sizes["init_time"])
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,21 +26,10 @@ from smoecast.tasks.fan_out.spread import is_spread, spread
 
 Shared = dict[tuple[int, ...], Baselines]
 """Baselines by the lead times that they were fitted for."""
+Scorer = ForecastScorer | EnsembleScorer
+"""Scores one result block by block of its starts."""
 Block = tuple[int, NDArray[np.intp]]
 """Number of a result, and positions of some of its starts."""
-
-
-class Scorer(Protocol):
-    """What scores one result block by block."""
-
-    def cut(self) -> list[NDArray[np.intp]]:
-        """Return the positions of starts that are scored together."""
-
-    def sum_block(self, positions: NDArray[np.intp], baselines: Baselines | None) -> BlockSums:
-        """Score some starts."""
-
-    def finish(self, total: BlockSums) -> ResultSums:
-        """Return the sums of the result from those of all its blocks."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +141,11 @@ class Scoring:
 
     def sum_block(self, block: Block, shared: Shared) -> BlockSums:
         """Score some starts of a result."""
-        scorer = self.scorer(block[0])
-        hours = scorer.hours if isinstance(scorer, ForecastScorer) else ()
-        return scorer.sum_block(block[1], shared.get(hours))
+        number, positions = block
+        scorer = self.scorer(number)
+        if isinstance(scorer, ForecastScorer):
+            return scorer.sum_block(positions, shared[scorer.hours])
+        return scorer.sum_block(positions)
 
     def score(self) -> list[ResultSums]:
         """Score every result, block by block, here or in other processes.

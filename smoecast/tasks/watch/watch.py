@@ -25,7 +25,8 @@ from smoecast.tasks.watch.folder import Folder
 from smoecast.tasks.watch.result_kinds import Calibrated, Forecasts, ResultKind
 from smoecast.tasks.watch.schedule import Publish, Schedule
 
-_WORDS = {"forecast": "forecasts", "postprocess": "calibrations"}
+WORDS = {"forecast": "forecasts", "postprocess": "calibrations"}
+"""What each verb makes."""
 
 
 def watch(
@@ -99,7 +100,7 @@ def watch(
                 rest(every)
     made = {schedule.kind.verb: schedule.made for schedule in schedules}
     if noted.signum:
-        words = ", ".join(f"{_WORDS[verb]}: {count}" for verb, count in made.items())
+        words = ", ".join(f"{WORDS[verb]}: {count}" for verb, count in made.items())
         raise Interrupted(noted.signum, f"what was in hand is whole ({words})")
     for path in sorted(path for schedule in schedules for path in schedule.arrivals.folder.grow):
         console.say(f"{path}: is still being written, and left for the next time")

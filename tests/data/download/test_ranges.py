@@ -62,10 +62,16 @@ def test_refusals_for_a_while(shelf, tmp_path):
     assert (tmp_path / "a").read_bytes() == WANTED
 
 
-def test_another_day(shelf, tmp_path):
+@pytest.fixture
+def hasty(monkeypatch):
+    """Limits that give up at the second cut: a wait is 0.2 s, and no more than 0.3 may be lost."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+    return Limits(retry_seconds=0.3, first_wait=0.4, longest_wait=0.4)
+
+
+def test_another_day(shelf, tmp_path, hasty):
     """What an earlier run left is used if the file is the same, else all comes anew."""
     shelf.cuts = [1000, 20_000, 0]
-    hasty = Limits(retry_seconds=0.015, first_wait=0.02, longest_wait=0.02)
     with pytest.raises(InputError, match="given up"):
         get(shelf, tmp_path / "a", hasty)
     assert (tmp_path / "a.part").stat().st_size == 21_000
@@ -74,10 +80,10 @@ def test_another_day(shelf, tmp_path):
     assert shelf.sent["/a.grib2"] == len(WANTED)
 
 
-def test_the_file_changes_between_two_pieces(shelf, tmp_path):
+def test_the_file_changes_between_two_pieces(shelf, tmp_path, hasty):
     shelf.cuts = [1000, 20_000, 0]
     with pytest.raises(InputError, match="given up"):
-        get(shelf, tmp_path / "a", Limits(retry_seconds=0.015, first_wait=0.02))
+        get(shelf, tmp_path / "a", hasty)
     other = shelf.files["/a.grib2"] = CONTENT[::-1]
     get(shelf, tmp_path / "a")
     expected = b"".join(other[first : first + length] for first, length in PIECES)
