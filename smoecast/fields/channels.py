@@ -7,6 +7,7 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.grid import with_projection
+from smoecast.fields.left_out import describe, left_out_of
 from smoecast.names import (
     COORDINATE_ATTRIBUTES,
     DIMENSIONS,
@@ -168,9 +169,10 @@ def field_of(dataset: xr.Dataset, channel_name: str) -> xr.DataArray:
         levels = dataset["level"].values.tolist()
         if channel.level in levels:
             return dataset[name].isel(level=levels.index(channel.level), drop=True)
-    raise InputError(
-        f"the channel {channel_name} is not in the data, which has {' '.join(channels_of(dataset))}"
-    )
+    near = [left for left in left_out_of(dataset) if left.channel == channel_name]
+    there = f"which has {' '.join(channels_of(dataset))}"
+    instead = f" (left out: {describe(near)})" if near else ""
+    raise InputError(f"the channel {channel_name} is not in the data, {there}{instead}")
 
 
 def channels_of(dataset: xr.Dataset) -> list[str]:

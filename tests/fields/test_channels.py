@@ -6,6 +6,7 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import attributes_of, channels_of, field_of, layout
+from smoecast.fields.left_out import LeftOut, note_left_out
 
 
 def fields(*names: str) -> dict[str, xr.DataArray]:
@@ -77,3 +78,12 @@ def test_no_channel(name):
 
 def test_attributes_of_a_variable_without_a_standard_name():
     assert attributes_of("tcw") == {"long_name": "total column water", "units": "kg m-2"}
+
+
+def test_what_was_left_out_explains_a_missing_channel():
+    left = LeftOut("pres on maxWind", "sp is read from the ground", "sp")
+    dataset = note_left_out(layout(fields("t2m")), [LeftOut("zust"), left])
+    with pytest.raises(InputError, match=r"has t2m \(left out: pres on maxWind \(sp is read from"):
+        field_of(dataset, "sp")
+    with pytest.raises(InputError, match="has t2m$"):
+        field_of(dataset, "z500")

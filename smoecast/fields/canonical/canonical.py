@@ -21,10 +21,8 @@ from smoecast.fields.canonical.time_axes import decode_time
 from smoecast.fields.canonical.units import conversion
 from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
+from smoecast.fields.left_out import LeftOut, describe, note_left_out
 from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION
-
-LEFT_OUT = "smoecast_left_out"
-"""Global attribute: the variables of the file that smoecast has no use for."""
 
 KEPT_ATTRIBUTES = (
     "title",
@@ -55,7 +53,7 @@ def canonical(dataset: xr.Dataset, source: str, any_grid: bool = False) -> xr.Da
     Returns
     -------
     xarray.Dataset
-        Its attribute `smoecast_left_out` names the variables without use for smoecast.
+        With a note of the variables without use for smoecast (`fields.left_out`).
 
     Raises
     ------
@@ -66,8 +64,9 @@ def canonical(dataset: xr.Dataset, source: str, any_grid: bool = False) -> xr.Da
     dataset = without_expver(rename_dimensions(dataset, source), source)
     dataset = normalize_members(normalize_levels(_squeeze(dataset), source), source)
     check_regular(dataset, source, any_grid)
-    chosen, attributes = _choose_variables(dataset, source)
-    return _finalize(orient(decode_time(chosen, source), source), attributes)
+    chosen, attributes, left_out = _choose_variables(dataset, source)
+    finished = _finalize(orient(decode_time(chosen, source), source), attributes)
+    return note_left_out(finished, left_out)
 
 
 def _squeeze(dataset: xr.Dataset) -> xr.Dataset:
@@ -77,15 +76,17 @@ def _squeeze(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.squeeze([name for name in foreign if dataset.sizes[name] == 1])
 
 
-def _choose_variables(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dict[str, str]]:
-    """Return the known variables in SI units under our names, and the global attributes."""
+def _choose_variables(
+    dataset: xr.Dataset, source: str
+) -> tuple[xr.Dataset, dict[str, str], list[LeftOut]]:
+    """Return the known variables in SI units under our names, the attributes, and the others."""
     taken: dict[str, str] = {}
     fields: dict[str, xr.DataArray] = {}
     left_out = []
     for name, array in dataset.data_vars.items():
         found = identify(str(name), array, dataset, source)
         if found is None:
-            left_out.append(str(name))
+            left_out.append(LeftOut(str(name)))
             continue
         if found.name in taken:
             raise InputError(
@@ -96,12 +97,11 @@ def _choose_variables(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, dic
         fields[found.name] = _field(array, found, source)
     if not fields:
         raise InputError(
-            f"{source}: no variable that smoecast knows among {' '.join(left_out) or 'none'}"
+            f"{source}: no variable that smoecast knows among {describe(left_out) or 'none'}"
         )
     given = {key: dataset.attrs.get(key) for key in KEPT_ATTRIBUTES}
     attributes = {key: text for key, text in given.items() if isinstance(text, str)}
-    attributes[LEFT_OUT] = ", ".join(left_out)
-    return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes
+    return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes, left_out
 
 
 def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:

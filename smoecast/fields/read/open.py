@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT
 from smoecast.fields.canonical.time_axes import same_constant
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
+from smoecast.fields.left_out import left_out_of, note_left_out
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf
@@ -135,9 +135,8 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
     _check_axes(joined)
     arrays = {name: piece.array for name, piece in joined.items()}
     result = layout(arrays) if len(levels) > 1 else xr.Dataset(arrays)
-    left_out = [n for _, d in opened for n in d.attrs[LEFT_OUT].split(", ") if n]
-    result.attrs = opened[0][1].attrs | {LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
-    return result
+    result.attrs = opened[0][1].attrs
+    return note_left_out(result, [left for _, d in opened for left in left_out_of(d)])
 
 
 def _arrays(dataset: xr.Dataset, split: bool) -> dict[str, xr.DataArray]:

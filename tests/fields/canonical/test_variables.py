@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
 
-from smoecast.fields.canonical.canonical import LEFT_OUT, canonical
+from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.left_out import describe, left_out_of
 
 # ---- quantities
 
@@ -14,7 +15,7 @@ def test_left_out_variables_are_named():
     given = surface().assign(zust=field({"time": 4}), swvl1=field({"soil": 2, "latitude": 3}))
     found = canonical(given, "a.nc")
     assert list(found.data_vars) == ["t2m"]
-    assert found.attrs[LEFT_OUT] == "zust, swvl1"
+    assert describe(left_out_of(found)) == "zust, swvl1"
 
 
 def test_nothing_known():
@@ -76,14 +77,14 @@ def test_other_heights_are_left_out(name, height, units):
     given = given.assign_coords(height=((), height, {"units": "m"}))
     given["t2m"].encoding["coordinates"] = ""
     found = canonical(given.drop_vars("t2m").assign(msl=given["t2m"].assign_attrs(units="Pa")), "a")
-    assert found.attrs[LEFT_OUT] == name
+    assert describe(left_out_of(found)) == name
 
 
 def test_two_heights_tell_nothing():
     given = surface("x", standard_name="air_temperature").assign(msl=surface("m", "Pa")["m"])
     for height in (2.0, 10.0):
         given = given.assign_coords({f"height{height:g}": ((), height, {"units": "m"})})
-    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "x"
+    assert describe(left_out_of(canonical(given, "a.nc"))) == "x"
 
 
 def test_the_file_says_whose_height_it_is():
@@ -96,12 +97,12 @@ def test_the_file_says_whose_height_it_is():
 
 def test_wind_at_100_metres_is_not_wind_at_100_hpa():
     given = surface().assign(u100=surface("u", "m s-1")["u"])
-    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "u100"
+    assert describe(left_out_of(canonical(given, "a.nc"))) == "u100"
 
 
 def test_surface_quantity_on_levels_is_left_out():
     given = upper().assign(wind_speed=upper()["t"].assign_attrs(units="m s-1"))
-    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "wind_speed"
+    assert describe(left_out_of(canonical(given, "a.nc"))) == "wind_speed"
 
 
 def test_temperature_without_any_level():
@@ -168,7 +169,7 @@ def test_the_geopotential_of_the_ground_by_name():
 
 def test_latitude_as_a_field_is_not_read():
     given = surface().assign(lat2d=field({"latitude": 3, "longitude": 4}, units=None))
-    assert canonical(given, "a.nc").attrs[LEFT_OUT] == "lat2d"
+    assert describe(left_out_of(canonical(given, "a.nc"))) == "lat2d"
 
 
 def test_geopotential_without_a_level_is_the_ground():

@@ -8,8 +8,8 @@ import xarray as xr
 from made_grib import temperature
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT
 from smoecast.fields.channels import channels_of, field_of
+from smoecast.fields.left_out import describe, left_out_of
 from smoecast.fields.read.open import open_file, open_files
 from smoecast.fields.times import as_hours, as_lead, check_step
 
@@ -203,7 +203,7 @@ def test_left_out_variables_of_all_files(tmp_path):
             given.load()
         given.assign({odd: 1.0}).to_netcdf(path)
         paths.append(path)
-    assert open_files(paths).attrs[LEFT_OUT] == "ie, zust"
+    assert describe(left_out_of(open_files(paths))) == "ie, zust"
 
 
 # ---- refused

@@ -8,8 +8,8 @@ from made_grib import plain
 from read_checked import read_checked
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT
 from smoecast.fields.channels import channels_of, field_of
+from smoecast.fields.left_out import describe, left_out_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.times import as_lead
 
@@ -86,7 +86,7 @@ def test_soil_is_left_out_by_name_and_the_rest_read_whole():
     assert sorted(dataset.data_vars) == ["slt", "t2m"]
     np.testing.assert_array_equal(dataset["t2m"].values[0], messages["2t"])
     np.testing.assert_array_equal(dataset["slt"].values, messages["slt"])
-    left_out = {label.split(" on ")[0] for label in dataset.attrs[LEFT_OUT].split(", ")}
+    left_out = {label.split(" on ")[0] for label in describe(left_out_of(dataset)).split(", ")}
     assert left_out == set(messages) - {"2t", "slt"}
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from smoecast.errors import InputError
+from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib import server, worker
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain
 
 
-def index(path: Path) -> tuple[list[Message], list[str]]:
+def index(path: Path) -> tuple[list[Message], list[LeftOut]]:
     """Walk a GRIB file from its first byte to its last.
 
     Parameters
@@ -23,7 +24,7 @@ def index(path: Path) -> tuple[list[Message], list[str]]:
     Returns
     -------
     tuple
-        The messages to use, and a label for each kind of message that is left out.
+        The messages to use, and each kind of message that is left out.
 
     Raises
     ------
@@ -33,10 +34,10 @@ def index(path: Path) -> tuple[list[Message], list[str]]:
     """
     with path.open("rb") as file:
         found = worker.ask("walk", str(path), file=file.fileno())
-    return from_plain(found), found["left_out"]
+    return from_plain(found), [LeftOut(**left) for left in found["left_out"]]
 
 
-def describe(message: bytes, number: int, what: str) -> Message | str:
+def describe(message: bytes, number: int, what: str) -> Message | LeftOut:
     """Understand one message in memory.
 
     Parameters
@@ -50,8 +51,8 @@ def describe(message: bytes, number: int, what: str) -> Message | str:
 
     Returns
     -------
-    Message or str
-        At offset 0; or a label where smoecast has no use for it.
+    Message or LeftOut
+        At offset 0; or what it is, where smoecast has no use for it.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def describe(message: bytes, number: int, what: str) -> Message | str:
         If it is broken, or a quantity that smoecast knows stands in it and cannot be read right.
     """
     found = worker.ask("describe", what, sent=message, number=number)
-    return str(found["label"]) if "label" in found else from_plain(found)[0]
+    return LeftOut(**found["left_out"]) if "left_out" in found else from_plain(found)[0]
 
 
 def decode(path: Path, where: np.ndarray, place: GribGrid) -> np.ndarray:

@@ -15,9 +15,10 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT, canonical
+from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
+from smoecast.fields.left_out import describe, note_left_out
 from smoecast.fields.local_section import attributes_of
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
@@ -54,7 +55,7 @@ def open_grib(path: Path) -> xr.Dataset:
         raise InputError(f"{path}: there is no such file")
     messages, left_out = index(path)
     if not messages:
-        among = ", ".join(left_out) or "no message at all"
+        among = describe(left_out) or "no message at all"
         raise InputError(f"{path}: no variable that smoecast knows, but {among}")
     _check_alike(messages, path)
     raw = layout(_fields(messages, path)).assign_attrs(attributes_of(path))
@@ -63,9 +64,7 @@ def open_grib(path: Path) -> xr.Dataset:
         array.attrs = {"units": first.unit}
         if name != first.variable.name:
             array.encoding = {"coordinates": f"{LEVEL_PREFIX}{first.level}"}
-    dataset = canonical(raw, str(path))
-    dataset.attrs[LEFT_OUT] = ", ".join(left_out)
-    return dataset
+    return note_left_out(canonical(raw, str(path)), left_out)
 
 
 def _check_alike(messages: Sequence[Message], path: Path) -> None:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -113,11 +114,11 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     what, begin, rest = request["what"], partial(_begin, desk), AT + request["sent"]
     if request["do"] == "describe":
         found = walk.describe(desk[AT:rest], request["number"], what, begin)
-        return to_plain([found]) if isinstance(found, Message) else {"label": found}
+        return to_plain([found]) if isinstance(found, Message) else {"left_out": asdict(found)}
     (file,) = request["files"]
     if request["do"] == "walk":
         messages, left_out = walk.walk(file, what, begin)
-        return {**to_plain(messages), "left_out": left_out}
+        return {**to_plain(messages), "left_out": [asdict(left) for left in left_out]}
     place = place_from_plain(request["place"])
     where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 3)
     values = np.frombuffer(desk, np.float32, len(where) * math.prod(place.shape), rest)

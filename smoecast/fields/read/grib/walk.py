@@ -16,6 +16,7 @@ import eccodes
 import numpy as np
 
 from smoecast.errors import InputError
+from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib.grid import place_of
 from smoecast.fields.read.grib.keys import Keys
 from smoecast.fields.read.grib.message import Message
@@ -40,7 +41,7 @@ _PIECE = 1 << 20
 
 def walk(
     file: int, what: str, begin: Callable[[int, int], None]
-) -> tuple[list[Message], list[str]]:
+) -> tuple[list[Message], list[LeftOut]]:
     """Walk a GRIB file from its first byte to its last.
 
     Parameters
@@ -55,7 +56,7 @@ def walk(
     Returns
     -------
     tuple
-        The messages to use, and a label for each kind of message that is left out.
+        The messages to use, and each kind of message that is left out.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def walk(
         that smoecast knows stands in a message that cannot be read right.
     """
     used: list[Message] = []
-    left_out: dict[str, int] = {}
+    left_out: dict[LeftOut, int] = {}
     size, end, number = os.fstat(file).st_size, 0, 0
     os.lseek(file, 0, os.SEEK_SET)
     read = partial(os.pread, file)
@@ -94,7 +95,7 @@ def walk(
 
 def describe(
     message: bytes, number: int, what: str, begin: Callable[[int, int], None]
-) -> Message | str:
+) -> Message | LeftOut:
     """Understand one message.
 
     Parameters
@@ -110,8 +111,8 @@ def describe(
 
     Returns
     -------
-    Message or str
-        At offset 0; or a label where smoecast has no use for it.
+    Message or LeftOut
+        At offset 0; or what it is, where smoecast has no use for it.
 
     Raises
     ------
@@ -158,8 +159,8 @@ def _check_single(read: Read, offset: int, length: int, what: str) -> None:
         raise InputError(f"{what} holds {fields} fields at once: split it with grib_copy first")
 
 
-def _message(keys: Keys, where: tuple[int, int, int], read: Read, what: str) -> Message | str:
-    """Return the message, or a label when smoecast has no use for it."""
+def _message(keys: Keys, where: tuple[int, int, int], read: Read, what: str) -> Message | LeftOut:
+    """Return the message, or what it is where smoecast has no use for it."""
     _check_single(read, *where[1:], what)
     try:
         return _understood(keys, where, what)
@@ -167,7 +168,7 @@ def _message(keys: Keys, where: tuple[int, int, int], read: Read, what: str) -> 
         raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
 
 
-def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message | str:
+def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message | LeftOut:
     number, offset, length = where
     short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
     variable = variable_of_param(keys.whole("paramId")) or variable_of(short)
@@ -176,11 +177,11 @@ def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message |
         variable = VARIABLES["orography"]
     pressures = level_type in ("isobaricInhPa", "isobaricInPa")
     if variable is None or (variable.vertical == "pressure") != pressures:
-        return f"{short or 'unknown'} on {level_type or 'unknown level'}"
+        return LeftOut(f"{short or 'unknown'} on {level_type or 'unknown level'}")
     if made := _statistic(keys):
-        return f"{short} as {made}"
+        return LeftOut(f"{short} as {made}")
     if kind not in _TYPES:
-        return f"{short} of type {kind}"
+        return LeftOut(f"{short} of type {kind}")
     init_time, lead_time = _times(keys, what)
     return Message(
         number=number,
@@ -255,10 +256,10 @@ def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
     return np.datetime64(start, "ns"), np.timedelta64(minutes * 60 * 10**9, "ns")
 
 
-def _check_kinds(used: list[Message], left_out: dict[str, int], what: str) -> None:
+def _check_kinds(used: list[Message], left_out: dict[LeftOut, int], what: str) -> None:
     """Refuse a quantity that is used in some messages and left out for its level in others."""
-    for label, number in left_out.items():
-        short, _, where = label.partition(" on ")
+    for left, number in left_out.items():
+        short, _, where = left.name.partition(" on ")
         variable = variable_of(short)
         same = [message for message in used if message.variable == variable and where]
         if same:

@@ -6,7 +6,7 @@ import pytest
 from made_grib import member, message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.canonical import LEFT_OUT
+from smoecast.fields.left_out import LeftOut, describe, left_out_of
 from smoecast.fields.read.grib import index, walk
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.open import open_grib
@@ -24,7 +24,7 @@ def test_left_out_messages_are_named(tmp_path):
     )
     dataset = open_grib(path)
     assert list(dataset.data_vars) == ["t"]
-    assert dataset.attrs[LEFT_OUT].startswith("clwc on isobaricInhPa, stl1 on ")
+    assert describe(left_out_of(dataset)).startswith("clwc on isobaricInhPa, stl1 on ")
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_statistics_of_ensembles_are_no_values(tmp_path, template, key, words):
     )
     dataset = open_grib(path)
     assert dataset["t"].dims == ("init_time", "lead_time", "level", "latitude", "longitude")
-    assert dataset.attrs[LEFT_OUT] == f"t as {words}"
+    assert describe(left_out_of(dataset)) == f"t as {words}"
 
 
 def test_ensemble_means_are_left_out(tmp_path):
     local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
     path = write(tmp_path / "a.grib", temperature(), temperature(9.0, **local, type="em"))
     dataset = open_grib(path)
-    assert dataset.attrs[LEFT_OUT] == "t of type em"
+    assert describe(left_out_of(dataset)) == "t of type em"
     assert dataset["t"].values.max() < 12
 
 
@@ -262,7 +262,7 @@ def test_one_message_in_memory():
     assert isinstance(found, Message)
     assert (found.channel, found.number, found.offset) == ("t500", 7, 0)
     assert found.lead_time == np.timedelta64(6, "h")
-    assert index.describe(temperature(shortName="d"), 1, "it") == "d on isobaricInhPa"
+    assert index.describe(temperature(shortName="d"), 1, "it") == LeftOut("d on isobaricInhPa")
     with pytest.raises(InputError, match="the stream: message 8 is broken or cut"):
         index.describe(b"", 8, "the stream: message 8")
-    assert index.describe(b"\0", 9, "it") == "unknown on unknown level"
+    assert index.describe(b"\0", 9, "it") == LeftOut("unknown on unknown level")

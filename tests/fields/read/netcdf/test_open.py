@@ -9,6 +9,7 @@ import xarray as xr
 from read_checked import read_checked
 
 from smoecast.errors import InputError
+from smoecast.fields.left_out import describe, left_out_of
 from smoecast.fields.read.netcdf import classic, stored
 from smoecast.fields.read.netcdf.open import CACHE_BYTES, open_netcdf
 from smoecast.fields.times import check_step
@@ -44,7 +45,7 @@ def test_ncep_air():
 def test_era5_finse_is_unpacked_right():
     path = DATA / "era5-finse/SURF_201810.nc"
     dataset = open_netcdf(path)
-    assert dataset.attrs["smoecast_left_out"] == "zust, ie, ishf"
+    assert describe(left_out_of(dataset)) == "zust, ie, ishf"
     for name in ("t2m", "d2m", "sp", "tp", "ssrd", "strd", "tisr"):
         found = read_checked(dataset[name], path, name)
         np.testing.assert_allclose(found.values, plain(path, name), rtol=1e-6, atol=1e-12)

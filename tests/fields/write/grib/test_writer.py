@@ -17,6 +17,7 @@ from write_whole import write_grib
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields import checksums
 from smoecast.fields.channels import field_of
+from smoecast.fields.left_out import describe, left_out_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.write.grib import verify as grib_verify
@@ -271,7 +272,7 @@ def test_we_read_the_members_and_no_statistic_for_values(tmp_path: Path) -> None
     back = open_file(tmp_path / "c.grib")
     assert list(back.data_vars) == ["t2m"]
     within_packing(back["t2m"], made["t2m"])
-    left_out = back.attrs["smoecast_left_out"]
+    left_out = describe(left_out_of(back))
     for words in ("derivedForecast 4", "percentileValue 10", "probabilityType 3"):
         assert words in left_out
     write_grib(made[["t2m_mean", "t2m_std"]], tmp_path / "m.grib", members=3)
