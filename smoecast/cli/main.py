@@ -28,7 +28,7 @@ from smoecast.cli.verbs import (
 app = typer.Typer(
     name="smoecast",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,

@@ -158,7 +158,7 @@ def _read_all(folder: Path, damaged: list[str]) -> Iterator[Record]:
 
 
 def _without_records(folder: Path) -> InputError:
-    return InputError(f"{folder / FOLDER}: there are no records: name the folder of a run")
+    return InputError(f"{folder / FOLDER}: there are no records: name the folder of the results")
 
 
 def _is_record(said: dict[str, Any]) -> bool:

@@ -64,7 +64,9 @@ def test_a_folder_has_none_or_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
         list_runs(tmp_path / "none")
     for ask in (show_run, verify_runs):
-        with pytest.raises(InputError, match="there are no records: name the folder of a run"):
+        with pytest.raises(
+            InputError, match="there are no records: name the folder of the results"
+        ):
             ask(tmp_path)
 
 
@@ -196,7 +198,10 @@ def test_the_command_line(make: Make, tmp_path: Path) -> None:
     verified = invoke(app, ["runs", "verify", run])
     assert verified.exit_code == 5
     assert f"{tmp_path / 'run' / 'a'}: output, has other content than it had" in verified.output
-    assert invoke(app, ["runs", "list", str(tmp_path)]).output == "no runs\n"
+    assert (
+        invoke(app, ["runs", "list", str(tmp_path)]).output
+        == "no records here: name the folder of the results\n"
+    )
 
 
 def test_the_chain_leaves_records_that_hold(world: Path, tmp_path: Path) -> None:

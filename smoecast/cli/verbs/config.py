@@ -10,7 +10,10 @@ from smoecast.cli.run import EXIT_CODES, read_config, run
 from smoecast.errors import ConfigError
 
 app = typer.Typer(
-    no_args_is_help=True, help="Write, check, show and describe configs.", epilog=EXIT_CODES
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    help="Write, check, show and describe configs.",
+    epilog=EXIT_CODES,
 )
 
 

@@ -10,7 +10,10 @@ from smoecast.cli import options
 from smoecast.cli.run import EXIT_CODES, run
 
 app = typer.Typer(
-    no_args_is_help=True, help="List, show and verify models of the zoo.", epilog=EXIT_CODES
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    help="List, show and verify models of the zoo.",
+    epilog=EXIT_CODES,
 )
 Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.", metavar="MODEL")]
 

@@ -10,6 +10,7 @@ from smoecast.cli import options
 from smoecast.cli.run import EXIT_CODES, run, say_size
 
 app = typer.Typer(
+    rich_markup_mode="markdown",
     no_args_is_help=True,
     help="List, show and verify the records that every run leaves in the folder of its results.",
     epilog=EXIT_CODES,
@@ -102,7 +103,8 @@ def _say_runs(s: dict[str, Any]) -> str:
         for r in s["runs"]
     ]
     lines = [console.table(header, [[_clean(cell) for cell in row] for row in rows])]
-    return "\n".join([*(lines if rows else ["no runs"]), *map(_clean, s["damaged"])])
+    said = lines if rows else ["no records here: name the folder of the results"]
+    return "\n".join([*said, *map(_clean, s["damaged"])])
 
 
 def _say_record(r: dict[str, Any]) -> str:
