@@ -27,6 +27,7 @@ from smoecast.errors import (
     OutputError,
     SmoecastError,
 )
+from smoecast.fields.channels import channels_of
 from smoecast.fields.read.results import open_result
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.tasks import retention
@@ -191,6 +192,7 @@ def _evaluate(
         return None
     newest = max(starts)  # whose analysis is there, and so the truth of what ends by then
     due = [str(path) for name in (forecasts, calibrated) for path in _due(name, newest)]
+    config = _with_channels(config, forecasts)
     asked = config.evaluate
     if not config.store.exists():  # to whose training times other baselines are fitted
         known = tuple(name for name in asked.baselines if name == "persistence")
@@ -200,6 +202,17 @@ def _evaluate(
         return None
     truth = _find_arrivals(config, "analyses")
     return evaluate(config, inputs=due, output=config.place / SCORES, truth=truth)
+
+
+def _with_channels(config: Config, forecasts: OutputName) -> Config:
+    """Return a config whose channels the forecasts have: a model of the zoo may have its own."""
+    first, _ = next(iter(forecasts.find()))
+    there = channels_of(open_result(_file(first)))
+    if set(config.targets) & set(there):
+        return config
+    data = config.data.model_copy(update={"channels": tuple(there)})
+    sample = config.sample.model_copy(update={"targets": ()})
+    return config.model_copy(update={"data": data, "sample": sample})
 
 
 def _due(name: OutputName, newest: np.datetime64) -> list[Path]:

@@ -244,6 +244,13 @@ def test_analyses_of_the_store(done: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "climatology" in names  # which the training times of the store give
 
 
+def test_a_model_with_channels_of_its_own_is_scored_in_them(folder: Path) -> None:
+    """As a model of the zoo has, beside a config that says nothing of channels."""
+    bring_analyses(folder, 5)
+    stages = cycle(config_of("data.channels=[sst]"))["stages"]
+    assert {record["channel"] for record in stages["evaluate"]["scores"]} >= {"z500"}
+
+
 ERRORS = (*task.WORST, SmoecastError)
 
 
