@@ -22,7 +22,7 @@ from smoecast.disk.digests import sha256_of
 from smoecast.disk.file_state import FileState, state_of
 from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import InputError, ModelError, OutputError
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.store import checksums, store
 
 
@@ -120,7 +120,7 @@ def hold_inputs(
     Parameters
     ----------
     files : sequence of Path
-        As `fields.read.open` opens them: ``.zmetadata`` stands for the group in its folder.
+        As `fields.read.open` opens them: `group_file` says what stands for a Zarr group.
     stores : iterable of Path
         Made by `preprocess`; one that is not there is none to hold.
     memory : Path, optional
@@ -152,7 +152,7 @@ def hold_inputs(
                 inputs._same |= {path / name: known.fits for name, known in sums.items()}
                 inputs._same[kept] = partial(_has, sha256_of(kept))
         for path in files:
-            group = path.name == METADATA
+            group = is_group_file(path)
             if group:
                 held.enter_context(hold_for_reading(path.parent))
             inputs._before |= _states(path.parent.rglob("*") if group else [path])
@@ -173,4 +173,4 @@ def _states(paths: Iterable[Path]) -> dict[Path, FileState]:
 
 
 def _has(digest: str, path: Path) -> bool:
-    return sha256_of(path) == digest
+    return raw.digest_of(path) == digest

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.read.open import open_file
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import folder_of
 
 
 def check_finite(
@@ -116,7 +116,7 @@ def _name_holder(paths: Sequence[Path], channel: str, along: str, day: np.dateti
 
 def _name(path: Path) -> str:
     """Return a file as a message names it, a Zarr store by its folder."""
-    return str(path.parent if path.name == METADATA else path)
+    return str(folder_of(path))
 
 
 def name_files(paths: Sequence[Path]) -> str:

@@ -1,7 +1,8 @@
-"""Small Zarr v2 groups, and what a stranger may do to them."""
+"""Small Zarr groups, and what a stranger may do to them."""
 
 import json
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,39 @@ def fields() -> xr.Dataset:
     return xr.Dataset({"t2m": (dims, values, {"units": "K"})}, coordinates)
 
 
+def mixed() -> xr.Dataset:
+    """Fields, and every other kind of value that xarray stores without objects."""
+    made = fields()
+    valid = made["time"].values[:, None] + np.arange(8) * np.timedelta64(3_600_000_000_000, "ns")
+    lead = np.arange(8).astype("timedelta64[h]").astype("timedelta64[ns]")
+    return made.assign(
+        counts=(("time", "longitude"), np.arange(64, dtype="i2").reshape(8, 8)),
+        mask=("time", np.arange(8) % 2 == 0),
+        scalar=((), np.float64(3.5)),
+        names=("name", np.array(["abc", "de", "ü"])),
+        letters=("name", np.array([b"abc", b"de", b"f"])),
+        lead=("time", lead),
+    ).assign_coords(valid=(("time", "longitude"), valid))
+
+
 def group(folder: Path, dataset: xr.Dataset | None = None, **encoding: Any) -> Path:
     """Write a group; return its metadata file."""
     made = fields() if dataset is None else dataset
     encoding = {"chunks": (3, 5, 4)} | encoding
     made.to_zarr(folder, mode="w", zarr_format=2, consolidated=True, encoding={"t2m": encoding})
     return folder / ".zmetadata"
+
+
+def group_v3(
+    folder: Path, dataset: xr.Dataset | None = None, *, one: bool = True, **how: Any
+) -> Path:
+    """Write a group of Zarr v3; return the file that stands for it."""
+    made = fields() if dataset is None else dataset
+    encoding = {"t2m": {"chunks": (2, 5, 4)} | how}
+    with warnings.catch_warnings():  # of types and consolidated metadata, which others may not read
+        warnings.simplefilter("ignore")
+        made.to_zarr(folder, mode="w", zarr_format=3, consolidated=one, encoding=encoding)
+    return folder / "zarr.json"
 
 
 def described(path: Path) -> dict[str, Any]:

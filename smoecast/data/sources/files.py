@@ -1,4 +1,4 @@
-"""Source `files`: any NetCDF or GRIB on disk."""
+"""Source `files`: any NetCDF, GRIB or Zarr on disk."""
 
 import json
 from collections.abc import Sequence
@@ -10,10 +10,14 @@ from smoecast.data.download.remote_file import About
 from smoecast.data.sources.open import open_analyses, open_ensembles
 from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest, Source
 from smoecast.disk.atomic import resolve, write_atomic
-from smoecast.disk.digests import sha256_of
+from smoecast.disk.digests import digest, sha256_of, size_of
 from smoecast.disk.file_state import state_from
 from smoecast.disk.small_files import read_json
-from smoecast.errors import AbsentError
+from smoecast.errors import AbsentError, InputError
+from smoecast.fields import checksums
+from smoecast.fields.read.zarr.group_file import group_file, is_group_file
+from smoecast.fields.read.zarr.metadata import group_attributes
+from smoecast.fields.read.zarr.open import PART
 
 SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
 
@@ -28,7 +32,8 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     Parameters
     ----------
     patterns : sequence of str
-        ``~`` is expanded; a folder stands for the weather files in it.
+        ``~`` is expanded; a folder stands for the weather files in it, that of a Zarr group for
+        the group.
     key : str
         Config key or option that named them, for messages.
 
@@ -36,15 +41,21 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
     ------
     AbsentError
         A pattern matches no file.
+    InputError
+        A folder is a Zarr group of two versions at once.
     """
     found: set[Path] = set()
     for pattern in patterns:
         path = resolve(pattern)
-        if path.is_dir():
+        if group := group_file(path):
+            matches = {group}
+        elif path.is_dir():
             matches = {p for p in path.iterdir() if p.suffix.lower() in SUFFIXES}
         elif any(sign in pattern for sign in "*?["):
             root = Path(path.anchor) if path.is_absolute() else Path()
-            matches = {p for p in root.glob(str(path.relative_to(root))) if p.is_file()}
+            named = list(root.glob(str(path.relative_to(root))))
+            matches = {p for p in named if p.is_file()}
+            matches |= {group for p in named if p.is_dir() and (group := group_file(p))}
         else:
             matches = {path} if path.is_file() else set()
         if not matches:
@@ -54,7 +65,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
 
 
 def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str, Any]]:
-    """Return name, size and sha256 of each file.
+    """Return name, size and sha256 of each file, of a Zarr group those of all its files.
 
     Parameters
     ----------
@@ -65,11 +76,11 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         since is not read again. The caller holds the lock on its folder (`disk.locks.lock`).
     """
     known = _recall(memory)
-    marks = [list(state_from(path.stat())) for path in paths]
+    marks = [_mark(path) for path in paths]
     before = [known.get(str(path.absolute()), [None]) for path in paths]
     changed = [p for p, old, mark in zip(paths, before, marks, strict=True) if old[:-1] != mark]
     with ThreadPoolExecutor() as pool:
-        digests = dict(zip(changed, pool.map(sha256_of, changed), strict=True))
+        digests = dict(zip(changed, pool.map(digest_of, changed), strict=True))
     entries, seen = [], {}
     for path, old, mark in zip(paths, before, marks, strict=True):
         digest = digests.get(path, old[-1])
@@ -80,6 +91,31 @@ def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str
         memory.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(memory, json.dumps(together, indent=1).encode())
     return entries
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a raw file: of a Zarr group that over all its files.
+
+    Metadata that stand for all chunks, those of a part that was fetched and of a result, suffice.
+    """
+    if not is_group_file(path) or _stands_for_all(path):
+        return sha256_of(path)
+    return digest(path.parent)
+
+
+def _stands_for_all(path: Path) -> bool:
+    try:
+        return (path.parent / checksums.LISTING).is_file() or PART in group_attributes(path)
+    except InputError:
+        return True  # its reader says what is wrong with it
+
+
+def _mark(path: Path) -> list[int]:
+    """Return what changes when a raw file, or any file of a Zarr group, changes: its size first."""
+    if not is_group_file(path) or _stands_for_all(path):
+        return list(state_from(path.stat()))
+    states = (state_from(file.stat()) for file in path.parent.rglob("*") if file.is_file())
+    return [size_of(path.parent), *map(sum, zip(*sorted(states), strict=True))]
 
 
 def _recall(memory: Path | None) -> dict[str, Any]:
@@ -93,7 +129,7 @@ def _recall(memory: Path | None) -> dict[str, Any]:
 
 
 ABOUT = About(
-    "files", "NetCDF or GRIB that you have", "as you have it", "as you got it", "data.files"
+    "files", "NetCDF, GRIB or Zarr that you have", "as you have it", "as you got it", "data.files"
 )
 SOURCE: Source[AnalysesRequest] = Source(
     ABOUT, lambda asked: expand(asked.wanted.files, "data.files"), open_analyses

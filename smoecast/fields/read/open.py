@@ -15,7 +15,7 @@ from smoecast.fields.left_out import left_out_of, note_left_out
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.read.zarr.open import open_group
 from smoecast.fields.times import as_hours, iso
 from smoecast.names import PROJECTION
@@ -45,7 +45,8 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        GRIB or NetCDF, or the ``.zmetadata`` of a Zarr v2 group.
+        GRIB or NetCDF, or the file that stands for a Zarr group
+        (`fields.read.zarr.group_file`): ``.zmetadata``, ``zarr.json``, ``.zgroup``.
     any_grid : bool
         Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
 
@@ -65,7 +66,7 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         return open_grib(path)
     if magic == hdf5.MAGIC or magic in classic.MAGIC:
         return open_netcdf(path, any_grid)
-    if magic[:1] == b"{" and path.name == METADATA:
+    if magic[:1] == b"{" and is_group_file(path):
         return open_group(path, any_grid)
     what = "is empty" if not magic else "is neither GRIB nor NetCDF"
     raise InputError(f"{path}: the file {what}: fetch it again")

@@ -19,6 +19,7 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
+from smoecast.fields.read.zarr.codecs import Codecs
 from smoecast.fields.read.zarr.metadata import arrays_of
 from smoecast.fields.read.zarr.open import read_group
 from smoecast.fields.store import checksums
@@ -138,7 +139,8 @@ def rows_of(path: Path) -> Rows:
 
 def _is_plain(fields: ZarrArray) -> bool:
     """Whether a chunk is a file of whole rows as they are in memory."""
-    stored = fields.codecs.compressor == "" and not fields.codecs.filters
+    codecs = fields.codecs
+    stored = isinstance(codecs, Codecs) and not codecs.compressor and not codecs.filters
     laid_out = (fields.order, fields.separator, fields.chunks[1:]) == ("C", ".", fields.shape[1:])
     return stored and laid_out and fields.dtype.str in ("<f4", "<f2") and len(fields.shape) >= 4
 

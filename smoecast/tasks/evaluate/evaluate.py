@@ -13,11 +13,10 @@ from smoecast import run_record
 from smoecast.config.run import Config
 from smoecast.data.sources.files import expand
 from smoecast.data.unchanged import Inputs, hold_inputs
-from smoecast.disk.atomic import resolve
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
@@ -89,7 +88,7 @@ def evaluate(
     arguments = {"inputs": list(inputs), "output": str(output or ""), "against": against}
     arguments |= {"truth": list(truth)} if truth else {}
     made_from = {"config": config.in_one_process().model_dump(mode="json"), "arguments": arguments}
-    results = [path for pattern in given for path in _files(pattern)]
+    results = [path for pattern in given for path in expand([pattern], "--input")]
     others = [] if against is None or against in AGAINST else expand([against], "--against")
     wanted = config.postprocess
     if truth:
@@ -166,15 +165,9 @@ def _manifest(paths: Sequence[Path], held: Inputs) -> list[dict[str, Any]]:
     """Return the manifest of result files; a store goes by its own name and its metadata."""
     entries = held.manifest[: len(paths)]
     for path, entry in zip(paths, entries, strict=True):
-        if path.name == METADATA:
-            entry["file"] = f"{path.parent.name}/{METADATA}"
+        if is_group_file(path):
+            entry["file"] = f"{path.parent.name}/{path.name}"
     return entries
-
-
-def _files(pattern: str) -> list[Path]:
-    """Return the files to open: of a Zarr store, its metadata."""
-    metadata = resolve(pattern) / METADATA
-    return [metadata] if metadata.is_file() else expand([pattern], "--input")
 
 
 def _compare_truths(result: xr.Dataset, source: str, truth: str) -> str:

@@ -12,7 +12,7 @@ from smoecast.config.postprocess import DEFAULT
 from smoecast.errors import InputError
 from smoecast.fields.read import results
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.tasks.evaluate.accumulate import ResultSums
 
 
@@ -69,7 +69,7 @@ def open_result_file(path: Path) -> ResultFile:
     InputError
         It cannot be read.
     """
-    said = read_attributes(path.parent if path.name == METADATA else path)
+    said = read_attributes(folder_of(path))
     last = str(said.get("history", "")).strip().rpartition("\n")[2]
     fields = results.open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
@@ -171,7 +171,7 @@ def label_by_file(found: Sequence[ResultSums], paths: Sequence[Path]) -> list[Re
 
 def _labels(paths: Sequence[Path]) -> list[str]:
     """Return the shortest names that tell files apart."""
-    places = [path.parent if path.name == METADATA else path for path in paths]
+    places = [folder_of(path) for path in paths]
     for label in (lambda p: p.stem, lambda p: p.name, lambda p: f"{p.parent.name}/{p.name}"):
         labels = [str(label(place)) for place in places]
         if len(set(labels)) == len(labels):

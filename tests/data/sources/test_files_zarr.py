@@ -6,6 +6,7 @@ from made_zarr import dataset, stored
 
 from smoecast.config import yaml_file
 from smoecast.errors import InputError
+from smoecast.fields.store.store import open_store
 from smoecast.tasks.preprocess.preprocess import preprocess
 
 CONFIG = """
@@ -57,3 +58,27 @@ def test_chunks_that_never_came(tmp_path):
     first = str(dataset()["time"].values[80])[:10]
     with pytest.raises(InputError, match=rf"t850 has no value anywhere on {first} \(00 to 18 UTC"):
         preprocess(parse(tmp_path))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_store_is_a_file_like_any_other(tmp_path, version):
+    """A chunk that is another one makes another store, though the metadata stay what they were."""
+    made = dataset().isel(time=slice(0, 40))
+    made.to_zarr(tmp_path / "made.zarr", zarr_format=version, consolidated=False)
+    made.to_netcdf(tmp_path / "made.nc")
+    one, other = (
+        parse(tmp_path, f"data.files=[{tmp_path}/{name}]", f"name={name[-2:]}")
+        for name in ("made.zarr", "made.nc")
+    )
+    preprocess(one)
+    preprocess(other)
+    found, wanted = (open_store(config.store)["fields"].load() for config in (one, other))
+    np.testing.assert_array_equal(found, wanted)
+    (made + 1).to_zarr(tmp_path / "new.zarr", zarr_format=version, consolidated=False)
+    for chunk in (tmp_path / "new.zarr" / "temperature").rglob("*0"):
+        if chunk.is_file():
+            chunk.replace(tmp_path / "made.zarr" / chunk.relative_to(tmp_path / "new.zarr"))
+    preprocess(one)
+    found = open_store(one.store)["fields"].load()
+    np.testing.assert_array_equal(found[:, 0], wanted[:, 0])
+    np.testing.assert_allclose(found[:, 1], wanted[:, 1] + 1, rtol=1e-6)

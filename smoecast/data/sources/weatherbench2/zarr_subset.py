@@ -39,6 +39,7 @@ from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
 from smoecast.fields.read.zarr.open import PART
 from smoecast.fields.times import as_ns
 
+_NEEDED = ": run `smoecast download`"
 _COMPRESSED = 0.7
 """Of the size in memory, about."""
 
@@ -174,13 +175,13 @@ def _axes(folder: Path, request: Request) -> _Axes:
     wanted = {"time": np.flatnonzero(np.isin(years, request.years))}
     levels: NDArray[Any] = np.array([])
     if request.all_levels:
-        levels = arrays["level"].read(group, complete=True)
+        levels = arrays["level"].read(group, needed=_NEEDED)
         wanted["level"] = np.flatnonzero(np.isin(levels, request.all_levels))
     return _Axes(times, levels, wanted)
 
 
 def _times(array: ZarrArray, group: Path) -> NDArray[np.datetime64]:
-    raw = array.read(group, complete=True)
+    raw = array.read(group, needed=_NEEDED)
     try:
         times = xr.decode_cf(xr.Dataset({"time": ("time", raw, array.attributes)}))["time"].values
         if times.dtype.kind != "M":

@@ -1,12 +1,13 @@
-"""One array of a Zarr v2 group, from its metadata: where its chunks are and what they hold.
+"""One array of a Zarr group, from its metadata: where its chunks are and what they hold.
 
-Zarr version 2 specification, https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
+Zarr specifications, https://zarr-specs.readthedocs.io/en/latest/specs.html, versions 2 and 3.
 """
 
 import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.errors import InputError
-from smoecast.fields.read.zarr.codecs import PROBLEMS, Codecs
+from smoecast.fields.read.zarr.codecs import PROBLEMS, Chain, Codecs
+from smoecast.fields.read.zarr.sharding import Shards
 
 METADATA = ".zmetadata"
-"""File with the metadata of all arrays of a group."""
+"""File with the metadata of all arrays of a Zarr v2 group."""
 
 CHUNK_BYTES = 2**30
 """Of a chunk in memory, at most; one time of ERA5 on all levels has 154 MB."""
@@ -42,19 +44,27 @@ class ZarrArray:
     shape : tuple of int
         Size along each dimension.
     chunks : tuple of int
-        Size of a chunk along each dimension; those at the end are filled up to it.
+        Size of what is decoded at once along each dimension; at the end it is filled up.
     dtype : numpy.dtype
         Type of its values as stored.
-    codecs : Codecs
+    codecs : Codecs or Chain
         How a chunk is stored.
     fill : numpy scalar or None
         Value where a chunk is not there; none named: zero.
-    order, separator : str
-        Of the values in a chunk, ``C`` or ``F``, and between the numbers in a chunk's name.
+    order : str or tuple of int
+        Of the values in a chunk, ``C`` or ``F``, or of its dimensions.
+    separator : str
+        Between the numbers in a chunk's name.
     described : dict
-        Its ``.zarray``.
+        Its ``.zarray`` or ``zarr.json``.
     attributes : dict
-        Its ``.zattrs``.
+        Its ``.zattrs``, or what ``zarr.json`` has of them.
+    prefix : tuple of str
+        What stands before the numbers in a chunk's name.
+    shards : Shards or None
+        How a file holds several chunks; None where each chunk is a file.
+    hides_fill : bool
+        Whether the fill value means a missing value also where it is stored, as in Zarr v2.
     """
 
     name: str
@@ -62,12 +72,15 @@ class ZarrArray:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
-    codecs: Codecs
+    codecs: Codecs | Chain
     fill: Any
-    order: str
+    order: str | tuple[int, ...]
     separator: str
     described: dict[str, Any]
     attributes: dict[str, Any]
+    prefix: tuple[str, ...] = ()
+    shards: Shards | None = None
+    hides_fill: bool = True
 
     def chunk_indices(self, wanted: Mapping[str, Places]) -> Iterator[tuple[int, ...]]:
         """Walk the chunks that hold certain places.
@@ -84,8 +97,11 @@ class ZarrArray:
         return itertools.product(*sides)
 
     def key(self, index: tuple[int, ...]) -> str:
-        """Return the name of a chunk in the group."""
-        return f"{self.name}/{self.separator.join(map(str, index or (0,)))}"
+        """Return the name of a chunk's file in the group."""
+        if self.shards is not None:
+            index = tuple(n // m for n, m in zip(index, self.shards.counts, strict=True))
+        parts = [*self.prefix, *map(str, index)] or ["0"]
+        return f"{self.name}/{self.separator.join(parts)}"
 
     def decode(self, path: Path, what: str) -> NDArray[Any]:
         """Return the values of the chunk in a file, of the shape `chunks`.
@@ -96,24 +112,15 @@ class ZarrArray:
             It cannot be decompressed, or has another size than the metadata say, or they say more
             than `CHUNK_BYTES`; `what` names it.
         """
-        count = self._count(what)
-        try:
+        most = self._most(what)
+        with self._told(what):
             if not path.is_file():
                 raise ValueError("no file")
             with path.open("rb") as file:  # no more than can be right, however much there is
-                stored = file.read(2 * count * self.codecs.stored.itemsize + 4097)
-            values = self.codecs.decode(stored, count, self.dtype)
-            _check_values(values)
-        except PROBLEMS as problem:
-            reason = " ".join(str(problem).split())
-            raise InputError(
-                f"{what}: this is no chunk of {self.name} ({reason}): fetch it again"
-            ) from problem
-        order: Any = self.order
-        return values.reshape(self.chunks, order=order)  # (N,) to (*chunks)
+                return self._decode(file.read(most + 1))
 
     def read(
-        self, group: Path, places: tuple[Places, ...] | None = None, *, complete: bool = False
+        self, group: Path, places: tuple[Places, ...] | None = None, *, needed: str = ""
     ) -> NDArray[Any]:
         """Return values from the chunks under a folder.
 
@@ -126,26 +133,26 @@ class ZarrArray:
             Where the folder of the array is.
         places : tuple of (N,) int, optional
             Indices along each dimension, not negative; all of them where none are given.
-        complete : bool
-            Whether every chunk must be there all the same, as in a part that was fetched.
+        needed : str
+            Why every chunk must be there all the same, and the mend; none given: it need not.
 
         Raises
         ------
         InputError
             A chunk is damaged, a link out of the group, or missing where it must be there.
         """
-        self._count(str(group))
+        self._most(str(group))
         places = tuple(map(np.arange, self.shape)) if places is None else places
         values = np.empty([len(one) for one in places], self.dtype)
         sides = (_by_chunk(one, size) for one, size in zip(places, self.chunks, strict=True))
         for parts in itertools.product(*sides):
-            block = self._block(group, self.key(tuple(n for n, _, _ in parts)), complete)
+            block = self._block(group, tuple(n for n, _, _ in parts), needed)
             inside = _selection([part for _, _, part in parts])
             values[_selection([part for _, part, _ in parts])] = block[inside]
         return values
 
-    def _count(self, what: str) -> int:
-        """Return how many values a chunk has; refuse one that would fill the memory."""
+    def _most(self, what: str) -> int:
+        """Return how many bytes a chunk may have; refuse one that would fill the memory."""
         count = math.prod(self.chunks)
         size = count * max(self.dtype.itemsize, self.codecs.stored.itemsize)
         if size > CHUNK_BYTES:
@@ -153,22 +160,55 @@ class ZarrArray:
                 f"{what}: a chunk of {self.name} has {size / 2**30:.3g} GiB, and no more than "
                 f"{CHUNK_BYTES >> 30} is read at once: write the store in smaller chunks"
             )
-        return count
+        return 2 * count * self.codecs.stored.itemsize + 4096
 
-    def _block(self, group: Path, key: str, complete: bool) -> NDArray[Any]:
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Say of what is no chunk that it is none."""
+        try:
+            yield
+        except PROBLEMS as problem:
+            reason = " ".join(str(problem).split())
+            raise InputError(
+                f"{what}: this is no chunk of {self.name} ({reason}): fetch it again"
+            ) from problem
+
+    def _decode(self, stored: bytes) -> NDArray[Any]:
+        """Return the values of a chunk, of the shape `chunks`."""
+        values = self.codecs.decode(stored, math.prod(self.chunks), self.dtype)
+        _check_values(values)
+        if not isinstance(self.order, tuple):
+            order: Any = self.order
+            return values.reshape(self.chunks, order=order)  # (N,) to (*chunks)
+        turned = values.reshape([self.chunks[axis] for axis in self.order])
+        return turned.transpose(np.argsort(self.order))
+
+    def _block(self, group: Path, index: tuple[int, ...], needed: str) -> NDArray[Any]:
         """Return a chunk, or what stands for it where it is not there."""
-        path = group / key
+        path = group / self.key(index)
         if path.exists() or path.is_symlink():
             if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(group)):
                 raise InputError(
                     f"{path}: a symbolic link leads out of the store, which is not followed: copy "
                     "what it leads to into the store"
                 )
-            return self.decode(path, str(path))
-        if complete:
-            raise InputError(f"{path}: the chunk is missing: run `smoecast download`")
+            if self.shards is None:
+                return self.decode(path, str(path))
+            stored = self._of_shard(path, index, self.shards)
+            if stored is not None:
+                return stored
+        if needed:
+            raise InputError(f"{path}: the chunk is missing{needed}")
         fill = np.zeros((), self.dtype) if self.fill is None else self.fill
         return np.broadcast_to(fill, self.chunks)
+
+    def _of_shard(self, path: Path, index: tuple[int, ...], shards: Shards) -> NDArray[Any] | None:
+        place = tuple(n % m for n, m in zip(index, shards.counts, strict=True))
+        with self._told(str(path)):
+            if not path.is_file():
+                raise ValueError("no file")
+            stored = shards.read(path, place, self._most(str(path)))
+            return None if stored is None else self._decode(stored)
 
 
 def _check_values(values: NDArray[Any]) -> None:

@@ -4,12 +4,13 @@ The metadata of a store name the program that decodes it, and whoever wrote them
 which runs what it reads. So only these are decoded: the compressors of Zarr v2, of WeatherBench 2
 and of xarray (`blosc`, `zstd`, `lz4`, `zlib`, `gzip`, `bz2`), and the filters that keep numbers
 numbers (`shuffle`, `delta`, `fixedscaleoffset`, `quantize`, `bitround`). None of them makes
-objects, and of each the decoded size is known beforehand, so that nothing grows past it.
+objects, and of each the decoded size is known beforehand, so that nothing grows past it. Zarr v3
+names the same compressors, and checksums (`crc32c`); of filters only the order of dimensions.
 """
 
 import bz2
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from numcodecs import blosc, lz4, zstd
 from numpy.typing import NDArray
 
+from smoecast.fields.read.zarr.sharding import unsum
 from smoecast.fields.read.zarr.types import dtype_of, number_of
 
 PROBLEMS = (ValueError, TypeError, RuntimeError, OSError, EOFError, zlib.error)
@@ -167,3 +169,52 @@ def _filter(name: str, entry: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[
     if scale == 0:
         raise ValueError("has a scale of 0")
     return numcodecs.FixedScaleOffset(offset, scale, decoded, encoded), encoded
+
+
+_SUM = "crc32c"
+_IN_V3 = (*_COMPRESSORS, _SUM)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How the chunks of one array of Zarr v3 are stored.
+
+    Attributes
+    ----------
+    steps : tuple of str
+        What bytes went through, in this order: one of `_COMPRESSORS` at most, and checksums.
+    stored : numpy.dtype
+        Type of the values as bytes.
+    """
+
+    steps: tuple[str, ...]
+    stored: np.dtype[Any]
+
+    def decode(self, stored: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the values (count,) of one chunk. Raises as `Codecs.decode` does."""
+        size = count * self.stored.itemsize
+        if len(stored) > 2 * size + 4096:
+            raise ValueError(f"{len(stored)} bytes for {size}")
+        content: Any = stored
+        for number, step in reversed(list(enumerate(self.steps))):
+            if step == _SUM:
+                content = unsum(bytes(content))
+            else:  # what it makes has the checksums that came before it
+                content = _COMPRESSORS[step](bytes(content), size + 4 * number)
+        if len(content) != size:
+            raise ValueError(f"it does not make {size} bytes")
+        return np.frombuffer(content, self.stored).astype(dtype, copy=False)
+
+
+def chain_of(names: Sequence[str], stored: np.dtype[Any]) -> Chain:
+    """Return what undoes the codecs of bytes that the metadata of Zarr v3 name.
+
+    Raises
+    ------
+    ValueError
+        One of them is not on the list, or there are two compressors.
+    """
+    steps = tuple(_name_of({"id": name.removeprefix("numcodecs.")}, _IN_V3) for name in names)
+    if sum(step != _SUM for step in steps) > 1:
+        raise ValueError(f"names two compressors, {' and '.join(steps)}, of which one is undone")
+    return Chain(steps, stored)

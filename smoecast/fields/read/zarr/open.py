@@ -1,4 +1,4 @@
-"""A Zarr v2 group of fields on disk, whole or a part that was fetched, as canonical dataset.
+"""A Zarr group of fields on disk, whole or a part that was fetched, as canonical dataset.
 
 A chunk that is not there means fill values in Zarr. In a part of a group (`PART`) it may as well
 never have been fetched, so there only the years and levels that were are read, and every chunk of
@@ -25,6 +25,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
+from smoecast.names import is_never_negative, variable_of
 
 PART = "smoecast_part"
 """Group attribute: ``years`` and ``levels`` that were fetched of a larger group."""
@@ -41,6 +42,7 @@ class _OnDisk(BackendArray):
 
     array: ZarrArray
     group: Path
+    needed: str
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,7 +59,7 @@ class _OnDisk(BackendArray):
 
     def _select(self, key: tuple[Any, ...]) -> NDArray[Any]:
         chosen = [_places(one, size) for one, size in zip(key, self.shape, strict=True)]
-        values = self.array.read(self.group, tuple(map(np.atleast_1d, chosen)))
+        values = self.array.read(self.group, tuple(map(np.atleast_1d, chosen)), needed=self.needed)
         return values.reshape([size for one in chosen for size in np.shape(one)])
 
 
@@ -69,11 +71,11 @@ def _places(key: Any, size: int) -> Any:
 class _Group(AbstractDataStore):
     """A group as xarray takes it to decode."""
 
-    __slots__ = ("_arrays", "_attributes", "_folder")
+    __slots__ = ("_arrays", "_attributes", "_folder", "_whole")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, whole: bool) -> None:
         self._arrays, self._attributes = arrays_of(path), group_attributes(path)
-        self._folder = path.parent
+        self._folder, self._whole = path.parent, whole
 
     def get_variables(self) -> dict[str, xr.Variable]:
         return {name: self._variable(array) for name, array in self._arrays.items()}
@@ -83,16 +85,44 @@ class _Group(AbstractDataStore):
 
     def _variable(self, array: ZarrArray) -> xr.Variable:
         attributes = {key: value for key, value in array.attributes.items() if key != _HIDDEN}
-        if array.fill is not None:
+        if array.fill is not None and array.hides_fill and array.dtype.kind not in "mM":
             attributes["_FillValue"] = array.fill
         stored = dict(zip(array.dimensions, array.chunks, strict=True))
-        data = indexing.LazilyIndexedArray(_OnDisk(array, self._folder))
+        needed = _needed(array) if self._whole else ""
+        data = indexing.LazilyIndexedArray(_OnDisk(array, self._folder, needed))
         encoding = {"chunks": array.chunks, "preferred_chunks": stored}
         return xr.Variable(array.dimensions, data, attributes, encoding)
 
 
-def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
-    """Open a group by its consolidated metadata, as `xarray.open_zarr` would.
+def _needed(array: ZarrArray) -> str:
+    """Return why no chunk of an array may be missing; nothing where one may.
+
+    Zarr does not store chunks of nothing but the fill value. Where that is a number, which most
+    writers choose to be 0, a chunk that was lost would read as 0 K.
+    """
+    variable = variable_of(array.name)
+    if variable is None or array.dtype.kind not in "iuf" or len(array.shape) < 2:
+        return ""
+    hidden = array.fill if array.hides_fill else array.attributes.get("_FillValue")
+    fill = array.dtype.type(0) if array.fill is None else array.fill
+    missing = bool(np.isnan(fill)) or (hidden is not None and fill == array.dtype.type(hidden))
+    zero = is_never_negative(variable.name) or variable.units == "1"
+    if missing or zero or variable.vertical == "constant":
+        return ""
+    return (
+        f", and the store says {fill:g} for what is missing, which is no {variable.long_name}: "
+        "copy the store again"
+    )
+
+
+def read_group(
+    folder: Path,
+    chunks: dict[str, int] | None = None,
+    *,
+    file: str = METADATA,
+    whole: bool = False,
+) -> xr.Dataset:
+    """Open a group by its metadata, as `xarray.open_zarr` would.
 
     Parameters
     ----------
@@ -100,14 +130,19 @@ def read_group(folder: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
         Of the group.
     chunks : dict, optional
         As for `xarray.open_zarr`: ``{}`` for dask arrays in the chunks of the store.
+    file : str
+        Which of its files stands for the group (`group_file`).
+    whole : bool
+        Whether a chunk that is not there is refused where it would be read as a number that the
+        quantity cannot have.
 
     Raises
     ------
     InputError
-        It is no Zarr v2 group, or one that must not be read (`metadata.arrays_of`), or its
+        It is no Zarr group, or one that must not be read (`metadata.arrays_of`), or its
         values mean nothing.
     """
-    group = _Group(folder / METADATA)
+    group = _Group(folder / file, whole)
     try:
         return xr.open_dataset(
             group, engine=StoreBackendEntrypoint, chunks=chunks, decode_timedelta=True
@@ -127,16 +162,16 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        The file ``.zmetadata`` in the folder of the group.
+        The file that stands for the group (`group_file`).
     any_grid : bool
         Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
 
     Raises
     ------
     InputError
-        If it is no Zarr v2 group, a chunk of a part is missing, or `canonical` refuses it.
+        If it is no Zarr group, a chunk of a part is missing, or `canonical` refuses it.
     """
-    dataset = read_group(path.parent, chunks={})
+    dataset = read_group(path.parent, chunks={}, file=path.name, whole=True)
     try:
         if PART in dataset.attrs:
             dataset = _select(dataset, path)

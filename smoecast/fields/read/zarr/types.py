@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-_PLAIN = re.compile(r"[<>|](b1|[iu][1248]|f[248]|[SU][1-9]\d{0,2})")
+_PLAIN = re.compile(r"[<>|](b1|[iu][1248]|f[248]|[SU][1-9]\d{0,2})|[<>][Mm]8\[(D|h|m|s|ms|us|ns)\]")
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST = np.finfo(np.float64).max.item()
 
 
 def dtype_of(text: Any) -> np.dtype[Any]:
-    """Return the type that metadata name: of booleans, numbers or short texts of fixed length.
+    """Return the type that metadata name: booleans, numbers, times, short texts of fixed length.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def dtype_of(text: Any) -> np.dtype[Any]:
     if not isinstance(text, str) or not _PLAIN.fullmatch(text):
         raise ValueError(
             f"holds values of the type {str(text)[:40]!r}, which are not read: only booleans, "
-            "numbers and texts of fixed length are"
+            "numbers, times and texts of fixed length are"
         )
     return np.dtype(text)
 
@@ -68,6 +68,11 @@ def fill_of(value: Any, dtype: np.dtype[Any]) -> Any:
         value = base64.b64decode(value or "", validate=True)
     elif dtype.kind == "U":
         value = value or ""
+    elif dtype.kind in "mM":
+        value = np.iinfo(np.int64).min if value == "NaT" else value
+        if type(value) is not int:
+            raise ValueError(f"has the fill value {str(value)[:40]!r}, which it cannot hold")
+        return np.array(value, np.int64).astype(dtype)[()]
     elif dtype.kind == "f":
         value = _WORDS.get(value, value) if isinstance(value, str) else value
     kinds = {"S": (bytes,), "U": (str,), "b": (bool,), "f": (int, float)}

@@ -7,7 +7,7 @@ import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
-from made_stores import changed, describe, described, fields, group
+from made_stores import changed, describe, described, fields, group, mixed
 
 from smoecast.errors import InputError
 from smoecast.fields.read.open import open_file
@@ -36,21 +36,6 @@ FILTERS = {
     "bitround": [numcodecs.BitRound(8)],
     "three": [PACKED, numcodecs.Delta("<i4", "<i2"), numcodecs.Shuffle(2)],
 }
-
-
-def mixed() -> xr.Dataset:
-    """Fields, and every other kind of value that xarray stores without objects."""
-    made = fields()
-    valid = made["time"].values[:, None] + np.arange(8) * np.timedelta64(3_600_000_000_000, "ns")
-    lead = np.arange(8).astype("timedelta64[h]").astype("timedelta64[ns]")
-    return made.assign(
-        counts=(("time", "longitude"), np.arange(64, dtype="i2").reshape(8, 8)),
-        mask=("time", np.arange(8) % 2 == 0),
-        scalar=((), np.float64(3.5)),
-        names=("name", np.array(["abc", "de", "ü"])),
-        letters=("name", np.array([b"abc", b"de", b"f"])),
-        lead=("time", lead),
-    ).assign_coords(valid=(("time", "longitude"), valid))
 
 
 def same(path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_stores import fields, group
+from made_stores import fields, group, group_v3
 
 from smoecast.errors import SmoecastError
 from smoecast.fields.canonical import canonical
@@ -159,6 +159,12 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One array in shards, the others in chunks."""
+    return group_v3(tmp_path_factory.mktemp("v3") / "a.zarr", shards=(4, 5, 8)).parent
+
+
+@pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ours") / "store.zarr"
     made = fields().rename(t2m="fields").expand_dims("channel", axis=1).assign_coords(channel=["a"])
@@ -194,6 +200,23 @@ def chunks_of_a_group(data: st.DataObject, groups: dict[str, Path]) -> None:
             np.testing.assert_array_equal(found["t2m"], fields()["t2m"])
 
 
+def a_group_of_v3(data: st.DataObject, made: Path) -> None:
+    with copy(made) as folder:
+        path = folder / "zarr.json"
+        if data.draw(st.booleans()):
+            whole = json.loads(path.read_bytes())
+            mutate(data, whole)
+            path.write_text(json.dumps(whole))
+        else:
+            files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != path.name)
+            file = data.draw(st.sampled_from(files))
+            file.write_bytes(damaged(data, file.read_bytes()))
+        found = read(lambda: open_file(path))
+        wanted = by_zarr(path) if found is not None else None
+        if found is not None and wanted is not None:
+            xr.testing.assert_equal(found, wanted)
+
+
 def a_store_of_ours(data: st.DataObject, ours: Path) -> None:
     with copy(ours) as folder:
         path = folder / ".zmetadata"
@@ -225,6 +248,12 @@ def test_chunks_of_a_group(groups: dict[str, Path], data: st.DataObject) -> None
 
 @FEW
 @given(st.data())
+def test_a_group_of_v3(shards: Path, data: st.DataObject) -> None:
+    a_group_of_v3(data, shards)
+
+
+@FEW
+@given(st.data())
 def test_a_store_of_ours(ours: Path, data: st.DataObject) -> None:
     a_store_of_ours(data, ours)
 
@@ -241,6 +270,13 @@ def test_metadata_of_a_group_for_long(groups: dict[str, Path], data: st.DataObje
 @given(st.data())
 def test_chunks_of_a_group_for_long(groups: dict[str, Path], data: st.DataObject) -> None:
     chunks_of_a_group(data, groups)
+
+
+@pytest.mark.slow
+@MANY
+@given(st.data())
+def test_a_group_of_v3_for_long(shards: Path, data: st.DataObject) -> None:
+    a_group_of_v3(data, shards)
 
 
 @pytest.mark.slow
