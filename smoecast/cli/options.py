@@ -89,7 +89,8 @@ MaxAge = Annotated[
     str | None,
     typer.Option(
         "--max-age",
-        help="End with 4 where the newest analysis, or ensemble, is older.",
+        help="End with 4 where the newest analysis, or ensemble, is older; a forecast looks where "
+        "its start is latest.",
         metavar="12h",
     ),
 ]
@@ -98,7 +99,7 @@ Keep = Annotated[
     typer.Option(
         "--keep",
         help="Afterwards remove what smoecast made here whose start is so much older than the "
-        "newest: results of the same pattern, fetched runs of open data, records of runs.",
+        "newest: results of the same pattern, records of runs.",
         metavar="30d",
     ),
 ]

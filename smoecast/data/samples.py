@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from smoecast.data.inputs import Inputs
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
 from smoecast.fields.store.rows import Packing
 
 
@@ -222,10 +222,17 @@ def starts_within(
 
     Raises
     ------
+    ConfigError
+        There is no such part.
     InputError
         The part is shorter than one sample.
     """
     position = np.flatnonzero(mask)
+    if not len(position):
+        raise ConfigError(
+            f"training needs a {part} part, but data.split.{part} is 0: give it some times and run "
+            "`smoecast preprocess` again"
+        )
     first, last = history_steps[-1], len(mask) - 1 - lead_steps[-1]
     position = position[(position >= first) & (position <= last)]
     position = position[mask[position + lead_steps[-1]]]

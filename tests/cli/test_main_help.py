@@ -28,6 +28,22 @@ def test_each_verb_has_help_with_exit_codes(verb: str) -> None:
     assert "Exit codes" in result.output
 
 
+def test_config_promises_the_commands_that_it_has() -> None:
+    text = " ".join(run(app, ["config", "--help"]).output.split())
+    assert "Write, check and show configs, and print their schema." in text
+    for command in ("init", "check", "show", "schema"):
+        assert run(app, ["config", command, "--help"]).exit_code == 0
+
+
+def test_plot_writes_into_a_folder() -> None:
+    assert "Folder for the pictures" in run(app, ["plot", "--help"]).output
+
+
+@pytest.mark.parametrize(("verb", "goes"), [("cycle", True), ("forecast", False)])
+def test_only_cycle_removes_fetched_runs(verb: str, goes: bool) -> None:
+    assert ("fetched runs" in " ".join(run(app, [verb, "--help"]).output.split())) is goes
+
+
 def test_version() -> None:
     assert run(app, ["--version"]).output.startswith("smoecast 0.")
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import InMemory, OnDevice, Samples, load, starts_within
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
@@ -138,3 +138,8 @@ def test_a_part_shorter_than_one_sample_is_refused() -> None:
     mask[19] = True
     with pytest.raises(InputError, match="test split is too short"):
         starts_within(mask, (0,), (1,), "test")
+
+
+def test_training_without_its_part_names_the_key() -> None:
+    with pytest.raises(ConfigError, match=r"data\.split\.train is 0: give it some times"):
+        starts_within(np.zeros(20, bool), (0,), (1,), "train")

@@ -1,4 +1,4 @@
-"""`smoecast config`: write, check, show and describe configs."""
+"""`smoecast config`: write, check and show configs, and print their schema."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from smoecast.errors import ConfigError
 app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    help="Write, check, show and describe configs.",
+    help="Write, check and show configs, and print their schema.",
     epilog=EXIT_CODES,
 )
 

@@ -1,7 +1,9 @@
 """`smoecast cycle`: the operational chain, for cron."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from smoecast.cli import options, waiting
 from smoecast.cli.run import imports, read_config, run, say_output
@@ -12,7 +14,15 @@ def cycle(
     set_: options.Set = None,
     wait: options.Wait = None,
     max_age: options.MaxAge = None,
-    keep: options.Keep = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="Afterwards remove what smoecast made here whose start is so much older than the "
+            "newest: results of the same pattern, fetched runs of open data, records of runs.",
+            metavar="30d",
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,

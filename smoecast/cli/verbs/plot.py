@@ -22,7 +22,15 @@ def plot(
             metavar="KIND",
         ),
     ] = None,
-    output: options.Output = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the pictures; default: plots in the run's folder.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,

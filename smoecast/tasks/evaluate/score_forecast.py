@@ -47,7 +47,7 @@ class Baselines:
     ----------
     normal : dict
         Climatologies by the names of baselines; that by hour of day always, for anomalies, unless
-        there is no store to whose training times it could be fitted.
+        there are no training times of a store to which it could be fitted.
     linear : Linear or None
     """
 
@@ -70,15 +70,19 @@ def fit_baselines(truth: Truth, names: Sequence[str], hours: Sequence[int]) -> B
     Raises
     ------
     InputError
-        There are no or too few training times; or there is no store, and a baseline needs one.
+        A baseline needs training times, and there are none or too few, or no store.
     """
-    if truth.training is None:
+    if truth.training is None or not truth.training["train"].values.any():
         fitted = [name for name in names if name != "persistence"]
         if fitted:
+            lacking, mend = (
+                ("there is no store to whose training times", "run `smoecast preprocess`")
+                if truth.training is None
+                else ("the store has no training times to which", "change data.split.train")
+            )
             raise InputError(
-                f"{truth.store}: there is no store to whose training times the baseline "
-                f"{fitted[0]} could be fitted: run `smoecast preprocess`, or say "
-                "evaluate.baselines=[persistence]"
+                f"{truth.store}: {lacking} the baseline {fitted[0]} could be fitted: {mend}, or "
+                "say evaluate.baselines=[persistence]"
             )
         return Baselines({}, None)
     normal = {"climatology": climatology.hourly(truth.training, truth.channels)}

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from smoecast.tasks.postprocess.fit_network import Cases
 
 Fields = NDArray[np.float32]
-TEST = "test"
-"""Part of the split whose starts rolling windows lead up to."""
+TRAIN, TEST = "train", "test"
+"""Part of the split that is fitted to, and that whose starts rolling windows lead up to."""
 
 _CHOICE = {DEFAULT: "validation", ENS10_PAPER: TEST}
 """By which part of the split a network is chosen, by protocol."""
@@ -66,6 +66,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
     """
     settings, folder, source = config.postprocess, config.calibration, config.ensemble_store
     _refuse_unused(settings.training)
+    _refuse_no_training(settings)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder), store.open_store(source) as ensembles:
         # where results went is no part of the calibration
@@ -88,7 +89,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
         if settings.method in NETWORKS:
             training, chosen = (
                 _cases(settings.targets, source, ensembles, truth, part)
-                for part in ("train", _choice(settings))
+                for part in (TRAIN, _choice(settings))
             )
             identity = {"fitted": state["fitted"], "data": state["data"]}
             tensors, extra = fit_network(
@@ -104,7 +105,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
                 identity=identity,
             )
         else:
-            part = None if settings.window_days else "train"
+            part = None if settings.window_days else TRAIN
             fields, true = _cases(settings.targets, source, ensembles, truth, part)
             ends = _window_ends(ensembles, fields)
             tensors, extra = statistical.fit(settings, source, fields, true, rows[:, None], ends)
@@ -122,6 +123,14 @@ def _refuse_unused(training: Training) -> None:
                 f"postprocess.training.{key} does nothing for a calibration, which is fitted anew "
                 "and keeps its best: leave it out"
             )
+
+
+def _refuse_no_training(settings: Postprocess) -> None:
+    if settings.split.train == 0.0 and not settings.window_days:
+        raise ConfigError(
+            f"postprocess.method {settings.method} is fitted to the train part, but "
+            "postprocess.split.train is 0: give it some starts, or a fitted calibration by --model"
+        )
 
 
 def _describe(

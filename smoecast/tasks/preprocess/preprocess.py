@@ -108,8 +108,15 @@ def _write(asked: Request, compute: Compute, details: dict[str, Any], inputs: In
         raise
     with stage("finish"):
         inputs.confirm()
-        mean, std = statistics.merge_moments(draft.notes())
-        draft.finish(xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)}))
+        draft.finish(_statistics(content, draft))
+
+
+def _statistics(content: xr.Dataset, draft: drafts.Draft) -> xr.Dataset:
+    """Return mean and spread of the training times; nothing where the store has none."""
+    if not content["train"].values.any():
+        return xr.Dataset()
+    mean, std = statistics.merge_moments(draft.notes())
+    return xr.Dataset({"mean": ("channel", mean), "std": ("channel", std)})
 
 
 def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
@@ -137,11 +144,13 @@ def fill(asked: Request, draft: drafts.Draft, chunk: int) -> None:
 def _with_scale(content: xr.Dataset) -> xr.Dataset:
     """Return the content with the scale of a store of half precision, taken from its first fields.
 
-    Any scale of about the right size will do: it only keeps float16 from overflowing.
+    Any scale of about the right size will do: it only keeps float16 from overflowing. Without
+    training times it is that of the first of all.
     """
-    training = np.flatnonzero(content["train"].values)[:_SCALE_TIMES]
+    training = content["train"].values
+    chosen = np.flatnonzero(training if training.any() else ~training)[:_SCALE_TIMES]
     with dask.config.set(scheduler="synchronous"):
-        values = content["fields"].isel(time=training).values
+        values = content["fields"].isel(time=chosen).values
     mean, std = statistics.merge_moments([statistics.moments(values)])
     packing = {"offset": mean.astype(np.float32), "scale": std.astype(np.float32)}
     return content.assign({name: ("channel", value) for name, value in packing.items()})

@@ -4,17 +4,20 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from small_world import analyses
+from small_world import analyses, small_run, with_evaluate
 
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
-from smoecast.errors import InputError
+from smoecast.errors import ConfigError, InputError
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.tasks.train import train
 
 PATTERN = "fc_{init_time:%Y%m%d}.nc"
 FEW = ["evaluate.resamples=20", "evaluate.efi_window_days=0"]
+NO_TRAINING = {"train": 0, "validation": 0, "test": 1}
 
 
 def asked(done: Config, *overrides: str) -> Config:
@@ -82,6 +85,22 @@ def test_without_a_store_there_is_persistence(done: Config, tmp_path: Path) -> N
     assert all("acc" not in r or r["acc"] is None for r in found["scores"])
     with pytest.raises(InputError, match="no store to whose training times the baseline climatol"):
         evaluate(asked(done, alone[0]), output=tmp_path / "s.json", **more)
+
+
+def test_a_store_without_a_training_part_serves_forecasts_and_their_scores(
+    done: Config, world: Path, tmp_path: Path
+) -> None:
+    parts = [f"data.split.{part}={size}" for part, size in NO_TRAINING.items()]
+    config = small_run(world, tmp_path, "postprocess.files=[]", *FEW, *parts)
+    preprocess(config)
+    forecast(config, models=[done.model], init_times=["test"])
+    with pytest.raises(InputError, match=r"no training times to which .* climatology could be fit"):
+        evaluate(config)
+    alone = with_evaluate(config, baselines=("persistence",))
+    names = {r["forecast"] for r in evaluate(alone)["scores"]}
+    assert names == {"forecast", "persistence"}
+    with pytest.raises(ConfigError, match=r"training needs a train part, but data\.split\.train"):
+        train(config)
 
 
 def test_a_truth_on_a_finer_grid_comes_to_that_of_the_result(done: Config, tmp_path: Path) -> None:

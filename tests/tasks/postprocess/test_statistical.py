@@ -191,3 +191,16 @@ def test_statistics_alone_are_refused_by_member(world: Path, place: Path) -> Non
 def test_settings_that_do_not_fit(world: Path, tmp_path: Path, overrides: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         small_run(world, tmp_path, *overrides)
+
+
+def test_a_fit_without_its_part_names_the_key(world: Path, tmp_path: Path) -> None:
+    parts = ("postprocess.split.train=0", "postprocess.split.test=1", "postprocess.method=emos")
+    config = small_run(world, tmp_path, *parts, "postprocess.split.validation=0")
+    with pytest.raises(ConfigError, match=r"postprocess\.split\.train is 0: give it some starts"):
+        fit(config)
+    preprocess(config)
+    raw = small_run(
+        world, tmp_path, *parts[:2], "postprocess.split.validation=0", "postprocess.method=raw"
+    )
+    postprocess(raw)
+    assert (raw.place / "calibrated.nc").exists()

@@ -158,6 +158,25 @@ def test_half_precision_keeps_the_fields_to_a_thousandth_of_their_spread(
         xr.testing.assert_equal(a["mean"], b["mean"])
 
 
+NO_TRAINING = ("data.split.train=0", "data.split.validation=0", "data.split.test=1")
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_without_a_training_part_there_are_no_statistics(
+    tmp_path: Path, raw: Path, precision: str
+) -> None:
+    config = run_of(tmp_path, "run", raw, *NO_TRAINING, f"data.precision={precision}")
+    made = task.preprocess(config)["analyses"]
+    assert made["split"] == {"train": 0, "validation": 0, "test": 240}
+    with store.open_store(config.store) as dataset:
+        assert not {"mean", "std"} & set(dataset.data_vars)
+        true = analyses()["t2m"].values
+        found = dataset["fields"].sel(channel="t2m").values
+        np.testing.assert_allclose(found, true, atol=0 if precision == "float32" else 0.05)
+    assert not task.preprocess(config)["analyses"]["written"]
+
+
 def test_a_constant_with_a_hole_is_refused(tmp_path: Path) -> None:
     dataset = analyses()
     orography = dataset["t2m"][0].drop_vars("time") * 0
