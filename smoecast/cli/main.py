@@ -9,6 +9,7 @@ from smoecast import __version__, console
 from smoecast.cli import boundary
 from smoecast.cli.run import EXIT_CODES, say_failure
 from smoecast.cli.verbs import (
+    channels,
     config,
     cycle,
     demo,
@@ -21,9 +22,9 @@ from smoecast.cli.verbs import (
     preprocess,
     runs,
     train,
-    verify,
     watch,
 )
+from smoecast.cli.verbs.files import verify
 
 app = typer.Typer(
     name="smoecast",
@@ -46,7 +47,7 @@ for verb in (
     plot.plot,
 ):
     app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
-for other in (cycle.cycle, watch.watch, verify.verify, demo.demo):
+for other in (channels.channels, cycle.cycle, watch.watch, verify.verify, demo.demo):
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
 
 

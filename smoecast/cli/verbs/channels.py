@@ -1,0 +1,84 @@
+"""`smoecast channels`: what a config may ask for, and what others call it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from smoecast import console
+from smoecast.cli import options
+from smoecast.cli.run import run
+
+
+def channels(
+    word: Annotated[
+        str,
+        typer.Argument(
+            help="A name that a file, GRIB, CF or the CDS has for it, or a part of one: slp, 2t, "
+            "gust, air_temperature. Default: all.",
+            metavar="[WORD]",
+            show_default=False,
+        ),
+    ] = "",
+    page: Annotated[
+        bool, typer.Option("--markdown", help="Print the page docs/channels.md instead.")
+    ] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show the variables that a config may ask for: names, units, levels, other names.
+
+    Where a word finds only a few, all that is known of each is shown.
+    """
+
+    def task() -> dict[str, Any]:
+        from smoecast.tasks.inspect.variables import list_variables
+
+        return list_variables(word)
+
+    def show(s: dict[str, Any]) -> str:
+        from smoecast.tasks.inspect import variables
+
+        if page:
+            return variables.markdown(s["variables"])
+        if len(s["variables"]) <= _FEW:
+            return "\n".join(map(_say_all, s["variables"]))
+        return _say_table(s["variables"])
+
+    run(task, show, verb="channels", as_json=as_json, debug=debug)
+
+
+_FEW = 5
+"""Variables of which everything is shown."""
+
+
+def _say_all(variable: dict[str, Any]) -> str:
+    """Return everything that is known of a variable."""
+    from smoecast.tasks.inspect.variables import levels_in_words
+
+    parts = {
+        "levels": levels_in_words(variable),
+        "CF": variable["standard_name"],
+        "CDS": variable["cds_name"],
+        "GRIB": f"parameter {variable['param_id']}" if variable["param_id"] else "",
+        "also": ", ".join(variable["aliases"]),
+    }
+    lines = [f"  {key:<7} {text}" for key, text in parts.items() if text]
+    return "\n".join([f"{variable['name']}: {variable['long_name']} [{variable['units']}]", *lines])
+
+
+def _say_table(variables: list[dict[str, Any]]) -> str:
+    """Return a table of many variables."""
+    words = {"pressure": "pressure", "surface": "one", "constant": "constant"}
+    rows = [
+        [
+            v["name"],
+            words[v["vertical"]],
+            v["units"],
+            v["long_name"],
+            ", ".join(v["aliases"]),
+        ]
+        for v in variables
+    ]
+    header = ["name", "levels", "units", "what it is", "also called"]
+    table = console.table(header, rows, width=console.width())
+    return f"{table}\n\n`smoecast channels WORD` shows all names of one: GRIB, CF and CDS."
