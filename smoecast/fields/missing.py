@@ -122,8 +122,8 @@ def _name(path: Path) -> str:
 def name_files(paths: Sequence[Path]) -> str:
     """Return the files as a message names them: one by name, more as first, last and count."""
     if len(paths) == 1:
-        return str(paths[0])
-    return f"{paths[0]} ... {paths[-1].name} ({len(paths)} files)"
+        return _name(paths[0])
+    return f"{_name(paths[0])} ... {folder_of(paths[-1]).name} ({len(paths)} files)"
 
 
 ACCUMULATED = ("tp", "tp6h", "lntp6h", "cp", "ssrd", "strd", "tisr")

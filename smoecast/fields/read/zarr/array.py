@@ -113,7 +113,7 @@ class ZarrArray:
             than `CHUNK_BYTES`; `what` names it.
         """
         most = self._most(what)
-        with self._told(what):
+        with self._name_damage(what):
             if not path.is_file():
                 raise ValueError("no file")
             with path.open("rb") as file:  # no more than can be right, however much there is
@@ -163,7 +163,7 @@ class ZarrArray:
         return 2 * count * self.codecs.stored.itemsize + 4096
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _name_damage(self, what: str) -> Iterator[None]:
         """Say of what is no chunk that it is none."""
         try:
             yield
@@ -204,7 +204,7 @@ class ZarrArray:
 
     def _of_shard(self, path: Path, index: tuple[int, ...], shards: Shards) -> NDArray[Any] | None:
         place = tuple(n % m for n, m in zip(index, shards.counts, strict=True))
-        with self._told(str(path)):
+        with self._name_damage(str(path)):
             if not path.is_file():
                 raise ValueError("no file")
             stored = shards.read(path, place, self._most(str(path)))

@@ -65,7 +65,7 @@ def arrays_of(path: Path) -> dict[str, ZarrArray]:
         with other codecs than ours, larger than anything real.
     """
     arrays = {}
-    for name, described in _described(path).items():
+    for name, described in _entries(path).items():
         try:
             entry, attributes = described
             if path.name == METADATA_V3:
@@ -83,7 +83,7 @@ def arrays_of(path: Path) -> dict[str, ZarrArray]:
     return arrays
 
 
-def _described(path: Path) -> dict[str, tuple[Any, Any]]:
+def _entries(path: Path) -> dict[str, tuple[Any, Any]]:
     """Return what is said of each array of a group: its metadata and its attributes."""
     described = _read(path)
     if path.name == METADATA_V3:
@@ -247,7 +247,7 @@ def _array_v3(name: str, entry: dict[str, Any]) -> ZarrArray | None:
         chunks,
         dtype,
         layout.codecs,
-        v3.stored_fill(entry, dtype),
+        v3.fill_in_v3(entry, dtype),
         layout.order,
         separator,
         entry,

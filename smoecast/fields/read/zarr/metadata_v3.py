@@ -92,12 +92,12 @@ def layout_of(entry: Mapping[str, Any], dtype: np.dtype[Any]) -> Layout:
     chunks = tuple(grid["configuration"]["chunk_shape"])
     codecs = list(entry["codecs"])
     if len(codecs) == 1 and _name(codecs[0]) == "sharding_indexed":
-        return _sharded(codecs[0]["configuration"], chunks, dtype)
+        return _in_shards(codecs[0]["configuration"], chunks, dtype)
     chain, order = _chain(codecs, dtype, len(chunks))
     return Layout(chunks, chain, order, None)
 
 
-def _sharded(said: Mapping[str, Any], shard: tuple[Any, ...], dtype: np.dtype[Any]) -> Layout:
+def _in_shards(said: Mapping[str, Any], shard: tuple[Any, ...], dtype: np.dtype[Any]) -> Layout:
     chunks = tuple(said["chunk_shape"])
     sizes = [*shard, *chunks]
     if len(chunks) != len(shard) or not all(type(n) is int and n > 0 for n in sizes):
@@ -171,7 +171,7 @@ def dimensions_of(entry: Mapping[str, Any], attributes: Mapping[str, Any]) -> tu
     return tuple(attributes.get("_ARRAY_DIMENSIONS", ()) if named is None else named)
 
 
-def stored_fill(entry: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
+def fill_in_v3(entry: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     """Return the value of what is not stored.
 
     Raises

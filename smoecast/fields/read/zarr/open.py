@@ -23,9 +23,11 @@ from xarray.core import indexing
 
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
+from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
-from smoecast.names import is_never_negative, variable_of
+from smoecast.names import Variable, is_never_negative, variable_of
 
 PART = "smoecast_part"
 """Group attribute: ``years`` and ``levels`` that were fetched of a larger group."""
@@ -71,11 +73,13 @@ def _places(key: Any, size: int) -> Any:
 class _Group(AbstractDataStore):
     """A group as xarray takes it to decode."""
 
-    __slots__ = ("_arrays", "_attributes", "_folder", "_whole")
+    __slots__ = ("_arrays", "_as_stored", "_attributes", "_folder", "_whole")
 
     def __init__(self, path: Path, whole: bool) -> None:
         self._arrays, self._attributes = arrays_of(path), group_attributes(path)
         self._folder, self._whole = path.parent, whole
+        data = self._arrays.get("data")
+        self._as_stored = data is not None and is_anemoi(self._attributes, data.dimensions)
 
     def get_variables(self) -> dict[str, xr.Variable]:
         return {name: self._variable(array) for name, array in self._arrays.items()}
@@ -85,34 +89,41 @@ class _Group(AbstractDataStore):
 
     def _variable(self, array: ZarrArray) -> xr.Variable:
         attributes = {key: value for key, value in array.attributes.items() if key != _HIDDEN}
-        if array.fill is not None and array.hides_fill and array.dtype.kind not in "mM":
+        if array.fill is not None and self._hides_fill(array) and array.dtype.kind not in "mM":
             attributes["_FillValue"] = array.fill
         stored = dict(zip(array.dimensions, array.chunks, strict=True))
-        needed = _needed(array) if self._whole else ""
+        needed = self._needed(array) if self._whole else ""
         data = indexing.LazilyIndexedArray(_OnDisk(array, self._folder, needed))
         encoding = {"chunks": array.chunks, "preferred_chunks": stored}
         return xr.Variable(array.dimensions, data, attributes, encoding)
 
+    def _hides_fill(self, array: ZarrArray) -> bool:
+        return array.hides_fill and not self._as_stored
 
-def _needed(array: ZarrArray) -> str:
-    """Return why no chunk of an array may be missing; nothing where one may.
+    def _needed(self, array: ZarrArray) -> str:
+        """Return why no chunk of an array may be missing; nothing where one may.
 
-    Zarr does not store chunks of nothing but the fill value. Where that is a number, which most
-    writers choose to be 0, a chunk that was lost would read as 0 K.
-    """
-    variable = variable_of(array.name)
-    if variable is None or array.dtype.kind not in "iuf" or len(array.shape) < 2:
-        return ""
-    hidden = array.fill if array.hides_fill else array.attributes.get("_FillValue")
-    fill = array.dtype.type(0) if array.fill is None else array.fill
-    missing = bool(np.isnan(fill)) or (hidden is not None and fill == array.dtype.type(hidden))
-    zero = is_never_negative(variable.name) or variable.units == "1"
-    if missing or zero or variable.vertical == "constant":
-        return ""
-    return (
-        f", and the store says {fill:g} for what is missing, which is no {variable.long_name}: "
-        "copy the store again"
-    )
+        Zarr does not store chunks of nothing but the fill value. Where that is a number, which
+        most writers choose to be 0, a chunk that was lost would read as 0 K.
+        """
+        variable = variable_of(array.name)
+        training = self._as_stored and array.name == "data"
+        if array.dtype.kind not in "iuf" or len(array.shape) < 2 or not (variable or training):
+            return ""
+        hidden = array.fill if self._hides_fill(array) else array.attributes.get("_FillValue")
+        fill = array.dtype.type(0) if array.fill is None else array.fill
+        missing = bool(np.isnan(fill)) or (hidden is not None and fill == array.dtype.type(hidden))
+        if missing or (variable and (_may_be_zero(variable) or variable.vertical == "constant")):
+            return ""
+        what = variable.long_name if variable else "weather"
+        return (
+            f", and the store says {fill:g} for what is missing, which is no {what}: copy the "
+            "store again"
+        )
+
+
+def _may_be_zero(variable: Variable) -> bool:
+    return is_never_negative(variable.name) or variable.units == "1"
 
 
 def read_group(
@@ -175,7 +186,11 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
     try:
         if PART in dataset.attrs:
             dataset = _select(dataset, path)
-        return canonical(dataset, str(path.parent), any_grid)
+        left_out: list[LeftOut] = []
+        if "data" in dataset and is_anemoi(dataset.attrs, dataset["data"].dims):
+            dataset, left_out = separate(dataset, str(path.parent))
+        found = canonical(dataset, str(path.parent), any_grid)
+        return note_left_out(found, [*left_out, *left_out_of(found)])
     except _STRANGE as problem:
         raise InputError(_unreadable(path.parent, problem)) from problem
 
