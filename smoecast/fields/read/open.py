@@ -12,6 +12,7 @@ from smoecast.fields.canonical.time_axes import same_constant
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.left_out import left_out_of, note_left_out
+from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf
@@ -59,16 +60,19 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         raise InputError(f"{path}: there is no such file")
     try:
         with path.open("rb") as file:
-            magic = file.read(4)
+            head = file.read(HEAD)
     except OSError as problem:
         raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
+    magic = head[:4]
     if magic == MAGIC:
         return open_grib(path)
     if magic == hdf5.MAGIC or magic in classic.MAGIC:
         return open_netcdf(path, any_grid)
     if magic[:1] == b"{" and is_group_file(path):
         return open_group(path, any_grid)
-    what = "is empty" if not magic else "is neither GRIB nor NetCDF"
+    if begins_grib(head):  # behind the heading of a bulletin, or what its reader names
+        return open_grib(path)
+    what = "is empty" if not magic else f"is neither GRIB nor NetCDF, for it begins with {magic!r}"
     raise InputError(f"{path}: the file {what}: fetch it again")
 
 

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(
 
 REFUSED_ON_OPENING = {
     "era5-levels-corrupted.grib": "message 1 is broken or cut",
-    "hpa_and_pa.grib": "message 2 lies at 10 Pa, which is no whole number of hPa",
     "lambert_grid.grib": "no variable that smoecast knows, but nlwrs",
     "reduced_gg.grib": r"message 1 \(10u\) lies on the grid reduced_gg",
     "regular_ll_wrong_increment.grib": "72 longitudes over 355 degrees, but an increment of 2",
@@ -35,7 +34,7 @@ REFUSED_ON_READING = {
     "tests_all_missing_vals.grib": ("z500", "2664 of 2664 values of z500 are missing"),
     "test_data_has_nan.nc": ("u10", "1 of 260150 values of u10 are missing"),
 }
-READ_WHOLE = ("soil-surface-level-mix.grib", "uv_on_different_levels.grib")
+READ_WHOLE = ("hpa_and_pa.grib", "soil-surface-level-mix.grib", "uv_on_different_levels.grib")
 
 
 def test_every_hostile_file_is_tested():
@@ -77,6 +76,14 @@ def test_winds_on_different_levels_are_read_whole():
         field = read_checked(field, path, "wind").sel(lead_time=as_lead(found["endStep"]))
         np.testing.assert_array_equal(field.values[0], found["values"])
     assert sum(field_of(dataset, name).sizes["lead_time"] for name in channels_of(dataset)) == 16
+
+
+def test_levels_below_one_hectopascal_are_left_out_by_name():
+    path = HOSTILE / "hpa_and_pa.grib"
+    dataset = open_file(path)
+    assert channels_of(dataset) == ["t1"]
+    np.testing.assert_array_equal(dataset["t"].values.squeeze(), plain(path)[0]["values"])
+    assert [left.name for left in left_out_of(dataset)] == ["t at 10 Pa", "t at 1 Pa"]
 
 
 def test_soil_is_left_out_by_name_and_the_rest_read_whole():

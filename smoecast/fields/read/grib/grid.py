@@ -17,6 +17,7 @@ POINTS = 1 << 26
 _ALONG = 1 << 16  # points along one axis, at most
 _PARALLELS = 2560  # of a Gaussian grid between pole and equator, at most
 _EIGENVALUES = 640  # beyond that many nodes NumPy takes seconds and minutes
+_ODD_ROWS = 0b11111  # of the scanning mode: every other row runs backwards, or lies between points
 _ROUNDING = 1e-3  # degrees to which GRIB 1 rounds coordinates and increments
 
 
@@ -101,8 +102,8 @@ def place_of(keys: "Keys", what: str) -> GribGrid:
         raise InputError(
             f"{what} claims to have {rows} x {columns} points, which no weather field has"
         )
-    if keys.whole("alternativeRowScanning") or keys.whole("numberOfPoints") != rows * columns:
-        raise InputError(f"{what} has rows of changing direction or length: regrid it first")
+    if keys.whole("scanningMode") & _ODD_ROWS or keys.whole("numberOfPoints") != rows * columns:
+        raise InputError(f"{what} has rows of changing direction, place or length: regrid it first")
     try:
         place.coordinates()
     except ValueError as problem:
@@ -124,6 +125,8 @@ def _increments(keys: "Keys", kind: str) -> tuple[float | None, float | None]:
 def _coordinates(place: GribGrid) -> tuple[np.ndarray, np.ndarray]:
     north, west, south, east = place.corners
     rows, columns = place.shape
+    if not np.isfinite(place.corners).all():
+        raise ValueError("does not tell where its first and last point lie")
     if not (max(abs(north), abs(south)) <= 90 + _ROUNDING and max(abs(west), abs(east)) <= 720):
         raise ValueError(f"reaches from {north:g} N {west:g} E to {south:g} N {east:g} E")
     turn = (west - east) % 360.0 if place.westward else (east - west) % 360.0

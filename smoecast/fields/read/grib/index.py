@@ -71,7 +71,7 @@ def decode(path: Path, where: np.ndarray, place: GribGrid) -> np.ndarray:
     path : pathlib.Path
         GRIB file.
     where : numpy.ndarray
-        Number, offset and length of each message, (N, 3) int64.
+        Number, offset, length and field of each message, (N, 4) int64.
     place : Place
         The grid of them all.
 

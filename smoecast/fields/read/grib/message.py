@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from smoecast.fields.read.grib.grid import GribGrid
+from smoecast.fields.read.grib.sections import number_of
 from smoecast.names import VARIABLES, Variable
 
 
@@ -38,6 +39,8 @@ class Message:
         ECMWF's `expver`.
     place : Place
         Its grid.
+    field : int
+        Which of the fields of the message, from 1; 0 where it holds one only.
     """
 
     number: int
@@ -52,6 +55,12 @@ class Message:
     analysis: bool
     experiment: str
     place: GribGrid
+    field: int = 0
+
+    @property
+    def label(self) -> str:
+        """Its number in words, ``3``, or ``3.2`` for a field among others of its message."""
+        return number_of(self.number, self.field)
 
     @property
     def channel(self) -> str:
@@ -64,8 +73,8 @@ def to_plain(messages: Sequence[Message]) -> dict[str, Any]:
     places: dict[GribGrid, int] = {}
     rows = [
         (
-            *(m.number, m.offset, m.length, m.variable.name, m.unit, m.level, m.member),
-            *(m.init_time.astype(int).item(), m.lead_time.astype(int).item()),
+            *(m.number, m.offset, m.length, m.field, m.variable.name, m.unit, m.level),
+            *(m.member, m.init_time.astype(int).item(), m.lead_time.astype(int).item()),
             *(m.analysis, m.experiment, places.setdefault(m.place, len(places))),
         )
         for m in messages
@@ -84,6 +93,7 @@ def _message(
     number: int,
     offset: int,
     length: int,
+    field: int,
     name: str,
     unit: str,
     level: int | None,
@@ -98,6 +108,7 @@ def _message(
         number=number,
         offset=offset,
         length=length,
+        field=field,
         variable=VARIABLES[name],
         unit=unit,
         level=level,

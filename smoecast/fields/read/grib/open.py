@@ -72,7 +72,7 @@ def _check_alike(messages: Sequence[Message], path: Path) -> None:
     first = messages[0]
     units = {first.variable.name: first}
     for message in messages[1:]:
-        both = f"{path}: messages {first.number} and {message.number}"
+        both = f"{path}: messages {first.label} and {message.label}"
         if message.place != first.place:
             raise InputError(
                 f"{both} lie on different grids, {first.place.describe()} and "
@@ -86,7 +86,7 @@ def _check_alike(messages: Sequence[Message], path: Path) -> None:
         other = units.setdefault(message.variable.name, message)
         if other.unit != message.unit:
             raise InputError(
-                f"{path}: messages {other.number} and {message.number} give {message.channel} in "
+                f"{path}: messages {other.label} and {message.label} give {message.channel} in "
                 f"{other.unit} and in {message.unit}: split the file by unit"
             )
 
@@ -156,7 +156,7 @@ def _refuse_twice(first: Message, second: Message, path: Path) -> None:
     experiments = (first.experiment, second.experiment)
     of = f" of the experiments {' and '.join(experiments)}" if len(set(experiments)) > 1 else ""
     raise InputError(
-        f"{path}: messages {first.number} and {second.number} both hold {first.channel} for "
+        f"{path}: messages {first.label} and {second.label} both hold {first.channel} for "
         f"{iso(first.init_time + first.lead_time)}{of}: keep one of them"
     )
 
@@ -173,9 +173,9 @@ def _refuse_hole(like: Message, missing: dict[str, np.generic], path: Path) -> N
 
 def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path: Path) -> da.Array:
     """Return the values of messages as a dask array, (*shape, latitude, longitude) float32."""
-    where = np.zeros((*shape, 3, 1), dtype=np.int64)  # number, offset and length of each message
+    where = np.zeros((*shape, 4, 1), dtype=np.int64)  # where each message is
     for at, message in holders.items():
-        where[at][:, 0] = message.number, message.offset, message.length
+        where[at][:, 0] = message.number, message.offset, message.length, message.field
     place = next(iter(holders.values())).place
     rows, columns = place.shape
     row_bytes = 4 * rows * columns * math.prod(shape[1:])
@@ -185,7 +185,7 @@ def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path:
             f"{path}: {next(iter(holders.values())).channel} has {row_bytes:.2g} bytes at once, of "
             f"which {held} bytes of messages can hold next to nothing: fetch the file again"
         )
-    chunks = (max(1, BLOCK_BYTES // row_bytes), *shape[1:], 3, 1)
+    chunks = (max(1, BLOCK_BYTES // row_bytes), *shape[1:], 4, 1)
     blocks = da.from_array(where, chunks=chunks)
     decoded: da.Array = da.map_blocks(
         _decode,
@@ -201,4 +201,4 @@ def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path:
 
 def _decode(where: np.ndarray, path: Path, place: GribGrid) -> np.ndarray:
     """Decode one block of messages, missing values as NaN."""
-    return decode(path, where.reshape(-1, 3), place).reshape(*where.shape[:-2], *place.shape)
+    return decode(path, where.reshape(-1, 4), place).reshape(*where.shape[:-2], *place.shape)

@@ -120,7 +120,7 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
         messages, left_out = walk.walk(file, what, begin)
         return {**to_plain(messages), "left_out": [asdict(left) for left in left_out]}
     place = place_from_plain(request["place"])
-    where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 3)
+    where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 4)
     values = np.frombuffer(desk, np.float32, len(where) * math.prod(place.shape), rest)
     grib_values.decode(file, where, values.reshape(-1, *place.shape), place, what, begin)
     return {}

@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import eccodes
 import numpy as np
 
 from smoecast.errors import InputError
 from smoecast.fields.read.grib.grid import GribGrid
+from smoecast.fields.read.grib.keys import Keys
+from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
 
 _MISSING = 1e20
+_MASKS = ("bitmapPresent", "missingValueManagementUsed")
+"""Keys that tell of missing values; complex packing marks them without a bitmap."""
 
 
 def decode(
@@ -27,7 +32,7 @@ def decode(
     file : int
         Descriptor.
     where : numpy.ndarray
-        Number, offset and length of each message, (N, 3) int64.
+        Number, offset, length and field of each message, (N, 4) int64.
     values : numpy.ndarray
         For what comes of them, (N, rows, columns) float32, missing values as NaN.
     place : Place
@@ -42,11 +47,19 @@ def decode(
     InputError
         A message cannot be decoded.
     """
-    for field, (number, offset, length) in zip(values, where.tolist(), strict=True):
-        begin(number, length + field.size)
-        found = _values(os.pread(file, length, offset), place, f"{what}: message {number}")
+    for into, (number, offset, length, field) in zip(values, where.tolist(), strict=True):
+        begin(number, length + into.size)
+        name = f"{what}: message {number_of(number, field)}"
+        found = _values(_read(partial(os.pread, file), offset, length, field, name), place, name)
         with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite, and is refused
-            field[...] = found
+            into[...] = found
+
+
+def _read(read: Read, offset: int, length: int, field: int, what: str) -> bytes:
+    """Return a message, or one field of it as a message of its own."""
+    if not field:
+        return read(length, offset)
+    return message_of(read, offset, fields_of(read, offset, length, what)[field - 1])
 
 
 def _values(message: bytes, place: GribGrid, what: str) -> np.ndarray:
@@ -56,7 +69,7 @@ def _values(message: bytes, place: GribGrid, what: str) -> np.ndarray:
         try:
             eccodes.codes_set(handle, "missingValue", _MISSING)
             flat = eccodes.codes_get_values(handle)
-            masked = bool(eccodes.codes_get_long(handle, "bitmapPresent"))
+            masked = any(Keys(handle).whole(key) for key in _MASKS)
         finally:
             eccodes.codes_release(handle)
     except eccodes.CodesInternalError as problem:

@@ -7,7 +7,8 @@ To be imported by `fields.read.grib.server` alone: ecCodes may end the process t
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO
@@ -17,13 +18,13 @@ import numpy as np
 
 from smoecast.errors import InputError
 from smoecast.fields.left_out import LeftOut
+from smoecast.fields.read.grib.gaps import check_gap
 from smoecast.fields.read.grib.grid import place_of
 from smoecast.fields.read.grib.keys import Keys
 from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
 from smoecast.names import VARIABLES, variable_of, variable_of_param
 
-Read = Callable[[int, int], bytes]
-"""Of so many bytes from a place on."""
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
 _STATISTICS = {
     "derivedForecast": "mean or spread",
@@ -31,12 +32,13 @@ _STATISTICS = {
     "probabilityType": "probability",
 }
 _STEP_UNITS = (0, 1, 2, 10, 11, 12)  # minutes, 1, 24, 3, 6 and 12 hours; months differ in length
+_SECONDS = 13  # of GRIB 2
+_MISSING_BYTE = 255
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
 _YEARS = range(1678, 2262)
 _LONGEST_STEP = timedelta(days=100 * 366)
 _HIGHEST = 2000  # hPa
 _LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted before it is read
-_PIECE = 1 << 20
 
 
 def walk(
@@ -79,16 +81,16 @@ def walk(
                 keys = Keys(handle)
                 offset, length = keys.whole("offset"), keys.whole("totalLength")
                 begin(number, length)
-                _check_gap(read, end, offset, f"before message {number}", what)
+                check_gap(read, end, offset, f"before message {number}", what)
                 end = offset + length
-                found = _message(keys, (number, offset, length), read, f"{what}: message {number}")
+                for found in _messages(keys, (number, offset, length), read, what):
+                    if isinstance(found, Message):
+                        used.append(found)
+                    else:
+                        left_out.setdefault(found, number)
             finally:
                 eccodes.codes_release(handle)
-            if isinstance(found, Message):
-                used.append(found)
-            else:
-                left_out.setdefault(found, number)
-    _check_gap(read, end, size, f"after message {number}", what)
+    check_gap(read, end, size, f"after message {number}", what)
     _check_kinds(used, left_out, what)
     return used, list(left_out)
 
@@ -120,15 +122,11 @@ def describe(
         If it is broken, or a quantity that smoecast knows stands in it and cannot be read right.
     """
     begin(0, len(message))
-    try:
-        handle = eccodes.codes_new_from_message(message)
-    except eccodes.CodesInternalError as problem:
-        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
-    try:
-        where = number, 0, len(message)
-        return _message(Keys(handle), where, lambda size, at: message[at : at + size], what)
-    finally:
-        eccodes.codes_release(handle)
+    fields = fields_of(lambda size, at: message[at : at + size], 0, len(message), what)
+    if len(fields) > 1:
+        raise InputError(f"{what} holds {len(fields)} fields, where one was asked for")
+    with _open(message, what) as handle:
+        return _message(Keys(handle), (number, 0, len(message), 0), what)
 
 
 def _next(stream: BinaryIO, what: str) -> int | None:
@@ -139,37 +137,44 @@ def _next(stream: BinaryIO, what: str) -> int | None:
     return handle
 
 
-def _check_gap(read: Read, begin: int, end: int, where: str, what: str) -> None:
-    """Refuse bytes between messages, except the zeros with which MARS fills up its blocks."""
-    for at in range(begin, end, _PIECE):
-        if read(min(_PIECE, end - at), at).strip(b"\0"):
-            strange = f"{end - begin} bytes {where} belong to no GRIB message"
-            raise InputError(f"{what}: {strange}: fetch the file again")
-
-
-def _check_single(read: Read, offset: int, length: int, what: str) -> None:
-    """Refuse a GRIB 2 message with several fields, of which ecCodes shows the first only."""
-    if read(8, offset)[7:] != b"\2":
+def _messages(
+    keys: Keys, where: tuple[int, int, int], read: Read, what: str
+) -> Iterator[Message | LeftOut]:
+    """Return the fields of a message, or what they are where smoecast has no use for them."""
+    number, offset, length = where
+    fields = fields_of(read, offset, length, f"{what}: message {number}")
+    if len(fields) <= 1:
+        yield _message(keys, (*where, 0), f"{what}: message {number}")
         return
-    place, fields = offset + 16, 0
-    while place < offset + length - 4 and len(head := read(5, place)) == 5:
-        fields += head[4:] == b"\x07"
-        place += max(int.from_bytes(head[:4], "big"), 5)
-    if fields != 1:
-        raise InputError(f"{what} holds {fields} fields at once: split it with grib_copy first")
+    for field, sections in enumerate(fields, start=1):
+        name = f"{what}: message {number_of(number, field)}"
+        with _open(message_of(read, offset, sections), name) as handle:
+            yield _message(Keys(handle), (*where, field), name)
 
 
-def _message(keys: Keys, where: tuple[int, int, int], read: Read, what: str) -> Message | LeftOut:
+@contextmanager
+def _open(message: bytes, what: str) -> Iterator[int]:
+    """Give the ecCodes handle of a message, and release it."""
+    try:
+        handle = eccodes.codes_new_from_message(message)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
+    try:
+        yield handle
+    finally:
+        eccodes.codes_release(handle)
+
+
+def _message(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
     """Return the message, or what it is where smoecast has no use for it."""
-    _check_single(read, *where[1:], what)
     try:
         return _understood(keys, where, what)
     except eccodes.CodesInternalError as problem:
         raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
 
 
-def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message | LeftOut:
-    number, offset, length = where
+def _understood(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
+    number, offset, length, field = where
     short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
     variable = variable_of_param(keys.whole("paramId")) or variable_of(short)
     kind = keys.text("dataType")
@@ -182,15 +187,19 @@ def _understood(keys: Keys, where: tuple[int, int, int], what: str) -> Message |
         return LeftOut(f"{short} as {made}")
     if kind not in _TYPES:
         return LeftOut(f"{short} of type {kind}")
+    level = _level(keys, level_type, short) if pressures else None
+    if isinstance(level, LeftOut):
+        return level
     init_time, lead_time = _times(keys, what)
     return Message(
         number=number,
         offset=offset,
         length=length,
+        field=field,
         variable=variable,
         unit=keys.text("units"),
-        level=_level(keys, level_type, what) if pressures else None,
-        member=_member(keys, kind),
+        level=level,
+        member=_member(keys, kind, what),
         init_time=init_time,
         lead_time=lead_time,
         analysis=(kind == "an" and not lead_time) or keys.text("class") in _REANALYSES,
@@ -207,53 +216,71 @@ def _statistic(keys: Keys) -> str:
     return ""
 
 
-def _level(keys: Keys, level_type: str, what: str) -> int:
+def _level(keys: Keys, level_type: str, short: str) -> int | LeftOut:
     """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
-    pascals = float(keys.whole("level") * (100 if level_type == "isobaricInhPa" else 1))
     if keys.whole("edition") == 2:
-        factor = keys.whole("scaleFactorOfFirstFixedSurface")
-        value = keys.whole("scaledValueOfFirstFixedSurface")
-        if eccodes.CODES_MISSING_LONG in (factor, value):
-            raise InputError(f"{what} does not tell its pressure: take it out")
-        pascals = value / 10.0**factor
+        factor = keys.whole_if_there("scaleFactorOfFirstFixedSurface")
+        value = keys.whole_if_there("scaledValueOfFirstFixedSurface")
+    else:
+        factor, value = (-2 if level_type == "isobaricInhPa" else 0), keys.whole_if_there("level")
+    if factor is None or value is None:
+        return LeftOut(f"{short} at no pressure", "the message does not tell its level")
+    pascals = value / 10.0**factor
     level = round(pascals / 100)
     if not 1 <= level <= _HIGHEST or abs(pascals - 100 * level) > 1e-6:
-        raise InputError(
-            f"{what} lies at {pascals:g} Pa, which is no whole number of hPa: take it out"
-        )
+        levels = f"levels are whole numbers of hPa up to {_HIGHEST}"
+        return LeftOut(f"{short} at {pascals:g} Pa", levels)
     return level
 
 
-def _member(keys: Keys, kind: str) -> int | None:
+def _member(keys: Keys, kind: str, what: str) -> int | None:
     if kind == "cf":
         return 0
-    if kind == "pf" or keys.whole("numberOfForecastsInEnsemble") > 1:
-        return keys.whole("perturbationNumber")
-    return None
+    member, size = (
+        keys.whole_if_there("perturbationNumber"),
+        keys.whole("numberOfForecastsInEnsemble"),
+    )
+    if keys.whole("edition") == 2:  # where these have one byte each, and no key says so
+        member = None if member == _MISSING_BYTE else member
+        size = size if size != _MISSING_BYTE else 0 if member is None else _MISSING_BYTE
+    if kind != "pf" and size <= 1:
+        return None
+    if member is None:
+        raise InputError(f"{what} is of an ensemble, but does not tell its member: take it out")
+    return member
 
 
 def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
     """Return the start, and the end of the step: an accumulation is known by when it ends."""
-    unit = keys.whole("indicatorOfUnitOfTimeRange")
-    if unit not in _STEP_UNITS:
-        raise InputError(f"{what} counts its step in the unit {unit} of GRIB: hours are expected")
-    eccodes.codes_set(keys.handle, "stepUnits", "m")  # of this handle only: what ecCodes answers in
-    minutes, day, clock = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("dataTime")
+    units = [keys.whole("indicatorOfUnitOfTimeRange")]
+    if (of_range := keys.whole_if_there("indicatorOfUnitForTimeRange")) is not None:
+        units.append(of_range)
+    for unit in units:
+        if unit not in _STEP_UNITS and (unit, keys.whole("edition")) != (_SECONDS, 2):
+            raise InputError(
+                f"{what} counts its step in the unit {unit} of GRIB: hours are expected"
+            )
+    word, size = ("s", 1) if _SECONDS in units else ("m", 60)
+    eccodes.codes_set(keys.handle, "stepUnits", word)  # of this handle only: to answer in
+    step, day, clock = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("dataTime")
+    second = keys.whole("second")
     try:
-        start = datetime(day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100)
+        start = datetime(
+            day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100, second
+        )
     except ValueError:
         raise InputError(f"{what} has the date {day} {clock:04d}, which does not exist") from None
     try:
-        end = start + timedelta(minutes=minutes)
+        end = start + timedelta(seconds=step * size)
     except OverflowError:
         end = datetime.max
     # nanoseconds of 64 bits hold 292 years on both sides of 1970
     if not {start.year, end.year} <= set(_YEARS) or abs(end - start) > _LONGEST_STEP:
         raise InputError(
-            f"{what} starts on {start:%Y-%m-%d} and ends {minutes} minutes later: such a forecast "
-            f"cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+            f"{what} starts on {start:%Y-%m-%d} and ends {step * size // 60} minutes later: such a "
+            f"forecast cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
         )
-    return np.datetime64(start, "ns"), np.timedelta64(minutes * 60 * 10**9, "ns")
+    return np.datetime64(start, "ns"), np.timedelta64(step * size * 10**9, "ns")
 
 
 def _check_kinds(used: list[Message], left_out: dict[LeftOut, int], what: str) -> None:

@@ -1,5 +1,7 @@
 """Every GRIB message is used, left out under its name, or refused with the reason."""
 
+import re
+
 import eccodes
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from smoecast.fields.left_out import LeftOut, describe, left_out_of
 from smoecast.fields.read.grib import index, walk
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.open import open_grib
+
+MISSING = eccodes.CODES_MISSING_LONG
 
 # ---- accounted for
 
@@ -90,16 +94,6 @@ def test_foreign_bytes(tmp_path, content, words):
     refused(write(tmp_path / "a.grib", *content), words)
 
 
-def test_several_fields_in_one_message(tmp_path):
-    sample = "regular_ll_pl_grib2"
-    first = message(sample, shortName="u", level=500)
-    second = message(sample, shortName="v", level=500)
-    tail = _after_section(second, 3)[:-4]
-    both = first[:-4] + tail + b"7777"
-    both = both[:8] + len(both).to_bytes(8, "big") + both[16:]
-    refused(write(tmp_path / "a.grib", both), "message 1 holds 2 fields at once")
-
-
 def _after_section(content: bytes, number: int) -> bytes:
     """Return what follows a section of a GRIB 2 message."""
     place = 16
@@ -114,7 +108,8 @@ def _after_section(content: bytes, number: int) -> bytes:
         ({"iDirectionIncrementInDegrees": 5.0}, "gives 4 longitudes over 30 degrees, but an incr"),
         ({"jDirectionIncrementInDegrees": 5.0}, "gives 3 latitudes over 20 degrees, but an incr"),
         ({"jScansPositively": 1}, "scans from 60 N to 40 N against its scanning mode"),
-        ({"alternativeRowScanning": 1}, "rows of changing direction or length"),
+        *[({"scanningMode": bit}, "rows of changing") for bit in (8, 4, 2, 1)],
+        ({"alternativeRowScanning": 1}, "rows of changing direction, place or length"),
     ],
 )
 def test_contradicting_grids(tmp_path, keys, words):
@@ -208,11 +203,30 @@ def test_two_units_of_one_quantity(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scaled", "factor", "pascals"), [(50, 0, "50"), (15050, 0, "15050"), (12345, 1, "1234.5")]
+    ("scaled", "factor", "pascals"),
+    [
+        *[
+            (50, 0, "50 Pa"),
+            (15050, 0, "15050 Pa"),
+            (12345, 1, "1234.5 Pa"),
+            (200_100, 0, "200100 Pa"),
+        ],
+        *[(500, -126, "5e+128 Pa"), (500, 127, "5e-125 Pa")],
+        *[
+            (MISSING, 0, "no pressure"),
+            (500, MISSING, "no pressure"),
+            (MISSING, MISSING, "no pressure"),
+        ],
+    ],
 )
-def test_pressure_between_whole_hectopascals(tmp_path, scaled, factor, pascals):
+def test_levels_that_are_no_whole_hectopascals_are_left_out(tmp_path, scaled, factor, pascals):
+    """A file of GFS has levels at 0.4 hPa; ten to the power of a missing factor overflowed."""
     path = write(tmp_path / "a.grib", pressure(scaled, factor))
-    refused(path, f"message 1 lies at {pascals} Pa, which is no whole number of hPa")
+    refused(path, re.escape(f"no variable that smoecast knows, but t at {pascals} ("))
+    path = write(path, pressure(scaled, factor), pressure(85000))
+    dataset = open_grib(path)
+    assert dataset["level"].values.tolist() == [850]
+    assert [left.name for left in left_out_of(dataset)] == [f"t at {pascals}"]
 
 
 def test_pressure_and_model_levels(tmp_path):
@@ -224,6 +238,14 @@ def test_a_date_that_does_not_exist(tmp_path):
     broken = bytearray(temperature())
     broken[8 + 13] = 13  # month
     refused(write(tmp_path / "a.grib", bytes(broken)), "message 1 has the date 2.*does not exist")
+
+
+@pytest.mark.parametrize(("year", "words"), [(0, "323 1200"), (65535, "655350323 1200")])
+def test_the_year_zero(tmp_path, year, words):
+    """Of climatologies, or not told."""
+    one = bytearray(message("regular_ll_pl_grib2", shortName="t", level=500))
+    one[16 + 12 : 16 + 14] = year.to_bytes(2, "big")
+    refused(write(tmp_path / "a.grib", bytes(one)), f"message 1 has the date {words}, which does")
 
 
 def test_steps_in_months(tmp_path):

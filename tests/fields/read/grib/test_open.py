@@ -214,6 +214,24 @@ def test_missing_values_are_found_on_reading(tmp_path):
         read_checked(array, path, "t")
 
 
+@pytest.mark.parametrize("packing", ["grid_complex", "grid_complex_spatial_differencing"])
+@pytest.mark.parametrize("marks", [1, 2])
+def test_missing_values_without_a_bitmap(tmp_path, packing, marks):
+    """As the NOAA packs them."""
+    handle = eccodes.codes_new_from_message(
+        message("regular_ll_pl_grib2", shortName="t", level=500)
+    )
+    eccodes.codes_set(handle, "packingType", packing)
+    eccodes.codes_set(handle, "missingValueManagementUsed", marks)
+    eccodes.codes_set(handle, "missingValue", -1.0)
+    eccodes.codes_set_values(handle, np.array([-1.0] * 5 + [7.0, 8.0, 9.0, 6.0, 7.0, 9.0, 5.0]))
+    path = write(tmp_path / "a.grib", eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    found = open_grib(path)["t"].squeeze().values
+    np.testing.assert_array_equal(found.ravel()[5:], [7, 8, 9, 6, 7, 9, 5])
+    assert np.isnan(found.ravel()[:5]).all()
+
+
 # ---- times and members
 
 
@@ -244,6 +262,38 @@ def test_accumulations_hold_at_the_end_of_their_step(tmp_path):
 def test_steps_in_other_units(tmp_path, unit, hours):
     found = open_grib(write(tmp_path / "a.grib", step_of_30(unit)))
     assert as_hours(found["lead_time"].values).tolist() == [hours]
+
+
+@pytest.mark.parametrize(("step", "seconds"), [(90, 90), (5400, 5400), (2**31 - 1, 2**31 - 1)])
+def test_steps_in_seconds(tmp_path, step, seconds):
+    keys = {"indicatorOfUnitOfTimeRange": 13, "forecastTime": step, "dataType": "fc"}
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    found = open_grib(write(tmp_path / "a.grib", one))["lead_time"].values
+    assert found.tolist() == [seconds * 10**9]
+
+
+@pytest.mark.parametrize(
+    ("member", "size", "wanted"),
+    [(3, 20, [3]), (3, 255, [3]), (0, 1, None), (255, 255, None), (0, 0, None)],
+)
+def test_members_of_grib_2_that_are_not_told(tmp_path, member, size, wanted):
+    keys = {"perturbationNumber": member, "numberOfForecastsInEnsemble": size}
+    keys = {"productDefinitionTemplateNumber": 1, "typeOfProcessedData": 1} | keys
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    found = open_grib(write(tmp_path / "a.grib", one))
+    assert (found["number"].values.tolist() if "number" in found.dims else None) == wanted
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"typeOfProcessedData": 4},
+        {"productDefinitionTemplateNumber": 1, "typeOfProcessedData": 4, "perturbationNumber": 255},
+    ],
+)
+def test_a_member_that_is_not_told(tmp_path, keys):
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    refused(write(tmp_path / "a.grib", one), "is of an ensemble, but does not tell its member")
 
 
 def test_reanalysis_accumulations_stand_with_its_analyses(tmp_path):

@@ -3,7 +3,7 @@
 import eccodes
 import numpy as np
 import pytest
-from made_grib import message, pressure, refused, temperature, write
+from made_grib import message, refused, temperature, write
 
 from smoecast.errors import InputError
 from smoecast.fields.read.grib import grid
@@ -71,6 +71,17 @@ def test_points_beside_the_earth(tmp_path, keys, words):
     refused(write(tmp_path / "a.grib", shaped(3, 4, **keys)), words)
 
 
+@pytest.mark.parametrize("corner", range(4))
+def test_corners_that_are_not_told(corner):
+    corners = [60.0, 0.0, 40.0, 30.0]
+    corners[corner] = np.nan
+    place = grid.GribGrid(
+        "regular_ll", (3, 4), tuple(corners), (None, None), 0, False, False, False
+    )
+    with pytest.raises(ValueError, match="does not tell where its first and last point lie"):
+        place.coordinates()
+
+
 @pytest.mark.parametrize("parallels", [0, 2561, 2**31 - 1])
 def test_gaussian_parallels_that_cannot_be(tmp_path, parallels):
     """Twice 2**31 parallels were 32 PiB."""
@@ -102,20 +113,6 @@ def test_several_gaussian_messages_without_increments(tmp_path):
 
 
 # ---- levels, times and words
-
-
-@pytest.mark.parametrize(
-    ("scaled", "factor", "words"),
-    [
-        (eccodes.CODES_MISSING_LONG, 0, "message 1 does not tell its pressure"),
-        (500, eccodes.CODES_MISSING_LONG, "message 1 does not tell its pressure"),
-        (500, -126, r"message 1 lies at 5e\+128 Pa, which is no"),
-        (500, 127, "message 1 lies at 5e-125 Pa, which is no"),
-        (200_100, 0, "message 1 lies at 200100 Pa, which is no"),
-    ],
-)
-def test_pressures_that_cannot_be(tmp_path, scaled, factor, words):
-    refused(write(tmp_path / "a.grib", pressure(scaled, factor)), words)
 
 
 @pytest.mark.parametrize(
