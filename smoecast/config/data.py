@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from smoecast import names
 from smoecast.config.network import Fraction, Hundreds
 from smoecast.config.section import RARE, Section
+from smoecast.errors import ConfigError
 
 Hours = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -251,3 +252,20 @@ class Sample(Section):
         if value[0] != 0:
             raise ValueError("the first entry must be 0, the start itself")
         return value
+
+    def check_step(self, step_hours: int) -> None:
+        """Refuse hours between two times of a store that is `step_hours` apart.
+
+        Raises
+        ------
+        ConfigError
+            Names the key and what it could be.
+        """
+        for key, hours in (("history", self.history_hours), ("lead", self.lead_hours)):
+            odd = [hour for hour in hours if hour % step_hours]
+            if odd:
+                raise ConfigError(
+                    f"sample.{key}_hours: {odd} are no multiples of data.step_hours = "
+                    f"{step_hours}: write sample.{key}_hours: "
+                    f"{sorted({-(-hour // step_hours) * step_hours for hour in hours})}"
+                )

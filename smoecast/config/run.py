@@ -115,10 +115,6 @@ class Config(Section):
             raise ValueError("data.source is files, but data.files names none")
         if self.data.source not in ("planet", "files", "opendata", "none") and not self.data.years:
             raise ValueError(f"data.source is {self.data.source}, but data.years names none")
-        step = self.data.step_hours
-        odd = [h for h in (*self.sample.history_hours, *self.sample.lead_hours) if h % step]
-        if odd:
-            raise ValueError(f"hours {odd} are no multiples of data.step_hours = {step}")
         missing = set(self.postprocess.targets) - set(self.postprocess.channels)
         if missing:
             raise ValueError(

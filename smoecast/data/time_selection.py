@@ -61,20 +61,24 @@ HOUR = np.timedelta64(1, "h")
 
 
 def evenly(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
-    """Keep the times at multiples of `step_hours` from midnight UTC, of which none is missing.
+    """Keep the times that lie `step_hours` apart, of which none is missing.
 
     Raises
     ------
     InputError
-        See `on_step`; or a time between two others is missing.
+        See `as_analyses`; or a time between two others is missing.
     """
-    chosen = on_step(dataset, step_hours, source)
+    dataset = as_analyses(dataset, source)
+    times = dataset["time"].values
+    chosen = dataset.isel(time=is_on_step(times, step_hours, offset_of(times, step_hours)))
     check_step(chosen["time"].values, step_hours, source)
     return chosen
 
 
-def on_step(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
-    """Keep the times at multiples of `step_hours` from midnight UTC.
+def on_step(
+    dataset: xr.Dataset, step_hours: int, source: str, offset: np.timedelta64 = 0 * HOUR
+) -> xr.Dataset:
+    """Keep the times at multiples of `step_hours` from midnight UTC, or from `offset` after it.
 
     Raises
     ------
@@ -83,10 +87,40 @@ def on_step(dataset: xr.Dataset, step_hours: int, source: str) -> xr.Dataset:
     """
     dataset = as_analyses(dataset, source)
     times = dataset["time"].values.astype("datetime64[ns]")
-    chosen = (times - times.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR
+    chosen = is_on_step(times, step_hours, offset)
     if not chosen.any():
-        raise InputError(f"{source}: no time falls on a multiple of {step_hours} h from midnight")
+        begin = "midnight" if not offset else f"{offset / HOUR:g} UTC"
+        raise InputError(
+            f"{source}: no time falls on a multiple of {step_hours} h from {begin}, at which the "
+            f"model starts (its data.step_hours), but {iso(times[0])}: bring analyses of such times"
+        )
     return dataset.isel(time=chosen)
+
+
+def is_on_step(
+    times: NDArray[np.datetime64] | np.datetime64,
+    step_hours: int,
+    offset: np.timedelta64 = 0 * HOUR,
+) -> NDArray[np.bool_]:
+    """Tell which times lie at multiples of `step_hours` from `offset` after midnight UTC."""
+    return np.asarray(_into_step(times, step_hours) == offset % (step_hours * HOUR))
+
+
+def offset_of(times: NDArray[np.datetime64], step_hours: int) -> np.timedelta64:
+    """Return how long after midnight UTC, or a step from it, the earliest of some times lies.
+
+    That is 0 for what has a time at midnight, and 12 h for what is daily at 12 UTC.
+    """
+    earliest: np.timedelta64 = _into_step(times, step_hours).min()
+    return earliest
+
+
+def _into_step(
+    times: NDArray[np.datetime64] | np.datetime64, step_hours: int
+) -> NDArray[np.timedelta64]:
+    each = np.asarray(times)
+    into_day: NDArray[np.timedelta64] = each - each.astype("datetime64[D]")
+    return np.asarray(into_day % (step_hours * HOUR))
 
 
 def as_analyses(dataset: xr.Dataset, source: str) -> xr.Dataset:

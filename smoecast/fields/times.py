@@ -174,11 +174,12 @@ def check_step(times: np.ndarray, step_hours: int, name: str) -> None:
     if after - before > step:
         raise InputError(
             f"{name}: the time {iso(before + step)} is missing between {iso(before)} and "
-            f"{iso(after)}: every {step_hours} hours are needed"
+            f"{iso(after)}, and every {step_hours} hours are needed: correct data.step_hours, or "
+            "bring what is missing"
         )
     raise InputError(
         f"{name}: the time {iso(after)} follows {iso(before)} after less than {step_hours} hours: "
-        "give step_hours as the files have it or thin them"
+        "give data.step_hours as the files have it, or thin them"
     )
 
 

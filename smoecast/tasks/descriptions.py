@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CONSTANTS = "constants"
 """Tensor (N, H, W) in a model's file: the fields without time that its inputs hold."""
 
+OFFSET = "offset_seconds"
+"""Entry of a model that starts at other times than multiples of its step from midnight UTC."""
+
 _Names = list[str]
 
 
@@ -53,6 +56,7 @@ class _Forecasting(_Described):
     targets: _Names
     constants: _Names
     statistics: _Spread
+    offset_seconds: Annotated[int, Field(ge=0)] = 0
 
 
 class _Calibrating(_Described):
@@ -87,6 +91,11 @@ class Description:
         """Return one sha256 over all that the model is."""
         return identity_of(self.state)
 
+    @property
+    def offset(self) -> np.timedelta64:
+        """Return how long after midnight UTC, or a step from it, the times of its data lie."""
+        return np.timedelta64(self.state.get(OFFSET, 0), "s")
+
 
 def read_description(folder: Path) -> Description:
     """Read what a forecast model of a run folder or the zoo says of itself.
@@ -114,6 +123,7 @@ def _forecast_config(state: dict[str, Any]) -> Config:
     """
     said = _check(_Forecasting, state)
     config = yaml_file.validate(upgrade(said.config), "its config")
+    config.sample.check_step(config.data.step_hours)
     for name, of_config in (
         ("channels", config.data.channels),
         ("targets", config.targets),

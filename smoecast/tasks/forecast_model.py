@@ -15,12 +15,19 @@ from smoecast.config.network import Network
 from smoecast.config.run import Config
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, starts_within
+from smoecast.data.time_selection import offset_of
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.descriptions import CONSTANTS, check_inputs, constants_of, read_description
+from smoecast.tasks.descriptions import (
+    CONSTANTS,
+    OFFSET,
+    check_inputs,
+    constants_of,
+    read_description,
+)
 from smoecast.training.model_files import load_tensors, of_model
 
 
@@ -151,6 +158,7 @@ def new_network(settings: Network, seed: int, dataset: xr.Dataset, samples: Samp
 def describe(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, Any]:
     """Return what a model's ``state.json`` says beside its training."""
     details = details_of(dataset)
+    offset = offset_of(dataset["time"].values, config.data.step_hours)
     return {
         "kind": "forecast",
         "smoecast": __version__,
@@ -167,7 +175,7 @@ def describe(config: Config, dataset: xr.Dataset, inputs: Inputs) -> dict[str, A
         },
         "data": {"identity": details["identity"], "manifest": details["manifest"]},
         "seed": config.seed,
-    }
+    } | ({OFFSET: int(offset / np.timedelta64(1, "s"))} if offset else {})
 
 
 def open_model(folder: Path) -> Model:

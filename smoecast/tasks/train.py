@@ -83,6 +83,7 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     Interrupted
         A signal came; the state is saved and the same command goes on from there.
     """
+    config.sample.check_step(config.data.step_hours)
     with join(config.training.device) as team:
         if not team.first:
             console.mute()

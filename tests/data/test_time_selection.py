@@ -4,10 +4,11 @@ from datetime import date
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from smoecast.config.data import Split
 from smoecast.data.statistics import RELATIVE_FLOOR, floor_spread, mean_and_std
-from smoecast.data.time_selection import split_times
+from smoecast.data.time_selection import HOUR, is_on_step, offset_of, on_step, split_times
 from smoecast.errors import ConfigError, InputError
 
 TIMES = np.arange("2001-01-01", "2001-01-11", dtype="datetime64[D]").astype("datetime64[ns]")
@@ -69,3 +70,21 @@ def test_parts_beyond_the_years_of_nanoseconds() -> None:
     split = Split.model_construct(train=periods[0], validation=periods[1], test=0.0)
     with pytest.raises(ConfigError, match="the validation split reaches outside the years 1678"):
         split_times(TIMES, split, "f.nc")
+
+
+def test_the_step_counts_from_midnight_or_from_the_earliest_hour_of_the_data() -> None:
+    noon = TIMES + 12 * HOUR
+    assert offset_of(noon, 24) == 12 * HOUR
+    assert offset_of(np.sort([*noon, *TIMES]), 24) == 0 * HOUR
+    assert offset_of(TIMES + 6 * HOUR, 6) == 0 * HOUR
+    assert is_on_step(np.sort([*noon, *TIMES]), 24, 12 * HOUR).sum() == len(TIMES)
+    assert not is_on_step(noon, 24).any()
+
+
+def test_a_model_of_noon_starts_at_noon_from_hourly_analyses() -> None:
+    hours = np.arange("2001-01-01", "2001-01-03", dtype="datetime64[h]").astype("datetime64[ns]")
+    hourly = xr.Dataset({"t2m": ("time", np.arange(48.0))}, {"time": hours})
+    assert on_step(hourly, 24, "f", 12 * HOUR)["t2m"].values.tolist() == [12, 36]
+    assert on_step(hourly, 24, "f")["t2m"].values.tolist() == [0, 24]
+    with pytest.raises(InputError, match=r"of 24 h from midnight, .* but 2001-01-01T12:00: bring"):
+        on_step(hourly.isel(time=[12, 36]), 24, "f")

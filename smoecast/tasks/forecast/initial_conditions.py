@@ -151,7 +151,8 @@ def open_analyses(
         kept = opened_files
         each = [(f, kept.open(f, load=True) if kept else open_file(f)) for f in paths]
         files = {file: _times_of(dataset) for file, dataset in each}
-        opened = time_selection.on_step(join(each), model.config.data.step_hours, source)
+        step = model.config.data.step_hours
+        opened = time_selection.on_step(join(each), step, source, model.offset)
         derived = derive(opened, channels_needed, (), source)
         lookback = LONGEST_SUM if set(derived.data_vars) != set(opened.data_vars) else lookback
         fields = _on_grid(channels.pack(derived, channels_needed, source), model)
@@ -270,7 +271,8 @@ def check_history(
         if len(missing):
             raise InputError(
                 f"the analysis of {times.iso(missing[0])} is missing (and {len(missing) - 1} "
-                f"more), needed {hours} h before the start; bring it or choose another start"
+                f"more), needed {hours} h before the start: bring it, or choose a start "
+                f"(-t, forecast.init_times) from {times.iso(there[0])} to {times.iso(there[-1])}"
             )
     return np.unique(np.concatenate([starts - hours * HOUR for hours in history]))
 
@@ -284,8 +286,8 @@ def _part(
     """
     with store.open_store(path) as dataset:
         inside = dataset["time"].values[dataset[part].values]
-    into_day = inside - inside.astype("datetime64[D]")
-    on_step = into_day % (every_hours * HOUR) == 0 * HOUR
+    offset = time_selection.offset_of(inside, every_hours)
+    on_step = time_selection.is_on_step(inside, every_hours, offset)
     last = inside[-1] - plan.lead_hours[-1] * HOUR
     starts: NDArray[np.datetime64] = inside[on_step & (inside >= earliest) & (inside <= last)]
     if not len(starts):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smoecast.data.time_selection import is_on_step
 from smoecast.fields.derived import sources_of
 from smoecast.fields.times import HOUR
 from smoecast.tasks.watch.arrivals import Contents, Time
@@ -46,6 +47,7 @@ def forecast_jobs(
     history: Sequence[int],
     step_hours: int,
     keep: np.timedelta64 | None = None,
+    offset: np.timedelta64 = 0 * HOUR,
 ) -> Iterator[Job]:
     """Yield a job for each start whose history is there, the newest first.
 
@@ -60,12 +62,14 @@ def forecast_jobs(
         Starts are at multiples of it from midnight.
     keep : timedelta64, optional
         By which a start may be older than the newest.
+    offset : timedelta64
+        By which starts are later than those multiples.
     """
     holders: dict[Time, list[Path]] = {}
     for path, contents in files.items():
         for time in contents.times:
             holders.setdefault(time, []).append(path)
-    starts = sorted((t for t in holders if _is_on_step(t, step_hours)), reverse=True)
+    starts = sorted((t for t in holders if is_on_step(t, step_hours, offset)), reverse=True)
     for start in _young(starts, keep):
         needed = {start - hours * HOUR for hours in history}
         if not needed <= holders.keys():
@@ -133,10 +137,6 @@ def _choose(found: Files, needed: set[Time], channels: set[str]) -> Files:
 
 def _young(starts: Sequence[Time], keep: np.timedelta64 | None) -> Iterable[Time]:
     return [t for t in starts if keep is None or starts[0] - t <= keep]
-
-
-def _is_on_step(time: Time, step_hours: int) -> bool:
-    return bool((time - time.astype("datetime64[D]")) % (step_hours * HOUR) == 0 * HOUR)
 
 
 def _channels(files: Files) -> set[str]:

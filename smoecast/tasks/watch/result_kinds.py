@@ -79,8 +79,9 @@ class Forecasts:
         own = [zoo.locate(name) for name in wanted.models] or [self.config.model]
         described = [read_description(folder) for folder in self.models or own]
         ensemble = ensemble_of(wanted, self.config.seed, described)
-        data = ensemble.model.config.data
-        return list(forecast_jobs(files, data.channels, ensemble.history, data.step_hours, keep))
+        model, history = ensemble.model, ensemble.history
+        data, offset = model.config.data, model.offset
+        return list(forecast_jobs(files, data.channels, history, data.step_hours, keep, offset))
 
     def make(self, job: Job) -> dict[str, Any]:
         """See `ResultKind`."""
