@@ -132,6 +132,11 @@ def listen() -> Iterator[list[Line]]:
         _listening.remove(heard)
 
 
+def is_heard() -> bool:
+    """Whether what is said here is kept for another process."""
+    return bool(_listening)
+
+
 def repeat(lines: Iterable[Line]) -> None:
     """Say what another process said to this one."""
     for text, level, prefix in lines:

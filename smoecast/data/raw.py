@@ -11,6 +11,7 @@ from smoecast.data.sources.files import expand
 from smoecast.data.sources.registry import source_of
 from smoecast.data.sources.source import Request
 from smoecast.fields.channels import pack
+from smoecast.fields.left_out import left_out_of, tell
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
 from smoecast.fields.store.store import open_store
@@ -83,5 +84,6 @@ def open_truth(paths: Sequence[Path], channels: Sequence[str]) -> xr.DataArray:
         One is damaged, or lacks a channel, or they are forecasts.
     """
     source = name_files(paths)
-    opened = time_selection.as_analyses(open_files(paths, any_grid=True), source)
-    return pack(opened, channels, source)
+    opened = open_files(paths, any_grid=True)
+    tell(left_out_of(opened), paths)
+    return pack(time_selection.as_analyses(opened, source), channels, source)

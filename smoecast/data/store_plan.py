@@ -9,6 +9,7 @@ from smoecast.data import raw
 from smoecast.data.sources.registry import requests_of, source_of
 from smoecast.data.sources.source import Request
 from smoecast.errors import InputError
+from smoecast.fields.left_out import left_out_of, to_plain
 from smoecast.fields.store.writer import rows_per_chunk
 
 
@@ -21,7 +22,8 @@ def plan_stores(config: Config) -> dict[str, Any]:
     -------
     dict
         For each store ``store`` (path), ``raw`` (whether the raw files are there), ``shape``,
-        ``bytes`` and ``chunks`` (parts of work, each remembered when a run is killed).
+        ``bytes``, ``chunks`` (parts of work, each remembered when a run is killed) and
+        ``left_out``: what of the raw files would not be read.
 
     Raises
     ------
@@ -43,10 +45,11 @@ def _plan_store(asked: Request) -> dict[str, Any]:
         if source.size is None:
             raise
     if there or source.size is None:
-        fields = raw.content(asked, identity="")["fields"]
+        content = raw.content(asked, identity="")
+        fields, left_out = content["fields"], to_plain(left_out_of(content))
         shape = dict(zip(map(str, fields.dims), fields.shape, strict=True))
     else:
-        shape = source.size(asked)
+        shape, left_out = source.size(asked), []
     rows, *rest = shape.values()
     row_bytes = 4 * int(np.prod(rest))
     return {
@@ -55,4 +58,5 @@ def _plan_store(asked: Request) -> dict[str, Any]:
         "shape": shape,
         "bytes": rows * row_bytes // (2 if asked.is_half else 1),
         "chunks": -(-rows // rows_per_chunk(rows, row_bytes)),
+        "left_out": left_out,
     }

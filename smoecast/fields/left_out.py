@@ -1,11 +1,22 @@
-"""What a file has that is not read, and why."""
+"""What a file has that is not read, and why; it is told once."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
-_ATTRIBUTE = "smoecast_left_out"
+from smoecast import console, run_record
+
+ATTRIBUTE = "smoecast_left_out"
+"""Of a dataset in memory, and as JSON of a store or a result."""
+SHOWN = 6
+"""Things that the line on stderr names."""
+
+_told: dict["LeftOut", None] = {}
+"""What this process has told."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +31,14 @@ class LeftOut:
         Why, in a few words; empty where smoecast has no name for it.
     channel : str
         The channel of ours that it nearly is, whose absence it explains: ``sp``.
+    file : str
+        Name of the first file that has it; the same in another is the same thing.
     """
 
     name: str
     reason: str = ""
     channel: str = ""
+    file: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """Return the name, and the reason where there is one."""
@@ -33,15 +47,67 @@ class LeftOut:
 
 def left_out_of(dataset: xr.Dataset) -> tuple[LeftOut, ...]:
     """Return what is not read of the files of which `dataset` was opened."""
-    found: tuple[LeftOut, ...] = dataset.attrs.get(_ATTRIBUTE, ())
-    return found
+    found = dataset.attrs.get(ATTRIBUTE, ())
+    return found if isinstance(found, tuple) else ()  # of a store it is text
 
 
 def note_left_out(dataset: xr.Dataset, left_out: Iterable[LeftOut]) -> xr.Dataset:
     """Return `dataset` with a note, in memory alone, of what is not read of its files."""
-    return dataset.assign_attrs({_ATTRIBUTE: tuple(dict.fromkeys(left_out))})
+    return dataset.assign_attrs({ATTRIBUTE: tuple(dict.fromkeys(left_out))})
+
+
+def name_file(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Return `dataset`, opened of one file, with a note that it is this file that has it."""
+    left_out = left_out_of(dataset)
+    return note_left_out(dataset, [replace(left, file=path.name) for left in left_out])
 
 
 def describe(left_out: Iterable[LeftOut]) -> str:
     """Return what is not read in one line."""
     return ", ".join(map(str, left_out))
+
+
+def to_plain(left_out: Iterable[LeftOut]) -> list[dict[str, str]]:
+    """Return what is not read as JSON has it: ``name``, ``reason`` and ``file``, the first."""
+    found = dict.fromkeys(left_out)
+    return [{"name": one.name, "reason": one.reason, "file": one.file} for one in found]
+
+
+def to_attribute(left_out: Iterable[LeftOut]) -> dict[str, str]:
+    """Return the attribute of a store or a result; none where nothing is left out."""
+    found = to_plain(left_out)
+    return {ATTRIBUTE: json.dumps(found)} if found else {}
+
+
+def from_attribute(attributes: Mapping[Any, Any]) -> list[dict[str, str]]:
+    """Return what `to_attribute` wrote; empty where there is no such attribute."""
+    try:
+        found = json.loads(attributes.get(ATTRIBUTE, "[]"))
+        return [{key: str(one[key]) for key in ("name", "reason", "file")} for one in found]
+    except (ValueError, TypeError, KeyError, RecursionError):  # of another's making
+        return []
+
+
+def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
+    """Say what is not read of some files, each thing once in this process, and record it.
+
+    In a worker process nothing is said: the one that waits for it has opened the same files.
+
+    Parameters
+    ----------
+    left_out : iterable of LeftOut
+    paths : sequence of Path
+        The files.
+    """
+    found = dict.fromkeys(left_out)
+    new = sorted((one for one in found if one not in _told), key=lambda one: not one.reason)
+    if console.is_heard():
+        return
+    _told.update(dict.fromkeys(new))
+    if new:
+        more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+        files = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+        said = f"{describe(new[:SHOWN])}{more}"
+        console.say(f"left out of {files}: {said} (`smoecast inspect` tells more)")
+    if found:
+        run_record.note(left_out=to_plain(_told))

@@ -1,6 +1,6 @@
 """Several results of one run: one that fails does not take the others along."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from smoecast.errors import (
     OutputError,
     SmoecastError,
 )
+from smoecast.fields.left_out import LeftOut, to_plain
 from smoecast.fields.times import iso
 from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.fan_out.spread import Outcome, attempt, is_spread, spread
@@ -187,6 +188,7 @@ def summarize(
     targets: Sequence[str],
     lead_hours: Sequence[int],
     more: Sequence[str],
+    left_out: Iterable[LeftOut] = (),
 ) -> dict[str, Any]:
     """Return what a verb says of its results: where they are, of which starts, what they hold.
 
@@ -195,7 +197,7 @@ def summarize(
     dict
         ``output`` (the name or pattern), ``outputs`` (each file), ``written`` (whether any was),
         ``made`` (how many were), ``starts`` (how many), ``first``, ``last``, ``lead_hours``,
-        ``what``.
+        ``what``, and ``left_out``: what of its input files is not read.
     """
     leads = ", ".join(f"{hours} h" for hours in lead_hours)
     starts = np.concatenate(list(jobs.values()))
@@ -209,4 +211,5 @@ def summarize(
         "last": iso(starts[-1]),
         "lead_hours": list(lead_hours),
         "what": ", ".join([f"{', '.join(targets)} at {leads}", *more]),
+        "left_out": to_plain(left_out),
     }

@@ -1,10 +1,37 @@
 """What of a file is not read is noted in memory, each thing once, and told in one line."""
 
-import xarray as xr
+import json
+from pathlib import Path
 
-from smoecast.fields.left_out import LeftOut, describe, left_out_of, note_left_out
+import pytest
+import xarray as xr
+from made_fields import surface
+
+from smoecast import console
+from smoecast.fields import left_out as module
+from smoecast.fields.left_out import (
+    ATTRIBUTE,
+    LeftOut,
+    describe,
+    from_attribute,
+    left_out_of,
+    note_left_out,
+    tell,
+    to_attribute,
+    to_plain,
+)
+from smoecast.fields.read.open import open_files
 
 PRES = LeftOut("pres on maxWind", "sp is read from the ground", "sp")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said, by a process that has told nothing yet."""
+    lines: list[str] = []
+    monkeypatch.setattr(module, "_told", {})
+    monkeypatch.setattr(console, "say", lines.append)
+    return lines
 
 
 def test_each_thing_is_noted_once():
@@ -12,8 +39,53 @@ def test_each_thing_is_noted_once():
     assert left_out_of(noted) == (LeftOut("zust"), PRES)
     assert noted.attrs["title"] == "x"
     assert left_out_of(xr.Dataset()) == ()
+    assert left_out_of(xr.Dataset(attrs=to_attribute([PRES]))) == ()
 
 
 def test_a_reason_is_told_beside_the_name():
     told = describe([LeftOut("zust"), PRES])
     assert told == "zust, pres on maxWind (sp is read from the ground)"
+
+
+def test_the_first_file_that_has_it_is_named(tmp_path: Path):
+    paths = [tmp_path / name for name in ("a.nc", "b.nc")]
+    for index, path in enumerate(paths):
+        dataset = surface().isel(time=[index])
+        dataset.assign(zust=dataset["t2m"]).to_netcdf(path)
+    assert to_plain(left_out_of(open_files(paths))) == [
+        {"name": "zust", "reason": "", "file": "a.nc"}
+    ]
+
+
+def test_an_attribute_says_what_it_was_given():
+    assert to_attribute([]) == {}
+    attributes = to_attribute([PRES, PRES])
+    assert json.loads(attributes[ATTRIBUTE])[0]["name"] == "pres on maxWind"
+    assert from_attribute(attributes) == to_plain([PRES])
+
+
+@pytest.mark.parametrize("strange", ["{", "[1]", "7", '[{"name": "x"}]', None])
+def test_an_attribute_of_others_is_nothing(strange: object):
+    assert from_attribute({ATTRIBUTE: strange}) == []
+    assert from_attribute({}) == []
+
+
+def test_it_is_told_once_with_reasons_first(told: list[str]):
+    for paths in ([Path("x/a.nc")], [Path("a.nc"), Path("b.nc")]):
+        tell([LeftOut("zust"), PRES], paths)
+    assert told == [
+        "left out of a.nc: pres on maxWind (sp is read from the ground), zust "
+        "(`smoecast inspect` tells more)"
+    ]
+    tell([LeftOut(f"v{number}") for number in range(20)], [Path("a.nc"), Path("b.nc")])
+    assert told[1].startswith("left out of 2 files: v0, v1, v2, v3, v4, v5 and 14 more (")
+    tell([], [Path("a.nc")])
+    assert len(told) == 2
+
+
+def test_a_worker_leaves_it_to_the_process_that_waits(told: list[str]):
+    with console.listen():
+        tell([PRES], [Path("a.nc")])
+    assert told == []
+    tell([PRES], [Path("a.nc")])
+    assert len(told) == 1

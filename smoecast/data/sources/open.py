@@ -12,6 +12,7 @@ from smoecast.errors import InputError
 from smoecast.fields import channels
 from smoecast.fields.canonical.canonical import KEPT_ATTRIBUTES
 from smoecast.fields.derived import derive
+from smoecast.fields.left_out import left_out_of, note_left_out, tell
 from smoecast.fields.missing import name_files, trim_leading
 from smoecast.fields.read.open import open_files
 from smoecast.fields.regrid import grid_by_name, regrid
@@ -48,6 +49,8 @@ def open_analyses(
     """
     wanted, source = asked.wanted, name_files(paths)
     parts = [_at_step(group, wanted, trim_start) for group in groups or [paths] if group]
+    left_out = [left for part in parts for left in left_out_of(part)]
+    tell(left_out, paths)
     dataset = xr.merge(parts, join="inner", combine_attrs="override")
     dataset = time_selection.evenly(dataset, wanted.step_hours, source)
     if wanted.grid:
@@ -56,7 +59,7 @@ def open_analyses(
     packed = xr.Dataset({"fields": channels.pack(dataset, wanted.channels, source)})
     for name in wanted.constants:
         packed[f"constant_{name}"] = _constant(dataset, name, source)
-    return packed
+    return note_left_out(packed, left_out)
 
 
 def _at_step(paths: Sequence[Path], wanted: Data, trim_start: bool) -> xr.Dataset:
@@ -101,9 +104,11 @@ def open_ensembles(
     """
     source = name_files(paths)
     opened = open_files(paths, any_grid=True)
+    tell(left_out_of(opened), paths)
     dataset = time_selection.leads(opened, asked.wanted.lead_hours, source)
     fields = stack_ensemble(dataset, asked.wanted.channels, source)
-    return xr.Dataset({"fields": fields.assign_attrs({"license": licence} if licence else {})})
+    packed = xr.Dataset({"fields": fields.assign_attrs({"license": licence} if licence else {})})
+    return note_left_out(packed, left_out_of(opened))
 
 
 def stack_ensemble(dataset: xr.Dataset, names: Sequence[str], source: str) -> xr.DataArray:

@@ -11,7 +11,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.time_axes import same_constant
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
-from smoecast.fields.left_out import left_out_of, note_left_out
+from smoecast.fields.left_out import left_out_of, name_file, note_left_out
 from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.netcdf import classic, hdf5
@@ -65,13 +65,13 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
     magic = head[:4]
     if magic == MAGIC:
-        return open_grib(path)
+        return name_file(open_grib(path), path)
     if magic == hdf5.MAGIC or magic in classic.MAGIC:
-        return open_netcdf(path, any_grid)
+        return name_file(open_netcdf(path, any_grid), path)
     if magic[:1] == b"{" and is_group_file(path):
-        return open_group(path, any_grid)
+        return name_file(open_group(path, any_grid), path.parent)
     if begins_grib(head):  # behind the heading of a bulletin, or what its reader names
-        return open_grib(path)
+        return name_file(open_grib(path), path)
     what = "is empty" if not magic else f"is neither GRIB nor NetCDF, for it begins with {magic!r}"
     raise InputError(f"{path}: the file {what}: fetch it again")
 

@@ -24,6 +24,7 @@ from smoecast.disk.atomic import put, write_atomic
 from smoecast.disk.explain import explain_errors
 from smoecast.disk.leftovers import remove
 from smoecast.errors import OutputError
+from smoecast.fields.left_out import left_out_of, to_attribute
 from smoecast.fields.read.zarr.array import METADATA
 from smoecast.fields.read.zarr.metadata import check_files, group_attributes
 from smoecast.fields.store import checksums
@@ -201,7 +202,8 @@ def start_draft(template: xr.Dataset, path: Path, details: dict[str, Any]) -> Dr
     template : xr.Dataset
         ``fields`` (row, ..., channel, latitude, longitude), of which only shape, type and
         coordinates are looked at, and small variables beside it; with ``offset`` and ``scale``
-        (channel) the fields are stored as float16 of (value - offset) / scale.
+        (channel) the fields are stored as float16 of (value - offset) / scale. What was left
+        out of the raw files (`fields.left_out`) is written into an attribute.
     path : Path
         Where the store will stand; an older one there stays until the new one is whole.
     details : dict
@@ -236,6 +238,7 @@ def _lay_out(template: xr.Dataset, draft: Draft, details: dict[str, Any]) -> Non
     empty = fields.copy(data=da.zeros(fields.shape, chunks=chunks, dtype=stored))
     described = template.assign({FIELDS: empty}).drop_encoding()
     described.attrs = {DETAILS: json.dumps({"schema": SCHEMA, **details})}
+    described.attrs |= to_attribute(left_out_of(template))
     hours = {"dtype": "int64", "units": "hours since 1970-01-01"}
     times = [n for n, c in described.coords.items() if np.issubdtype(c.dtype, np.datetime64)]
     encoding: dict[str, dict[str, Any]] = {str(name): hours for name in times}

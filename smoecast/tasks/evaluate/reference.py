@@ -14,6 +14,7 @@ from smoecast.data.sources.open import stack_ensemble
 from smoecast.errors import InputError
 from smoecast.fields import channels
 from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.left_out import left_out_of, tell
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
 from smoecast.fields.read.results import read_attributes
@@ -243,6 +244,7 @@ def open_against(
                 f"{protocol}: their scores do not compare; give --against one of the same"
             )
     opened = open_files(paths, any_grid=True)
+    tell(left_out_of(opened), paths)
     source = name_files(paths)
     missing = [d for d in ("init_time", "lead_time", "number") if d not in opened.dims]
     if missing:

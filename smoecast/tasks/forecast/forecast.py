@@ -104,4 +104,5 @@ def forecast(
         retention.tell(gone, keep)
     more = [] if ensemble.single else [f"{len(ensemble.members)} members ({ensemble.words})"]
     targets, leads = ensemble.model.config.targets, ensemble.plan.lead_hours
-    return summarize(name, jobs, written, targets, leads, more)
+    left_out = run.analyses.find_left_out(paths)
+    return summarize(name, jobs, written, targets, leads, more, left_out)

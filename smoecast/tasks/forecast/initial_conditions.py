@@ -1,9 +1,8 @@
 """What a forecast starts from: the analyses, and the starts that were asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,98 +12,25 @@ from smoecast import console
 from smoecast.config.forecast import Forecast
 from smoecast.data import time_selection
 from smoecast.data.time_selection import HOUR
-from smoecast.data.unchanged import Inputs, describe_fields
+from smoecast.data.unchanged import Inputs
 from smoecast.errors import ConfigError, InputError, ModelError, NotPublishedError
 from smoecast.fields import channels, times
 from smoecast.fields import missing as fields_missing
 from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
+from smoecast.fields.left_out import LeftOut, left_out_of, tell
 from smoecast.fields.read.open import join, open_file
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store import store
 from smoecast.tasks.descriptions import Description
+from smoecast.tasks.forecast.analyses import Analyses
 from smoecast.tasks.forecast.ensemble import Ensemble
 from smoecast.tasks.forecast.lead_times import Plan
 
 LATEST = "latest"
 LONGEST_SUM = 6 * HOUR
 """Of what is computed from earlier times: precipitation of six hours."""
-
-
-@dataclass(frozen=True, eq=False)
-class Analyses:
-    """What forecasts start from.
-
-    Attributes
-    ----------
-    fields : xr.DataArray
-        ``(time, channel, latitude, longitude)``, on the model's grid, lazy.
-    source : str
-        Names them in messages.
-    held : Inputs
-        The files and stores they are in.
-    files : dict
-        Which times each file has; none without times has what is constant.
-    store : Path, optional
-        Where they are in no files.
-    stored : JSON value
-        Manifest of the files that the store was made of.
-    lookback : timedelta64
-        By which sums that were computed reach back to earlier times.
-    """
-
-    fields: xr.DataArray
-    source: str
-    held: Inputs
-    files: dict[Path, NDArray[np.datetime64]]
-    store: Path | None
-    stored: Any
-    lookback: np.timedelta64
-
-    @property
-    def times(self) -> NDArray[np.datetime64]:
-        """Times of the analyses, ascending."""
-        found: NDArray[np.datetime64] = self.fields["time"].values
-        return found
-
-    def describe_all(self) -> Any:
-        """Return the manifest of all files, or of those that the store was made of."""
-        return self.held.describe(list(self.files)) if self.store is None else self.stored
-
-    def describe(self, needed: NDArray[np.datetime64]) -> list[dict[str, Any]]:
-        """Return name, size and sha256 of what holds the analyses of some times.
-
-        Files are told by their bytes; of a store, which grows, it is the fields themselves.
-        """
-        if self.store is None:
-            return self.held.describe(self.find_files(needed))
-        name = self.store.name
-        return [
-            describe_fields(f"{name} {times.iso(time)}", self.fields.sel(time=time))
-            for time in needed
-        ]
-
-    def find_files(self, needed: NDArray[np.datetime64]) -> list[Path]:
-        """Return the files that hold the analyses of some times; none of a store."""
-        return [path for path, times_ in self.files.items() if self._uses(times_, needed)]
-
-    def _uses(self, there: NDArray[np.datetime64], needed: NDArray[np.datetime64]) -> bool:
-        """Whether a file with some times is read for others; one without times always is."""
-        after = needed[:, None] - there[None, :]
-        reached = (after >= np.timedelta64(0, "ns")) & (after <= self.lookback)
-        return not len(there) or bool(reached.any())
-
-    def check_finite(self, needed: NDArray[np.datetime64]) -> None:
-        """Refuse missing values in the analyses of some times; those of a store were checked.
-
-        Raises
-        ------
-        InputError
-            The message names channel, time and files.
-        """
-        if self.store is None:
-            fields_missing.check_finite(self.fields.sel(time=needed), list(self.files))
 
 
 def open_analyses(
@@ -137,6 +63,7 @@ def open_analyses(
     """
     channels_needed = model.config.data.channels
     files: dict[Path, NDArray[np.datetime64]] = {}
+    left_out: dict[Path, tuple[LeftOut, ...]] = {}
     stored, lookback = None, 0 * HOUR
     if not paths:
         dataset = store.open_store(path)
@@ -151,6 +78,8 @@ def open_analyses(
         kept = opened_files
         each = [(f, kept.open(f, load=True) if kept else open_file(f)) for f in paths]
         files = {file: _times_of(dataset) for file, dataset in each}
+        left_out = {file: left_out_of(dataset) for file, dataset in each}
+        tell(chain.from_iterable(left_out.values()), paths)
         step = model.config.data.step_hours
         opened = time_selection.on_step(join(each), step, source, model.offset)
         derived = derive(opened, channels_needed, (), source)
@@ -162,7 +91,8 @@ def open_analyses(
             f"{source}: the fields are on {grid.describe()}, the model wants "
             f"{model.grid.describe()}; bring fields on the model's grid"
         )
-    return Analyses(fields, source, held, files, None if paths else path, stored, lookback)
+    store_path = None if paths else path
+    return Analyses(fields, source, held, files, left_out, store_path, stored, lookback)
 
 
 def _times_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:

@@ -15,14 +15,16 @@ from smoecast.config.forecast import Forecast
 from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
 from smoecast.data.unchanged import Inputs, hold_inputs
+from smoecast.fields.left_out import to_attribute
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance
 from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.fan_out.per_worker import PerWorker
+from smoecast.tasks.forecast.analyses import Analyses
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
-from smoecast.tasks.forecast.initial_conditions import Analyses, check_history, open_analyses
+from smoecast.tasks.forecast.initial_conditions import check_history, open_analyses
 from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.pieces import Piece, predict_blocks
 from smoecast.tasks.forecast.template import template
@@ -127,6 +129,7 @@ class Run:
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
+        described |= to_attribute(self.analyses.find_left_out(paths))
         return described | self.order.arguments
 
     def predict(self, piece: Piece) -> NDArray[np.float32]:

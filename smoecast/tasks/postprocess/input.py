@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from smoecast.data.unchanged import Inputs, describe_fields
 from smoecast.errors import ModelError
 from smoecast.fields import missing, times
 from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.left_out import LeftOut, left_out_of, tell
 from smoecast.fields.read.open import join, open_file
 from smoecast.fields.store import store
 from smoecast.tasks.postprocess.calibration import Calibration
@@ -50,6 +52,8 @@ class EnsembleInput:
         These files.
     files : dict
         Which starts each of them has; none: the ensemble is in a store.
+    left_out : dict
+        What is not read of each of them.
     """
 
     fields: xr.DataArray
@@ -57,6 +61,7 @@ class EnsembleInput:
     manifest: Any
     held: Inputs
     files: dict[Path, NDArray[np.datetime64]]
+    left_out: dict[Path, tuple[LeftOut, ...]]
 
     @property
     def lead_hours(self) -> tuple[int, ...]:
@@ -79,6 +84,10 @@ class EnsembleInput:
     def find_files(self, starts: NDArray[np.datetime64]) -> list[Path]:
         """Return the files that hold the ensembles of some starts; none of a store."""
         return [path for path, there in self.files.items() if np.isin(there, starts).any()]
+
+    def find_left_out(self, paths: Sequence[Path]) -> list[LeftOut]:
+        """Return what is not read of some of the files."""
+        return [left for path in paths for left in self.left_out.get(path, ())]
 
     def find_gaps(self, fields: xr.DataArray) -> bool:
         """Tell whether a member of some of the fields is missing: NaN throughout a field.
@@ -150,6 +159,8 @@ def _open_files(
     source = missing.name_files(paths)
     each = [(path, open_file(path, any_grid=True)) for path in paths]
     starts = {path: _starts_of(dataset) for path, dataset in each}
+    left_out = {path: left_out_of(dataset) for path, dataset in each}
+    tell(chain.from_iterable(left_out.values()), paths)
     opened = over_land(join(each))
     if "lead_time" in opened.dims and not settings.any_lead:
         there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
@@ -162,7 +173,7 @@ def _open_files(
         # in this thread: netCDF-C is not asked from several
         with dask.config.set(scheduler="synchronous"):
             fields = fields.load()
-    return EnsembleInput(fields, source, held.manifest[: len(paths)], held, starts)
+    return EnsembleInput(fields, source, held.manifest[: len(paths)], held, starts, left_out)
 
 
 def _starts_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:
@@ -186,4 +197,4 @@ def _open_store(path: Path, members: int, held: Inputs) -> EnsembleInput:
     if is_moments(fields):
         console.say(f"{path}: mean and spread; members are quantiles at each point")
         fields = with_members(fields, members)
-    return EnsembleInput(fields, path.name, store.details_of(dataset)["manifest"], held, {})
+    return EnsembleInput(fields, path.name, store.details_of(dataset)["manifest"], held, {}, {})

@@ -104,4 +104,5 @@ def postprocess(
         gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
         retention.tell(gone, keep)
     more = list_products(wanted, run.count)
-    return summarize(name, jobs, written, calibration.targets, incoming.lead_hours, more)
+    hours, left_out = incoming.lead_hours, incoming.find_left_out(paths)
+    return summarize(name, jobs, written, calibration.targets, hours, more, left_out)

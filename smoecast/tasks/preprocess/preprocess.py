@@ -21,6 +21,7 @@ from smoecast.data.unchanged import ChangedError, Inputs, hold_inputs
 from smoecast.disk.explain import explain_errors
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
+from smoecast.fields.left_out import from_attribute
 from smoecast.fields.missing import check_finite
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
@@ -48,7 +49,8 @@ def preprocess(config: Config, *, verify: bool = False) -> dict[str, Any]:
     Returns
     -------
     dict
-        For each store its path, size, split and whether it was written.
+        For each store its path, size, split, whether it was written, and what of the raw files
+        is not read (`fields.left_out.to_plain`).
 
     Raises
     ------
@@ -198,5 +200,6 @@ def _describe(asked: Request, *, written: bool) -> dict[str, Any]:
             "first": np.datetime_as_string(times[0], unit="h"),
             "last": np.datetime_as_string(times[-1], unit="h"),
             "shape": dict(zip(map(str, fields.dims), fields.shape, strict=True)),
+            "left_out": from_attribute(dataset.attrs),
             "split": {part: int(dataset[part].sum()) for part in time_selection.PARTS},
         }

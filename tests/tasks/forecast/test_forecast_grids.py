@@ -9,6 +9,8 @@ from small_world import LONGITUDE, analyses, small_run
 
 from smoecast.config.run import Config
 from smoecast.errors import InputError, ModelError
+from smoecast.fields.left_out import from_attribute
+from smoecast.fields.read.results import read_attributes
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.preprocess.preprocess import preprocess
 
@@ -54,3 +56,21 @@ def test_a_store_on_another_grid_is_no_store_of_the_model(done: Config, tmp_path
     preprocess(other)
     with pytest.raises(ModelError, match=r"8 x 32 points.*the model wants 8 x 16"):
         forecast(other, models=[done.model])
+
+
+def test_what_is_left_out_of_files_stands_in_the_result(done: Config, tmp_path: Path) -> None:
+    dataset = analyses(days=3)
+    more, plain = tmp_path / "more.nc", tmp_path / "plain.nc"
+    dataset.isel(time=slice(2)).to_netcdf(plain)
+    later = dataset.isel(time=slice(2, None))
+    later.assign(zust=later["t2m"].drop_attrs()).to_netcdf(more)
+    output, files = tmp_path / "f.nc", [str(more), str(plain)]
+    found = forecast(done, inputs=files, init_times=["latest"], output=output)
+    assert found["left_out"] == [{"name": "zust", "reason": "", "file": "more.nc"}]
+    assert from_attribute(read_attributes(output)) == found["left_out"]
+    pattern, first = tmp_path / "f_{init_time:%Y%m%d%H}.nc", str(later["time"].values[-1])[:13]
+    one = forecast(done, inputs=files, init_times=[first], output=pattern)["outputs"][0]
+    assert from_attribute(read_attributes(Path(one))) == found["left_out"]
+    start = str(dataset["time"].values[1])[:13]
+    of_plain = forecast(done, inputs=files, init_times=[start], output=pattern)["outputs"][0]
+    assert "smoecast_left_out" not in read_attributes(Path(of_plain))

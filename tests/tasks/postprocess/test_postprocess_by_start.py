@@ -12,6 +12,7 @@ from small_world import analyses, ensembles
 
 from smoecast.config.run import Config
 from smoecast.errors import NotPublishedError, OutputError
+from smoecast.fields.left_out import from_attribute
 from smoecast.fields.read.results import read_attributes
 from smoecast.tasks.postprocess.postprocess import postprocess
 
@@ -98,3 +99,11 @@ def test_nothing_to_do_loads_no_pytorch(done: Config, starts: Path, tmp_path: Pa
     place = done.place / "calibrated.config.yaml"
     out = tmp_path / PATTERN
     subprocess.run([sys.executable, "-c", code, place, done.calibration, starts, out], check=True)
+
+
+def test_what_is_left_out_stands_in_the_result(done: Config, tmp_path: Path) -> None:
+    made = ensembles(analyses()).isel(init_time=[40])
+    made.assign(zust=made["t2m"].drop_attrs()).to_netcdf(tmp_path / "ens.nc")
+    found = call(done, tmp_path / "ens.nc", tmp_path / "cal.nc")
+    assert found["left_out"] == [{"name": "zust", "reason": "", "file": "ens.nc"}]
+    assert from_attribute(read_attributes(tmp_path / "cal.nc")) == found["left_out"]

@@ -17,6 +17,7 @@ from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.data.sources import files
 from smoecast.data.sources.source import Request
+from smoecast.data.store_plan import plan_stores
 from smoecast.errors import InputError
 from smoecast.fields.store import store
 from smoecast.fields.store import writer as drafts
@@ -212,3 +213,37 @@ def test_a_store_that_cannot_be_read_is_made_again(
     assert task.preprocess(config)["analyses"]["written"]
     assert "no readable store: the store is made again" in capsys.readouterr().err
     assert tree(config.store) == whole
+
+
+def test_what_is_left_out_is_told_and_stands_in_the_store(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = tmp_path / "more.nc"
+    with xr.open_dataset(raw) as dataset:
+        dataset.assign(zust_of_the_store=dataset["t2m"].drop_attrs()).to_netcdf(more)
+    entry = [{"name": "zust_of_the_store", "reason": "", "file": "more.nc"}]
+    runs = [run_of(tmp_path, name, more) for name in ("one", "two")]
+    assert plan_stores(runs[0])["analyses"]["left_out"] == entry
+    assert "left out of more.nc: zust_of_the_store" in capsys.readouterr().err
+    made = [task.preprocess(run)["analyses"] for run in runs]
+    assert [one["left_out"] for one in made] == [entry, entry]
+    assert tree(runs[0].store) == tree(runs[1].store)
+    assert not task.preprocess(runs[0])["analyses"]["written"]
+    assert "left out" not in capsys.readouterr().err  # once is enough
+    plain = run_of(tmp_path, "plain", raw)
+    assert task.preprocess(plain)["analyses"]["left_out"] == []
+    with xr.open_zarr(plain.store) as dataset:
+        assert set(dataset.attrs) == {"smoecast"}
+
+
+def test_the_store_of_an_earlier_version_that_tells_nothing_is_done(
+    tmp_path: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = tmp_path / "more.nc"
+    with xr.open_dataset(raw) as dataset:
+        dataset.assign(zust=dataset["t2m"].drop_attrs()).to_netcdf(more)
+    run = run_of(tmp_path, "run", more)
+    with monkeypatch.context() as patch:
+        patch.setattr(drafts, "to_attribute", lambda left_out: {})
+        assert task.preprocess(run)["analyses"]["left_out"] == []
+    assert not task.preprocess(run)["analyses"]["written"]
