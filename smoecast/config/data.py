@@ -156,7 +156,15 @@ class Data(Section):
     """Where the analyses come from and what of them is kept."""
 
     source: Literal[
-        "planet", "files", "ncep", "weatherbench", "weatherbench2", "era5", "opendata", "none"
+        "planet",
+        "files",
+        "ncep",
+        "weatherbench",
+        "weatherbench2",
+        "arco-era5",
+        "era5",
+        "opendata",
+        "none",
     ] = Field("planet", description="where analyses come from; none: ensembles alone")
     files: tuple[str, ...] = Field((), description="for source files: paths, folders or globs")
     run: str = Field(

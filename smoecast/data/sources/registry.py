@@ -18,7 +18,7 @@ from smoecast.data.sources.source import (
     Request,
     Source,
 )
-from smoecast.data.sources.weatherbench2 import source as weatherbench2
+from smoecast.data.sources.zarr_stores import arco_era5, weatherbench2
 
 
 def _by_name(*sources: Source[R]) -> dict[str, Source[R]]:
@@ -31,6 +31,7 @@ ANALYSES: dict[str, Source[AnalysesRequest]] = _by_name(
     ncep.SOURCE,
     weatherbench.SOURCE,
     weatherbench2.SOURCE,
+    arco_era5.SOURCE,
     era5.SOURCE,
     analyses.SOURCE,
 )

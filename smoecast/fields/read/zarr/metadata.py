@@ -37,8 +37,8 @@ POINTS = 2**50
 TEXT_BYTES = 2**26
 """Of all texts of an array, at most."""
 
-CHUNKS = 1_000_000
-"""Of an array, at most: hourly ones of a century."""
+CHUNKS = 2_000_000
+"""Of an array, at most: hourly ones of two centuries."""
 
 ARRAYS = 10_000
 """Of a group whose metadata are not consolidated, at most."""

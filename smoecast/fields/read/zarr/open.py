@@ -8,7 +8,7 @@ Zarr's own library is not asked: it would read other metadata than were checked,
 before anybody knows how large they become. xarray decodes times and packing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
 from smoecast.names import Variable, is_never_negative, variable_of
 
 PART = "smoecast_part"
-"""Group attribute: ``years`` and ``levels`` that were fetched of a larger group."""
+"""Group attribute: ``years`` and ``levels`` that were fetched of a larger group, and, where not all
+times of them were, ``step_hours``."""
 
 _STRANGE = (LookupError, ValueError, TypeError, AttributeError, OverflowError)
 """What xarray and numpy raise for attributes and coordinates that mean nothing together."""
@@ -197,11 +198,10 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
 
 def _select(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Return the years and levels of a part, all of whose chunks are there."""
-    arrays, (own_years, own_levels) = arrays_of(path), _part(dataset.attrs[PART], path)
+    arrays, (own_years, own_levels, step) = arrays_of(path), _part(dataset.attrs[PART], path)
     wanted: dict[str, NDArray[np.intp]] = {}
     if "time" in dataset.sizes:
-        years = dataset["time"].values.astype("datetime64[Y]").astype(np.int64) + 1970
-        wanted["time"] = np.flatnonzero(np.isin(years, own_years))
+        wanted["time"] = part_times(dataset["time"].values, own_years, step)
     if "level" in dataset.sizes:
         wanted["level"] = np.flatnonzero(np.isin(dataset["level"].values, own_levels))
     for name in dataset.data_vars:
@@ -209,8 +209,19 @@ def _select(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     return dataset.isel(wanted)
 
 
-def _part(said: Any, path: Path) -> tuple[list[int], list[int]]:
-    """Return the years and levels that a part says it has."""
+def part_times(
+    times: NDArray[np.datetime64], years: Sequence[int], step_hours: int
+) -> NDArray[np.intp]:
+    """Return where the times of some years stand, those at multiples of some hours; 0: all."""
+    own = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    chosen = np.isin(own, years)
+    if step_hours:
+        chosen &= (times - times.astype("datetime64[D]")) % np.timedelta64(step_hours, "h") == 0
+    return np.flatnonzero(chosen)
+
+
+def _part(said: Any, path: Path) -> tuple[list[int], list[int], int]:
+    """Return the years and levels that a part says it has, and its step; 0: every time."""
     found: list[list[int]] = []
     for key in ("years", "levels"):
         numbers = said.get(key) if isinstance(said, dict) else None
@@ -219,7 +230,10 @@ def _part(said: Any, path: Path) -> tuple[list[int], list[int]]:
                 f"{path}: {PART} is no list of years and levels: run `smoecast download`"
             )
         found.append(numbers)
-    return found[0], found[1]
+    step = said.get("step_hours", 0)
+    if type(step) is not int or not 0 <= step <= 100_000:
+        raise InputError(f"{path}: {PART} has no step in hours: run `smoecast download`")
+    return found[0], found[1], step
 
 
 def _check_there(array: ZarrArray, wanted: Mapping[str, NDArray[np.intp]], group: Path) -> None:

@@ -25,8 +25,9 @@ from smoecast.data.download.collect import Hooks, collect
 from smoecast.data.download.manifest import Manifest
 from smoecast.data.download.remote_file import RemoteFile
 from smoecast.data.download.retry import Limits
-from smoecast.data.sources.weatherbench2.empty_days import (
+from smoecast.data.sources.zarr_stores.empty_days import (
     HORIZONTAL,
+    check_period,
     empty_places,
     everywhere,
     refuse_empty_days,
@@ -36,7 +37,7 @@ from smoecast.disk.confine import confine
 from smoecast.errors import InputError
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
-from smoecast.fields.read.zarr.open import PART
+from smoecast.fields.read.zarr.open import PART, part_times
 from smoecast.fields.times import as_ns
 
 _NEEDED = ": run `smoecast download`"
@@ -57,12 +58,15 @@ class Request:
     years : tuple of int
     levels : dict
         Variable, by its name in the group, to pressures in hPa; none for one without levels.
+    step_hours : int
+        Of each day the times at multiples of this alone; 0: all of them.
     """
 
     store: str
     url: str
     years: tuple[int, ...]
     levels: dict[str, tuple[int, ...]]
+    step_hours: int = 0
 
     @property
     def theirs(self) -> str:
@@ -100,6 +104,12 @@ def discover(request: Request, folder: Path, limits: Limits) -> None:
     lacks = set(request.all_levels) - set(_axes(folder, request).level.tolist())
     if lacks:
         raise InputError(f"{request.store}: the store has no level {min(lacks)} hPa any more")
+    axes, metadata = _axes(folder, request), folder / request.theirs
+    try:
+        check_period(request.store, group_attributes(metadata), axes.time[axes.wanted["time"]])
+    except InputError:
+        metadata.unlink()  # the next run asks whether there are values by then
+        raise
 
 
 def _check_metadata(path: Path) -> dict[str, Any]:
@@ -171,8 +181,7 @@ def _remote(
 def _axes(folder: Path, request: Request) -> _Axes:
     arrays, group = _arrays(folder, request), folder / request.store
     times = _times(arrays["time"], group)
-    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
-    wanted = {"time": np.flatnonzero(np.isin(years, request.years))}
+    wanted = {"time": part_times(times, request.years, request.step_hours)}
     levels: NDArray[Any] = np.array([])
     if request.all_levels:
         levels = arrays["level"].read(group, needed=_NEEDED)
@@ -243,7 +252,13 @@ def finish_group(folder: Path, request: Request) -> Path:
     for name, counts in empty.items():
         whole = everywhere(_arrays(folder, request)[name], counts)
         refuse_empty_days(
-            request.store, name, whole, axes.time, axes.level, request.years, request.levels[name]
+            request.store,
+            name,
+            whole,
+            axes.time,
+            axes.level,
+            axes.wanted["time"],
+            request.levels[name],
         )
     for key, content in _metadata(folder, request, digest.hexdigest()).items():
         name, _, file = key.rpartition("/")
@@ -256,7 +271,13 @@ def finish_group(folder: Path, request: Request) -> Path:
 def _metadata(folder: Path, request: Request, digest: str) -> dict[str, Any]:
     """Return every metadata file of the part by its name, the consolidated one last."""
     arrays, theirs = _arrays(folder, request), folder / request.theirs
-    part = {"years": list(request.years), "levels": list(request.all_levels), "sha256": digest}
+    part: dict[str, Any] = {
+        "years": list(request.years),
+        "levels": list(request.all_levels),
+        "sha256": digest,
+    }
+    if request.step_hours:
+        part["step_hours"] = request.step_hours
     files: dict[str, Any] = {
         ".zgroup": {"zarr_format": 2},
         ".zattrs": {**group_attributes(theirs), PART: part},

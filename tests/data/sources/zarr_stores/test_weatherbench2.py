@@ -16,7 +16,8 @@ from raw_files import find_raw_files
 
 from smoecast.config import yaml_file
 from smoecast.data.sources.registry import request_of
-from smoecast.data.sources.weatherbench2 import source, zarr_subset
+from smoecast.data.sources.zarr_stores import weatherbench2 as source
+from smoecast.data.sources.zarr_stores import zarr_subset
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.read.open import open_file, open_files
 from smoecast.tasks.download import download, plan
@@ -383,14 +384,14 @@ def test_the_layout_is_that_of_the_original(objects):
 )
 def test_what_it_lacks_is_said(overrides, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
-        source.list_files(
+        source.REMOTE.list_files(
             request_of(parse(f"folder={tmp_path}", "sample.lead_hours=[6]", *overrides))
         )
 
 
 def test_sums_of_precipitation_come_under_the_name_of_the_store(tmp_path):
     wanted = "data.channels=[t2m, lntp6h, tp6h]"
-    remotes = source.list_files(
+    remotes = source.REMOTE.list_files(
         request_of(parse(f"folder={tmp_path}", wanted, "data.constants=[lat2d]"))
     )
     names = [remote.name.rpartition("/")[2] for remote in remotes]

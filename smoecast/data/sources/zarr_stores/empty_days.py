@@ -1,7 +1,7 @@
-"""Times and levels of a variable that have no value anywhere, found chunk by chunk."""
+"""Times and levels that have no value anywhere, as a store says itself or found by chunk."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def refuse_empty_days(
     empty: Sequence[dict[str, int]],
     times: NDArray[np.datetime64],
     levels: NDArray[Any],
-    years: Sequence[int],
+    fetched: NDArray[np.intp],
     wanted: Sequence[int],
 ) -> None:
     """Refuse a day on which every field of a wanted level is empty.
@@ -83,7 +83,9 @@ def refuse_empty_days(
     empty : sequence of dict
         Fields without a value, by their indices, from `everywhere`.
     times, levels : (T,) datetime64, (L,)
-        Axes of the group; days outside `years` do not matter.
+        Axes of the group.
+    fetched : (N,) int
+        Times that were fetched; others do not matter.
     wanted : sequence of int
         Levels in hPa; none for a variable without levels.
 
@@ -96,15 +98,52 @@ def refuse_empty_days(
     short = variable.name if variable else name
     if any(not place for place in empty):
         raise InputError(f"{store}: {short} has no value anywhere: leave it out")
-    days, day_of = np.unique(times.astype("datetime64[D]"), return_inverse=True)
+    days, day_of = np.unique(times[fetched].astype("datetime64[D]"), return_inverse=True)
     for level in wanted or (None,):
         there = np.ones(len(times), dtype=bool)
         there[[p["time"] for p in empty if level is None or levels[p["level"]] == level]] = False
-        gone = days[np.bincount(day_of, weights=there, minlength=len(days)) == 0]
-        bad = [day for day in gone if int(str(day)[:4]) in years]
-        if bad:
+        bad = days[np.bincount(day_of, weights=there[fetched], minlength=len(days)) == 0]
+        if len(bad):
             more = f" (and {len(bad) - 1} more days)" if len(bad) > 1 else ""
             raise InputError(
                 f"{store}: {short}{level or ''} has no value anywhere on {bad[0]}{more}: leave the "
                 "year or the channel out, or remove the folder once the store has been mended"
             )
+
+
+def check_period(store: str, attributes: Mapping[str, Any], times: NDArray[np.datetime64]) -> None:
+    """Refuse times that a store has axes for and, as its attributes say, no values yet.
+
+    Parameters
+    ----------
+    store : str
+        Its name.
+    attributes : mapping
+        Of the group: ``valid_time_start`` and ``valid_time_stop``, days that have values.
+    times : (N,) datetime64
+        That are wanted.
+
+    Raises
+    ------
+    InputError
+        It names the limit and the first year beyond it.
+    """
+    days = times.astype("datetime64[D]")
+    begin, end = (_day(attributes.get(f"valid_time_{key}")) for key in ("start", "stop"))
+    for limit, word, outside in (
+        (begin, "before", days[days < begin]),
+        (end, "after", days[days > end]),
+    ):
+        if len(outside):
+            raise InputError(
+                f"{store}: the store has no values {word} {limit} (valid_time), and data.years "
+                f"names {outside[0].item().year}: leave that year out"
+            )
+
+
+def _day(text: Any) -> np.datetime64:
+    """Return a day in an attribute; NaT, before and after nothing, where it is none."""
+    try:
+        return np.datetime64(text[:10] if isinstance(text, str) else "NaT", "D")
+    except ValueError:
+        return np.datetime64("NaT", "D")
