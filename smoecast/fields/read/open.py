@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,7 @@ def _join(name: str, pieces: list[_Piece]) -> _Piece:
     """Join the pieces of one variable along every dimension in which files may differ."""
     if not any(dimension in pieces[0].array.dims for dimension in _JOINED):
         return _one_constant(name, pieces)
+    given = pieces
     for dimension in _JOINED:
         groups: dict[Hashable, list[_Piece]] = {}
         for piece in pieces:
@@ -181,10 +183,25 @@ def _join(name: str, pieces: list[_Piece]) -> _Piece:
         pieces = [_along(dimension, name, group) for group in groups.values()]
     if len(pieces) > 1:
         raise InputError(
-            f"{pieces[0].paths[0]} and {pieces[1].paths[0]} do not make one block of {name}: "
-            "they differ in starts, lead times and members at once; read them one by one"
+            f"{pieces[0].paths[0]} and {pieces[1].paths[0]} do not make one block of {name}"
+            f"{_hole(given)}: fetch what is missing, or read them one by one"
         )
     return pieces[0]
+
+
+def _hole(pieces: list[_Piece]) -> str:
+    """Say which start, lead time and member no piece has, though others have each of them."""
+    dims = [d for d in _JOINED if d in pieces[0].array.dims]
+    if any(dims != [d for d in _JOINED if d in piece.array.dims] for piece in pieces):
+        return ", for they do not differ in the same dimensions"
+    there = {at for piece in pieces for at in product(*(piece.labels(d) for d in dims))}
+    holders = [{label: p for p in pieces for label in p.labels(d)} for d in dims]
+    for at in product(*map(sorted, holders)):
+        if at not in there:
+            each = zip(dims, holders, at, strict=True)
+            words = [_label(d, of[label], label) for d, of, label in each]
+            return f", which has nothing for {', '.join(words)}"
+    return ""
 
 
 def _along(dimension: str, name: str, group: list[_Piece]) -> _Piece:
