@@ -12,7 +12,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.time_axes import same_constant
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
-from smoecast.fields.left_out import left_out_of, name_file, note_left_out
+from smoecast.fields.left_out import LeftOut, left_out_of, name_file, note_left_out
 from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.netcdf import classic, hdf5
@@ -20,7 +20,7 @@ from smoecast.fields.read.netcdf.open import open_netcdf
 from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.read.zarr.open import open_group
 from smoecast.fields.times import as_hours, iso
-from smoecast.names import PROJECTION
+from smoecast.names import PROJECTION, parse_channel
 
 _PLACE = ("latitude", "longitude", *PROJECTION)
 LATE = np.timedelta64(24, "h")
@@ -130,19 +130,21 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
     if len(opened) == 1:
         return opened[0][1]
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
-    levels = {tuple(d["level"].values.tolist()) for _, d in opened if "level" in d.sizes}
+    split = len({_levels(dataset) for _, dataset in opened} - {((), False)}) > 1
     pieces: dict[str, list[_Piece]] = {}
     for path, dataset in opened:
-        for name, array in _arrays(dataset, split=len(levels) > 1).items():
+        for name, array in _arrays(dataset, split).items():
             pieces.setdefault(name, []).append(_Piece(array, (path,)))
     joined = {name: _join(name, found) for name, found in pieces.items()}
     if trim_start:
         joined = _from_one_start(joined)
+    left_out = [left for _, dataset in opened for left in left_out_of(dataset)]
+    joined = _without(joined, left_out)
     _check_axes(joined)
     arrays = {name: piece.array for name, piece in joined.items()}
-    result = layout(arrays) if len(levels) > 1 else xr.Dataset(arrays)
+    result = layout(arrays) if split else xr.Dataset(arrays)
     result.attrs = opened[0][1].attrs
-    return note_left_out(result, [left for _, d in opened for left in left_out_of(d)])
+    return note_left_out(result, left_out)
 
 
 def _arrays(dataset: xr.Dataset, split: bool) -> dict[str, xr.DataArray]:
@@ -150,6 +152,13 @@ def _arrays(dataset: xr.Dataset, split: bool) -> dict[str, xr.DataArray]:
     if split:
         return {name: field_of(dataset, name) for name in channels_of(dataset)}
     return {str(name): array for name, array in dataset.data_vars.items()}
+
+
+def _levels(dataset: xr.Dataset) -> tuple[tuple[int, ...], bool]:
+    """Return the levels on which variables are stacked, and whether channels stand alone."""
+    stacked = tuple(dataset["level"].values.tolist()) if "level" in dataset.sizes else ()
+    channels = (parse_channel(str(name)) for name in dataset.data_vars)
+    return stacked, any(c is not None and c.level is not None for c in channels)
 
 
 def _on_grid_of(first: tuple[Path, xr.Dataset], path: Path, dataset: xr.Dataset) -> xr.Dataset:
@@ -268,6 +277,15 @@ def _from_one_start(joined: dict[str, _Piece]) -> dict[str, _Piece]:
             array = joined[name].array.isel(time=slice(int(early.sum()), None))
             begun[name] = _Piece(array, joined[name].paths)
     return begun
+
+
+def _without(joined: dict[str, _Piece], left_out: Sequence[LeftOut]) -> dict[str, _Piece]:
+    """Leave out what some file leaves out, unless the others have it for all of their times."""
+    channels = [channel for left in left_out if (channel := parse_channel(left.channel))]
+    odd = {c.name for c in channels} | {c.variable.name for c in channels}
+    axes = {n: [piece.labels(d) for d in _JOINED] for n, piece in joined.items()}
+    whole = [axes[name] for name in joined if name not in odd and any(axes[name])]
+    return {n: p for n, p in joined.items() if n not in odd or not whole or axes[n] == whole[0]}
 
 
 def _check_axes(joined: dict[str, _Piece]) -> None:

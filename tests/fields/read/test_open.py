@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from made_grib import temperature
+from made_grib import message, temperature
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
@@ -323,3 +323,30 @@ def test_variables_that_begin_centuries_apart(tmp_path):
     ]
     with pytest.raises(InputError, match="have no msl for 1678-01-01T00:00"):
         open_files(paths, trim_start=True)
+
+
+# ---- channels that one file leaves out
+
+
+@pytest.mark.parametrize("level", [500, 850])
+def test_a_channel_that_one_file_leaves_out(tmp_path, level):
+    """It is told when somebody asks for it, and costs no other."""
+    wind = {"shortName": "u", "dataDate": 20200101}
+    both = [message(level=level, dataTime=time, **wind) for time in (0, 600)]
+    paths = []
+    for time, winds in ((0, [both[0]]), (600, [both[1], both[1]])):
+        paths.append(tmp_path / f"{time}.grib")
+        levels = [temperature(level=each, dataTime=time) for each in (500, 850)]
+        paths[-1].write_bytes(b"".join(winds + levels))
+    dataset = open_files(paths)
+    assert channels_of(dataset) == ["t500", "t850"]
+    assert dataset.sizes["time"] == 2
+    with pytest.raises(InputError, match=rf"u{level} is not in .*messages 1 and 2 both hold"):
+        field_of(dataset, f"u{level}")
+
+
+def test_the_only_channel_left_out_is_missing(tmp_path):
+    wind = message(shortName="u", level=500, dataDate=20200101, dataTime=0)
+    for name, content in (("a", temperature()), ("b", temperature(dataTime=600) + wind + wind)):
+        (tmp_path / f"{name}.grib").write_bytes(content)
+    assert channels_of(open_files(sorted(tmp_path.glob("*.grib")))) == ["t500"]

@@ -156,7 +156,11 @@ def make(path: Path, request: Request, target: Path) -> Path:
     whole = [message for message in messages if message.init_time not in lacking]
     if request.keep == "members":
         _copy(path, whole, target)
-        open_grib(target)  # refuses what does not make one block
+        members = open_grib(target)
+        for channel in request.channels:
+            fields_channels.field(
+                members, channel, str(target)
+            )  # refuses what does not make one block
         return target
     source = target.with_suffix(".grib") if lacking else path
     try:

@@ -1,6 +1,7 @@
 """What is in GRIB files and messages: the questions that go to `fields.read.grib.worker`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,6 +62,32 @@ def describe(message: bytes, number: int, what: str) -> Message | LeftOut:
     """
     found = worker.ask("describe", what, sent=message, number=number)
     return LeftOut(**found["left_out"]) if "left_out" in found else from_plain(found)[0]
+
+
+def texts(path: Path, messages: Sequence[Message], keys: Sequence[str]) -> list[list[str]]:
+    """Return keys of messages of a file, each as text, empty where a message does not have it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        GRIB file.
+    messages : sequence of Message
+        Some of it.
+    keys : sequence of str
+        As ecCodes calls them.
+
+    Raises
+    ------
+    InputError
+        A message is not there any more.
+    """
+    where = np.array([m.where for m in messages], dtype=np.int64)
+    with path.open("rb") as file:
+        answer = worker.ask(
+            "texts", str(path), file=file.fileno(), sent=where.tobytes(), keys=list(keys)
+        )
+    found: list[list[str]] = answer["texts"]
+    return found
 
 
 def decode(path: Path, where: np.ndarray, place: GribGrid) -> np.ndarray:

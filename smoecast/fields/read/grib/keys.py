@@ -3,9 +3,17 @@
 To be imported by `fields.read.grib.server` alone: ecCodes may end the process that asks it.
 """
 
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import eccodes
+import numpy as np
+
+from smoecast.errors import InputError
+from smoecast.fields.read.grib.sections import content_of, number_of
 
 
 @dataclass(frozen=True)
@@ -49,3 +57,66 @@ class Keys:
             return float("nan")
         is_missing = value in (eccodes.CODES_MISSING_DOUBLE, eccodes.CODES_MISSING_LONG)
         return float("nan") if is_missing else value
+
+
+@contextmanager
+def open_message(message: bytes, what: str) -> Iterator[int]:
+    """Give the ecCodes handle of a message, and release it.
+
+    Parameters
+    ----------
+    message : bytes
+        The whole of it.
+    what : str
+        Names it in messages.
+
+    Raises
+    ------
+    InputError
+        It is broken or cut.
+    """
+    try:
+        handle = eccodes.codes_new_from_message(message)
+    except eccodes.CodesInternalError as problem:
+        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
+    try:
+        yield handle
+    finally:
+        eccodes.codes_release(handle)
+
+
+def texts(
+    file: int,
+    where: np.ndarray,
+    keys: Sequence[str],
+    what: str,
+    begin: Callable[[int, int], None],
+) -> list[list[str]]:
+    """Return keys of messages of a file, each as text.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor.
+    where : numpy.ndarray
+        Number, offset, length and field of each message, (N, 4) int64.
+    keys : sequence of str
+        As ecCodes calls them.
+    what : str
+        Names the file in messages.
+    begin : callable
+        Told the number of each message, and how much there is to do in it.
+
+    Raises
+    ------
+    InputError
+        A message is not there any more.
+    """
+    found = []
+    for number, offset, length, field in where.tolist():
+        begin(number, length)
+        name = f"{what}: message {number_of(number, field)}"
+        message = content_of(partial(os.pread, file), offset, length, field, name)
+        with open_message(message, name) as handle:
+            found.append([Keys(handle).text(key) for key in keys])
+    return found

@@ -58,6 +58,11 @@ class Message:
     field: int = 0
 
     @property
+    def where(self) -> tuple[int, int, int, int]:
+        """Number, offset, length and field, as `fields.read.grib.index.decode` wants them."""
+        return self.number, self.offset, self.length, self.field
+
+    @property
     def label(self) -> str:
         """Its number in words, ``3``, or ``3.2`` for a field among others of its message."""
         return number_of(self.number, self.field)

@@ -1,11 +1,12 @@
 """Reading GRIB: whole and right, or refused in one sentence.
 
-The messages are listed and decoded in `fields.read.grib.index`; here they become arrays. A variable
-must fill the whole block of its times, members and levels; only lead times may differ from variable
-to variable, and a field that the file does not have is then NaN, which `check_finite` refuses when
+The messages are listed and decoded in `fields.read.grib.index`, and sorted into blocks in
+`fields.read.grib.blocks`; here these become arrays. Only lead times may differ from variable to
+variable, and a field that the file does not have is then NaN, which `check_finite` refuses when
 somebody asks for it. Values are decoded when they are read.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,11 @@ from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
 from smoecast.fields.left_out import describe, note_left_out
 from smoecast.fields.local_section import attributes_of
+from smoecast.fields.read.grib.apart import OF_GRIDS, OF_KINDS, select_one
+from smoecast.fields.read.grib.blocks import Block, blocks_of
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message
-from smoecast.fields.times import as_hours, iso
 
 MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
@@ -49,7 +51,8 @@ def open_grib(path: Path) -> xr.Dataset:
     ------
     InputError
         In one sentence that names the file, the message and the reason, if any message is broken,
-        ambiguous, on another grid, there twice, or missing among the others.
+        ambiguous, or on another grid, or if no channel is there once for each of its times,
+        members and levels; one that is not so among others that are is left out.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
@@ -58,124 +61,81 @@ def open_grib(path: Path) -> xr.Dataset:
         among = describe(left_out) or "no message at all"
         raise InputError(f"{path}: no variable that smoecast knows, but {among}")
     _check_alike(messages, path)
-    raw = layout(_fields(messages, path)).assign_attrs(attributes_of(path))
+    blocks, odd = blocks_of(messages, path)
+    if not blocks:
+        raise InputError(f"{path}: {odd[0].reason}")
+    firsts = [block.first for block in blocks.values()]
+    units = {(message.variable.name, message.unit) for message in firsts}
+    is_one_unit = len(units) == len({name for name, _ in units})
+    raw = layout(_arrays(blocks, path), stack=is_one_unit).assign_attrs(attributes_of(path))
     for name, array in raw.data_vars.items():
-        first = next(m for m in messages if name in (m.variable.name, m.channel))
+        first = next(m for m in firsts if name in (m.variable.name, m.channel))
         array.attrs = {"units": first.unit}
         if name != first.variable.name:
             array.encoding = {"coordinates": f"{LEVEL_PREFIX}{first.level}"}
-    return note_left_out(canonical(raw, str(path)), left_out)
+    return note_left_out(canonical(raw, str(path)), [*left_out, *odd])
 
 
 def _check_alike(messages: Sequence[Message], path: Path) -> None:
     """Refuse messages that cannot stand in one dataset."""
-    first = messages[0]
-    units = {first.variable.name: first}
-    for message in messages[1:]:
-        both = f"{path}: messages {first.label} and {message.label}"
+    for first, message in itertools.product(messages[:1], messages[1:]):
         if message.place != first.place:
             raise InputError(
-                f"{both} lie on different grids, {first.place.describe()} and "
-                f"{message.place.describe()}: split the file by grid"
+                f"{path}: messages {first.label} and {message.label} lie on different grids, "
+                f"{first.place.describe()} and {message.place.describe()}: split the file by grid, "
+                f"or take one"
+                f"{select_one(first, message, path, OF_GRIDS)}"
             )
-        constant = "constant" in (message.variable.vertical, first.variable.vertical)
-        if not constant and (message.member is None) != (first.member is None):
-            raise InputError(f"{both} are one with and one without members: split the file")
-        if not constant and message.analysis != first.analysis:
-            raise InputError(f"{both} are an analysis and a forecast: split the file")
-        other = units.setdefault(message.variable.name, message)
-        if other.unit != message.unit:
-            raise InputError(
-                f"{path}: messages {other.label} and {message.label} give {message.channel} in "
-                f"{other.unit} and in {message.unit}: split the file by unit"
-            )
-
-
-def _fields(messages: Sequence[Message], path: Path) -> dict[str, xr.DataArray]:
-    """Return every channel as a lazy array."""
     moving = [message for message in messages if message.variable.vertical != "constant"]
-    labels = _labels(moving) if moving else {}
-    of_channel: dict[str, list[Message]] = {}
-    of_variable: dict[str, list[Message]] = {}
-    for message in messages:
-        of_channel.setdefault(message.channel, []).append(message)
-        of_variable.setdefault(message.variable.name, []).append(message)
-    fields = {}
-    for name, found in of_channel.items():
-        if found[0].variable.vertical == "constant":
-            fields[name] = first_field(_field(found, _labels(found), path), f"{path}: {name}")
-            continue
-        own = _labels(of_variable[found[0].variable.name])
-        array = _field(found, labels | {k: v for k, v in own.items() if k == "lead_time"}, path)
-        fields[name] = array.reindex(lead_time=labels["lead_time"]) if "lead_time" in own else array
-    return fields
+    for first, message in itertools.product(moving[:1], moving[1:]):
+        both = f"{path}: messages {first.label} and {message.label}"
+        if (message.member is None) != (first.member is None):
+            raise InputError(
+                f"{both} are one with and one without members: split the file, or take one kind"
+                f"{select_one(first, message, path, OF_KINDS)}"
+            )
+        if message.analysis != first.analysis:
+            raise InputError(
+                f"{both} are an analysis and a forecast: split the file, or take one kind"
+                f"{select_one(first, message, path, OF_KINDS)}"
+            )
 
 
-def _key(message: Message) -> dict[str, np.datetime64 | np.timedelta64 | int]:
-    """Return where a message stands: along which axes, and at which of their labels."""
-    if message.member is None and message.analysis:
-        return {"time": message.init_time + message.lead_time}
-    key: dict[str, np.datetime64 | np.timedelta64 | int] = {
-        "init_time": message.init_time,
-        "lead_time": message.lead_time,
-    }
-    return key if message.member is None else key | {"number": message.member}
+def _arrays(blocks: dict[str, Block], path: Path) -> dict[str, xr.DataArray]:
+    """Return every channel as a lazy array; they share their lead times."""
+    arrays = {}
+    leads = [block.labels["lead_time"] for block in blocks.values() if _has_leads(block)]
+    every = np.unique(np.concatenate(leads)) if leads else None
+    for name, block in blocks.items():
+        array = _array(block, path)
+        if block.first.variable.vertical == "constant":
+            array = first_field(array, f"{path}: {name}")
+        elif _has_leads(block):
+            array = array.reindex(lead_time=every)
+        arrays[name] = array
+    return arrays
 
 
-def _labels(messages: Sequence[Message]) -> dict[str, np.ndarray]:
-    """Return the axes of `messages` and all labels along each, ascending."""
-    keys = [_key(message) for message in messages]
-    return {name: np.unique(np.array([key[name] for key in keys])) for name in keys[0]}
+def _has_leads(block: Block) -> bool:
+    return "lead_time" in block.labels and block.first.variable.vertical != "constant"
 
 
-def _field(messages: list[Message], labels: dict[str, np.ndarray], path: Path) -> xr.DataArray:
-    """Return the messages of one channel, which must fill the block that `labels` span."""
-    positions = {name: {v: i for i, v in enumerate(values)} for name, values in labels.items()}
-    holders: dict[tuple[int, ...], Message] = {}
-    for message in messages:
-        at = tuple(positions[name][value] for name, value in _key(message).items())
-        if at in holders:
-            _refuse_twice(holders[at], message, path)
-        holders[at] = message
-    shape = tuple(len(values) for values in labels.values())
-    for at in np.ndindex(shape):
-        if at not in holders:
-            missing = {
-                name: values[i] for (name, values), i in zip(labels.items(), at, strict=True)
-            }
-            _refuse_hole(messages[0], missing, path)
-    latitude, longitude = messages[0].place.coordinates()
+def _array(block: Block, path: Path) -> xr.DataArray:
+    """Return the messages of one channel as a lazy array."""
+    shape = tuple(len(values) for values in block.labels.values())
+    latitude, longitude = block.first.place.coordinates()
     return xr.DataArray(
-        _lazy(holders, shape, path),
-        dims=(*labels, "latitude", "longitude"),
-        coords=labels | {"latitude": latitude, "longitude": longitude},
+        _lazy(block.holders, shape, path),
+        dims=(*block.labels, "latitude", "longitude"),
+        coords=block.labels | {"latitude": latitude, "longitude": longitude},
     )
-
-
-def _refuse_twice(first: Message, second: Message, path: Path) -> None:
-    experiments = (first.experiment, second.experiment)
-    of = f" of the experiments {' and '.join(experiments)}" if len(set(experiments)) > 1 else ""
-    raise InputError(
-        f"{path}: messages {first.label} and {second.label} both hold {first.channel} for "
-        f"{iso(first.init_time + first.lead_time)}{of}: keep one of them"
-    )
-
-
-def _refuse_hole(like: Message, missing: dict[str, np.generic], path: Path) -> None:
-    where = ", ".join(
-        f"{name} {as_hours(v):g} h"
-        if name == "lead_time"
-        else f"{name} {iso(v) if isinstance(v, np.datetime64) else v}"
-        for name, v in missing.items()
-    )
-    raise InputError(f"{path}: the message of {like.channel} at {where} is missing: fetch it again")
 
 
 def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path: Path) -> da.Array:
     """Return the values of messages as a dask array, (*shape, latitude, longitude) float32."""
     where = np.zeros((*shape, 4, 1), dtype=np.int64)  # where each message is
     for at, message in holders.items():
-        where[at][:, 0] = message.number, message.offset, message.length, message.field
+        where[at][:, 0] = message.where
     place = next(iter(holders.values())).place
     rows, columns = place.shape
     row_bytes = 4 * rows * columns * math.prod(shape[1:])

@@ -93,6 +93,33 @@ def message_of(read: Read, offset: int, sections: Sections) -> bytes:
     return read(8, offset) + total.to_bytes(8, "big") + body + _END
 
 
+def content_of(read: Read, offset: int, length: int, field: int, what: str) -> bytes:
+    """Return a message, or one field of it as a message of its own.
+
+    Parameters
+    ----------
+    read : callable
+        Reads from its file.
+    offset, length : int
+        Where it is.
+    field : int
+        Which field, from 1; 0 where it holds one only.
+    what : str
+        Names it in messages.
+
+    Raises
+    ------
+    InputError
+        The message has changed since its fields were found.
+    """
+    if not field:
+        return read(length, offset)
+    fields = fields_of(read, offset, length, what)
+    if len(fields) < field:
+        raise InputError(f"{what} is not there any more: fetch the file again")
+    return message_of(read, offset, fields[field - 1])
+
+
 def number_of(message: int, field: int) -> str:
     """Return the number of a field in words, as wgrib2 writes it.
 

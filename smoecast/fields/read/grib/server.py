@@ -108,6 +108,7 @@ def _answer(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
 
 def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     # here, and not above: ecCodes may be missing
+    from smoecast.fields.read.grib import keys as grib_keys  # noqa: PLC0415
     from smoecast.fields.read.grib import values as grib_values  # noqa: PLC0415
     from smoecast.fields.read.grib import walk  # noqa: PLC0415
 
@@ -119,8 +120,10 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     if request["do"] == "walk":
         messages, left_out = walk.walk(file, what, begin)
         return {**to_plain(messages), "left_out": [asdict(left) for left in left_out]}
-    place = place_from_plain(request["place"])
     where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 4)
+    if request["do"] == "texts":
+        return {"texts": grib_keys.texts(file, where, request["keys"], what, begin)}
+    place = place_from_plain(request["place"])
     values = np.frombuffer(desk, np.float32, len(where) * math.prod(place.shape), rest)
     grib_values.decode(file, where, values.reshape(-1, *place.shape), place, what, begin)
     return {}

@@ -10,7 +10,7 @@ import numpy as np
 from smoecast.errors import InputError
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.keys import Keys
-from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
+from smoecast.fields.read.grib.sections import content_of, number_of
 
 _MISSING = 1e20
 _MASKS = ("bitmapPresent", "missingValueManagementUsed")
@@ -50,16 +50,10 @@ def decode(
     for into, (number, offset, length, field) in zip(values, where.tolist(), strict=True):
         begin(number, length + into.size)
         name = f"{what}: message {number_of(number, field)}"
-        found = _values(_read(partial(os.pread, file), offset, length, field, name), place, name)
+        message = content_of(partial(os.pread, file), offset, length, field, name)
+        found = _values(message, place, name)
         with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite, and is refused
             into[...] = found
-
-
-def _read(read: Read, offset: int, length: int, field: int, what: str) -> bytes:
-    """Return a message, or one field of it as a message of its own."""
-    if not field:
-        return read(length, offset)
-    return message_of(read, offset, fields_of(read, offset, length, what)[field - 1])
 
 
 def _values(message: bytes, place: GribGrid, what: str) -> np.ndarray:

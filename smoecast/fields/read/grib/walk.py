@@ -8,7 +8,6 @@ To be imported by `fields.read.grib.server` alone: ecCodes may end the process t
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO
@@ -20,7 +19,7 @@ from smoecast.errors import InputError
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib.gaps import check_gap
 from smoecast.fields.read.grib.grid import place_of
-from smoecast.fields.read.grib.keys import Keys
+from smoecast.fields.read.grib.keys import Keys, open_message
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
 from smoecast.names import VARIABLES, variable_of, variable_of_param
@@ -125,7 +124,7 @@ def describe(
     fields = fields_of(lambda size, at: message[at : at + size], 0, len(message), what)
     if len(fields) > 1:
         raise InputError(f"{what} holds {len(fields)} fields, where one was asked for")
-    with _open(message, what) as handle:
+    with open_message(message, what) as handle:
         return _message(Keys(handle), (number, 0, len(message), 0), what)
 
 
@@ -148,21 +147,8 @@ def _messages(
         return
     for field, sections in enumerate(fields, start=1):
         name = f"{what}: message {number_of(number, field)}"
-        with _open(message_of(read, offset, sections), name) as handle:
+        with open_message(message_of(read, offset, sections), name) as handle:
             yield _message(Keys(handle), (*where, field), name)
-
-
-@contextmanager
-def _open(message: bytes, what: str) -> Iterator[int]:
-    """Give the ecCodes handle of a message, and release it."""
-    try:
-        handle = eccodes.codes_new_from_message(message)
-    except eccodes.CodesInternalError as problem:
-        raise InputError(f"{what} is broken or cut ({problem}): fetch the file again") from problem
-    try:
-        yield handle
-    finally:
-        eccodes.codes_release(handle)
 
 
 def _message(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:

@@ -5,7 +5,7 @@ import re
 import eccodes
 import numpy as np
 import pytest
-from made_grib import member, message, pressure, refused, step_of_30, temperature, write
+from made_grib import message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
 from smoecast.fields.left_out import LeftOut, describe, left_out_of
@@ -132,74 +132,10 @@ def test_increments_need_not_be_given(tmp_path):
     assert open_grib(write(tmp_path / "a.grib", one)).sizes["longitude"] == 4
 
 
-def test_two_grids(tmp_path):
-    other = temperature(
-        dataTime=600, longitudeOfLastGridPointInDegrees=60, iDirectionIncrementInDegrees=20
-    )
-    refused(write(tmp_path / "a.grib", temperature(), other), "messages 1 and 2 lie on different")
-
-
 def test_longitude_that_comes_round_to_its_start(tmp_path):
     keys = {"longitudeOfLastGridPointInDegrees": 360.0, "iDirectionIncrementInDegrees": 120.0}
     one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
     refused(write(tmp_path / "a.grib", one), "the longitude 0 is there twice")
-
-
-def test_the_same_field_twice(tmp_path):
-    refused(
-        write(tmp_path / "a.grib", temperature(), temperature(1.0)),
-        "messages 1 and 2 both hold t500 for 2020-01-01T00:00: keep one",
-    )
-
-
-def test_two_experiments(tmp_path):
-    local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
-    one, two = (temperature(**local, experimentVersionNumber=v) for v in ("0001", "0005"))
-    refused(write(tmp_path / "a.grib", one, two), "of the experiments 0001 and 0005")
-
-
-@pytest.mark.parametrize(
-    ("messages", "words"),
-    [
-        (
-            [temperature(), temperature(level=850), temperature(dataTime=600)],
-            "the message of t850 at time 2020-01-01T06:00 is missing",
-        ),
-        (
-            [
-                temperature(),
-                temperature(dataTime=600),
-                message(shortName="u", level=500, dataDate=20200101, dataTime=0),
-            ],
-            "the message of u500 at time 2020-01-01T06:00 is missing",
-        ),
-        (
-            [member(1), member(2), member(1, endStep=6)],
-            "the message of t500 at init_time .*, lead_time 6 h, number 2 is missing",
-        ),
-    ],
-)
-def test_holes(tmp_path, messages, words):
-    refused(write(tmp_path / "a.grib", *messages), words)
-
-
-def test_with_and_without_members(tmp_path):
-    path = write(tmp_path / "a.grib", temperature(dataType="fc"), member(1))
-    refused(path, "messages 1 and 2 are one with and one without members")
-
-
-def test_analysis_and_forecast(tmp_path):
-    path = write(tmp_path / "a.grib", temperature(), temperature(dataType="fc", endStep=6))
-    refused(path, "messages 1 and 2 are an analysis and a forecast")
-
-
-def test_two_units_of_one_quantity(tmp_path):
-    height = message(shortName="gh", level=850, dataDate=20200101, dataTime=0)
-    geopotential = message(shortName="z", level=500, dataDate=20200101, dataTime=0)
-    refused(
-        write(tmp_path / "a.grib", geopotential, height),
-        r"messages 1 and 2 give z850 in m\*\*2 s\*\*-2 and in gpm",
-    )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ OTHER = replace(
     ONE,
     variable=VARIABLES["orography"],
     level=None,
+    field=12,
     member=3,
     analysis=True,
     place=replace(PLACE, kind="regular_gg", parallels=32),
@@ -41,3 +42,4 @@ def test_round_trip():
     assert len(plain["places"]) == 2
     assert ONE.channel == "t500"
     assert OTHER.channel == "orography"
+    assert (ONE.label, OTHER.label) == ("1", "1.12")

@@ -132,3 +132,11 @@ def test_several_fields_in_memory():
     both = joined(field("u", 500, 1.0), field("v", 500, 20.0))
     with pytest.raises(InputError, match="message 1 holds 2 fields, where one was asked for"):
         describe(both, 1, "it: message 1")
+
+
+def test_a_field_that_is_gone_when_it_is_read(tmp_path):
+    path = write(tmp_path / "a.grib", joined(field("u", 500, 1.0), field("v", 500, 20.0)))
+    dataset = open_grib(path)
+    write(path, temperature() + bytes(500))
+    with pytest.raises(InputError, match=r"a\.grib: message 1\.2 is not there any more"):
+        dataset["v"].load()
