@@ -51,7 +51,8 @@ def check_channels(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if names.parse_channel(value) is None:
             raise ValueError(
-                f"'{value}' is no channel: use a variable and, on pressure levels, its level "
+                names.explain_channel(value)
+                or f"'{value}' is no channel: use a variable and, on pressure levels, its level "
                 "in hPa (z500, t850, t2m)"
             )
     if len(set(values)) != len(values):

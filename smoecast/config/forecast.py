@@ -57,8 +57,8 @@ class Forecast(Section):
     )
     accumulation_hours: Hours | None = Field(
         None,
-        description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
-        "start of the forecast",
+        description="grib: hours over which tp, cp, sf, ssrd, strd, tisr and fg10 are; 0: since "
+        "the start of the forecast",
         json_schema_extra=RARE,
     )
     title: str = Field("smoecast forecast", description="what the result is called")

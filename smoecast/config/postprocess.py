@@ -107,8 +107,8 @@ class Postprocess(Section):
     format: Literal["netcdf", "grib"] = Field("netcdf", description="CF NetCDF, or GRIB 2")
     accumulation_hours: Hours | None = Field(
         None,
-        description="grib: hours over which tp, cp, ssrd, strd, tisr and fg10 are; 0: since the "
-        "start of the forecast",
+        description="grib: hours over which tp, cp, sf, ssrd, strd, tisr and fg10 are; 0: since "
+        "the start of the forecast",
         json_schema_extra=RARE,
     )
     any_lead: bool = Field(

@@ -14,7 +14,9 @@ from smoecast.names import (
     PROJECTION,
     VARIABLES,
     Channel,
+    channel_at,
     parse_channel,
+    parse_level,
 )
 
 
@@ -169,10 +171,16 @@ def field_of(dataset: xr.Dataset, channel_name: str) -> xr.DataArray:
         levels = dataset["level"].values.tolist()
         if channel.level in levels:
             return dataset[name].isel(level=levels.index(channel.level), drop=True)
-    near = [left for left in left_out_of(dataset) if left.channel == channel_name]
-    there = f"which has {' '.join(channels_of(dataset))}"
+    near = [left for left in left_out_of(dataset) if left.channel in (channel_name, name)]
+    there = channels_of(dataset)
     instead = f" (left out: {describe(near)})" if near else ""
-    raise InputError(f"the channel {channel_name} is not in the data, {there}{instead}")
+    aloft = parse_level(channel_name)
+    if aloft is not None and aloft.name != channel_name and aloft.name in there:
+        what = f"{aloft.variable.long_name} on {aloft.level} hPa"
+        instead += f"; the {what} is called {aloft.name}"
+    raise InputError(
+        f"the channel {channel_name} is not in the data, which has {' '.join(there)}{instead}"
+    )
 
 
 def channels_of(dataset: xr.Dataset) -> list[str]:
@@ -180,7 +188,8 @@ def channels_of(dataset: xr.Dataset) -> list[str]:
     found = []
     for name, array in dataset.data_vars.items():
         if "level" in array.dims:
-            found += [f"{name}{level}" for level in dataset["level"].values.tolist()]
+            levels = dataset["level"].values.tolist()
+            found += [channel_at(str(name), level) for level in levels]
         else:
             found.append(str(name))
     return sorted(found)
@@ -209,7 +218,7 @@ def _alone(array: xr.DataArray, channel: Channel) -> xr.DataArray:
 
 def _stack(fields: Mapping[str, xr.DataArray], variable: str, levels: list[int]) -> xr.DataArray:
     """Join the channels of a variable along `level`, in its place among the dimensions."""
-    parts = [_bare(fields[f"{variable}{level}"]) for level in levels]
+    parts = [_bare(fields[channel_at(variable, level)]) for level in levels]
     joined = xr.concat(parts, dim="level", coords="minimal", compat="override", join="exact")
     attributes = COORDINATE_ATTRIBUTES["level"]
     joined = joined.assign_coords(

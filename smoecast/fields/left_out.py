@@ -30,7 +30,8 @@ class LeftOut:
     reason : str
         Why, in a few words; empty where smoecast has no name for it.
     channel : str
-        The channel of ours that it nearly is, whose absence it explains: ``sp``.
+        The channel of ours that it nearly is, whose absence it explains: ``sp``; a variable,
+        ``t``, where it is of any level.
     file : str
         Name of the first file that has it; the same in another is the same thing.
     """

@@ -54,6 +54,8 @@ def test_exponents_without_a_dot_are_numbers() -> None:
         ("training: {zzz: 3}", "known here: epochs"),
         ("training: {epochs: 0}", "training.epochs: input should be greater"),
         ("data: {channels: [z5x]}", "'z5x' is no channel"),
+        ("data: {channels: [hgt]}", "'hgt' is called z here: write it with its level in hPa: z500"),
+        ("data: {channels: [u_850hPa]}", "'u_850hPa' is called u850 here"),
         ("data: {channels: [t2m, t2m]}", "named twice"),
         ("data: {split: {train: 0.9}}", "add up to 1.2"),
         ("data: {split: {train: [2001-01-01, 2002-01-01]}}", "all fractions or all dates"),

@@ -49,6 +49,28 @@ def test_stacking_can_be_left_off_for_cdo():
     assert sorted(layout(fields("z500", "z850"), stack=False).data_vars) == ["z500", "z850"]
 
 
+def test_winds_at_10_hpa_beside_those_at_10_metres():
+    given = fields("u10", "u_10hPa", "u500")
+    stacked = layout(given)
+    assert channels_of(stacked) == ["u10", "u500", "u_10hPa"]
+    assert stacked["u"].dims == ("time", "level", "latitude", "longitude")
+    assert stacked["u10"].attrs["long_name"] == "10 metre eastward wind"
+    alone = layout(given | fields("z500"))
+    assert alone["u_10hPa"].attrs["long_name"] == "eastward wind"
+    assert alone["u_10hPa"].coords["level_10"] == 10
+    for dataset in (stacked, alone):
+        for name, field in given.items():
+            np.testing.assert_array_equal(field_of(dataset, name).values, field.values)
+
+
+@pytest.mark.parametrize("stack", [True, False])
+def test_a_missing_wind_at_10_metres_is_not_the_one_at_10_hpa(stack):
+    dataset = layout(fields("z500", "z10", "u500", "u_10hPa"), stack)
+    words = "u10 is not in the data, which has .*; the eastward wind on 10 hPa is called u_10hPa"
+    with pytest.raises(InputError, match=words):
+        field_of(dataset, "u10")
+
+
 def test_no_levels_at_all():
     assert list(layout(fields("t2m", "msl")).data_vars) == ["t2m", "msl"]
 

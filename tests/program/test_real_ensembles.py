@@ -141,14 +141,14 @@ def test_control_and_members_in_one_file_or_two(tmp_path: Path) -> None:
 def test_several_lead_times_of_grib(tmp_path: Path) -> None:
     storm = ENS / "ens_storm.grib"
     path = tmp_path / "storm.nc"
-    settings = ("postprocess.channels=[fg10]", "postprocess.targets=[fg10]")
-    words = "postprocess.write=[mean, 'probabilities=fg10>30']"
+    settings = ("postprocess.channels=[fg10_3h]", "postprocess.targets=[fg10_3h]")
+    words = "postprocess.write=[mean, 'probabilities=fg10_3h>30']"
     config = ecmwf(tmp_path, *settings, words, "postprocess.any_lead=true")
     postprocess(config, inputs=[str(storm)], output=path)
-    raw = open_file(storm)["fg10"]
+    raw = open_file(storm)["fg10_3h"]
     with xr.open_dataset(path, decode_timedelta=True) as made:
         np.testing.assert_array_equal(made["lead_time"], raw["lead_time"])
-        share = made["fg10_probability_above"].squeeze("fg10_threshold_above")
+        share = made["fg10_3h_probability_above"].squeeze("fg10_3h_threshold_above")
         np.testing.assert_allclose(share, (raw > 30).mean("number"), atol=1e-6)
 
 

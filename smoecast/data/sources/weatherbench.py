@@ -17,7 +17,7 @@ from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.fields.derived import sources_of
-from smoecast.names import channel_of
+from smoecast.names import VARIABLES
 
 ABOUT = About(
     name="weatherbench",
@@ -72,8 +72,7 @@ def list_files(asked: AnalysesRequest) -> list[RemoteFile]:
 
 def _archive(base: str, short: str, levels: set[int], years: Sequence[int]) -> RemoteFile:
     """Return the archive of a variable, or of the only level of it that is wanted."""
-    channel = channel_of(short if levels == {0} else f"{short}{max(levels)}")
-    folder = prefix = channel.variable.cds_name
+    folder = prefix = VARIABLES[short].cds_name
     count = 1 if levels == {0} else len(LEVELS)
     if len(levels) == 1 and (short, max(levels)) in _ALONE:
         folder, prefix, count = f"{folder}_{max(levels)}", f"{prefix}_{max(levels)}hPa", 1

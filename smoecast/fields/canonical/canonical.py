@@ -18,7 +18,7 @@ from smoecast.fields.canonical.dimensions import (
 )
 from smoecast.fields.canonical.orientation import check_regular, orient
 from smoecast.fields.canonical.time_axes import decode_time
-from smoecast.fields.canonical.units import conversion
+from smoecast.fields.canonical.units import conversion, unit_refusal
 from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
 from smoecast.fields.left_out import LeftOut, describe, note_left_out
@@ -85,8 +85,12 @@ def _choose_variables(
     left_out = []
     for name, array in dataset.data_vars.items():
         found = identify(str(name), array, dataset, source)
-        if found is None:
-            left_out.append(LeftOut(str(name)))
+        if not isinstance(found, LeftOut):
+            _check_values(array, source)
+            if reason := unit_refusal(found.variable, array.attrs.get("units")):
+                found = LeftOut(str(name), f"{found.name} {reason}", found.name)
+        if isinstance(found, LeftOut):
+            left_out.append(found)
             continue
         if found.name in taken:
             raise InputError(
@@ -104,8 +108,8 @@ def _choose_variables(
     return dataset.drop_vars(list(dataset.data_vars)).assign(fields), attributes, left_out
 
 
-def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:
-    """Return one variable in SI units with its own dimensions only."""
+def _check_values(array: xr.DataArray, source: str) -> None:
+    """Refuse what is no block of numbers along dimensions that are known."""
     strange = [str(name) for name in array.dims if name not in (*DIMENSIONS, *PROJECTION)]
     if strange:
         raise InputError(
@@ -120,6 +124,10 @@ def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:
         )
     if not array.size:
         raise InputError(f"{source}: {array.name} has no values at all: fetch the file again")
+
+
+def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:
+    """Return one variable in SI units with its own dimensions only."""
     factor, offset = conversion(found.variable, array.attrs.get("units"), source)
     array = xr.apply_ufunc(
         _si,

@@ -53,7 +53,7 @@ _FACTORS: dict[str, dict[str, float]] = {
         **dict.fromkeys(("kj m-2", "kj/m2"), 1000.0),
         **dict.fromkeys(("w h m-2", "wh m-2", "wh/m2"), 3600),
     },
-    "kg m-2": dict.fromkeys(("kg m-2", "kg/m2", "mm"), 1),
+    "kg m-2": {**dict.fromkeys(("kg m-2", "kg/m2", "mm"), 1), "m of water equivalent": 1000},
     "degrees_north": {"degrees north": 1},
 }
 _CELSIUS = (
@@ -79,19 +79,34 @@ def conversion(variable: Variable, unit: object, source: str) -> tuple[float, fl
     InputError
         If `unit` is missing or is not a unit of this quantity.
     """
+    found = _find(variable, unit)
+    if found is None:
+        raise InputError(f"{source}: {variable.name} {unit_refusal(variable, unit)}")
+    return found
+
+
+def unit_refusal(variable: Variable, unit: object) -> str:
+    """Say why values in `unit` are not read as `variable`; empty where they are."""
+    if is_unit_of(variable, unit):
+        return ""
+    stated = f"the unit {str(unit)!r}" if unit is not None else "no unit"
+    wanted = f"{variable.units!r} or a spelling of it is expected"
+    return f"({variable.long_name}) has {stated}, {wanted}"
+
+
+def is_unit_of(variable: Variable, unit: object) -> bool:
+    """Whether values in `unit` can be the quantity of `variable`."""
+    return _find(variable, unit) is not None
+
+
+def _find(variable: Variable, unit: object) -> tuple[float, float] | None:
     if unit is None and variable.vertical == "constant" and variable.units == "1":
         return 1.0, 0.0  # CF: no unit means dimensionless; masks and types are never percent
     found = _normalize_spelling(str(unit)) if unit is not None else ""
     if variable.units == "K" and found in _CELSIUS:
         return 1.0, 273.15
     factor = _FACTORS[variable.units].get(found)
-    if factor is None:
-        stated = f"the unit {str(unit)!r}" if unit is not None else "no unit"
-        raise InputError(
-            f"{source}: {variable.name} ({variable.long_name}) has {stated}, "
-            f"{variable.units!r} or a spelling of it is expected"
-        )
-    return float(factor), 0.0
+    return None if factor is None else (float(factor), 0.0)
 
 
 def hectopascals(unit: object) -> float | None:

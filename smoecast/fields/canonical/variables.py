@@ -7,17 +7,42 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.names import VARIABLES, Variable, parse_channel, variable_of, variable_of_param
+from smoecast.fields.canonical.rows import fits_height, level_refusal, row_at, step_refusal
+from smoecast.fields.channels import LEVEL_PREFIX
+from smoecast.fields.left_out import LeftOut
+from smoecast.names import DIMENSION_ALIASES, Channel, parse_level
+from smoecast.variables import HEIGHTS, VARIABLES, Variable, variable_of, variable_of_param
 
 _SIGMA = re.compile(r"sigma level 0?\.?995|0\.9950? sigma", re.IGNORECASE)
 _TWO_METRES = re.compile(r"\b2 ?m\b|\b2 met(er|re)", re.IGNORECASE)
 _NEAR_GROUND = {"t": "t2m", "u": "u10", "v": "v10"}
-HEIGHTS = {"t2m": 2.0, "d2m": 2.0, "u10": 10.0, "v10": 10.0, "ws10": 10.0, "fg10": 10.0}
-_WINDS_ALOFT = {"u100", "v100", "u200", "v200"}
-"""Names that elsewhere mean winds so many metres above ground."""
+_LOWEST = {"z": 50}
+_LOWEST_OF_OTHERS = 250
+"""From which number on ``t850`` is a pressure in hPa where nothing but the name says so.
+
+Below it there may be metres above ground: thermometers at 2 m, masts and wind farms up to 200 m
+(ERA5 calls its winds there u100 and u200), soil and sea some metres down. No geopotential is of a
+height, but z20 and z26 are depths of isotherms of the sea.
+"""
+_OTHER_PLACES = re.compile(
+    r"tropopause|max(imum)? wind|cloud (base|top|bottom)|freezing|isotherm|boundary layer"
+    r"|\b(low|middle|medium|high|convective)([- ]level)?( type)? cloud",
+    re.IGNORECASE,
+)
+"""Words of files for levels on which nothing of the table without a pressure lies."""
+_MEAN = re.compile(r"\b(mean (daily|monthly)|(daily|monthly) mean (?!sea))", re.IGNORECASE)
+_CLOCKS = ("time", "init_time", "lead_time")
+_SPEED = re.compile(r"^(10[ -]?m(et(er|re)s?)? )?wind speed( at 10 ?m)?$", re.IGNORECASE)
+"""CESM calls it U10."""
+_METHOD = re.compile(r"(?P<names>(?:\w+\s*:\s*)+)(?P<method>\w+)")
+_METHODS = {
+    **{"point": "instant", "sum": "accum", "maximum": "max", "minimum": "min"},
+    **{"mean": "avg", "average": "avg"},
+}
+"""Words of `cell_methods` and of NOAA's `statistic` as step types of ecCodes."""
 _COMPUTED = ("lat2d",)
 """Never read: files that have it differ in units, and the grid says it already."""
-_BY_NAME_ONLY = ("tp6h",)
+_BY_NAME_ONLY = ("tp6h", "fg10_3h", "fg10_6h", "i10fg")
 """Their standard name does not tell them from others: the interval is not in it."""
 _STANDARD_NAMES = {"surface_geopotential": "orography", "land_binary_mask": "lsm"}
 
@@ -38,8 +63,8 @@ class Match:
     variable: Variable
 
 
-def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Match | None:
-    """Return what `array` is, or None when smoecast has no use for it.
+def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Match | LeftOut:
+    """Return what `array` is, or why it is not read.
 
     Parameters
     ----------
@@ -57,20 +82,95 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     InputError
         If it is a quantity on pressure levels and the file does not say on which.
     """
-    channel = parse_channel(name)
     if "realization:" in str(array.attrs.get("cell_methods", "")):
-        return None  # a moment over members, beside the members themselves
+        return LeftOut(name)  # a moment over members, beside the members themselves
     if name.endswith("_quantile"):
-        return None  # of ours: it has the standard name of the variable itself
-    if channel is not None and channel.level is not None:
-        # ERA5's u100 is the wind at 100 metres: only a stated pressure makes it a channel.
-        stated = f"level_{channel.level}" in str(array.encoding.get("coordinates", "")).split()
-        plain = name not in _WINDS_ALOFT and "level" not in array.coords
-        return Match(name, channel.variable) if stated or plain else None
+        return LeftOut(name)  # of ours: it has the standard name of the variable itself
+    found = _by_channel(name, array) or _by_variable(name, array, dataset, f"{source}: {name}")
+    if isinstance(found, LeftOut):
+        return found
+    reason = _refusal(found.variable, array)
+    return LeftOut(name, reason, found.name) if reason else found
+
+
+def _by_channel(name: str, array: xr.DataArray) -> Match | LeftOut | None:
+    """Read a name that tells the pressure: ``z500``, ``u_10hPa``; None where it does not."""
+    channel = parse_level(name)
+    if channel is None:
+        return None
+    # of ours: u10 with its pressure beside it too, as older versions wrote the wind at 10 hPa
+    ours = f"{LEVEL_PREFIX}{channel.level}" in str(array.encoding.get("coordinates", "")).split()
+    if ours or (name == channel.name and name.endswith("hPa")):
+        return Match(channel.name, channel.variable)
+    beside = array.coords.get("level")
+    stated = beside is not None and beside.ndim == 0 and int(beside) == channel.level
+    if name == channel.name:
+        return _at_own_level(channel, beside is not None, stated)
+    if not stated or _height(array) is not None:
+        return None  # u10 is the wind at 10 metres
+    words = f"{channel.level} hPa or at {channel.level} m"
+    reason = f"it may be at {words}: call it {channel.name}, or state its height"
+    return LeftOut(name, reason, name)
+
+
+def _at_own_level(channel: Channel, leveled: bool, stated: bool) -> Match | LeftOut:
+    """Read a name such as ``t850``, whose pressure the file may state or contradict."""
+    level = channel.level or 0
+    if stated or (level >= _LOWEST.get(channel.variable.name, _LOWEST_OF_OTHERS) and not leveled):
+        return Match(channel.name, channel.variable)
+    reason = f"{level} may be hPa or metres: state its pressure in a coordinate named level"
+    if leveled:
+        reason = "its level is not the one in its name"
+    return LeftOut(channel.name, reason, channel.name)
+
+
+def _by_variable(name: str, array: xr.DataArray, dataset: xr.Dataset, what: str) -> Match | LeftOut:
+    """Read a name of a quantity, whose height or level stands elsewhere."""
     variable = _variable(name, array)
     if variable is None or variable.name in _COMPUTED:
-        return None
-    return _at_level(variable, array, dataset, f"{source}: {name}")
+        return LeftOut(name)
+    level_type = array.attrs.get("GRIB_typeOfLevel")
+    near = level_type == "heightAboveGround" and variable.name in _NEAR_GROUND
+    if (
+        isinstance(level_type, str)
+        and not near
+        and (reason := level_refusal(row_at(variable, level_type), level_type, None))
+    ):
+        return LeftOut(f"{name} on {level_type}", reason, variable.name)
+    found = _at_level(variable, array, dataset, what)
+    if found is None:
+        return LeftOut(name, f"{variable.name} is read {variable.place} alone", variable.name)
+    return found
+
+
+def _refusal(variable: Variable, array: xr.DataArray) -> str:
+    """Say what in the words of a file speaks against a variable; empty where nothing does."""
+    if reason := step_refusal(variable, _step_type(variable, array)):
+        return f"{reason}; to take it all the same, write data.assume with step: {variable.step}"
+    if variable.vertical != "pressure" and _mentions(_OTHER_PLACES, array, None):
+        return f"{variable.name} is read {variable.place} alone"
+    if variable.name in ("u10", "v10") and _mentions(_SPEED, array, None):
+        return "it is a wind speed by its long_name"
+    return ""
+
+
+def _step_type(variable: Variable, array: xr.DataArray) -> str:
+    """Return the step type of ecCodes that a file states; that of the variable where it is none.
+
+    `GRIB_stepType` is asked first, so that it can be set where the file is to be taken otherwise.
+    """
+    attributes = array.attrs
+    given = attributes.get("GRIB_stepType")
+    if isinstance(given, str) and given:
+        return given
+    for match in _METHOD.finditer(str(attributes.get("cell_methods", ""))):
+        names = [n.strip() for n in match["names"].split(":")]
+        if any(DIMENSION_ALIASES.get(n, n) in _CLOCKS for n in names):
+            return _METHODS.get(match["method"].lower(), match["method"])
+    statistic = str(attributes.get("statistic", "")).lower()
+    if statistic in _METHODS:
+        return _METHODS[statistic]
+    return "avg" if _mentions(_MEAN, array, None) else variable.step
 
 
 def _at_level(
@@ -81,7 +181,7 @@ def _at_level(
         return _variable_of("tsig995")
     height = _height(array)
     if variable.vertical != "pressure":
-        fits = "level" not in array.dims and _fits(variable.name, height)
+        fits = "level" not in array.dims and _fits(variable, height)
         return _variable_of(variable.name) if fits else None
     if "level" in array.dims or "level" in array.coords:
         return _variable_of(variable.name)
@@ -107,7 +207,7 @@ def _near_ground(
             "the file must say its pressure in a coordinate named level"
         )
     name = _NEAR_GROUND.get(variable.name)
-    return _variable_of(name) if name and _fits(name, height) else None
+    return _variable_of(name) if name and _fits(VARIABLES[name], height) else None
 
 
 def _variable(name: str, array: xr.DataArray) -> Variable | None:
@@ -137,6 +237,8 @@ def _by_standard_name(standard_name: str, array: xr.DataArray) -> Variable | Non
     height = _height(array)
     if len(fitting) > 1:
         fitting = [v for v in fitting if height is not None and v.name in HEIGHTS]
+    if [v.name for v in fitting] == ["fg10"] and _step_type(fitting[0], array) == "instant":
+        return VARIABLES["i10fg"]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -162,10 +264,9 @@ def _is_height(name: str, coordinate: xr.DataArray) -> bool:
     )
 
 
-def _fits(name: str, height: float | None) -> bool:
-    """Whether a stated height is the one of the variable; screens stand at 1.25 to 2 m."""
-    wanted = HEIGHTS.get(name)
-    return height is None or wanted is None or abs(height - wanted) <= 1.0
+def _fits(variable: Variable, height: float | None) -> bool:
+    """Whether a stated height is that of the variable, if it is of a certain height."""
+    return variable.height is None or fits_height(variable, height)
 
 
 def _mentions(pattern: re.Pattern[str], array: xr.DataArray, dataset: xr.Dataset | None) -> bool:

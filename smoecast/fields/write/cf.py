@@ -6,10 +6,10 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from smoecast.fields.canonical.variables import HEIGHTS
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
 from smoecast.fields.times import valid_times
 from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION, parse_channel
+from smoecast.variables import HEIGHTS
 
 PLACE = ("latitude", "longitude", *PROJECTION)
 """Dimensions that make up one field."""

@@ -6,6 +6,8 @@ import xarray as xr
 from made_fields import TIMES, refused, surface, upper
 
 from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.left_out import left_out_of
+from smoecast.names import parse_channel
 
 # ---- values
 
@@ -46,14 +48,22 @@ def test_a_moment_over_members_is_no_second_field() -> None:
     assert list(canonical(raw, "f.nc").data_vars) == ["t2m"]
 
 
-@pytest.mark.parametrize(("name", "kept"), [("z500", True), ("u500", True), ("u100", False)])
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        *(("z500", True), ("u500", True), ("u250", True), ("z50", True), ("t850", True)),
+        *(("u100", False), ("u200", False), ("v80", False), ("t2", False), ("r2", False)),
+        *(("q2", False), ("t10", False), ("z20", False), ("w10", False)),
+    ],
+)
 def test_a_channel_without_a_stated_level(name: str, kept: bool) -> None:
     coordinates = {"time": TIMES, "latitude": [10.0, 0.0], "longitude": [0.0, 10.0]}
-    units = "m2 s-2" if name == "z500" else "m s-1"
+    units = parse_channel(name).variable.units
     field = (("time", "latitude", "longitude"), np.zeros((len(TIMES), 2, 2)), {"units": units})
     temperature = (*field[:2], {"units": "K"})
     read = canonical(xr.Dataset({name: field, "t2m": temperature}, coordinates), "f.nc")
     assert (name in read) == kept
+    assert [left.channel for left in left_out_of(read)] == ([] if kept else [name])
 
 
 def test_values_that_are_no_numbers():

@@ -6,7 +6,9 @@ import xarray as xr
 from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
 
 from smoecast.fields.canonical.canonical import canonical
-from smoecast.fields.left_out import describe, left_out_of
+from smoecast.fields.channels import channels_of
+from smoecast.fields.left_out import LeftOut, describe, left_out_of
+from smoecast.variables import VARIABLES
 
 # ---- quantities
 
@@ -33,7 +35,7 @@ def test_nothing_known():
         ("x", {"short_name": "t2m"}, "t2m"),
         ("x", {"GRIB_shortName": "2t"}, "t2m"),
         ("air", {"long_name": "4xDaily Air temperature at sigma level 995"}, "tsig995"),
-        ("air", {"long_name": "mean Daily Air temperature at 2 m"}, "t2m"),
+        ("air", {"long_name": "4xDaily Air temperature at 2 m"}, "t2m"),
         ("x", {"standard_name": "surface_temperature"}, "skt"),
     ],
 )
@@ -77,7 +79,9 @@ def test_other_heights_are_left_out(name, height, units):
     given = given.assign_coords(height=((), height, {"units": "m"}))
     given["t2m"].encoding["coordinates"] = ""
     found = canonical(given.drop_vars("t2m").assign(msl=given["t2m"].assign_attrs(units="Pa")), "a")
-    assert describe(left_out_of(found)) == name
+    (left,) = left_out_of(found)
+    assert left.name == name
+    assert left.reason == f"{name} is read {VARIABLES[name].place} alone"
 
 
 def test_two_heights_tell_nothing():
@@ -97,12 +101,18 @@ def test_the_file_says_whose_height_it_is():
 
 def test_wind_at_100_metres_is_not_wind_at_100_hpa():
     given = surface().assign(u100=surface("u", "m s-1")["u"])
-    assert describe(left_out_of(canonical(given, "a.nc"))) == "u100"
+    (left,) = left_out_of(canonical(given, "a.nc"))
+    assert left == LeftOut(
+        "u100",
+        "100 may be hPa or metres: state its pressure in a coordinate named level",
+        "u100",
+    )
 
 
 def test_surface_quantity_on_levels_is_left_out():
     given = upper().assign(wind_speed=upper()["t"].assign_attrs(units="m s-1"))
-    assert describe(left_out_of(canonical(given, "a.nc"))) == "wind_speed"
+    (left,) = left_out_of(canonical(given, "a.nc"))
+    assert str(left) == "wind_speed (ws10 is read at 10 m above ground alone)"
 
 
 def test_temperature_without_any_level():
@@ -154,6 +164,119 @@ def test_precipitation_of_an_hour_and_of_six():
     given = given.assign(x=given["total_precipitation_6hr"].copy())
     given["x"].attrs["standard_name"] = "lwe_thickness_of_precipitation_amount"
     assert list(canonical(given, "a.nc").data_vars) == ["tp6h", "tp"]
+
+
+# ---- what a name alone does not say
+
+
+def winds(**attributes: object) -> xr.Dataset:
+    return surface("u10", "m s-1", **attributes)
+
+
+def test_u10_is_the_wind_at_10_metres():
+    assert list(canonical(winds(), "a.nc").data_vars) == ["u10"]
+    upstairs = upper((10, 500), name="u")
+    upstairs["u"].attrs["units"] = "m s-1"
+    both = canonical(upstairs.assign(u10=winds()["u10"]), "a.nc")
+    assert channels_of(both) == ["u10", "u500", "u_10hPa"]
+    assert both["u10"].dims == ("time", "latitude", "longitude")
+
+
+def test_u10_with_its_pressure_beside_it_is_the_wind_at_10_hpa():
+    given = winds().assign_coords(level_10=10)
+    given["u10"].encoding["coordinates"] = "level_10"
+    assert channels_of(canonical(given, "old.nc")) == ["u_10hPa"]
+
+
+def test_u10_beside_10_hpa_may_be_both():
+    given = winds().assign_coords(level=((), 10, {"units": "hPa"})).assign(msl=field_of_pressure())
+    (left,) = left_out_of(canonical(given, "a.nc"))
+    reason = "it may be at 10 hPa or at 10 m: call it u_10hPa, or state its height"
+    assert left == LeftOut("u10", reason, "u10")
+    stated = given.assign_coords(height=((), 10.0, {"units": "m", "standard_name": "height"}))
+    assert channels_of(canonical(stated, "a.nc")) == ["msl", "u10"]
+    elsewhere = given.assign_coords(level=((), 500, {"units": "hPa"}))
+    assert channels_of(canonical(elsewhere, "a.nc")) == ["msl", "u10"]
+
+
+def field_of_pressure() -> xr.DataArray:
+    return surface("msl", "Pa")["msl"]
+
+
+def test_a_pressure_beside_a_name_that_has_one():
+    given = surface("u100", "m s-1").assign_coords(level=((), 100, {"units": "hPa"}))
+    assert channels_of(canonical(given, "a.nc")) == ["u100"]
+    other = given.assign(msl=field_of_pressure()).assign_coords(level=((), 850, {"units": "hPa"}))
+    (left,) = left_out_of(canonical(other, "a.nc"))
+    assert left == LeftOut("u100", "its level is not the one in its name", "u100")
+
+
+def test_other_spellings_are_not_read():
+    refused(surface("u_850hPa", "m s-1"), "no variable that smoecast knows among u_850hPa")
+
+
+def test_the_name_of_a_wind_whose_words_are_of_a_speed():
+    refused(
+        surface("U10", "m s-1", long_name="10m wind speed"),
+        r"among U10 \(it is a wind speed by its long_name\)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "attributes", "reason"),
+    [
+        ("t2m", "K", {"GRIB_stepType": "avg"}, "t2m is read at a moment alone"),
+        ("tas", "K", {"cell_methods": "area: time: mean"}, "t2m is read at a moment alone"),
+        ("tas", "K", {"cell_methods": "time: mean (interval: 1 hour)"}, "t2m is read at a moment"),
+        ("t2m", "K", {"cell_methods": "valid_time: maximum"}, "t2m is read at a moment alone"),
+        ("air", "K", {"statistic": "Mean", "long_name": "air at 2 m"}, "t2m is read at a moment"),
+        ("air", "K", {"long_name": "mean Daily Air temperature at 2 m"}, "t2m is read at a moment"),
+        ("slp", "Pa", {"long_name": "Monthly Mean Sea Level Pressure"}, ""),
+        ("slp", "Pa", {"long_name": "Monthly Mean of Sea Level Pressure"}, "msl is read at a mom"),
+        ("tas", "K", {"cell_methods": "area: mean time: point"}, ""),
+        ("air", "K", {"statistic": "Individual Obs", "long_name": "air at 2 m"}, ""),
+        ("tp", "m", {"cell_methods": "time: sum"}, ""),
+        ("tp", "m", {"cell_methods": "time: mean"}, "tp is read as a sum over time alone"),
+        ("tp", "m", {"GRIB_stepType": "accum"}, ""),
+        ("fg10", "m s-1", {"cell_methods": "time: maximum"}, ""),
+        ("i10fg", "m s-1", {"cell_methods": "time: maximum"}, "i10fg is read at a moment alone"),
+        ("sp", "Pa", {"GRIB_typeOfLevel": "surface"}, ""),
+        ("pres", "Pa", {"GRIB_typeOfLevel": "tropopause"}, "sp is read on the ground alone"),
+        ("pres", "Pa", {"level_desc": "Tropopause"}, "sp is read on the ground alone"),
+        ("pres", "Pa", {"level_desc": "Surface"}, ""),
+        ("tcc", "1", {"long_name": "Low cloud cover"}, "tcc is read of the whole atmosphere alone"),
+        ("tcc", "%", {"GRIB_typeOfLevel": "lowCloudLayer"}, "tcc is read of the whole atmosphere"),
+        ("tcc", "%", {"long_name": "Total cloud cover"}, ""),
+        ("t", "K", {"GRIB_typeOfLevel": "surface"}, "t is read on pressure levels alone"),
+    ],
+)
+def test_levels_and_steps_that_a_file_states(name, units, attributes, reason):
+    given = surface(name, units, **attributes).assign(d2m=surface()["t2m"])
+    left = left_out_of(canonical(given, "a.nc"))
+    assert [one.reason[: len(reason)] for one in left] == ([reason] if reason else [])
+
+
+def test_a_mean_can_be_taken_all_the_same():
+    given = surface("tas", cell_methods="time: mean")
+    refused(given, "t2m is read at a moment alone; .* data.assume with step: instant")
+    given["tas"].attrs["GRIB_stepType"] = "instant"
+    assert list(canonical(given, "a.nc").data_vars) == ["t2m"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "wanted"),
+    [("time: point", "i10fg"), ("time: maximum", "fg10"), ("", "fg10")],
+)
+def test_gusts_by_their_standard_name(methods, wanted):
+    given = surface("gust", "m s-1", standard_name="wind_speed_of_gust", cell_methods=methods)
+    assert list(canonical(given, "a.nc").data_vars) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("10fg3", "fg10_3h"), ("p10fg6", "fg10_6h"), ("fg310", "fg10_3h")]
+)
+def test_gusts_of_hours_are_rows_of_their_own(name, wanted):
+    assert list(canonical(surface(name, "m s-1"), "a.nc").data_vars) == [wanted]
 
 
 # ---- constants

@@ -19,7 +19,13 @@ needs_data = pytest.mark.skipif(
 )
 PLACE = {"latitude": [10.0, 0.0], "longitude": [0.0, 10.0, 20.0]}
 START = np.datetime64("2020-01-01", "ns")
-UNITS = {"t": "K", "z": "m2 s-2", "t2m": "K", "msl": "Pa", "lsm": "1"}
+UNITS = {"u": "m s-1", "u10": "m s-1"} | {
+    "t": "K",
+    "z": "m2 s-2",
+    "t2m": "K",
+    "msl": "Pa",
+    "lsm": "1",
+}
 
 
 def times(*hours: int) -> np.ndarray:
@@ -139,6 +145,16 @@ def test_files_of_other_levels_become_channels(tmp_path):
     found = open_files(paths)
     assert channels_of(found) == ["t850", "z500"]
     assert field_of(found, "z500").values[0, 0, 0] == 5.0
+
+
+def test_winds_at_10_hpa_in_one_of_two_files(tmp_path):
+    aloft = write(tmp_path / "a.nc", "u", 1.0, time=times(0), level=[10, 500])
+    ground = write(tmp_path / "b.nc", "u10", 2.0, time=times(0))
+    other = write(tmp_path / "c.nc", "z", 3.0, time=times(0), level=[500, 850])
+    dataset = open_files([aloft, ground, other])
+    assert channels_of(dataset) == ["u10", "u500", "u_10hPa", "z500", "z850"]
+    assert [float(field_of(dataset, n).min()) for n in ("u_10hPa", "u10", "z500")] == [1, 2, 3]
+    assert channels_of(open_files([aloft, other])) == ["u500", "u_10hPa", "z500", "z850"]
 
 
 def test_files_of_one_level_each_are_stacked(tmp_path):

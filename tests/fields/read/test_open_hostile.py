@@ -25,7 +25,6 @@ REFUSED_ON_OPENING = {
     "reduced_gg.grib": r"message 1 \(10u\) lies on the grid reduced_gg",
     "regular_ll_wrong_increment.grib": "72 longitudes over 355 degrees, but an increment of 2",
     "t_n48.grib": r"message 1 \(t\) lies on the grid reduced_gg",
-    "t_on_different_level_types.grib": "message 2 has t on hybrid, message 1 has it elsewhere",
     "tests_zt_multi_expvers.grib": "messages 1 and 9 .* of the experiments 0001 and xxyz",
     "tp_on_different_grid_resolutions.grib": "messages 1 and 2 lie on different grids",
 }
@@ -34,7 +33,12 @@ REFUSED_ON_READING = {
     "tests_all_missing_vals.grib": ("z500", "2664 of 2664 values of z500 are missing"),
     "test_data_has_nan.nc": ("u10", "1 of 260150 values of u10 are missing"),
 }
-READ_WHOLE = ("hpa_and_pa.grib", "soil-surface-level-mix.grib", "uv_on_different_levels.grib")
+READ_WHOLE = (
+    "hpa_and_pa.grib",
+    "soil-surface-level-mix.grib",
+    "t_on_different_level_types.grib",
+    "uv_on_different_levels.grib",
+)
 
 
 def test_every_hostile_file_is_tested():
@@ -95,6 +99,13 @@ def test_soil_is_left_out_by_name_and_the_rest_read_whole():
     np.testing.assert_array_equal(dataset["slt"].values, messages["slt"])
     left_out = {label.split(" on ")[0] for label in describe(left_out_of(dataset)).split(", ")}
     assert left_out == set(messages) - {"2t", "slt"}
+
+
+def test_temperature_on_model_levels_is_left_out_and_that_on_pressure_read():
+    path = HOSTILE / "t_on_different_level_types.grib"
+    dataset = open_file(path)
+    np.testing.assert_array_equal(field_of(dataset, "t100").values[0], plain(path)[0]["values"])
+    assert describe(left_out_of(dataset)) == "t on hybrid (t is read on pressure levels alone)"
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ _LEVELS = (
     *(1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450),
     *(500, 550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000),
 )
-_ACCUMULATED = ("tp", "cp", "ssrd", "strd", "tisr", "fg10")
-_ABSENT = ("tsig995", "ws10", "tp6h", "lntp6h", "lat2d")
+_ACCUMULATED = ("tp", "cp", "sf", "ssrd", "strd", "tisr", "fg10")
+_ABSENT = ("tsig995", "ws10", "fg10_3h", "fg10_6h", "tp6h", "lntp6h", "lat2d")
 _DELAY = timedelta(days=6)
 """After which a day is there, as preliminary ERA5T."""
 _FINAL_MONTHS = 4

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from smoecast.errors import InputError
 from smoecast.fields.read.zarr.array import ZarrArray
-from smoecast.names import variable_of
+from smoecast.names import Channel, variable_of
 
 HORIZONTAL = ("latitude", "longitude")
 """Dimensions of one field; every other one counts fields."""
@@ -95,8 +95,8 @@ def refuse_empty_days(
         It names the channel and the day; a constant without any value is refused as well.
     """
     variable = variable_of(name)
-    short = variable.name if variable else name
     if any(not place for place in empty):
+        short = variable.name if variable else name
         raise InputError(f"{store}: {short} has no value anywhere: leave it out")
     days, day_of = np.unique(times[fetched].astype("datetime64[D]"), return_inverse=True)
     for level in wanted or (None,):
@@ -104,9 +104,10 @@ def refuse_empty_days(
         there[[p["time"] for p in empty if level is None or levels[p["level"]] == level]] = False
         bad = days[np.bincount(day_of, weights=there[fetched], minlength=len(days)) == 0]
         if len(bad):
+            channel = Channel(variable, level).name if variable else name
             more = f" (and {len(bad) - 1} more days)" if len(bad) > 1 else ""
             raise InputError(
-                f"{store}: {short}{level or ''} has no value anywhere on {bad[0]}{more}: leave the "
+                f"{store}: {channel} has no value anywhere on {bad[0]}{more}: leave the "
                 "year or the channel out, or remove the folder once the store has been mended"
             )
 

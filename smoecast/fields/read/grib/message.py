@@ -8,7 +8,7 @@ import numpy as np
 
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.sections import number_of
-from smoecast.names import VARIABLES, Variable
+from smoecast.names import VARIABLES, Channel, Variable
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Message:
     @property
     def channel(self) -> str:
         """Channel name, ``z500``."""
-        return self.variable.name + ("" if self.level is None else str(self.level))
+        return Channel(self.variable, self.level).name
 
 
 def to_plain(messages: Sequence[Message]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from smoecast.fields.read.grib.gaps import check_gap
 from smoecast.fields.read.grib.grid import place_of
 from smoecast.fields.read.grib.keys import Keys, open_message
 from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.grib.quantities import quantity_of
 from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
-from smoecast.names import VARIABLES, variable_of, variable_of_param
 
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
 _STATISTICS = {
@@ -66,7 +66,7 @@ def walk(
         that smoecast knows stands in a message that cannot be read right.
     """
     used: list[Message] = []
-    left_out: dict[LeftOut, int] = {}
+    left_out: dict[LeftOut, None] = {}
     size, end, number = os.fstat(file).st_size, 0, 0
     os.lseek(file, 0, os.SEEK_SET)
     read = partial(os.pread, file)
@@ -86,11 +86,10 @@ def walk(
                     if isinstance(found, Message):
                         used.append(found)
                     else:
-                        left_out.setdefault(found, number)
+                        left_out[found] = None
             finally:
                 eccodes.codes_release(handle)
     check_gap(read, end, size, f"after message {number}", what)
-    _check_kinds(used, left_out, what)
     return used, list(left_out)
 
 
@@ -161,19 +160,14 @@ def _message(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message
 
 def _understood(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
     number, offset, length, field = where
-    short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
-    variable = variable_of_param(keys.whole("paramId")) or variable_of(short)
-    kind = keys.text("dataType")
-    if variable is not None and variable.name == "z" and level_type == "surface":
-        variable = VARIABLES["orography"]
-    pressures = level_type in ("isobaricInhPa", "isobaricInPa")
-    if variable is None or (variable.vertical == "pressure") != pressures:
-        return LeftOut(f"{short or 'unknown'} on {level_type or 'unknown level'}")
+    variable, kind, short = quantity_of(keys), keys.text("dataType"), keys.text("shortName")
+    if isinstance(variable, LeftOut):
+        return variable
     if made := _statistic(keys):
         return LeftOut(f"{short} as {made}")
     if kind not in _TYPES:
         return LeftOut(f"{short} of type {kind}")
-    level = _level(keys, level_type, short) if pressures else None
+    level = _level(keys, short) if variable.vertical == "pressure" else None
     if isinstance(level, LeftOut):
         return level
     init_time, lead_time = _times(keys, what)
@@ -202,13 +196,14 @@ def _statistic(keys: Keys) -> str:
     return ""
 
 
-def _level(keys: Keys, level_type: str, short: str) -> int | LeftOut:
+def _level(keys: Keys, short: str) -> int | LeftOut:
     """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
     if keys.whole("edition") == 2:
         factor = keys.whole_if_there("scaleFactorOfFirstFixedSurface")
         value = keys.whole_if_there("scaledValueOfFirstFixedSurface")
     else:
-        factor, value = (-2 if level_type == "isobaricInhPa" else 0), keys.whole_if_there("level")
+        in_hpa = keys.text("typeOfLevel") == "isobaricInhPa"
+        factor, value = (-2 if in_hpa else 0), keys.whole_if_there("level")
     if factor is None or value is None:
         return LeftOut(f"{short} at no pressure", "the message does not tell its level")
     pascals = value / 10.0**factor
@@ -267,16 +262,3 @@ def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
             f"forecast cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
         )
     return np.datetime64(start, "ns"), np.timedelta64(step * size * 10**9, "ns")
-
-
-def _check_kinds(used: list[Message], left_out: dict[LeftOut, int], what: str) -> None:
-    """Refuse a quantity that is used in some messages and left out for its level in others."""
-    for left, number in left_out.items():
-        short, _, where = left.name.partition(" on ")
-        variable = variable_of(short)
-        same = [message for message in used if message.variable == variable and where]
-        if same:
-            raise InputError(
-                f"{what}: message {number} has {short} on {where}, message "
-                f"{same[0].number} has it elsewhere: keep one kind of level"
-            )

@@ -8,6 +8,7 @@ import pytest
 from made_grib import message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
+from smoecast.fields.channels import channels_of
 from smoecast.fields.left_out import LeftOut, describe, left_out_of
 from smoecast.fields.read.grib import index, walk
 from smoecast.fields.read.grib.message import Message
@@ -167,7 +168,10 @@ def test_levels_that_are_no_whole_hectopascals_are_left_out(tmp_path, scaled, fa
 
 def test_pressure_and_model_levels(tmp_path):
     path = write(tmp_path / "a.grib", temperature(), temperature(typeOfLevel="hybrid", level=5))
-    refused(path, "message 2 has t on hybrid, message 1 has it elsewhere")
+    dataset = open_grib(path)
+    assert channels_of(dataset) == ["t500"]
+    left = [LeftOut("t on hybrid", "t is read on pressure levels alone", "t")]
+    assert list(left_out_of(dataset)) == left
 
 
 def test_a_date_that_does_not_exist(tmp_path):

@@ -31,7 +31,7 @@ def assert_whole(path: Path, dataset: xr.Dataset, names: dict[str, str]) -> None
             continue
         name = names[found["shortName"]]
         array = field_of(
-            dataset, name if name == "fg10" or name[-1] == "m" else f"{name}{found['level']}"
+            dataset, name if name == "fg10_3h" or name[-1] == "m" else f"{name}{found['level']}"
         )
         start = np.datetime64(
             f"{str(found['dataDate'])[:4]}-{str(found['dataDate'])[4:6]}"
@@ -97,12 +97,12 @@ def test_ecmwf_ensemble_storm_with_other_lead_times_by_variable():
     path = DATA / "ecmwf-ens/ens_storm.grib"
     dataset = open_grib(path)
     assert as_hours(dataset["lead_time"].values).tolist() == [72, 78, 84]
-    assert dataset["fg10"].sizes["number"] == 51
-    read_checked(dataset["fg10"], path, "fg10")
+    assert dataset["fg10_3h"].sizes["number"] == 51
+    read_checked(dataset["fg10_3h"], path, "fg10_3h")
     read_checked(dataset["z"].sel(lead_time=np.timedelta64(78, "h")), path, "z")
     with pytest.raises(InputError, match="151776 of 227664 values of z are missing"):
         read_checked(dataset["z"], path, "z")
-    assert_whole(path, dataset, {"10fg3": "fg10", "z": "z"})
+    assert_whole(path, dataset, {"10fg3": "fg10_3h", "z": "z"})
 
 
 @needs_data

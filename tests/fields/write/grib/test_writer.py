@@ -161,6 +161,10 @@ INSTANT = [name for name, p in PARAMETERS.items() if p.process is None]
 TAKEN = [name for name, p in PARAMETERS.items() if p.process is not None]
 
 
+WITH_HOURS = {"tp6h": "tp", "fg10_3h": "fg10", "fg10_6h": "fg10"}
+"""GRIB has one parameter for both."""
+
+
 def channel(name: str) -> str:
     return f"{name}500" if VARIABLES[name].vertical == "pressure" else name
 
@@ -176,7 +180,7 @@ def test_every_quantity_is_known_by_its_parameter(tmp_path: Path, name: str) -> 
     assert first["localTablesVersion"] == 0
     assert first["parameterNumber"] < 192
     back = open_file(tmp_path / "f.grib")
-    ours = "tp" if name == "tp6h" else name  # GRIB has one parameter for both
+    ours = WITH_HOURS.get(name, name)
     found = field_of(back, channel(ours))
     np.testing.assert_allclose(found, made[channel(name)], rtol=2e-7, atol=2e-7)
 
@@ -184,7 +188,7 @@ def test_every_quantity_is_known_by_its_parameter(tmp_path: Path, name: str) -> 
 def test_what_ecmwf_calls_them() -> None:
     """Where the WMO has the unit of ECMWF's own parameter, it is that parameter."""
     others = {n for n, p in PARAMETERS.items() if p.param_id != VARIABLES[n].param_id}
-    assert others == {"fg10", "tp", "tp6h", "cp", "tcc"}
+    assert others == {*WITH_HOURS, "fg10", "tp", "cp", "sf", "sd", "tcc"}
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -201,8 +205,9 @@ def test_sums_and_maxima_are_of_an_interval(
         "hourOfEndOfOverallTimeInterval",
     )
     found = list(messages(tmp_path / "f.grib", *keys))
-    assert [m["stepRange"] for m in found[:4:2]] == (steps if name != "tp6h" else ["0-6", "18-24"])
-    assert found[0]["stepType"] == ("max" if name == "fg10" else "accum")
+    own = {"tp6h": ["0-6", "18-24"], "fg10_6h": ["0-6", "18-24"], "fg10_3h": ["3-6", "21-24"]}
+    assert [m["stepRange"] for m in found[:4:2]] == own.get(name, steps)
+    assert found[0]["stepType"] == ("max" if name.startswith("fg10") else "accum")
     assert found[0]["productDefinitionTemplateNumber"] == 11
     assert found[0]["hourOfEndOfOverallTimeInterval"] == 6
     np.testing.assert_array_equal(opened(tmp_path / "f.grib")["step"], made["lead_time"])
