@@ -19,7 +19,8 @@ from smoecast.fields import missing as fields_missing
 from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
 from smoecast.fields.left_out import LeftOut, left_out_of, tell
-from smoecast.fields.read.open import join, open_file
+from smoecast.fields.read.join import join
+from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store import store

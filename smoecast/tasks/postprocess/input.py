@@ -21,7 +21,8 @@ from smoecast.errors import ModelError
 from smoecast.fields import missing, times
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.left_out import LeftOut, left_out_of, tell
-from smoecast.fields.read.open import join, open_file
+from smoecast.fields.read.join import join
+from smoecast.fields.read.open import open_file
 from smoecast.fields.store import store
 from smoecast.tasks.postprocess.calibration import Calibration
 
