@@ -230,6 +230,14 @@ class Ens10(Section):
     )
 
 
+class OpenData(Section):
+    """What of ECMWF's open data is fetched, for ensembles of source opendata."""
+
+    model: Literal["ifs", "aifs-ens"] = Field(
+        "ifs", description="the ensemble of IFS, or of ECMWF's learned model AIFS"
+    )
+
+
 class Sample(Section):
     """What one training sample is."""
 

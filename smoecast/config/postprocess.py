@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from smoecast import names
-from smoecast.config.data import Channels, Ens10, Hours, Split, check_channels
+from smoecast.config.data import Channels, Ens10, Hours, OpenData, Split, check_channels
 from smoecast.config.network import Natural, Network
 from smoecast.config.products import WORDS, products
 from smoecast.config.section import BRIEF, RARE, Section
@@ -42,6 +42,9 @@ class Postprocess(Section):
         "planet", description="where ensembles come from"
     )
     ens10: Ens10 = Field(Ens10(), description="for source ens10", json_schema_extra=RARE)
+    opendata: OpenData = Field(
+        OpenData(), description="for source opendata", json_schema_extra=RARE
+    )
     files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
     truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
     channels: Channels = Field(("z500", "t850", "t2m"), description="what it sees")

@@ -19,7 +19,7 @@ SINGLE = ("2t", "msl", "lsm", "z", "tp")
 def value_of(param: str, level: int, start: datetime, step: int, number: int) -> float:
     """A number of its own for every message."""
     base = {"gh": 5000.0, "t": 250.0, "2t": 280.0, "msl": 1e5, "lsm": 0.0, "z": 10.0, "tp": 0.01}
-    if param in ("lsm", "z"):
+    if param in ("lsm", "z") and not level:
         return base[param]
     return base[param] + level / 100 + start.hour / 10 + step / 8 + number / 4
 
@@ -68,22 +68,30 @@ def message(param: str, level: int, start: datetime, step: int, number: int | No
     return content
 
 
-def stem(start: datetime, stream: str, kind: str, step: int) -> str:
+def stem(start: datetime, stream: str, kind: str, step: int, model: str = "ifs") -> str:
     return (
-        f"/{start:%Y%m%d}/{start:%H}z/ifs/0p25/{stream}/"
+        f"/{start:%Y%m%d}/{start:%H}z/{model}/0p25/{stream}/"
         f"{start:%Y%m%d%H}0000-{step}h-{stream}-{kind}"
     )
 
 
 def run(
-    start: datetime, stream: str, kind: str, step: int, members: tuple[int | None, ...]
+    start: datetime,
+    stream: str,
+    kind: str,
+    step: int,
+    members: tuple[int | None, ...],
+    model: str = "ifs",
 ) -> dict[str, bytes]:
     """Return a GRIB file and its index by their paths on the server."""
-    wanted = [(p, level) for p in ON_LEVELS for level in LEVELS] + [(p, 0) for p in SINGLE]
+    on_levels = ON_LEVELS if model == "ifs" else {"z": "m**2 s**-2", "t": "K"}
+    wanted = [(p, level) for p in on_levels for level in LEVELS] + [(p, 0) for p in SINGLE]
     content, lines = b"", []
     for number in members:
         for param, level in wanted:
-            if (param == "tp" and step == 0) or (number is not None and param in ("lsm", "z")):
+            if (param == "tp" and step == 0) or (
+                number is not None and not level and param in ("lsm", "z")
+            ):
                 continue
             one = message(param, level, start, step, number)
             line = {"domain": "g", "date": f"{start:%Y%m%d}", "time": f"{start:%H}00"}
@@ -95,5 +103,5 @@ def run(
             line |= {"_offset": len(content), "_length": len(one)}
             lines.append(json.dumps(line))
             content += one
-    name = stem(start, stream, kind, step)
+    name = stem(start, stream, kind, step, model)
     return {f"{name}.grib2": content, f"{name}.index": ("\n".join(lines) + "\n").encode()}

@@ -2,7 +2,8 @@
 
 Stream enfo, 0.25 degrees, GRIB, one file a lead time: 50 perturbed members, and the control where
 the file has it. Since IFS cycle 50r1 (12 May 2026) the control is the high-resolution run and no
-longer stands in these files.
+longer stands in these files. Of AIFS-ENS (`postprocess.opendata.model`) control and members come
+in two files a lead time.
 """
 
 from dataclasses import replace
@@ -27,7 +28,7 @@ from smoecast.errors import ConfigError
 
 ABOUT = About(
     name="opendata",
-    what="ECMWF real-time open data: the newest ENS, 50 members, 0.25 degrees, to 15 days ahead",
+    what="ECMWF real-time open data: the newest ENS or AIFS-ENS, 0.25 degrees, to 15 days ahead",
     size="about 30 MB a field and lead time",
     licence=LICENCE,
     needs="pip install smoecast[download]; postprocess.source: opendata",
@@ -35,6 +36,7 @@ ABOUT = About(
 _OFFER = Offer("opendata", LEVELS_OF, (*SINGLE, *ACCUMULATED), key="postprocess.channels")
 MEMBERS = 51
 STEPS = (*range(0, 145, 3), *range(150, 361, 6))
+AIFS_STEPS = range(0, 361, 6)
 
 
 def list_files(asked: EnsemblesRequest) -> list[RemoteFile]:
@@ -54,18 +56,26 @@ def _request_of(asked: EnsemblesRequest) -> Request:
     wanted = asked.wanted
     for name in wanted.channels:
         _OFFER.channel(name)
-    odd = [hours for hours in wanted.lead_hours if hours not in STEPS]
+    model = wanted.opendata.model
+    has = AIFS_STEPS if model == "aifs-ens" else STEPS
+    odd = [hours for hours in wanted.lead_hours if hours not in has]
     if odd:
+        often = "every 3 h up to 144 and " if model == "ifs" else ""
         raise ConfigError(
-            f"postprocess.lead_hours names {odd[0]}, but source opendata has every 3 h up to 144 "
-            "and every 6 h up to 360"
+            f"postprocess.lead_hours names {odd[0]}, but source opendata has {often}every 6 h up "
+            f"to 360 of {model}"
         )
     sums = [name for name in wanted.channels if name in ACCUMULATED]
     if sums and 0 in wanted.lead_hours:
         raise ConfigError(
             f"postprocess.lead_hours names 0, when {sums[0]} has not begun: leave it out"
         )
-    wants = tuple(FileRequest("enfo", "ef", hours) for hours in dict.fromkeys(wanted.lead_hours))
+    kinds = ("cf", "pf") if model == "aifs-ens" else ("ef",)
+    wants = tuple(
+        FileRequest("enfo", kind, hours, model=model)
+        for hours in dict.fromkeys(wanted.lead_hours)
+        for kind in kinds
+    )
     url, mirrors = runs.sites(asked.download.url)
     return Request(url, wants, wanted.channels, STEP_HOURS, mirrors)
 

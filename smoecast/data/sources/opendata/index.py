@@ -15,7 +15,14 @@ MOST_BYTES = 2**26
 _LARGEST = 2**50
 """Bytes of a file, at most."""
 _WRONG = (OSError, ArithmeticError, ValueError, LookupError, TypeError, RecursionError)
-_PARAMETERS = {"z": "gh", "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "orography": "z"}
+_PARAMETERS = {
+    "z": ("gh", "z"),  # height in IFS, geopotential in AIFS
+    "t2m": ("2t",),
+    "d2m": ("2d",),
+    "u10": ("10u",),
+    "v10": ("10v",),
+    "orography": ("z",),
+}
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -58,7 +65,7 @@ def select(path: Path, step: int, channels: Sequence[str]) -> list[tuple[int, in
     pieces: list[tuple[int, int]] = []
     members: dict[str, set[str]] = {}
     for name in channels:
-        found = [line for line in lines if _is(line, name)]
+        found = _messages(lines, name)
         if not found:
             raise InputError(f"{path}: the run has no {name} at {step} h: leave it out")
         members[name] = {str(line.get("number", "control")) for line in found}
@@ -71,13 +78,16 @@ def select(path: Path, step: int, channels: Sequence[str]) -> list[tuple[int, in
     return sorted(pieces)
 
 
-def _is(line: dict[str, Any], name: str) -> bool:
-    """Whether a line of an index is a message of a channel."""
+def _messages(lines: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the lines that are messages of a channel, all of one parameter."""
     channel = channel_of(name)
     short = channel.variable.name
     level = None if channel.level is None else str(channel.level)
-    return (
-        line.get("param") == _PARAMETERS.get(short, short)
-        and line.get("levtype") == ("sfc" if level is None else "pl")
+    there = [
+        line
+        for line in lines
+        if line.get("levtype") == ("sfc" if level is None else "pl")
         and (level is None or str(line.get("levelist")) == level)
-    )
+    ]
+    each = [[x for x in there if x.get("param") == p] for p in _PARAMETERS.get(short, (short,))]
+    return next(filter(None, each), [])

@@ -45,17 +45,25 @@ class FileRequest:
     Attributes
     ----------
     stream, kind : str
-        ``oper`` and ``fc``, or ``enfo`` and ``ef``.
+        ``oper`` and ``fc``, or ``enfo`` and ``ef``, of AIFS-ENS ``cf`` or ``pf``.
     step : int
         Hours ahead.
     before : int
         Hours by which the run is older than the newest one.
+    model : str
+        That made it: ``ifs`` or ``aifs-ens``.
     """
 
     stream: str
     kind: str
     step: int
     before: int = 0
+    model: str = "ifs"
+
+    @property
+    def label(self) -> str:
+        """What tells it in the name of a file from others of its run and step."""
+        return self.stream if self.model == "ifs" else f"aifs_{self.stream}_{self.kind}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Request:
     def index_name(self, want: FileRequest, start: datetime) -> str:
         """Return under which name the index of a file is kept."""
         run = start - timedelta(hours=want.before)
-        return f"opendata_{run:%Y%m%d%H}_{want.stream}_{want.step}h.index"
+        return f"opendata_{run:%Y%m%d%H}_{want.label}_{want.step}h.index"
 
 
 def sites(url: str) -> tuple[str, tuple[str, ...]]:
@@ -151,7 +159,7 @@ def _address(request: Request, want: FileRequest, start: datetime) -> str:
             "source opendata needs the client of ECMWF's open data: pip install smoecast[download]"
         ) from None
     run = start - timedelta(hours=want.before)
-    parts = {"stream": want.stream, "type": want.kind, "model": "ifs", "resol": "0p25"}
+    parts = {"stream": want.stream, "type": want.kind, "model": want.model, "resol": "0p25"}
     when = {"_yyyymmdd": f"{run:%Y%m%d}", "_H": f"{run:%H}"}
     # runs of 06 and 18 UTC were once another stream; the client knows when
     stream = client.Client(source=request.url).patch_stream({**parts, **when})
@@ -203,7 +211,7 @@ def remotes(request: Request, folder: Path, count: int) -> list[RemoteFile]:
     folder : Path
         Of the raw files.
     count : int
-        Fields of a channel to expect in a file.
+        Fields of a channel to expect of a lead time, in one file or two.
 
     Raises
     ------
@@ -212,9 +220,13 @@ def remotes(request: Request, folder: Path, count: int) -> list[RemoteFile]:
     """
     found = newest(request, folder)
     if found is None:
-        about = MESSAGE_BYTES * count * len(request.channels)
+        about = MESSAGE_BYTES * len(request.channels)
         return [
-            RemoteFile(f"{_stem(want, 'latest')}.grib2", request.url, about=about)
+            RemoteFile(
+                f"{_stem(want, 'latest')}.grib2",
+                request.url,
+                about=about * {"cf": 1, "pf": count - 1}.get(want.kind, count),
+            )
             for want in request.wants
         ]
     start, addresses = found
@@ -223,7 +235,7 @@ def remotes(request: Request, folder: Path, count: int) -> list[RemoteFile]:
 
 def _stem(want: FileRequest, when: str) -> str:
     before = f"-{want.before}h" if want.before and when == "latest" else ""
-    return f"opendata_{when}{before}_{want.stream}_{want.step}h"
+    return f"opendata_{when}{before}_{want.label}_{want.step}h"
 
 
 def _remote(
