@@ -105,3 +105,24 @@ def pressure(scaled: int, factor: int = 0, value: float = 0.0) -> bytes:
         scaleFactorOfFirstFixedSurface=factor,
         scaledValueOfFirstFixedSurface=scaled,
     )
+
+
+def sections(content: bytes) -> dict[int, bytes]:
+    """Return the sections of a GRIB 2 message of one field."""
+    found, place = {}, 16
+    while place < len(content) - 4:
+        size = int.from_bytes(content[place : place + 4], "big")
+        found[content[place + 4]] = content[place : place + size]
+        place += size
+    return found
+
+
+def joined(*messages: bytes, begin: int = 4, same_bitmap: bool = False) -> bytes:
+    """Return one GRIB 2 message of many: of those after the first the sections from `begin` on."""
+    body = messages[0][16:-4]
+    for one in messages[1:]:
+        parts = sections(one)
+        if same_bitmap:
+            parts[6] = (6).to_bytes(4, "big") + b"\6\xfe"
+        body += b"".join(part for number, part in sorted(parts.items()) if number >= begin)
+    return messages[0][:8] + (len(body) + 20).to_bytes(8, "big") + body + b"7777"

@@ -104,6 +104,8 @@ def place_of(keys: "Keys", what: str) -> GribGrid:
         )
     if keys.whole("scanningMode") & _ODD_ROWS or keys.whole("numberOfPoints") != rows * columns:
         raise InputError(f"{what} has rows of changing direction, place or length: regrid it first")
+    if kind == "regular_gg" and place.columns_first:
+        raise InputError(f"{what} has its meridians one by one on a Gaussian grid: regrid it first")
     try:
         place.coordinates()
     except ValueError as problem:
@@ -114,11 +116,13 @@ def place_of(keys: "Keys", what: str) -> GribGrid:
 def _increments(keys: "Keys", kind: str) -> tuple[float | None, float | None]:
     if not keys.whole("ijDirectionIncrementGiven"):
         return None, None
-    east, south = (keys.real(f"{axis}DirectionIncrementInDegrees") for axis in "ij")
-    return (
-        None if np.isnan(east) else east,
-        None if np.isnan(south) or kind == "regular_gg" else south,
+    east, south = (
+        None
+        if keys.whole_if_there(f"{axis}DirectionIncrement") is None
+        else keys.real(f"{axis}DirectionIncrementInDegrees")
+        for axis in "ij"
     )
+    return east, None if kind == "regular_gg" else south
 
 
 @functools.lru_cache(maxsize=64)

@@ -243,14 +243,15 @@ def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
             )
     word, size = ("s", 1) if _SECONDS in units else ("m", 60)
     eccodes.codes_set(keys.handle, "stepUnits", word)  # of this handle only: to answer in
-    step, day, clock = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("dataTime")
-    second = keys.whole("second")
+    step, day, hour = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("hour")
+    # not dataTime: where the hour is missing ecCodes says noon
+    minute, second = (keys.whole(key) for key in ("minute", "second"))
+    minute, second = (0 if part == _MISSING_BYTE else part for part in (minute, second))
     try:
-        start = datetime(
-            day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100, second
-        )
+        start = datetime(day // 10000, day // 100 % 100, day % 100, hour, minute, second)
     except ValueError:
-        raise InputError(f"{what} has the date {day} {clock:04d}, which does not exist") from None
+        when = f"{day} {hour:02d}{minute:02d}"
+        raise InputError(f"{what} has the date {when}, which does not exist") from None
     try:
         end = start + timedelta(seconds=step * size)
     except OverflowError:

@@ -118,6 +118,12 @@ def test_contradicting_grids(tmp_path, keys, words):
     refused(write(tmp_path / "a.grib", one), rf"message 1 \(t\) .*{words}")
 
 
+def test_gaussian_grid_by_meridians(tmp_path):
+    """ecCodes takes the values of such for those of one by parallels."""
+    one = message("regular_gg_pl_grib2", shortName="t", level=500, jPointsAreConsecutive=1)
+    refused(write(tmp_path / "a.grib", one), "has its meridians one by one on a Gaussian grid")
+
+
 def test_gaussian_grid_on_other_parallels(tmp_path):
     one = message("regular_gg_pl_grib2", shortName="t", level=500, N=48)
     refused(write(tmp_path / "a.grib", one), "does not lie on the parallels of its Gaussian grid")
@@ -131,6 +137,19 @@ def test_other_grids(tmp_path):
 def test_increments_need_not_be_given(tmp_path):
     one = message("regular_ll_pl_grib2", shortName="t", level=500, ijDirectionIncrementGiven=0)
     assert open_grib(write(tmp_path / "a.grib", one)).sizes["longitude"] == 4
+
+
+@pytest.mark.parametrize(("edition", "at", "size"), [(1, 23, 2), (2, 63, 4)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_increments_may_be_missing(tmp_path, edition, at, size, axis):
+    """The corners say all."""
+    one = bytearray(message(f"regular_ll_pl_grib{edition}", shortName="t", level=500))
+    # section 2 of GRIB 1 follows section 1, section 3 of GRIB 2 as well
+    begin = {1: 8 + int.from_bytes(one[8:11], "big"), 2: 16 + 21}[edition]
+    one[begin + at + axis * size : begin + at + (1 + axis) * size] = b"\xff" * size
+    found = open_grib(write(tmp_path / "a.grib", bytes(one)))
+    assert found["latitude"].values.tolist() == [60, 50, 40]
+    assert found["longitude"].values.tolist() == [0, 10, 20, 30]
 
 
 def test_longitude_that_comes_round_to_its_start(tmp_path):
@@ -186,6 +205,17 @@ def test_the_year_zero(tmp_path, year, words):
     one = bytearray(message("regular_ll_pl_grib2", shortName="t", level=500))
     one[16 + 12 : 16 + 14] = year.to_bytes(2, "big")
     refused(write(tmp_path / "a.grib", bytes(one)), f"message 1 has the date {words}, which does")
+
+
+@pytest.mark.parametrize(("edition", "at"), [(1, 8 + 15), (2, 16 + 16)])
+def test_an_hour_that_is_missing_is_not_noon(tmp_path, edition, at):
+    """As ecCodes has it."""
+    keys = {"shortName": "t", "level": 500, "dataDate": 20200101, "dataTime": 0}
+    one = bytearray(message(f"regular_ll_pl_grib{edition}", **keys))
+    one[at] = 255
+    refused(write(tmp_path / "a.grib", bytes(one)), "has the date 20200101 25500, which does not")
+    one[at : at + 2] = 6, 255
+    assert open_grib(write(tmp_path / "b.grib", bytes(one)))["t"].size == 12
 
 
 def test_steps_in_months(tmp_path):

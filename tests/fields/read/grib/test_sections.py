@@ -5,7 +5,7 @@ from pathlib import Path
 import eccodes
 import numpy as np
 import pytest
-from made_grib import message, refused, temperature, write
+from made_grib import joined, message, refused, temperature, write
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import field_of
@@ -29,27 +29,6 @@ def field(name: str, level: int, value: float, gone: tuple[int, ...] = ()) -> by
     content = bytes(eccodes.codes_get_message(handle))
     eccodes.codes_release(handle)
     return content
-
-
-def sections(content: bytes) -> dict[int, bytes]:
-    """Return the sections of a message of one field."""
-    found, place = {}, 16
-    while place < len(content) - 4:
-        size = int.from_bytes(content[place : place + 4], "big")
-        found[content[place + 4]] = content[place : place + size]
-        place += size
-    return found
-
-
-def joined(*messages: bytes, begin: int = 4, same_bitmap: bool = False) -> bytes:
-    """Return one message of many: of those after the first the sections from `begin` on."""
-    body = messages[0][16:-4]
-    for one in messages[1:]:
-        parts = sections(one)
-        if same_bitmap:
-            parts[6] = (6).to_bytes(4, "big") + b"\6\xfe"
-        body += b"".join(part for number, part in sorted(parts.items()) if number >= begin)
-    return messages[0][:8] + (len(body) + 20).to_bytes(8, "big") + body + b"7777"
 
 
 def by_eccodes(path: Path) -> dict[str, np.ndarray]:
