@@ -10,14 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import zip_longest
 from typing import NoReturn, Protocol
 
 _LINE_SECONDS = 15.0
 """Plain progress lines come at most this often."""
-
-_NARROWEST = 12
-"""Signs of a column of a table, below which it is not made narrower."""
 
 _COMMANDS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
 _ORDERS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -243,54 +239,3 @@ def clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def width() -> int:
-    """Return how many signs a line on stdout may have; 0 where that does not matter, as in a pipe.
-
-    The variable COLUMNS of the environment decides, where it is set.
-    """
-    import shutil  # noqa: PLC0415
-
-    wanted = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
-    return shutil.get_terminal_size().columns if wanted else 0
-
-
-def table(header: list[str], rows: list[list[str]], width: int = 0) -> str:
-    """Return rows as a plain table: numbers to the right, words to the left.
-
-    Parameters
-    ----------
-    header : list of str
-    rows : list of list of str
-    width : int
-        Of a line, at most: long words are broken over several; 0: each row is one line.
-    """
-    columns = list(zip(header, *rows, strict=True))
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    widths = [max(map(len, column)) for column in columns]
-    while width and sum(widths) + 2 * len(widths) - 2 > width:
-        widest = max(range(len(widths)), key=lambda i: 0 if right[i] else widths[i])
-        if right[widest] or widths[widest] <= _NARROWEST:
-            break
-        widths[widest] -= 1
-    lines = []
-    for row in [header, ["-" * size for size in widths], *rows]:
-        for parts in zip_longest(*map(_wrap, row, widths), fillvalue=""):
-            cells = zip(parts, widths, right, strict=True)
-            line = "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells)
-            lines.append(line.rstrip())
-    return "\n".join(lines)
-
-
-def _wrap(cell: str, width: int) -> list[str]:
-    """Return a cell in lines; there is one of an empty cell too."""
-    if len(cell) <= width:
-        return [cell]
-    import textwrap  # noqa: PLC0415
-
-    return textwrap.wrap(cell, width)
-
-
-def _is_number(cell: str) -> bool:
-    return cell.lstrip("+-").replace(".", "", 1).isdigit() or cell in ("-", "")

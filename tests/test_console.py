@@ -70,37 +70,6 @@ def test_clock(seconds: float, words: str) -> None:
     assert console.clock(seconds) == words
 
 
-def test_table_lines_up() -> None:
-    rows = [["long name", "1.5", "x"], ["b", "-10.25", "why"]]
-    lines = console.table(["a", "score", "note"], rows).splitlines()
-    assert lines[0] == "a           score  note"
-    assert lines[2] == "long name     1.5  x"
-    assert lines[3] == "b          -10.25  why"
-
-
-def test_a_table_keeps_to_a_width() -> None:
-    rows = [
-        ["one", "12345678901234567890", "many words that need more than one line"],
-        ["b", "2", ""],
-    ]
-    lines = console.table(["a", "number", "note"], rows, width=50).splitlines()
-    assert max(map(len, lines)) <= 50
-    assert lines[2] == "one  12345678901234567890  many words that need"
-    assert [line.strip() for line in lines[3:5]] == [
-        "more than one line",
-        "b                       2",
-    ]
-    narrow = console.table(["a", "number", "note"], rows, width=5).splitlines()
-    assert len(narrow[2]) > 30  # numbers stay whole
-
-
-def test_lines_are_as_wide_as_the_terminal_or_as_wished(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    assert console.width() == 0
-    monkeypatch.setenv("COLUMNS", "70")
-    assert console.width() == 70
-
-
 def test_an_eta_leaves_out_what_was_done_before(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from smoecast.cli.verbs import (
     train,
     watch,
 )
-from smoecast.cli.verbs.files import verify
+from smoecast.cli.verbs.files import inspect, verify
 
 app = typer.Typer(
     name="smoecast",
@@ -47,7 +47,14 @@ for verb in (
     plot.plot,
 ):
     app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
-for other in (channels.channels, cycle.cycle, watch.watch, verify.verify, demo.demo):
+for other in (
+    inspect.inspect,
+    channels.channels,
+    cycle.cycle,
+    watch.watch,
+    verify.verify,
+    demo.demo,
+):
     app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from smoecast.cli.main import app
 
 CHAIN = ("download", "preprocess", "train", "forecast", "postprocess", "evaluate")
-VERBS = (*CHAIN, "channels", "cycle", "watch", "verify", "runs", "demo")
+VERBS = (*CHAIN, "inspect", "channels", "cycle", "watch", "verify", "runs", "demo")
 run = CliRunner().invoke
 
 

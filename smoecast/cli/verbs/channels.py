@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options
 from smoecast.cli.run import run
+from smoecast.text_table import table, width
 
 
 def channels(
@@ -80,5 +80,5 @@ def _say_table(variables: list[dict[str, Any]]) -> str:
         for v in variables
     ]
     header = ["name", "levels", "units", "what it is", "also called"]
-    table = console.table(header, rows, width=console.width())
-    return f"{table}\n\n`smoecast channels WORD` shows all names of one: GRIB, CF and CDS."
+    shown = table(header, rows, width=width())
+    return f"{shown}\n\n`smoecast channels WORD` shows all names of one: GRIB, CF and CDS."

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options, waiting
 from smoecast.cli.run import imports, read_config, require_config, run, say_size
+from smoecast.text_table import table
 
 
 def download(
@@ -86,7 +86,7 @@ def _say_plan(summary: dict[str, Any]) -> str:
     ]
     missing = sum(not entry["there"] for entry in entries)
     return (
-        f"{console.table(['file', 'about', 'from'], rows)}\n"
+        f"{table(['file', 'about', 'from'], rows)}\n"
         f"{missing} of {len(entries)} files to fetch, about {say_size(summary['bytes'])}, "
         f"to {summary['folder']}"
     )

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options
 from smoecast.cli.run import EXIT_CODES, run
+from smoecast.text_table import table
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -29,7 +29,7 @@ def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
 
     def show(summary: dict[str, Any]) -> str:
         rows = [[m["name"], m["weights"], m["title"]] for m in summary["models"]]
-        return console.table(["model", "weights", "what it is"], rows)
+        return table(["model", "weights", "what it is"], rows)
 
     run(task, show, as_json=as_json, verb="models", debug=debug)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options
 from smoecast.cli.run import EXIT_CODES, run, say_size
+from smoecast.text_table import table
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -102,7 +102,7 @@ def _say_runs(s: dict[str, Any]) -> str:
         ]
         for r in s["runs"]
     ]
-    lines = [console.table(header, [[_clean(cell) for cell in row] for row in rows])]
+    lines = [table(header, [[_clean(cell) for cell in row] for row in rows])]
     said = lines if rows else ["no records here: name the folder of the results"]
     return "\n".join([*said, *map(_clean, s["damaged"])])
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smoecast import console, names
+from smoecast import names
 from smoecast.tasks.evaluate.records import chance_of
+from smoecast.text_table import table
 
 TRUTH = "ERA5 as in WeatherBench 1, 5.625 degrees, 2017-2018"
 """Against what all of them were scored."""
@@ -87,7 +88,7 @@ def event_tables(summary: dict[str, Any]) -> list[str]:
         along = _along(scores)
         header = ["channel", "lead", *along, "against its climate", *EXTREMES.values()]
         rows = [[*_place(r, "channel", along), *_numbers(r, EXTREMES)] for r in scores]
-        found.append(console.table(header, rows))
+        found.append(table(header, rows))
     if summary.get("events"):
         along = _along(summary["events"])
         order = _order(r["event"] for r in summary["events"])
@@ -96,7 +97,7 @@ def event_tables(summary: dict[str, Any]) -> list[str]:
             [*_place(r, "event", along), *_numbers(r, EVENTS), _bracket(r, "brier_skill", _number)]
             for r in sorted(summary["events"], key=lambda r: (order[r["event"]], r["lead_hours"]))
         ]
-        found += [console.table(header, rows), _reliability(summary["curves"])]
+        found += [table(header, rows), _reliability(summary["curves"])]
     return found
 
 
@@ -146,7 +147,7 @@ def _reliability(curves: list[Record]) -> str:
         for (event, lead, number), found in lines.items()
     ]
     header = ["event", "lead", "chance"]
-    return console.table(header + [c for n in names for c in (f"{n}: came", "share")], rows)
+    return table(header + [c for n in names for c in (f"{n}: came", "share")], rows)
 
 
 DIFFERENCE = (
@@ -228,7 +229,7 @@ def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str
         name = NAMES.get(r["forecast"], r["forecast"])
         values = [_value(r, column, digits[r["channel"]]) for column in (*columns, *beside)]
         rows.append([*where, name, *values, str(r["starts"])])
-    return console.table(header, rows)
+    return table(header, rows)
 
 
 def _digits(records: Sequence[Record]) -> int:
@@ -257,7 +258,7 @@ def _compare_with_others(summary: dict[str, Any]) -> str:
         for entry in summary["published"]
     ]
     marks = "; ".join(f"{mark}: {words}" for mark, words in MARKS.items())
-    lines = [console.table(header, rows), f"WeatherBench: {TRUTH}.", f"read: {marks}."]
+    lines = [table(header, rows), f"WeatherBench: {TRUTH}.", f"read: {marks}."]
     return "\n".join([*lines, summary["comparable"]])
 
 

@@ -27,8 +27,9 @@ def maps(
     *,
     title: str,
     unit: str,
+    labels: tuple[str, str] = ("latitude", "longitude"),
 ) -> Figure:
-    """Draw fields of one quantity in a row.
+    """Draw fields of one quantity in a row; what is missing stays white.
 
     Parameters
     ----------
@@ -36,16 +37,20 @@ def maps(
         (H, W) each; fields share one colour scale, errors have one of their own about zero.
     latitude, longitude : (H,) and (W,)
     title, unit : str
+    labels : tuple of str
+        Of these two, where they are those of a projection.
     """
     figure, places = _panels(len(panels), 4.6, 3.4, title)
-    low, high = np.percentile([f for f, is_error in panels.values() if not is_error], [0.5, 99.5])
+    low, high = np.nanpercentile(
+        [f for f, is_error in panels.values() if not is_error], [0.5, 99.5]
+    )
     errors = [f for f, is_error in panels.values() if is_error] or [np.ones(1)]
     most = float(np.percentile(np.abs(errors), 99.5))
     for axes, (name, (field, is_error)) in zip(places, panels.items(), strict=True):
         limits = (-most, most) if is_error else (low, high)
         colours = "RdBu_r" if is_error else "viridis"
         mesh = _draw_map(axes, name, (latitude, longitude), field, colours, limits)
-        axes.set_ylabel("latitude" if axes is places[0] else "")
+        axes.set(xlabel=labels[1], ylabel=labels[0] if axes is places[0] else "")
         figure.colorbar(mesh, ax=axes, label=unit, orientation="horizontal", shrink=0.9)
     return figure
 

@@ -88,7 +88,7 @@ def plot(
             with run_record.stage(f"draw {kind}"):
                 for name, figure in draw(need):
                     path = confine(folder, f"{kind}_{name}.png")
-                    _save(figure, path)
+                    save(figure, path)
                     run_record.add_output(path)
                     files.append(str(path))
             if kind in kinds and len(files) == before:
@@ -99,8 +99,14 @@ def plot(
     return {"folder": str(folder), "files": files}
 
 
-def _save(figure: "Figure", path: Path) -> None:
-    """Write a picture, whole or not at all."""
+def save(figure: "Figure", path: Path) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The disk is full or refuses.
+    """
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI)
     write_atomic(path, picture.getvalue())

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,23 @@ def index(path: Path) -> tuple[list[Message], list[LeftOut]]:
     with path.open("rb") as file:
         found = worker.ask("walk", str(path), file=file.fileno())
     return from_plain(found), [LeftOut(**left) for left in found["left_out"]]
+
+
+def list_kinds(path: Path) -> dict[str, Any]:
+    """Return what the headers of a GRIB file say, whether it can be read or not.
+
+    Returns
+    -------
+    dict
+        See `fields.read.grib.headers.list_kinds`.
+
+    Raises
+    ------
+    InputError
+        A header ends the process that reads it.
+    """
+    with path.open("rb") as file:
+        return worker.ask("headers", str(path), file=file.fileno())
 
 
 def describe(message: bytes, number: int, what: str) -> Message | LeftOut:

@@ -21,8 +21,7 @@ from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
 from smoecast.fields.left_out import describe, note_left_out
 from smoecast.fields.local_section import attributes_of
-from smoecast.fields.read.grib.apart import OF_GRIDS, OF_KINDS, select_one
-from smoecast.fields.read.grib.blocks import Block, blocks_of
+from smoecast.fields.read.grib.blocks import OF_GRIDS, OF_KINDS, Block, blocks_of, select_one
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message

@@ -108,15 +108,17 @@ def _answer(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
 
 def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     # here, and not above: ecCodes may be missing
+    from smoecast.fields.read.grib import headers, walk  # noqa: PLC0415
     from smoecast.fields.read.grib import keys as grib_keys  # noqa: PLC0415
     from smoecast.fields.read.grib import values as grib_values  # noqa: PLC0415
-    from smoecast.fields.read.grib import walk  # noqa: PLC0415
 
     what, begin, rest = request["what"], partial(_begin, desk), AT + request["sent"]
     if request["do"] == "describe":
         found = walk.describe(desk[AT:rest], request["number"], what, begin)
         return to_plain([found]) if isinstance(found, Message) else {"left_out": asdict(found)}
     (file,) = request["files"]
+    if request["do"] == "headers":
+        return headers.list_kinds(file, begin)
     if request["do"] == "walk":
         messages, left_out = walk.walk(file, what, begin)
         return {**to_plain(messages), "left_out": [asdict(left) for left in left_out]}

@@ -213,7 +213,7 @@ def ask(
     Parameters
     ----------
     do : str
-        ``walk``, ``describe``, ``texts`` or ``decode``.
+        ``walk``, ``headers``, ``describe``, ``texts`` or ``decode``.
     what : str
         Names the file in messages.
     file : int, optional
