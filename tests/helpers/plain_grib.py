@@ -53,9 +53,9 @@ def _field(handle: int) -> PlainField:
     level = eccodes.codes_get(handle, "level")
     channel = ALONE.get(short, "")
     if short in ON_LEVELS and level_type == "isobaricInhPa":
-        channel = f"{ON_LEVELS[short]}{level}"
+        channel = _on_level(ON_LEVELS[short], f"{level}")
     elif short in ON_LEVELS and level_type == "isobaricInPa":
-        channel = f"{ON_LEVELS[short]}{level / 100:g}"
+        channel = _on_level(ON_LEVELS[short], f"{level / 100:g}")
     elif short == "z" and level_type == "surface":
         channel = "orography"
     eccodes.codes_set(handle, "missingValue", 1e30)
@@ -71,6 +71,10 @@ def _field(handle: int) -> PlainField:
         longitudes=_points(handle, "longitudes"),
         values=np.where(values == 1e30, np.nan, values * FACTORS.get(short, 1.0)),
     )
+
+
+def _on_level(name: str, level: str) -> str:
+    return f"{name}_10hPa" if name in ("u", "v") and level == "10" else f"{name}{level}"
 
 
 def _time(handle: int, which: str) -> np.datetime64:
