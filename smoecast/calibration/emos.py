@@ -27,7 +27,7 @@ from smoecast.calibration.fitting.fit_data import (
     prepare,
     season_columns,
 )
-from smoecast.calibration.fitting.shrinkage import solve
+from smoecast.calibration.fitting.short_records import Record, solve_safely
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
@@ -50,6 +50,8 @@ class Emos:
         What is forecast.
     season : {"none", "harmonic"}
         What the coefficients follow.
+    record : Record, optional
+        What they rest on, where they were fitted just now.
     """
 
     a: Values
@@ -60,6 +62,7 @@ class Emos:
     g: Values | None = None
     distribution: Name = "normal"
     season: Season = "none"
+    record: Record | None = None
 
     def forecast(self, members: ArrayLike, starts: ArrayLike | None = None) -> Distribution:
         """Return the distributions for an ensemble.
@@ -122,7 +125,7 @@ class Emos:
         found = {name: np.asarray(tensors[name], np.float64) for name in names}
         if len({value.shape for value in found.values()}) > 1:
             raise ModelError("the coefficients of the EMOS file differ in shape; fit it again")
-        return cls(**found, distribution=distribution, season=season)
+        return cls(**found, distribution=distribution, season=season, record=None)
 
 
 def fit(
@@ -137,6 +140,7 @@ def fit(
     groups: ArrayLike | None = None,
     shrinkage: float | None = None,
     folds: int = 5,
+    to_raw: bool = False,
 ) -> Emos:
     """Fit the coefficients of least CRPS.
 
@@ -167,6 +171,9 @@ def fit(
         Blocks of successive dates that are held out in turn, at most one per date. 0 fits c and
         d to the same dates as a and b: the plain minimum, faster, too sure when dates are few.
         (That of csg is always plain.)
+    to_raw : bool
+        Draw the coefficients of a short record to those that change nothing, see
+        `smoecast.calibration.fitting.short_records`.
 
     Returns
     -------
@@ -184,7 +191,7 @@ def fit(
     family = family_of(distribution)
     columns = season_columns(season, starts, len(np.asarray(members)))
     data, space = prepare(members, truth, weights, groups, columns)
-    theta = solve(family, data, where, shrinkage, folds)
+    theta, record = solve_safely(family, data, where, shrinkage, folds, to_raw=to_raw)
     one_set = where == "pooled" and groups is None
     found = name_coefficients(family.names, theta, space, season, one_set=one_set)
-    return Emos(**found, distribution=distribution, season=season)
+    return Emos(**found, distribution=distribution, season=season, record=record)

@@ -26,7 +26,7 @@ from smoecast.calibration.fitting.fit_data import (
     season_columns,
 )
 from smoecast.calibration.fitting.fit_family import fit_pooled
-from smoecast.calibration.fitting.shrinkage import solve
+from smoecast.calibration.fitting.short_records import Record, solve_safely
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
@@ -45,6 +45,8 @@ class MemberByMember:
         What the coefficients follow.
     lowest : float
         No member is below it: 0 for wind speed or precipitation.
+    record : Record, optional
+        As in `Emos`.
     """
 
     a: Values
@@ -53,6 +55,7 @@ class MemberByMember:
     d: Values
     season: Season = "none"
     lowest: float = -np.inf
+    record: Record | None = None
 
     def members(self, members: ArrayLike, starts: ArrayLike | None = None) -> Values:
         """Return the calibrated ensemble.
@@ -105,7 +108,7 @@ class MemberByMember:
         if missing:
             raise ModelError(f"the file of the calibration lacks {missing}; fit it again")
         found = {name: np.asarray(tensors[name], np.float64) for name in "abcd"}
-        return cls(**found, season=season, lowest=lowest)
+        return cls(**found, season=season, lowest=lowest, record=None)
 
 
 def fit(
@@ -121,12 +124,13 @@ def fit(
     folds: int = 5,
     fair: bool = False,
     lowest: float = -np.inf,
+    to_raw: bool = False,
 ) -> MemberByMember:
     """Fit the coefficients of least CRPS.
 
     Parameters
     ----------
-    members, truth, where, season, starts, weights, groups, shrinkage, folds
+    members, truth, where, season, starts, weights, groups, shrinkage, folds, to_raw
         As in `smoecast.calibration.emos.fit`.
     fair : bool
         Make the fair CRPS least, not that of the members as they are. All members share the
@@ -148,10 +152,11 @@ def fit(
     raw = np.asarray(members, np.float64)
     data, space = prepare(raw, truth, weights, groups, season_columns(season, starts, len(raw)))
     family = FAIR if fair else PLAIN
-    theta = solve(family, _with_members(data, raw), where, shrinkage, folds)
+    data = _with_members(data, raw)
+    theta, record = solve_safely(family, data, where, shrinkage, folds, to_raw=to_raw)
     one_set = where == "pooled" and groups is None
     found = name_coefficients(family.names, theta, space, season, one_set=one_set)
-    return MemberByMember(**found, season=season, lowest=lowest)
+    return MemberByMember(**found, season=season, lowest=lowest, record=record)
 
 
 def _with_members(data: FitData, raw: Values) -> FitData:

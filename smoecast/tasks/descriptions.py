@@ -59,10 +59,44 @@ class _Forecasting(_Described):
     offset_seconds: Annotated[int, Field(ge=0)] = 0
 
 
+class FitRecord(BaseModel):
+    """What the coefficients of one channel at one lead time rest on, see `short_records.Record`.
+
+    Of those of several rolling windows it is the one with the fewest starts.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, frozen=True)
+    channel: str
+    lead_hours: int
+    starts: int
+    cases: float
+    coefficients: int
+    share: float
+    fewest: int
+    """Starts that a record needs that is not short."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the coefficients were drawn to the raw ensemble."""
+        return self.starts < self.fewest
+
+
 class _Calibrating(_Described):
     constants: _Names = []
     windows: _Names = []
     protocol: Protocol = DEFAULT
+    record: list[FitRecord] = []
+
+
+def record_in(state: dict[str, Any]) -> tuple[FitRecord, ...]:
+    """Return what a fitted calibration rests on; nothing of a network or an earlier version.
+
+    Raises
+    ------
+    ModelError
+        It is no such record.
+    """
+    return tuple(_check(list[FitRecord], state.get("record", [])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +190,7 @@ def calibration_config(state: dict[str, Any]) -> Config:
     return config
 
 
-def _check(kind: type[Any], state: dict[str, Any]) -> Any:
+def _check(kind: Any, state: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(state)
     except ValidationError as error:

@@ -52,6 +52,11 @@ class Family:
     slopes: Callable[[Tensor, FitData], tuple[Tensor, Tensor]] | None = None
     most_cases: int = 1_000_000
 
+    @property
+    def raw(self) -> tuple[float, ...]:
+        """Coefficients that change nothing: 0, or 1 for a factor, which has no unit."""
+        return tuple(float(power == 0.0) for power in self.units)
+
 
 def spread_of(c: Tensor, d: Tensor, variance: Tensor) -> Tensor:
     """Return sqrt(c^2 + d^2 variance), with a slope everywhere."""

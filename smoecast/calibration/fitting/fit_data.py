@@ -58,7 +58,7 @@ class FitData:
             count=self.count[:, points],
         )
 
-    def dates(self, some: slice) -> "FitData":
+    def dates(self, some: slice | Tensor) -> "FitData":
         """Return some of the dates at the same points."""
         return replace(
             self,

@@ -73,6 +73,17 @@ def solve(family: Family, data: FitData, where: str, shrinkage: float | None, fo
     return theta * unit ** powers[:, None]
 
 
+def choose_strength(family: Family, data: FitData, folds: int) -> float:
+    """Return how many dates the pooled coefficients are worth, as `solve` chooses it.
+
+    Raises
+    ------
+    ConfigError
+        There are no two dates and folds.
+    """
+    return _choose_strength(family, data.in_units(_unit(data)), _split_dates(len(data.mean), folds))
+
+
 def _unit(data: FitData) -> float:
     """Return the truth's standard deviation, in which descent sees numbers about 1."""
     total = data.weight.sum()
@@ -112,6 +123,13 @@ def _hold_out(
     return replace(data, weight=weight, mean=location)
 
 
+def sample_points(data: FitData) -> slice:
+    """Return enough of the points to choose a strength on."""
+    dates, points = data.mean.shape
+    step = 1 + max(dates * points // _SAMPLE_CASES, points // _SAMPLE_POINTS)
+    return slice(None, None, step)
+
+
 def _choose_strength(family: Family, data: FitData, blocks: list[slice]) -> float:
     """Return the greatest strength that held-out dates cannot tell from the best one.
 
@@ -120,10 +138,7 @@ def _choose_strength(family: Family, data: FitData, blocks: list[slice]) -> floa
     """
     if not blocks:
         raise ConfigError("shrinkage cannot be chosen without two dates and folds; give a number")
-    dates, points = data.mean.shape
-    few = data.at(
-        slice(None, None, 1 + max(dates * points // _SAMPLE_CASES, points // _SAMPLE_POINTS))
-    )
+    few = data.at(sample_points(data))
     scores = np.empty((len(blocks), len(STRENGTHS)))
     for row, block in zip(scores, blocks, strict=True):
         rest, held_out = few.without(block), Objective(family, few.dates(block))

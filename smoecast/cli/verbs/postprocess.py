@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from smoecast import console
 from smoecast.cli import options, waiting
 from smoecast.cli.run import imports, read_config, run, say_output, say_shape, say_size
 
@@ -66,7 +67,7 @@ def postprocess(
         )
 
     def show(s: dict[str, Any]) -> str:
-        return _say_cost(s) if dry_run else say_output(s)
+        return _say_cost(s) if dry_run else "\n".join([say_output(s), *_say_record(s)])
 
     run(
         lambda: waiting.wait_for_input(task, wait, time.sleep),
@@ -85,6 +86,18 @@ def _locate(model: str | None) -> Path | None:
     from smoecast import zoo
 
     return zoo.locate(model) if model else None
+
+
+def _say_record(s: dict[str, Any]) -> list[str]:
+    """Return the table of what the coefficients rest on, lead times of one row alike."""
+    if not s["written"] or not s["record"]:
+        return []
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for r in s["record"]:
+        numbers = (r["coefficients"], r["starts"], f"{r['cases']:g}", f"{r['share']:g}")
+        rows.setdefault((r["channel"], *map(str, numbers)), []).append(str(r["lead_hours"]))
+    cells = [[channel, ", ".join(hours), *more] for (channel, *more), hours in rows.items()]
+    return [console.table(["channel", "h", "coefficients", "starts", "cases", "fit kept"], cells)]
 
 
 def _say_cost(s: dict[str, Any]) -> str:

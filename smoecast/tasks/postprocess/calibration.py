@@ -18,7 +18,7 @@ from smoecast.config.yaml_text import one_line
 from smoecast.data.members import check_several
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid, ProjectedGrid, place_from_dict
-from smoecast.tasks.descriptions import calibration_config
+from smoecast.tasks.descriptions import FitRecord, calibration_config, record_in
 from smoecast.training.model_files import identity_of, load_state, load_tensors, of_model
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Calibration:
         Of `postprocess.protocol`, as it was fitted.
     load : callable
         Returns how it is applied, and the number of its learned values.
+    record : tuple of FitRecord
+        What its coefficients rest on, where they are of emos or mbm.
     """
 
     channels: tuple[str, ...]
@@ -59,6 +61,7 @@ class Calibration:
     method: str
     protocol: str
     load: "Callable[[], tuple[Apply, int]]"
+    record: tuple[FitRecord, ...] = ()
 
     @cached_property
     def _parts(self) -> "tuple[Apply, int]":
@@ -120,6 +123,7 @@ def open_calibration(folder: Path) -> Calibration:
     with of_model(folder):
         settings = calibration_config(state).postprocess
         grid = place_from_dict(state["grid"])
+        record = record_in(state)
     pooled = settings.coefficients == "pooled"  # such coefficients fit any grid
     anywhere = state["kind"] == "mlp" or state["kind"] not in NETWORKS
     return Calibration(
@@ -131,6 +135,7 @@ def open_calibration(folder: Path) -> Calibration:
         state["kind"],
         state.get("protocol", "default"),
         partial(_load, folder, settings, state, grid),
+        record,
     )
 
 

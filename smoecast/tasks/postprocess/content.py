@@ -1,11 +1,14 @@
 """What a calibrated ensemble holds: refused, described, said in words."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.products import Products
 from smoecast.errors import ConfigError
 from smoecast.tasks import formats
+from smoecast.tasks.descriptions import FitRecord
 from smoecast.tasks.postprocess.calibration import Calibration
 
 
@@ -51,3 +54,21 @@ def list_products(wanted: Products, count: int) -> list[str]:
     return parts + [
         f"P({e.channel} {'>' if e.above else '<'} {e.threshold:g})" for e in wanted.events
     ]
+
+
+def tell_short(record: Sequence[FitRecord]) -> str:
+    """Return in a sentence which coefficients rest on too few starts; nothing if none do."""
+    short = [r for r in record if r.is_short]
+    parts = []
+    for (channel, starts, fewest), group in groupby(
+        sorted(short, key=lambda r: (r.channel, r.starts, r.fewest)),
+        key=lambda r: (r.channel, r.starts, r.fewest),
+    ):
+        leads = ", ".join(f"{r.lead_hours} h ({r.share:.0%} of the fit kept)" for r in group)
+        parts.append(f"{channel} has {starts} starts, where {fewest} are needed, at {leads}")
+    if not parts:
+        return ""
+    return (
+        "a short record is calibrated towards the raw ensemble, as far as starts that were left "
+        f"out do not vouch for more: {'; '.join(parts)}: fit to more starts"
+    )

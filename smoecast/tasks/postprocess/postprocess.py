@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from smoecast.data import time_selection
 from smoecast.data.sources import files
 from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.postprocess.calibration import Calibrations
-from smoecast.tasks.postprocess.content import list_products
-from smoecast.tasks.several import make_each, summarize
-
-if TYPE_CHECKING:
-    pass
+from smoecast.tasks.postprocess.content import list_products, tell_short
 from smoecast.tasks.postprocess.run import Order, open_run
+from smoecast.tasks.several import make_each, summarize
 
 
 def postprocess(
@@ -61,7 +58,8 @@ def postprocess(
     Returns
     -------
     dict
-        See `several.summarize`.
+        See `several.summarize`; and ``record``, for each channel and lead time what its
+        coefficients rest on, where they are of emos or mbm.
 
     Raises
     ------
@@ -100,9 +98,13 @@ def postprocess(
         jobs = name.split(starts)
         with console.progress("calibrating", len(starts)) as step:
             written = make_each(jobs, run, step)
+    short = tell_short(calibration.record)
+    if short and any(written):
+        console.say(short, level="warning")
     if keep is not None:
         gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
         retention.tell(gone, keep)
     more = list_products(wanted, run.count)
     hours, left_out = incoming.lead_hours, incoming.find_left_out(paths)
-    return summarize(name, jobs, written, calibration.targets, hours, more, left_out)
+    summary = summarize(name, jobs, written, calibration.targets, hours, more, left_out)
+    return summary | {"record": [r.model_dump() for r in calibration.record]}

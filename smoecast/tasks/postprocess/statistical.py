@@ -1,7 +1,7 @@
 """Fit and apply the calibrations that are formulae with coefficients: EMOS and member by member."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from smoecast.config.postprocess import Postprocess
 from smoecast.data.members import is_moments, members_of
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields.times import as_hours, iso
+from smoecast.tasks.descriptions import FitRecord
 
 Fields = NDArray[np.floating[Any]]
 Starts = NDArray[np.datetime64]
@@ -95,6 +96,7 @@ def fit(
         )
     starts, hours = fields["init_time"].values, as_hours(fields["lead_time"].values)
     tensors: dict[str, torch.Tensor] = {}
+    record = []
     for lead, target, channel in _each(settings):
         members, true = members_of(fields, lead, channel), truth[:, lead, target]
         windows = [slice(None)] if not settings.window_days else None
@@ -103,15 +105,33 @@ def fit(
         fits = [
             fit_one(
                 members[some], true[some], where=settings.coefficients, season=settings.season,
-                starts=starts[some], weights=rows,
-            ).to_tensors()
+                starts=starts[some], weights=rows, to_raw=True,
+            )
             for some in chosen
         ]  # fmt: skip
-        for name in fits[0]:
-            stacked = np.stack([f[name] for f in fits]) if settings.window_days else fits[0][name]
+        record.append(_describe(channel, settings.lead_hours[lead], fits))
+        found = [fit_.to_tensors() for fit_ in fits]
+        for name in found[0]:
+            stacked = np.stack([f[name] for f in found]) if settings.window_days else found[0][name]
             key = f"{channel}.{settings.lead_hours[lead]}h.{name}"
             tensors[key] = torch.from_numpy(np.array(stacked))
-    return tensors, {"windows": [str(w) for w in wanted] if settings.window_days else []}
+    ends = [str(w) for w in wanted] if settings.window_days else []
+    return tensors, {"windows": ends, "record": record}
+
+
+def _describe(channel: str, hours: int, fits: Sequence[Fitted]) -> dict[str, Any]:
+    """Return what the coefficients rest on, of several windows those with the fewest starts."""
+    records = [fit_.record for fit_ in fits if fit_.record is not None]
+    least = min(records, key=lambda r: (r.starts, r.share))
+    return FitRecord(
+        channel=channel,
+        lead_hours=hours,
+        starts=least.starts,
+        cases=round(least.cases, 1),
+        coefficients=least.coefficients,
+        share=least.share,
+        fewest=least.fewest,
+    ).model_dump()
 
 
 def _each(settings: Postprocess) -> Iterator[tuple[int, int, str]]:

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from made_models import classical_calibration, sealed
 from small_world import ensembles, small_run
+from typer.testing import CliRunner
 
+from smoecast.cli.main import app
+from smoecast.config import yaml_file
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields.store import store
@@ -19,6 +23,7 @@ from smoecast.tasks.postprocess.calibration import open_calibration
 from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.training.model_files import load_state
 
 POOLED = "postprocess.coefficients=pooled"
 
@@ -204,3 +209,53 @@ def test_a_fit_without_its_part_names_the_key(world: Path, tmp_path: Path) -> No
     )
     postprocess(raw)
     assert (raw.place / "calibrated.nc").exists()
+
+
+def test_a_short_record_is_told_and_kept(
+    world: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = "postprocess.split={train: 0.07, validation: 0.0, test: 0.2}"
+    config = variant(world, place, "handful", few, POOLED, "postprocess.write=[mean]")
+    (config.place / "ensemble.zarr").unlink()
+    preprocess(config)
+    said = [r.model_dump() for r in open_calibration(fitted(config)).record]
+    assert [(r["channel"], r["lead_hours"], r["starts"]) for r in said] == [
+        ("t2m", 24, 4),
+        ("t2m", 48, 4),
+    ]
+    assert all(r["fewest"] == 12 and r["coefficients"] == 4 and r["cases"] < 4 * 128 for r in said)
+    (config.place / "few.yaml").write_text(yaml_file.dump(config))
+    done = CliRunner().invoke(app, ["postprocess", "-c", str(config.place / "few.yaml")])
+    assert done.exit_code == 0
+    assert "t2m 24, 48 4 4 420.4 1" in " ".join(done.stdout.split())
+    share = said[0]["share"]
+    sentence = f"t2m has 4 starts, where 12 are needed, at 24 h ({share:.0%} of the fit kept)"
+    assert sentence in " ".join(done.stderr.split())
+    assert postprocess(config)["record"] == said
+    assert "starts, where" not in capsys.readouterr().err  # nothing was made
+
+
+def fitted(config: Config) -> Path:
+    fit(config)
+    return config.calibration
+
+
+def test_a_long_record_is_told_without_a_warning(
+    world: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = variant(world, place, "long", "postprocess.method=mbm", POOLED)
+    record = postprocess(config)["record"]
+    assert {r["share"] for r in record} == {1.0}
+    assert all(r["starts"] >= r["fewest"] for r in record)
+    assert "short record" not in capsys.readouterr().err
+
+
+def test_a_record_that_is_none_is_refused(world: Path, place: Path) -> None:
+    folder = variant(world, place, "odd").calibration
+    classical_calibration(folder, "emos")
+    state = load_state(folder)
+    sealed(folder, {**state, "record": [{"channel": "t2m"}]})
+    with pytest.raises(
+        ModelError, match=r"0\.lead_hours in state\.json is wrong|record.* is wrong"
+    ):
+        open_calibration(folder)
