@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast import console
 from smoecast.cli import options, waiting
 from smoecast.cli.run import imports, read_config, run, say_output, say_shape, say_size
+from smoecast.text_table import table
 
 
 def postprocess(
@@ -97,7 +97,7 @@ def _say_record(s: dict[str, Any]) -> list[str]:
         numbers = (r["coefficients"], r["starts"], f"{r['cases']:g}", f"{r['share']:g}")
         rows.setdefault((r["channel"], *map(str, numbers)), []).append(str(r["lead_hours"]))
     cells = [[channel, ", ".join(hours), *more] for (channel, *more), hours in rows.items()]
-    return [console.table(["channel", "h", "coefficients", "starts", "cases", "fit kept"], cells)]
+    return [table(["channel", "h", "coefficients", "starts", "cases", "fit kept"], cells)]
 
 
 def _say_cost(s: dict[str, Any]) -> str:

@@ -4,14 +4,34 @@ Files say the same thing in many ways: cfgrib and WeatherBench 2 call the start 
 `time`; Iris writes scalar coordinates; others give a start and the times for which fields hold.
 """
 
+import re
+
 import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.times import as_hours, as_lead, as_ns, check_axis, later, leads_between
+from smoecast.fields.times import (
+    YEARS,
+    as_hours,
+    as_lead,
+    as_ns,
+    check_axis,
+    later,
+    leads_between,
+)
 from smoecast.names import VARIABLES
 
 _CLOCKS = ("time", "init_time", "lead_time")
+_STANDARD = ("standard", "gregorian", "proleptic_gregorian")
+_UNDECODABLE = re.compile(r"unable to decode time units '(.*?)' with [\"']([^\"]*?)[\"']\. ")
+NO_YEAR = (
+    f"outside the years {YEARS[0]} to {YEARS[1]}: a climatology is not read, and fields of real "
+    "dates need their real years"
+)
+NO_DATES = (
+    f"no dates in the years {YEARS[0]} to {YEARS[1]}: a climatology is not read, and fields of "
+    "real dates need units such as 'hours since 1970-01-01'"
+)
 _HOURS = ("h", "hr", "hrs", "hour", "hours")
 
 
@@ -38,8 +58,11 @@ def decode_time(dataset: xr.Dataset, source: str) -> xr.Dataset:
     for name in ("time", "init_time"):
         if name in dataset.sizes:
             check_axis(dataset[name].values, source)
-    if "lead_time" in dataset.sizes and (np.diff(as_hours(dataset["lead_time"].values)) <= 0).any():
-        raise InputError(f"{source}: the lead times do not ascend: sort the file by lead time")
+    if "lead_time" in dataset.sizes:
+        leads = dataset["lead_time"].values
+        if (np.diff(as_hours(leads)) <= 0).any():
+            raise InputError(f"{source}: the lead times do not ascend: sort the file by lead time")
+        later(dataset["init_time"].values[-1:], leads[-1:], f"{source}: the end of a forecast")
     return _still(dataset, source)
 
 
@@ -57,9 +80,7 @@ def _to_nanoseconds(dataset: xr.Dataset, source: str) -> xr.Dataset:
         times = dataset[name]
         _check_along(times, source)
         if not np.issubdtype(times.dtype, np.datetime64):
-            calendar = times.encoding.get("calendar", times.attrs.get("calendar"))
-            what = f"in the calendar {calendar}" if calendar else f"no dates but {times.dtype}"
-            raise InputError(f"{source}: {name} is {what}: the standard calendar is needed")
+            raise InputError(f"{source}: {name} is {_describe_dates(times)}")
         values = as_ns(times.values, f"{source}: {name}")
         dataset = dataset.assign_coords({name: (times.dims, values)})
     if "lead_time" in dataset.coords:
@@ -69,6 +90,30 @@ def _to_nanoseconds(dataset: xr.Dataset, source: str) -> xr.Dataset:
     elif "lead_time" in dataset.sizes:
         raise InputError(f"{source}: the dimension lead_time has no values, so no hours")
     return dataset
+
+
+def _describe_dates(times: xr.DataArray) -> str:
+    """Say what times are that numpy has no dates for, and the mend."""
+    dates = [date for date in times.values.flat if hasattr(date, "year")]
+    calendar = dates[0].calendar if dates else times.attrs.get("calendar")
+    outside = [date.year for date in dates if not YEARS[0] <= date.year <= YEARS[1]]
+    if outside and calendar in _STANDARD:
+        return f"in the year {outside[0]}, {NO_YEAR}"
+    if calendar:
+        return f"in the calendar {calendar}: convert it to the standard calendar first"
+    return f"no dates but {times.dtype}: say from when on they count, in units 'hours since ...'"
+
+
+def explain_undecodable(problem: Exception) -> str:
+    """Say why xarray could not read times; empty where something else went wrong.
+
+    Parameters
+    ----------
+    problem : Exception
+        That it raised.
+    """
+    found = _UNDECODABLE.search(str(problem))
+    return "" if found is None else f"its times, in {found[1]} with {found[2]}, are {NO_DATES}"
 
 
 def _check_along(clock: xr.DataArray, source: str) -> None:

@@ -165,7 +165,7 @@ def _recent(
 ) -> NDArray[np.datetime64]:
     """Return the latest start, and those not so much earlier that have their history."""
     earlier = there[:-1] if catch_up is not None else there[:0]
-    recent = earlier >= there[-1] - (catch_up or 0 * HOUR)
+    recent = there[-1] - earlier <= (catch_up or 0 * HOUR)
     for hours in history:
         recent &= np.isin(earlier - hours * HOUR, there)
     return np.append(earlier[recent], there[-1])

@@ -145,10 +145,13 @@ def _windows(
     days: int, source: Path, starts: Starts, hours: int, wanted: Starts
 ) -> list[NDArray[np.intp]]:
     """Return, for each start wanted, those of the last days whose truth was known by then."""
-    known = starts + np.timedelta64(hours, "h")
+    # in seconds, where a window of any length fits
+    begun = starts.astype("datetime64[s]")
+    known = begun + np.timedelta64(hours, "h")
     found = []
-    for start in wanted:
-        inside = (starts >= start - np.timedelta64(days, "D")) & (known <= start) & (starts < start)
+    for start in wanted.astype("datetime64[s]"):
+        recent = start - begun <= np.timedelta64(days, "D")
+        inside = recent & (known <= start) & (begun < start)
         found.append(np.flatnonzero(inside))
         if len(found[-1]) < FEWEST:
             raise InputError(

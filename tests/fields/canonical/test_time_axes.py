@@ -1,11 +1,13 @@
 """Time axes: the many ways to write an analysis and a forecast."""
 
+import cftime
 import numpy as np
 import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.canonical.time_axes import explain_undecodable
 from smoecast.fields.times import as_hours, as_lead
 
 START = np.datetime64("2020-01-01", "ns")
@@ -186,7 +188,26 @@ def test_calendars():
     times = xr.date_range("2020-01-01", periods=3, calendar="360_day", use_cftime=True)
     given = dataset({"time": STARTS}, "time").assign_coords(time=times)
     given["time"].encoding["calendar"] = "360_day"
-    refused(given, "time is in the calendar 360_day: the standard calendar is needed")
+    refused(given, "time is in the calendar 360_day: convert it to the standard calendar first")
+
+
+@pytest.mark.parametrize("year", [0, 1, -44, 1582, 2262])
+def test_the_year_of_a_climatology_is_named(year):
+    calendar = "proleptic_gregorian"
+    dates = [cftime.datetime(year, 1, day, calendar=calendar, has_year_zero=True) for day in (1, 2)]
+    given = dataset({"time": STARTS[:2]}, "time").assign_coords(time=np.array(dates, object))
+    refused(given, f"time is in the year {year}, outside the years 1678 to 2261: a climatology")
+
+
+def test_units_of_times_that_mean_nothing():
+    problem = ValueError(
+        "unable to decode time units 'days since 0000-01-01' with 'the default calendar'. Try ..."
+    )
+    said = explain_undecodable(problem)
+    assert said.startswith(
+        "its times, in days since 0000-01-01 with the default calendar, are no d"
+    )
+    assert explain_undecodable(ValueError("something else")) == ""
 
 
 def test_times_that_were_not_decoded():
@@ -244,6 +265,8 @@ def test_forecasts_that_reach_past_the_last_year():
     late, lead = np.datetime64("2261-12-31", "ns"), as_lead(48)
     beside = {"init_time": ((), late, REFERENCE), "lead_time": ((), lead, PERIOD)}
     refused(dataset({}).assign_coords(beside), "the end of a forecast reaches outside the years")
+    axes = {"init_time": np.array([late]), "lead_time": as_lead([6, 48])}
+    refused(dataset(axes, "init_time", "lead_time"), "the end of a forecast reaches outside")
     first = np.datetime64("1678-01-01", "ns")
     leads = {"step": LEADS, "time": ("step", [first, first])}
     refused(dataset({"step": LEADS}, "step").assign_coords(leads), "the start of a forecast")

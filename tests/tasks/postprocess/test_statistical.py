@@ -136,6 +136,12 @@ def test_the_future_is_not_used(world: Path, place: Path, tmp_path: Path) -> Non
     assert float(np.abs(found[0][-1] - found[1][-1]).max()) > 1
 
 
+def test_a_window_of_more_years_than_times_have() -> None:
+    starts = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(24, "h")
+    (whole,) = statistical._windows(1_000_000, Path("a"), starts, 24, starts[-1:])
+    assert whole.tolist() == list(range(39))
+
+
 def test_a_window_too_short(world: Path, place: Path) -> None:
     config = variant(world, place, "short", "postprocess.window_days=2", POOLED)
     with pytest.raises(InputError, match=r"the 2 days before .* hold 1 starts"):

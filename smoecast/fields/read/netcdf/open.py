@@ -10,7 +10,9 @@ import netCDF4
 import xarray as xr
 from xarray.backends.store import StoreBackendEntrypoint
 
+from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.canonical.time_axes import explain_undecodable
 from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.read.netcdf.stored import explain_damage, in_blocks
@@ -64,9 +66,17 @@ def open_raw(path: Path) -> xr.Dataset:
         store = xr.backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]
         try:
             strange = check_promises(store.ds, path)
-            dataset = xr.open_dataset(
-                store, engine=StoreBackendEntrypoint, drop_variables=strange, decode_timedelta=True
-            )
+            try:
+                dataset = xr.open_dataset(
+                    store,
+                    engine=StoreBackendEntrypoint,
+                    drop_variables=strange,
+                    decode_timedelta=True,
+                )
+            except ValueError as problem:
+                if said := explain_undecodable(problem):
+                    raise InputError(f"{path}: {said}") from problem
+                raise
             for coordinate in dataset.coords.values():
                 if coordinate.size <= LONGEST_AXIS:  # others stand beside the fields, unread
                     coordinate.load()

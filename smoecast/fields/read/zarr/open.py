@@ -23,6 +23,7 @@ from xarray.core import indexing
 
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
+from smoecast.fields.canonical.time_axes import explain_undecodable
 from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
 from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
@@ -164,6 +165,8 @@ def read_group(
 
 
 def _unreadable(folder: Path, problem: Exception) -> str:
+    if said := explain_undecodable(problem):
+        return f"{folder}: {said}"
     reason = " ".join(str(problem).split())[:200]
     return f"{folder}: it cannot be read as Zarr ({reason}): write the store anew"
 

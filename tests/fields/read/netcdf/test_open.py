@@ -155,7 +155,7 @@ def test_a_block_holds_whole_stored_chunks(tmp_path, monkeypatch):
         ({"hours": [0, 6, 6, 12]}, "the time 2020-01-01T06:00 is there twice"),
         ({"hours": [18, 12, 6, 0]}, "the time 2020-01-01T12:00 stands after a later one"),
         ({"calendar": "noleap"}, "calendar noleap"),
-        ({"since": "hours since yesterday"}, "cannot be read as NetCDF"),
+        ({"since": "hours since yesterday"}, "its times, in hours since yesterday with calendar"),
     ],
 )
 def test_refused_on_opening(tmp_path, changes, words):
@@ -176,6 +176,29 @@ def test_a_gap_in_time(tmp_path):
     dataset = open_netcdf(make(tmp_path / "a.nc", hours=[0, 6, 18, 24]))
     with pytest.raises(InputError, match=r"a\.nc: the time 2020-01-01T12:00 is missing"):
         check_step(dataset["time"].values, 6, "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("units", "calendar", "words"),
+    [
+        ("days since 0000-01-01", "standard", "its times, in days since 0000-01-01 with calendar"),
+        ("hours since 1-1-1 00:00:0.0", None, "time is in the year 1, outside the years 1678 to"),
+        ("days since 0001-01-01", "360_day", "time is in the calendar 360_day"),
+        ("days since 0000-01-01", "noleap", "time is in the calendar noleap"),
+        ("months since 2020-01-01", "standard", "its times, in months since 2020-01-01 with"),
+        ("days since 2020-01-01", "none", "with calendar 'none', are no dates in the years 1678"),
+    ],
+)
+def test_times_of_a_climatology(tmp_path, units, calendar, words):
+    path = tmp_path / "ltm.nc"
+    time = ("time", [15, 45], {"units": units} | ({"calendar": calendar} if calendar else {}))
+    axes = {"time": time, "latitude": [10.0, 0.0], "longitude": [0.0, 10.0, 20.0]}
+    values = np.zeros((2, 2, 3), "f4")
+    field = (("time", "latitude", "longitude"), values, {"units": "K"})
+    xr.Dataset({"t2m": field}, axes).to_netcdf(path)
+    with pytest.raises(InputError, match=words) as caught:
+        open_netcdf(path)
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_no_such_file(tmp_path):

@@ -114,6 +114,15 @@ def test_a_selection_equals_that_of_an_array(tmp_path: Path, key: dict) -> None:
     np.testing.assert_array_equal(found, fields()["t2m"].isel(key))
 
 
+def test_times_of_a_climatology(tmp_path: Path) -> None:
+    path = group(tmp_path / "a.zarr")
+    metadata = described(path)
+    metadata["time/.zattrs"] |= {"units": "days since 0000-01-01", "calendar": "standard"}
+    describe(path, metadata)
+    with pytest.raises(InputError, match=r"a\.zarr: its times, in days since 0000-01-01 with cal"):
+        open_file(path)
+
+
 def test_a_chunk_of_zeros_is_not_stored(tmp_path: Path) -> None:
     """Zarr leaves it out, also where the metadata name no fill value."""
     made = mixed()
