@@ -3,7 +3,12 @@
 import pytest
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.units import conversion, hectopascals
+from smoecast.fields.canonical.units import (
+    conversion,
+    hectopascals,
+    is_unit_of,
+    unit_refusal,
+)
 from smoecast.names import VARIABLES
 
 
@@ -37,6 +42,13 @@ from smoecast.names import VARIABLES
         ("tp", "mm", 12.0, 0.012),
         ("tp", "kg m**-2", 12.0, 0.012),
         ("tp", "m", 0.012, 0.012),
+        ("sf", "m of water equivalent", 0.012, 0.012),
+        ("sf", "kg m**-2", 12.0, 0.012),
+        ("sd", "kg m**-2", 12.0, 12.0),
+        ("sd", "m of water equivalent", 0.012, 12.0),
+        ("tcc", "%", 55.0, 0.55),
+        ("tcc", "1", 55.0, 55.0),  # what contradicts its unit is not guessed at
+        ("siconc", "%", 55.0, 0.55),
         ("ssrd", "J m**-2", 3.6e6, 3.6e6),
         ("ssrd", "W h m-2", 1000.0, 3.6e6),
         ("tcwv", "mm", 20.0, 20.0),
@@ -64,6 +76,8 @@ def test_every_variable_knows_its_own_unit(name):
         ("t2m", None, "no unit"),
         ("r", None, "no unit"),
         ("tp", "mm/day", "'mm/day'"),
+        ("tp", "kg m**-2 s**-1", "'kg m\\*\\*-2 s\\*\\*-1'"),
+        ("sd", "m", "'m'"),  # of snow, which is no water
         ("u", "K", "'K'"),
     ],
 )
@@ -78,3 +92,11 @@ def test_refuses_other_units(name, unit, said):
 )
 def test_hectopascals(unit, factor):
     assert hectopascals(unit) == factor
+
+
+def test_a_unit_that_is_none_of_a_variable():
+    assert is_unit_of(VARIABLES["tp"], "mm")
+    assert unit_refusal(VARIABLES["tp"], "mm") == ""
+    assert not is_unit_of(VARIABLES["siconc"], "J/kg")
+    words = "(sea ice area fraction) has the unit 'J/kg', '1' or a spelling of it is expected"
+    assert unit_refusal(VARIABLES["siconc"], "J/kg") == words

@@ -142,6 +142,15 @@ def test_wrong_and_missing_units():
     refused(surface(units=None), "t2m .*no unit")
 
 
+def test_a_wrong_unit_leaves_the_rest_of_the_file():
+    given = surface(units="degF").assign(msl=surface("msl", "hPa")["msl"])
+    found = canonical(given, "a.nc")
+    assert list(found.data_vars) == ["msl"]
+    (left,) = left_out_of(found)
+    assert left.channel == "t2m"
+    assert "has the unit 'degF', 'K' or a spelling of it is expected" in left.reason
+
+
 def test_units_become_si():
     given = surface(units="C")
     np.testing.assert_allclose(

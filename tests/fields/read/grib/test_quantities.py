@@ -193,3 +193,18 @@ def test_winds_at_10_hpa_alone_are_not_those_at_10_metres(tmp_path: Path) -> Non
     words = "the channel u10 is not in the data.*; the eastward wind on 10 hPa is called u_10hPa"
     with pytest.raises(InputError, match=words):
         field_of(open_grib(path), "u10")
+
+
+def test_units_of_grib_2_become_ours(tmp_path: Path) -> None:
+    """Precipitation and snow in kg m-2, cloud in percent, as ERA6 will have them."""
+    forecasts = {"dataType": "fc"}
+    made = [
+        ((0, 1, 52), 1, SUM),
+        ((0, 1, 53), 1, SUM),
+        ((0, 1, 60), 1, {}),
+        (CLOUD, 1, {"typeOfSecondFixedSurface": 8}),
+    ]
+    path = write(tmp_path / "a.grib2", *(of(n, on, **keys, **forecasts) for n, on, keys in made))
+    dataset = open_grib(path)
+    corners = {name: float(field_of(dataset, name).values.flat[0]) for name in channels_of(dataset)}
+    assert corners == pytest.approx({"tp": 0.005, "sf": 0.005, "sd": 5.0, "tcc": 0.05})
