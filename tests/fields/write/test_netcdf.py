@@ -24,7 +24,12 @@ from smoecast.fields.write.netcdf import netcdf_writer
 
 
 @pytest.mark.parametrize(
-    "names", [("z500", "z850", "t500", "t850", "t2m"), ("z500", "t850", "u10")]
+    "names",
+    [
+        ("z500", "z850", "t500", "t850", "t2m"),
+        ("z500", "t850", "u10"),
+        ("u10", "u_10hPa", "z500", "fg10_3h"),
+    ],
 )
 @pytest.mark.parametrize("members", [0, 4])
 def test_round_trip(tmp_path, names, members):

@@ -13,6 +13,7 @@ from write_whole import write_wb2
 
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
+from smoecast.fields.channels import field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.times import as_lead
@@ -90,6 +91,15 @@ def test_our_own_reader_takes_it_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back["t2m"], made["t2m"])
     np.testing.assert_array_equal(back["z"].sel(level=500), made["z500"])
     np.testing.assert_array_equal(back["lead_time"], made["lead_time"])
+
+
+def test_winds_at_10_hpa_and_at_10_metres(tmp_path: Path) -> None:
+    names = {"t2m": "u10", "z500": "u_10hPa", "z850": "u500"}
+    made = forecasts()[list(names)].rename(names)
+    write_wb2(made, tmp_path / "f.zarr")
+    back = open_file(tmp_path / "f.zarr" / ".zmetadata")
+    for name in made.data_vars:
+        np.testing.assert_array_equal(field_of(back, str(name)), made[name])
 
 
 def test_an_older_store_is_replaced(tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ def test_our_own_reader_takes_it_back(tmp_path: Path, members: tuple[int, ...]) 
     assert back.attrs["title"] == "made"
 
 
+def test_winds_at_10_hpa_and_at_10_metres(tmp_path: Path) -> None:
+    made = forecasts("u10", "u_10hPa", "u500")
+    write_grib(made, tmp_path / "f.grib")
+    back = open_file(tmp_path / "f.grib")
+    for name in made.data_vars:
+        within_packing(field_of(back, str(name)), made[name])
+
+
 def test_what_was_read_is_written_the_same_again(tmp_path: Path) -> None:
     made = forecasts("t2m", "z500", members=(0, 1))
     write_grib(made, tmp_path / "a.grib")
