@@ -167,9 +167,9 @@ def _step_type(variable: Variable, array: xr.DataArray) -> str:
         names = [n.strip() for n in match["names"].split(":")]
         if any(DIMENSION_ALIASES.get(n, n) in _CLOCKS for n in names):
             return _METHODS.get(match["method"].lower(), match["method"])
-    statistic = str(attributes.get("statistic", "")).lower()
-    if statistic in _METHODS:
-        return _METHODS[statistic]
+    for word in str(attributes.get("statistic", "")).lower().split():
+        if word in _METHODS:
+            return _METHODS[word]
     return "avg" if _mentions(_MEAN, array, None) else variable.step
 
 

@@ -239,6 +239,7 @@ def test_the_name_of_a_wind_whose_words_are_of_a_speed():
         ("tas", "K", {"cell_methods": "time: mean (interval: 1 hour)"}, "t2m is read at a moment"),
         ("t2m", "K", {"cell_methods": "valid_time: maximum"}, "t2m is read at a moment alone"),
         ("air", "K", {"statistic": "Mean", "long_name": "air at 2 m"}, "t2m is read at a moment"),
+        ("air", "K", {"statistic": "Long Term Mean", "long_name": "at 2 m"}, "t2m is read at a m"),
         ("air", "K", {"long_name": "mean Daily Air temperature at 2 m"}, "t2m is read at a moment"),
         ("slp", "Pa", {"long_name": "Monthly Mean Sea Level Pressure"}, ""),
         ("slp", "Pa", {"long_name": "Monthly Mean of Sea Level Pressure"}, "msl is read at a mom"),

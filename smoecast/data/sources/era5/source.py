@@ -45,7 +45,6 @@ _LEVELS = (
     *(1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450),
     *(500, 550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000),
 )
-_ACCUMULATED = ("tp", "cp", "sf", "ssrd", "strd", "tisr", "fg10")
 _ABSENT = ("tsig995", "ws10", "fg10_3h", "fg10_6h", "tp6h", "lntp6h", "lat2d")
 _DELAY = timedelta(days=6)
 """After which a day is there, as preliminary ERA5T."""
@@ -138,7 +137,7 @@ def _groups(channels: Sequence[Channel]) -> list[tuple[str, tuple[int, ...], lis
         if channel.level is not None:
             levels.setdefault(name, set()).add(channel.level)
         elif channel.variable.vertical != "constant":
-            kind = "accumulated" if name in _ACCUMULATED else "surface"
+            kind = "surface" if channel.variable.step == "instant" else "accumulated"
             groups.setdefault((kind, ()), []).append(name)
     for name, wanted in levels.items():
         groups.setdefault(("levels", tuple(sorted(wanted))), []).append(name)
