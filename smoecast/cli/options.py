@@ -115,8 +115,9 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="netcdf (CF), wb2, a WeatherBench 2 store, or grib, GRIB 2; default: forecast.format.",
-        metavar="netcdf|wb2|grib",
+        help="netcdf (CF), wb2, a WeatherBench 2 store (wb2-v3: Zarr v3 in shards), or grib, "
+        "GRIB 2; default: forecast.format.",
+        metavar="netcdf|wb2|wb2-v3|grib",
     ),
 ]
 CalibratedFormat = Annotated[

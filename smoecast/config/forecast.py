@@ -52,8 +52,9 @@ class Forecast(Section):
         "none given: forecast.nc for all",
         json_schema_extra=RARE,
     )
-    format: Literal["netcdf", "wb2", "grib"] = Field(
-        "netcdf", description="CF NetCDF, a WeatherBench 2 store (Zarr), or GRIB 2"
+    format: Literal["netcdf", "wb2", "wb2-v3", "grib"] = Field(
+        "netcdf",
+        description="CF NetCDF, a WeatherBench 2 store (Zarr v2, or v3 in shards), or GRIB 2",
     )
     accumulation_hours: Hours | None = Field(
         None,

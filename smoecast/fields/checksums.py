@@ -237,6 +237,9 @@ def _is_changed(path: Path, what: str) -> OutputError:
 
 def _describes(name: str) -> bool:
     """Tell metadata and coordinates, whose chunks have one number, from fields."""
+    _, in_v3, numbers = name.partition("/c/")
+    if in_v3:
+        return "/" not in numbers
     last = name.rpartition("/")[2]
     return last.startswith(".") or "." not in last
 

@@ -29,7 +29,7 @@ from smoecast.errors import (
 )
 from smoecast.fields.channels import channels_of
 from smoecast.fields.read.results import open_result
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import group_file
 from smoecast.tasks import retention
 from smoecast.tasks.download import download
 from smoecast.tasks.evaluate import score_files
@@ -226,7 +226,7 @@ def _due(name: OutputName, newest: np.datetime64) -> list[Path]:
 
 def _file(path: Path) -> Path:
     """Return the file to open of a result: of a Zarr store, its metadata."""
-    return path / METADATA if path.is_dir() else path
+    return group_file(path) or path
 
 
 def _was_scored(config: Config, results: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from smoecast.fields.write.netcdf import netcdf_writer
 from smoecast.tasks.output_names import OutputName
 
 PATTERN = "{init_time:%Y%m%d%H}"
-SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "grib": ".grib"}
+SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "wb2-v3": ".zarr", "grib": ".grib"}
 
 Writer = Callable[..., AbstractContextManager[Append]]
 """Opened with a template and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
@@ -140,6 +140,11 @@ def check_calibrated(
         grid_keys(place)
 
 
+def is_store(settings: Forecast | Postprocess) -> bool:
+    """Whether a result is a folder, that of a Zarr store."""
+    return SUFFIXES[settings.format] == ".zarr"
+
+
 def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
     """Return what writes a result.
 
@@ -154,8 +159,8 @@ def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
         from smoecast.fields.write.grib.writer import grib_writer  # noqa: PLC0415
 
         return partial(grib_writer, accumulation_hours=settings.accumulation_hours, **more)
-    if settings.format == "wb2":
+    if is_store(settings):
         from smoecast.fields.write.wb2 import wb2_writer  # noqa: PLC0415  # it loads zarr
 
-        return wb2_writer
+        return partial(wb2_writer, version=3) if settings.format == "wb2-v3" else wb2_writer
     return netcdf_writer

@@ -41,7 +41,8 @@ def forecast(
 ) -> None:
     """Forecast from a store or from analysis files (--input), once or as an ensemble.
 
-    Writes CF NetCDF, a WeatherBench 2 store with --format wb2, or GRIB 2 with --format grib.
+    Writes CF NetCDF, a WeatherBench 2 store with --format wb2 or wb2-v3, or GRIB 2 with --format
+    grib.
     Several models (--model again), forecast.members with forecast.perturbation and
     forecast.lags_hours make members.
     """

@@ -18,12 +18,13 @@ from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.open import open_raw
 from smoecast.fields.read.netcdf.watchdog import watch
 from smoecast.fields.read.open import open_file
+from smoecast.fields.read.zarr.group_file import METADATA_V3
 from smoecast.fields.read.zarr.metadata import METADATA_BYTES
 from smoecast.names import PROJECTION, parse_channel
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Return the global attributes of a NetCDF file, a Zarr v2 group or a GRIB result.
+    """Return the global attributes of a NetCDF file, a Zarr group or a GRIB result.
 
     They are empty when it is none of these.
 
@@ -33,11 +34,14 @@ def read_attributes(path: Path) -> dict[str, Any]:
         A file, or the folder of a group.
     """
     described = path / ".zattrs" if path.is_dir() else path
+    if path.is_dir() and (path / METADATA_V3).is_file():
+        described = path / METADATA_V3
     try:
         if not described.is_file():
             return {}
         if path.is_dir():
             found = read_json(described, METADATA_BYTES)
+            found = found.get("attributes") if described.name == METADATA_V3 else found
             return found if isinstance(found, dict) else {}
         if local_section.is_grib(path):
             return local_section.attributes_of(path)

@@ -88,7 +88,7 @@ def check_place(path: Path, *, folder: bool = False) -> None:
 
 
 def _of_store(path: Path) -> bool:
-    return path.name in (".zgroup", ".zattrs", ".zmetadata")
+    return path.name in (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 
 
 @contextmanager

@@ -1,24 +1,26 @@
 """Forecasts as a WeatherBench 2 store: what its evaluation and those of others open as it is.
 
-Zarr v2 with consolidated metadata, float32 in SI units, ERA5's long names, dimensions ``time``
-(the start), ``prediction_timedelta``, ``number``, ``level`` (hPa), ``latitude`` (south to north, as
-in the published stores) and ``longitude``, one chunk over space. All pressure variables share one
-``level``: where a variable lacks one, nothing is stored and a reader sees NaN.
+Zarr v2 or v3 with consolidated metadata, float32 in SI units, ERA5's long names, dimensions
+``time`` (the start), ``prediction_timedelta``, ``number``, ``level`` (hPa), ``latitude`` (south to
+north, as in the published stores) and ``longitude``, one chunk over space. All pressure variables
+share one ``level``: where a variable lacks one, nothing is stored and a reader sees NaN.
 
 Format: https://weatherbench2.readthedocs.io/en/latest/init-and-valid-time.html
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dask.array as da
 import numcodecs
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.codecs import BloscCodec
 
 from smoecast.disk.atomic import put
 from smoecast.disk.explain import explain_errors
@@ -61,11 +63,14 @@ class _Plan:
         Of all pressure variables, ascending; none if there is no such variable.
     sizes : dict
         Size of every dimension in the store, by its name there.
+    version : int
+        Of Zarr, 2 or 3.
     """
 
     channels: dict[str, Channel]
     levels: tuple[int, ...]
     sizes: dict[str, int]
+    version: Literal[2, 3]
 
     def dims(self, channel: Channel) -> tuple[str, ...]:
         """Return the dimensions of a channel's variable in the store."""
@@ -78,6 +83,24 @@ class _Plan:
         whole = {name: self.sizes[name] for name in ("latitude", "longitude")}
         size = dict.fromkeys(self.sizes, 1) | whole | {"prediction_timedelta": leads}
         return tuple(size[d] for d in self.dims(channel))
+
+    def encoding(self, channel: Channel) -> dict[str, Any]:
+        """Return how xarray stores a channel's variable.
+
+        In Zarr v3 a field is a chunk, and all lead times of a start, member and level are a shard:
+        one file for each, of which a reader takes the fields that it wants.
+        """
+        if self.version == 3:
+            one = {"latitude": self.sizes["latitude"], "longitude": self.sizes["longitude"]}
+            leads = {"prediction_timedelta": self.sizes["prediction_timedelta"]}
+            chunk, shard = (
+                tuple((dict.fromkeys(self.sizes, 1) | sides)[d] for d in self.dims(channel))
+                for sides in (one, one | leads)
+            )
+            packed = {"compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")}
+            return {"chunks": chunk, "shards": shard, "fill_value": np.nan} | packed
+        compressor = numcodecs.Blosc(cname="zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE)
+        return {"chunks": self.chunks(channel), "compressors": compressor}
 
     def forecasts(self) -> Iterator[dict[str, slice]]:
         """Walk starts and members one by one."""
@@ -94,7 +117,11 @@ class _Plan:
 
 @contextmanager
 def wb2_writer(
-    template: xr.Dataset, path: Path, *, confirm: Callable[[], None] = lambda: None
+    template: xr.Dataset,
+    path: Path,
+    *,
+    confirm: Callable[[], None] = lambda: None,
+    version: Literal[2, 3] = 2,
 ) -> Iterator[Append]:
     """Write forecasts as a WeatherBench 2 store block by block: whole and verified, or not at all.
 
@@ -111,6 +138,8 @@ def wb2_writer(
         The store, replaced if it is there; its folder is made if it is not.
     confirm : callable
         Called when the store is whole, before it takes its place; what it raises keeps it away.
+    version : int
+        Of Zarr: 2, or 3 with shards.
 
     Yields
     ------
@@ -132,7 +161,7 @@ def wb2_writer(
                 f"{path}: a WeatherBench 2 store is for forecasts, this data has no {dimension}"
             )
     template = template.assign_attrs({checksums.MARK: checksums.IN_STORE})
-    plan = _plan(template)
+    plan = _plan(template, version)
     with stage_result(path, folder=True) as part:
         with explain_errors(path):
             _lay_out(template, plan, part)
@@ -158,13 +187,13 @@ def wb2_writer(
             put(part, path)
 
 
-def _plan(dataset: xr.Dataset) -> _Plan:
+def _plan(dataset: xr.Dataset, version: Literal[2, 3]) -> _Plan:
     parsed = {name: parse_channel(name) for name in channels_of(dataset)}
     channels = {name: channel for name, channel in parsed.items() if channel is not None}
     levels = tuple(sorted({c.level for c in channels.values() if c.level is not None}))
     found = {**dataset.sizes, "level": len(levels)}
     sizes = {theirs: found[ours] for ours, theirs in DIMENSIONS.items() if found.get(ours)}
-    return _Plan(channels, levels, sizes)
+    return _Plan(channels, levels, sizes, version)
 
 
 def _coordinates(dataset: xr.Dataset, plan: _Plan) -> dict[str, xr.Variable]:
@@ -201,26 +230,27 @@ def _lay_out(dataset: xr.Dataset, plan: _Plan, part: Path) -> None:
         name, dims = channel.variable.cds_name, plan.dims(channel)
         shape = tuple(plan.sizes[d] for d in dims)
         attributes = attributes_of(channel.variable.name if channel.level else channel.name)
-        chunks = plan.chunks(channel)
-        empty = da.zeros(shape, chunks=chunks, dtype=np.float32)
+        encoding[name] = plan.encoding(channel) | {"_FillValue": np.nan}
+        files = encoding[name].get("shards", encoding[name]["chunks"])
+        empty = da.zeros(shape, chunks=files, dtype=np.float32)
         fields[name] = xr.Variable(dims, empty, attributes)
-        compressor = numcodecs.Blosc(cname="zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE)
-        encoding[name] = {"chunks": chunks, "compressors": compressor, "_FillValue": np.nan}
     attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
     described = xr.Dataset(fields, _coordinates(dataset, plan), attributes)
-    described.to_zarr(
-        part, mode="w", compute=False, consolidated=True, zarr_format=2, encoding=encoding
-    )
+    with warnings.catch_warnings():  # not everybody reads consolidated metadata of v3
+        warnings.simplefilter("ignore", UserWarning)
+        how: Any = {"consolidated": True, "zarr_format": plan.version, "encoding": encoding}
+        described.to_zarr(part, mode="w", compute=False, **how)
 
 
 def _arrays(plan: _Plan, part: Path) -> dict[str, Any]:
-    group = zarr.open_group(part, mode="r+", zarr_format=2)
+    group = zarr.open_group(part, mode="r+", zarr_format=plan.version)
     return {n: group[n] for n in {c.variable.cds_name for c in plan.channels.values()}}
 
 
 def _verify(dataset: xr.Dataset, plan: _Plan, part: Path, path: Path) -> None:
     """Open the store as others do and compare it with what should be there."""
-    check_files(part)
+    if plan.version == 2:
+        check_files(part)
     with xr.open_zarr(part, chunks=None) as found:
         for ours, theirs in DIMENSIONS.items():
             if theirs not in plan.sizes:

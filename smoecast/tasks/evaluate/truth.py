@@ -15,6 +15,7 @@ from smoecast.errors import InputError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.read.results import has_products
+from smoecast.fields.read.zarr.group_file import folder_of
 
 BLOCK = 32
 """Starts scored together, at most."""
@@ -66,7 +67,7 @@ def label_of(data: Data, files: Sequence[str] = ()) -> str:
     """
     truth = registry.ANALYSES[data.source].about.truth if data.source in registry.ANALYSES else ""
     if files or not truth:
-        found = [Path(name).name for name in files or data.files]
+        found = [folder_of(Path(name)).name for name in files or data.files]
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return f"files: {found[0]}{more}" if found else "none"
     return truth + (f", brought to grid {data.grid}" if data.grid else "")

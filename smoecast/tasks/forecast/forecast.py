@@ -87,7 +87,7 @@ def forecast(
     run_record.set_folder(name.folder)
     retention.check_keep(name, keep)
     if not name.is_pattern:
-        provenance.check_output(Path(name.text), folder=config.forecast.format == "wb2")
+        provenance.check_output(Path(name.text), folder=formats.is_store(config.forecast))
     said = provenance.arguments(models=models, inputs=inputs, init_times=init_times, output=output)
     config = provenance.resolve_arguments(config, "forecast", models=models, init_times=init_times)
     folders = [zoo.locate(name) for name in config.forecast.models] or [config.model]

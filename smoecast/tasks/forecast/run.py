@@ -119,7 +119,7 @@ class Run:
     def describe(self, path: Path, starts: Starts) -> dict[str, Any]:
         """Return the attributes of one result, once its analyses and its place are there."""
         wanted, config = self.order.config.forecast, self.order.config
-        provenance.check_output(path, folder=wanted.format == "wb2")
+        provenance.check_output(path, folder=formats.is_store(wanted))
         needed = check_history(starts, self.analyses.times, self.ensemble.history)
         alone = self.order.name.is_pattern  # a result of other files is another one
         with stage("input"):

@@ -11,6 +11,7 @@ import zarr
 from made_forecasts import LATITUDE, STARTS, forecasts
 from write_whole import write_wb2
 
+from smoecast.data.sources.files import expand
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import checksums
 from smoecast.fields.channels import field_of
@@ -61,6 +62,39 @@ def test_the_format_is_zarr_2_consolidated_one_chunk_over_space(tmp_path: Path) 
     lead = described["prediction_timedelta/.zattrs"]
     assert (lead["dtype"], lead["units"]) == ("timedelta64[ns]", "hours")
     assert [p.name for p in tmp_path.iterdir()] == ["f.zarr"]
+
+
+@pytest.mark.parametrize("members", [None, 3])
+def test_zarr_3_in_shards(tmp_path: Path, members: int | None) -> None:
+    """A file for each start, member and level; a chunk in it for each field."""
+    made = forecasts(members) if members else forecasts()
+    path = tmp_path / "f.zarr"
+    write_wb2(forecasts() + 1, path)  # of v2, replaced
+    write_wb2(made, path, version=3)
+    write_wb2(made, tmp_path / "two.zarr")
+    assert not (path / ".zmetadata").exists()
+    described = json.loads((path / "zarr.json").read_bytes())
+    array = described["consolidated_metadata"]["metadata"]["geopotential"]
+    number = [1] if members else []
+    assert array["chunk_grid"]["configuration"]["chunk_shape"] == [1, 3, *number, 1, 8, 16]
+    (shards,) = array["codecs"]
+    assert shards["configuration"]["chunk_shape"] == [1, 1, *number, 1, 8, 16]
+    files = [p for p in (path / "geopotential" / "c").rglob("*") if p.is_file()]
+    assert len(files) == made.sizes["init_time"] * 2 * (members or 1)
+    with xr.open_zarr(path) as three, xr.open_zarr(tmp_path / "two.zarr") as two:
+        xr.testing.assert_equal(three, two)
+        assert three.attrs == two.attrs
+    assert read_attributes(path)["title"] == "made"
+    (file,) = expand([str(path)], "--input")
+    xr.testing.assert_equal(open_file(file), open_file(tmp_path / "two.zarr" / ".zmetadata"))
+    checksums.check(path, whole=False)
+    largest = max(files, key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1] + b"?")
+    with pytest.raises(OutputError, match=r"geopotential/c/.* has other content"):
+        checksums.check(path, whole=True)
+    (path / "zarr.json").write_bytes(b"")
+    write_wb2(made, path, version=3)
+    checksums.check(path, whole=True)
 
 
 def test_chunks_hold_no_more_lead_times_than_fit(
