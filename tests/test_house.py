@@ -13,7 +13,19 @@ PACKAGE = Path(__file__).parents[1] / "smoecast"
 TESTS = Path(__file__).parent
 OUTSIDE = {"helpers", "benchmarks", "program"}
 """Folders of tests that mirror nothing: what tests share, what is timed, the program as a whole."""
-NOUNS = {"packing", "padding", "routing", "training", "spacing", "setting", "seed", "speed", "need"}
+NOUNS = {
+    "mapping",
+    "packing",
+    "reading",
+    "padding",
+    "routing",
+    "training",
+    "spacing",
+    "setting",
+    "seed",
+    "speed",
+    "need",
+}
 IRREGULAR = {"made", "built", "drawn", "kept", "known", "found", "held", "taken", "given", "chosen"}
 
 

@@ -3,14 +3,23 @@
 import re
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from smoecast import names
 from smoecast.config.network import Fraction, Hundreds
+from smoecast.config.reading import Assume, Select, without_unset
 from smoecast.config.section import RARE, Section
-from smoecast.errors import ConfigError
 
 Hours = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -168,6 +177,14 @@ class Data(Section):
         "none",
     ] = Field("planet", description="where analyses come from; none: ensembles alone")
     files: tuple[str, ...] = Field((), description="for source files: paths, folders or globs")
+    select: Select = Field(
+        {}, description="what to take of them: {typeOfLevel: isobaricInhPa, step: 0, not: {...}}"
+    )
+    assume: Assume = Field(
+        {},
+        description="what they do not say, by file name: {'z500*.nc': {level: 500}}",
+        json_schema_extra=RARE,
+    )
     run: str = Field(
         "",
         pattern=f"^({RUN_NAME})?$",
@@ -198,6 +215,10 @@ class Data(Section):
     planet: Planet = Field(Planet(), description="for source planet")
     era5: Era5 = Field(Era5(), description="for source era5")
     _check = field_validator("channels", "constants")(check_channels)
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_unset(handler(self))
 
     @field_validator("years", mode="before")
     @classmethod
@@ -236,53 +257,3 @@ class OpenData(Section):
     model: Literal["ifs", "aifs-ens"] = Field(
         "ifs", description="the ensemble of IFS, or of ECMWF's learned model AIFS"
     )
-
-
-class Sample(Section):
-    """What one training sample is."""
-
-    history_hours: tuple[Hours, ...] = Field(
-        (0,), max_length=1000, description="hours before the start, 0 first"
-    )
-    lead_hours: tuple[Lead, ...] = Field(
-        (6,), max_length=1000, description="hours ahead that it learns"
-    )
-    targets: Channels = Field((), description="predicted channels; none given: all channels")
-    lead_input: bool = Field(
-        False,
-        description="the lead time is an input: one model for every lead time in between",
-        json_schema_extra=RARE,
-    )
-    time_features: bool = Field(True, description="hour of day and season as inputs")
-    _check = field_validator("targets")(check_channels)
-
-    @field_validator("history_hours", "lead_hours")
-    @classmethod
-    def _check_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if list(value) != sorted(set(value)) or not value:
-            raise ValueError("hours must be given, ascending and without repeats")
-        return value
-
-    @field_validator("history_hours")
-    @classmethod
-    def _from_now(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if value[0] != 0:
-            raise ValueError("the first entry must be 0, the start itself")
-        return value
-
-    def check_step(self, step_hours: int) -> None:
-        """Refuse hours between two times of a store that is `step_hours` apart.
-
-        Raises
-        ------
-        ConfigError
-            Names the key and what it could be.
-        """
-        for key, hours in (("history", self.history_hours), ("lead", self.lead_hours)):
-            odd = [hour for hour in hours if hour % step_hours]
-            if odd:
-                raise ConfigError(
-                    f"sample.{key}_hours: {odd} are no multiples of data.step_hours = "
-                    f"{step_hours}: write sample.{key}_hours: "
-                    f"{sorted({-(-hour // step_hours) * step_hours for hour in hours})}"
-                )

@@ -3,12 +3,19 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from smoecast import names
 from smoecast.config.data import Channels, Ens10, Hours, OpenData, Split, check_channels
 from smoecast.config.network import Natural, Network
 from smoecast.config.products import WORDS, products
+from smoecast.config.reading import Assume, Select, without_unset
 from smoecast.config.section import BRIEF, RARE, Section
 from smoecast.config.training import Training
 
@@ -47,6 +54,12 @@ class Postprocess(Section):
     )
     files: tuple[str, ...] = Field((), description="ensemble forecasts: paths, folders or globs")
     truth: tuple[str, ...] = Field((), description="analyses to fit to; none: the store of `data`")
+    select: Select = Field(
+        {}, description="as data.select, of the ensembles' files", json_schema_extra=RARE
+    )
+    assume: Assume = Field(
+        {}, description="as data.assume, of the ensembles' files", json_schema_extra=RARE
+    )
     channels: Channels = Field(("z500", "t850", "t2m"), description="what it sees")
     targets: Channels = Field(("t2m",), description="what it corrects")
     lead_hours: tuple[Hours, ...] = Field(
@@ -130,6 +143,10 @@ class Postprocess(Section):
     def _can_be_written(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         products(value)
         return value
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_unset(handler(self))
 
     @model_validator(mode="before")
     @classmethod

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from smoecast.config.cycle import Cycle
 from smoecast.config.data import (
     RUN_NAME,
     Data,
     Download,
-    Sample,
+    Hours,
     Seed,
 )
 from smoecast.config.evaluate import Evaluate
@@ -21,7 +20,7 @@ from smoecast.config.forecast import Forecast
 from smoecast.config.network import Hundreds, Network
 from smoecast.config.postprocess import Postprocess
 from smoecast.config.section import RARE, Section
-from smoecast.config.training import Training
+from smoecast.config.training import Sample, Training
 
 
 class Compute(Section):
@@ -32,6 +31,23 @@ class Compute(Section):
         "",
         pattern="^$|^(tcp|tls)://",
         description="address of a Dask scheduler in their place: tcp://host:8786",
+    )
+
+
+class Cycle(Section):
+    """What `cycle` makes its results of, beside the sections of its stages."""
+
+    analyses: tuple[str, ...] = Field(
+        (), description="files, folders or globs in which analyses arrive; none: those of data"
+    )
+    ensembles: tuple[str, ...] = Field(
+        (), description="likewise of ensembles; none: what download brings of them, if anything"
+    )
+    calibration: str = Field(
+        "", description="run folder or name in the zoo of a calibration; none: the run's own"
+    )
+    catch_up_hours: Hours = Field(
+        24, description="starts that are missing are made if they are no older than this"
     )
 
 

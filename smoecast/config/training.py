@@ -1,11 +1,63 @@
-"""The config of training."""
+"""The config of training, and of the samples that it learns from."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from smoecast.config.data import Channels, Hours, Lead, check_channels
 from smoecast.config.network import Hundreds, Natural, Positive, Rate
 from smoecast.config.section import RARE, Section
+from smoecast.errors import ConfigError
+
+
+class Sample(Section):
+    """What one training sample is."""
+
+    history_hours: tuple[Hours, ...] = Field(
+        (0,), max_length=1000, description="hours before the start, 0 first"
+    )
+    lead_hours: tuple[Lead, ...] = Field(
+        (6,), max_length=1000, description="hours ahead that it learns"
+    )
+    targets: Channels = Field((), description="predicted channels; none given: all channels")
+    lead_input: bool = Field(
+        False,
+        description="the lead time is an input: one model for every lead time in between",
+        json_schema_extra=RARE,
+    )
+    time_features: bool = Field(True, description="hour of day and season as inputs")
+    _check = field_validator("targets")(check_channels)
+
+    @field_validator("history_hours", "lead_hours")
+    @classmethod
+    def _check_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)) or not value:
+            raise ValueError("hours must be given, ascending and without repeats")
+        return value
+
+    @field_validator("history_hours")
+    @classmethod
+    def _from_now(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value[0] != 0:
+            raise ValueError("the first entry must be 0, the start itself")
+        return value
+
+    def check_step(self, step_hours: int) -> None:
+        """Refuse hours between two times of a store that is `step_hours` apart.
+
+        Raises
+        ------
+        ConfigError
+            Names the key and what it could be.
+        """
+        for key, hours in (("history", self.history_hours), ("lead", self.lead_hours)):
+            odd = [hour for hour in hours if hour % step_hours]
+            if odd:
+                raise ConfigError(
+                    f"sample.{key}_hours: {odd} are no multiples of data.step_hours = "
+                    f"{step_hours}: write sample.{key}_hours: "
+                    f"{sorted({-(-hour // step_hours) * step_hours for hour in hours})}"
+                )
 
 
 class FineTuning(Section):

@@ -14,6 +14,7 @@ from smoecast.fields.channels import pack
 from smoecast.fields.left_out import left_out_of, tell
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.open import open_files
+from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.store.store import open_store
 
 _opened: list[tuple[Request, str, xr.Dataset]] = []
@@ -55,7 +56,7 @@ def _open(asked: Request) -> xr.Dataset:
     return dataset.assign({part: (along, mask) for part, mask in masks.items()})
 
 
-def truth_of(settings: Postprocess, store: Path) -> xr.DataArray:
+def truth_of(settings: Postprocess, store: Path, reading: Reading = AS_IT_IS) -> xr.DataArray:
     """Return the analyses that ensembles are fitted to and scored against.
 
     Parameters
@@ -64,6 +65,8 @@ def truth_of(settings: Postprocess, store: Path) -> xr.DataArray:
         Names files of the truth, if it is not the run's store.
     store : Path
         Of the run's analyses.
+    reading : Reading
+        How files of the truth are read.
 
     Returns
     -------
@@ -72,10 +75,12 @@ def truth_of(settings: Postprocess, store: Path) -> xr.DataArray:
     """
     if not settings.truth:
         return open_store(store)["fields"]
-    return open_truth(expand(settings.truth, "postprocess.truth"), settings.targets)
+    return open_truth(expand(settings.truth, "postprocess.truth"), settings.targets, reading)
 
 
-def open_truth(paths: Sequence[Path], channels: Sequence[str]) -> xr.DataArray:
+def open_truth(
+    paths: Sequence[Path], channels: Sequence[str], reading: Reading = AS_IT_IS
+) -> xr.DataArray:
     """Return analyses of files, ``(time, channel, latitude, longitude)``, lazy.
 
     Raises
@@ -84,6 +89,6 @@ def open_truth(paths: Sequence[Path], channels: Sequence[str]) -> xr.DataArray:
         One is damaged, or lacks a channel, or they are forecasts.
     """
     source = name_files(paths)
-    opened = open_files(paths, any_grid=True)
+    opened = open_files(paths, any_grid=True, reading=reading)
     tell(left_out_of(opened), paths)
     return pack(time_selection.as_analyses(opened, source), channels, source)

@@ -63,6 +63,12 @@ def name_file(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     return note_left_out(dataset, [replace(left, file=path.name) for left in left_out])
 
 
+def note_more(dataset: xr.Dataset, left_out: Iterable[LeftOut]) -> xr.Dataset:
+    """Return `dataset` with more in its note of what is not read."""
+    more = tuple(left_out)
+    return note_left_out(dataset, (*left_out_of(dataset), *more)) if more else dataset
+
+
 def describe(left_out: Iterable[LeftOut]) -> str:
     """Return what is not read in one line."""
     return ", ".join(map(str, left_out))

@@ -107,7 +107,10 @@ def _days(times: xr.DataArray) -> NDArray[np.datetime64]:
 def _name_holder(paths: Sequence[Path], channel: str, along: str, day: np.datetime64) -> str:
     """Return the file that has a channel on a day, or all of them: a channel may be computed."""
     for path in paths if len(paths) > 1 else ():
-        dataset = open_file(path, any_grid=True)
+        try:
+            dataset = open_file(path, any_grid=True)
+        except InputError:  # of which too much or too little was read to open it alone
+            return name_files(paths)
         there = channel in channels_of(dataset) and along in dataset.coords
         if there and day in _days(dataset[along]):
             return _name(path)

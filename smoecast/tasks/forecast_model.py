@@ -10,9 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import __version__
-from smoecast.config.data import Data, Sample
+from smoecast.config.data import Data
 from smoecast.config.network import Network
 from smoecast.config.run import Config
+from smoecast.config.training import Sample
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, starts_within
 from smoecast.data.time_selection import offset_of

@@ -12,7 +12,9 @@ import dask
 
 from smoecast import __version__, console
 from smoecast.config import yaml_file
+from smoecast.config.data import Data
 from smoecast.config.forecast import Forecast
+from smoecast.config.postprocess import Postprocess
 from smoecast.config.run import Config
 from smoecast.disk.atomic import refuse_special, write_atomic
 from smoecast.disk.locks import lock_output
@@ -49,6 +51,12 @@ def check_output(path: Path, *, folder: bool = False) -> None:
     refuse_special(config_beside(path))
 
 
+def _reading_of(section: Data | Postprocess, name: str) -> dict[str, Any]:
+    """Return what decides how files are read; nothing where it is as they say."""
+    read = section.model_dump(mode="json", include={"select", "assume"})
+    return {f"{name} read": read} if read else {}
+
+
 def attributes(
     config: Config, verb: str, model_sha256: str, inputs: Any, made_from: dict[str, Any]
 ) -> dict[str, Any]:
@@ -69,6 +77,7 @@ def attributes(
     """
     said = config.forecast.model_dump(mode="json", include={"title", "institution", "license"})
     decisive = {**made_from, **said, "inputs": inputs, "model": model_sha256}
+    decisive |= _reading_of(config.data, "data") | _reading_of(config.postprocess, "postprocess")
     text = json.dumps(decisive, sort_keys=True)
     digest, whole = _spell(config)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

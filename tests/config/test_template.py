@@ -42,5 +42,6 @@ def test_all_keys_are_all_there_are_and_each_is_there_once() -> None:
     named = keys_of(read_yaml(template("mine", every_key=True), "t"))
     wanted = keys_of(Config().model_dump(mode="json"))
     twice = (".postprocess.network", ".postprocess.training")
+    wanted |= {f".{s}.{key}" for s in ("data", "postprocess") for key in ("select", "assume")}
     wanted = {key for key in wanted if not key.startswith(tuple(f"{name}." for name in twice))}
     assert named == wanted | {*twice}

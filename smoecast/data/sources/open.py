@@ -7,6 +7,7 @@ import xarray as xr
 
 from smoecast.config.data import Data
 from smoecast.data import time_selection
+from smoecast.data.readings import of_analyses, of_ensembles
 from smoecast.data.sources.source import AnalysesRequest, EnsemblesRequest
 from smoecast.errors import InputError
 from smoecast.fields import channels
@@ -48,6 +49,7 @@ def open_analyses(
         There is no grid of the name that is wanted.
     """
     wanted, source = asked.wanted, name_files(paths)
+    of_analyses(wanted).check_patterns(paths)
     parts = [_at_step(group, wanted, trim_start) for group in groups or [paths] if group]
     left_out = [left for part in parts for left in left_out_of(part)]
     tell(left_out, paths)
@@ -65,7 +67,7 @@ def open_analyses(
 def _at_step(paths: Sequence[Path], wanted: Data, trim_start: bool) -> xr.Dataset:
     """Open files and keep the times of the store; sums are made before the others go."""
     source = name_files(paths)
-    dataset = open_files(paths, trim_start=trim_start)
+    dataset = open_files(paths, trim_start=trim_start, reading=of_analyses(wanted))
     if SUMS & set(wanted.channels) and channels.has_field(dataset, "tp"):
         dataset = derive(dataset, ["tp6h"], (), source)
     dataset = trim_leading(dataset, (*wanted.channels, "tp6h"), source)
@@ -103,7 +105,9 @@ def open_ensembles(
         A file is damaged, or none has a channel or a lead time that is wanted.
     """
     source = name_files(paths)
-    opened = open_files(paths, any_grid=True)
+    reading = of_ensembles(asked.wanted)
+    reading.check_patterns(paths)
+    opened = open_files(paths, any_grid=True, reading=reading)
     tell(left_out_of(opened), paths)
     dataset = time_selection.leads(opened, asked.wanted.lead_hours, source)
     fields = stack_ensemble(dataset, asked.wanted.channels, source)

@@ -86,7 +86,7 @@ class EnsemblesRequest:
 
     def decisive(self) -> dict[str, Any]:
         """Return the keys of the config that decide the store, as JSON values."""
-        keys = {"source", "channels", "lead_hours", "split"}
+        keys = {"source", "channels", "lead_hours", "split", "select", "assume"}
         return {"postprocess": self.wanted.model_dump(mode="json", include=keys)}
 
 

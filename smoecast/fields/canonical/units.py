@@ -109,6 +109,11 @@ def _find(variable: Variable, unit: object) -> tuple[float, float] | None:
     return None if factor is None else (float(factor), 0.0)
 
 
+def same_unit(one: object, other: object) -> bool:
+    """Tell whether two spellings are of one unit."""
+    return _normalize_spelling(str(one)) == _normalize_spelling(str(other))
+
+
 def hectopascals(unit: object) -> float | None:
     """Return the factor from a pressure unit to hPa; None when `unit` is no pressure."""
     return None if unit is None else _LEVEL_FACTORS.get(_normalize_spelling(str(unit)))

@@ -1,4 +1,4 @@
-"""Joining what was opened of several files to one dataset."""
+"""Several opened files as one dataset: along times, starts, lead times and members, then merged."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -41,14 +41,14 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
     Parameters
     ----------
     opened : sequence of tuple
-        File, and what `open_file` returned of it.
+        File, and what `fields.read.open.open_file` returned of it.
     trim_start : bool
-        See `open_files`.
+        See `fields.read.open.open_files`.
 
     Raises
     ------
     InputError
-        See `open_files`.
+        See `fields.read.open.open_files`.
     """
     if not opened:
         raise InputError("no file to read was named")

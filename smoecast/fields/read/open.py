@@ -1,22 +1,25 @@
 """Opening any file of fields, and several files as one dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.left_out import name_file
+from smoecast.fields.left_out import LeftOut, name_file, note_more
 from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.open import MAGIC, open_grib
 from smoecast.fields.read.join import join
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf
+from smoecast.fields.read.reading import AS_IT_IS, Reading
+from smoecast.fields.read.selection import NotSelectedError
 from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.read.zarr.open import open_group
 
 
-def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
+def open_file(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a file of fields, told by its first bytes and not by its name.
 
     Parameters
@@ -26,11 +29,14 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         (`fields.read.zarr.group_file`): ``.zmetadata``, ``zarr.json``, ``.zgroup``.
     any_grid : bool
         Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
+    reading : Reading
+        What of it is selected, and what is assumed.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, neither GRIB nor NetCDF, or refused by its reader.
+        If the file is missing, empty, neither GRIB nor NetCDF, or refused by its reader; a
+        `NotSelectedError` if nothing in it is selected.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
@@ -41,19 +47,22 @@ def open_file(path: Path, any_grid: bool = False) -> xr.Dataset:
         raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
     magic = head[:4]
     if magic == MAGIC:
-        return name_file(open_grib(path), path)
+        return name_file(open_grib(path, reading), path)
     if magic == hdf5.MAGIC or magic in classic.MAGIC:
-        return name_file(open_netcdf(path, any_grid), path)
+        return name_file(open_netcdf(path, any_grid, reading), path)
     if magic[:1] == b"{" and is_group_file(path):
-        return name_file(open_group(path, any_grid), path.parent)
+        return name_file(open_group(path, any_grid, reading), path.parent)
     if begins_grib(head):  # behind the heading of a bulletin, or what its reader names
-        return name_file(open_grib(path), path)
+        return name_file(open_grib(path, reading), path)
     what = "is empty" if not magic else f"is neither GRIB nor NetCDF, for it begins with {magic!r}"
     raise InputError(f"{path}: the file {what}: fetch it again")
 
 
 def open_files(
-    paths: Sequence[Path], any_grid: bool = False, trim_start: bool = False
+    paths: Sequence[Path],
+    any_grid: bool = False,
+    trim_start: bool = False,
+    reading: Reading = AS_IT_IS,
 ) -> xr.Dataset:
     """Open several files as one dataset, lazily.
 
@@ -69,6 +78,9 @@ def open_files(
     trim_start : bool
         Whether a variable may begin up to a day after the others: all then begin with it. In
         WeatherBench precipitation begins seven hours late.
+    reading : Reading
+        What of them is selected, and what is assumed. A file of which nothing is selected is left
+        out, as long as there is another.
 
     Returns
     -------
@@ -82,4 +94,42 @@ def open_files(
         If there is no file, one is refused, or two do not fit together: other grid, times that
         both have, times that one variable has and another lacks; both files are named.
     """
-    return join([(path, open_file(path, any_grid)) for path in paths], trim_start)
+    open_one = partial(open_file, any_grid=any_grid, reading=reading)
+    return join(open_each(paths, open_one), trim_start)
+
+
+def open_each(
+    paths: Sequence[Path], open_one: Callable[[Path], xr.Dataset]
+) -> list[tuple[Path, xr.Dataset]]:
+    """Open several files, but those of which nothing is selected.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    open_one : callable
+        Opens one of them as `open_file` does.
+
+    Returns
+    -------
+    list of tuple
+        File, and what was opened of it.
+
+    Raises
+    ------
+    InputError
+        One is refused, or nothing is selected of any.
+    """
+    opened: list[tuple[Path, xr.Dataset]] = []
+    passed: dict[Path, NotSelectedError] = {}
+    for path in paths:
+        try:
+            opened.append((path, open_one(path)))
+        except NotSelectedError as problem:
+            passed[path] = problem
+    if passed and not opened:
+        raise next(iter(passed.values()))
+    if passed:
+        first, dataset = opened[0]
+        left = [LeftOut(path.name, "nothing in it is selected") for path in passed]
+        opened[0] = first, note_more(dataset, left)
+    return opened

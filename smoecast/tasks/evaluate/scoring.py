@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smoecast.config.run import Config
 from smoecast.data.raw import open_truth, truth_of
+from smoecast.data.readings import of_analyses
 from smoecast.fields.grid import Grid, place_of, same_place
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store.store import open_store
@@ -93,7 +94,7 @@ class Scoring:
         config, files = self.order.config, self.order.truth
         training = open_store(config.store) if config.store.exists() or not files else None
         if files or training is None:
-            fields = open_truth(files, config.targets)
+            fields = open_truth(files, config.targets, of_analyses(config.data))
         else:
             fields = training["fields"]
         label = label_of(config.data, [str(path) for path in files])
@@ -114,7 +115,7 @@ class Scoring:
         """Of ensembles."""
         config = self.order.config
         label = label_of(config.data, config.postprocess.truth)
-        fields = truth_of(config.postprocess, config.store)
+        fields = truth_of(config.postprocess, config.store, of_analyses(config.data))
         return Truth(fields, config.postprocess.targets, label, config.store)
 
     def scorer(self, number: int) -> Scorer:

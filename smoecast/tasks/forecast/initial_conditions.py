@@ -1,6 +1,6 @@
 """What a forecast starts from: the analyses, and the starts that were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -20,8 +20,7 @@ from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
 from smoecast.fields.left_out import LeftOut, left_out_of, tell
 from smoecast.fields.read.join import join
-from smoecast.fields.read.open import open_file
-from smoecast.fields.read.opened import OpenedFiles
+from smoecast.fields.read.open import open_each, open_file
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store import store
 from smoecast.tasks.descriptions import Description
@@ -39,7 +38,7 @@ def open_analyses(
     path: Path,
     paths: Sequence[Path],
     held: Inputs,
-    opened_files: OpenedFiles | None = None,
+    open_one: Callable[[Path], xr.Dataset] = open_file,
 ) -> Analyses:
     """Return what a model can start from: of the run's store, or of files where any are named.
 
@@ -52,8 +51,8 @@ def open_analyses(
         The files.
     held : Inputs
         Both.
-    opened_files : OpenedFiles, optional
-        Of earlier calls.
+    open_one : callable
+        Opens one of them as `open_file` does.
 
     Raises
     ------
@@ -76,8 +75,7 @@ def open_analyses(
         source = str(path)
     else:
         source = fields_missing.name_files(paths)
-        kept = opened_files
-        each = [(f, kept.open(f, load=True) if kept else open_file(f)) for f in paths]
+        each = open_each(paths, open_one)
         files = {file: _times_of(dataset) for file, dataset in each}
         left_out = {file: left_out_of(dataset) for file, dataset in each}
         tell(chain.from_iterable(left_out.values()), paths)

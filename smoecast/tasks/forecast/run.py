@@ -14,8 +14,10 @@ from smoecast import console, run_record
 from smoecast.config.forecast import Forecast
 from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
+from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.fields.left_out import to_attribute
+from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
@@ -182,7 +184,9 @@ def open_run(
     with hold_inputs(order.paths, stores, describe=whole) as held:
         with stage("input"):
             model, paths = ensemble.model, order.paths
-            analyses = open_analyses(model, config.store, paths, held, opened_files)
+            opener = partial(opened_files.open, load=True) if opened_files else open_file
+            open_one = partial(opener, reading=of_analyses(config.data))
+            analyses = open_analyses(model, config.store, paths, held, open_one)
         run_record.note(newest_analysis=iso(analyses.times[-1]))
         yield Run(order, ensemble, held, analyses, networks)
 

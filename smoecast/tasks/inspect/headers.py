@@ -67,7 +67,7 @@ class Header:
         channel = parse_channel(self.ours)
         return VARIABLES.get(self.ours) or (channel.variable if channel else None)
 
-    def converted_to(self) -> str:
+    def find_si_unit(self) -> str:
         """Return the unit to which its values are brought, empty where they stay as they are."""
         if self.variable is None:
             return ""

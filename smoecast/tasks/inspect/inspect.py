@@ -162,7 +162,7 @@ def _describe_variable(header: Header, contents: Contents, wanted: bool) -> dict
         "level": header.level,
         "step": header.step,
         "units": header.units,
-        "converted_to": header.converted_to(),
+        "converted_to": header.find_si_unit(),
         "fields": header.fields,
         "read": read,
         "reason": left.reason if left else "",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from smoecast import names
-from smoecast.config.data import Sample
+from smoecast.config.training import Sample
 from smoecast.disk.read_locks import hold_for_reading
 from smoecast.errors import InputError
 from smoecast.fields import channels, times

@@ -16,6 +16,7 @@ from smoecast.config.run import Config
 from smoecast.config.training import Training
 from smoecast.config.yaml_file import dump
 from smoecast.data import raw
+from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
@@ -82,7 +83,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
         )
         from smoecast.training.checkpoint import RESUME  # noqa: PLC0415
 
-        truth = raw.truth_of(config.postprocess, config.store)
+        truth = raw.truth_of(config.postprocess, config.store, of_analyses(config.data))
         write_atomic(folder / "config.yaml", dump(config).encode())
         place = place_of(ensembles)
         rows = _weigh_rows(settings.protocol, place)
@@ -141,6 +142,9 @@ def _describe(
     kept = settings.model_dump(mode="json", exclude=_NOT_FITTED)
     kept |= {"seed": seed, "training": settings.training.decisive()}
     kept["network"] = settings.network.decisive()
+    read = {k: whole["data"][k] for k in ("select", "assume") if k in whole["data"]}
+    if settings.truth and read:
+        kept["truth_read"] = read
     if settings.protocol == "default":
         del kept["protocol"]  # as before there was any other
     return {

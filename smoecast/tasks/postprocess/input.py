@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from smoecast import console
 from smoecast.config.postprocess import Postprocess
 from smoecast.data import time_selection
 from smoecast.data.members import is_moments, over_land, with_members
+from smoecast.data.readings import of_ensembles
 from smoecast.data.sources.open import stack_ensemble
 from smoecast.data.unchanged import Inputs, describe_fields
 from smoecast.errors import ModelError
@@ -22,7 +24,7 @@ from smoecast.fields import missing, times
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.left_out import LeftOut, left_out_of, tell
 from smoecast.fields.read.join import join
-from smoecast.fields.read.open import open_file
+from smoecast.fields.read.open import open_each, open_file
 from smoecast.fields.store import store
 from smoecast.tasks.postprocess.calibration import Calibration
 
@@ -158,7 +160,7 @@ def _open_files(
     settings: Postprocess, calibration: Calibration, paths: Sequence[Path], held: Inputs
 ) -> EnsembleInput:
     source = missing.name_files(paths)
-    each = [(path, open_file(path, any_grid=True)) for path in paths]
+    each = open_each(paths, partial(open_file, any_grid=True, reading=of_ensembles(settings)))
     starts = {path: _starts_of(dataset) for path, dataset in each}
     left_out = {path: left_out_of(dataset) for path, dataset in each}
     tell(chain.from_iterable(left_out.values()), paths)

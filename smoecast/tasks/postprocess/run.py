@@ -15,6 +15,7 @@ from smoecast import console, run_record
 from smoecast.config.products import Products, products
 from smoecast.config.run import Compute, Config
 from smoecast.data import raw
+from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import place_of
@@ -214,7 +215,8 @@ def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator
         run_record.note(newest_analysis=iso(incoming.fields["init_time"].values[-1]))
         history = None
         if settings.reordering == "schaake" and wanted.members:
-            past, place = raw.truth_of(settings, config.store), place_of(incoming.fields)
+            past = raw.truth_of(settings, config.store, of_analyses(config.data))
+            place = place_of(incoming.fields)
             history = earlier_truth(past, calibration.targets, incoming.lead_hours, place)
         came = incoming.fields.sizes["number"]
         count = settings.members or came

@@ -31,7 +31,6 @@ Fitted = Emos | MemberByMember
 Apply = Callable[[Fields, Starts, Fields], CalibratedForecast]
 """Members (B, L, M, C, H, W) of the lead times that were fitted, starts (B,) and the hours (L,)
 after which they hold to what comes of them."""
-
 FEWEST = 2
 """Starts that a rolling window must hold."""
 
@@ -95,8 +94,7 @@ def fit(
             "members (postprocess.ens10.keep: members), or take emos"
         )
     starts, hours = fields["init_time"].values, as_hours(fields["lead_time"].values)
-    tensors: dict[str, torch.Tensor] = {}
-    record = []
+    tensors, record = dict[str, torch.Tensor](), list[dict[str, Any]]()
     for lead, target, channel in _each(settings):
         members, true = members_of(fields, lead, channel), truth[:, lead, target]
         windows = [slice(None)] if not settings.window_days else None
@@ -146,9 +144,8 @@ def _windows(
 ) -> list[NDArray[np.intp]]:
     """Return, for each start wanted, those of the last days whose truth was known by then."""
     # in seconds, where a window of any length fits
-    begun = starts.astype("datetime64[s]")
+    begun, found = starts.astype("datetime64[s]"), []
     known = begun + np.timedelta64(hours, "h")
-    found = []
     for start in wanted.astype("datetime64[s]"):
         recent = start - begun <= np.timedelta64(days, "D")
         inside = recent & (known <= start) & (begun < start)

@@ -15,6 +15,7 @@ from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
+from smoecast.fields.read.reading import Reading
 from smoecast.fields.times import as_hours
 from smoecast.tasks.watch.attempts import Attempt, Failure
 from smoecast.tasks.watch.folder import Folder, Mark
@@ -43,7 +44,7 @@ class Contents:
     lead_hours: frozenset[int] = frozenset()
 
 
-def read_analyses(opened_files: OpenedFiles, path: Path, mark: Mark) -> Contents:
+def read_analyses(opened_files: OpenedFiles, reading: Reading, path: Path, mark: Mark) -> Contents:
     """Return which analyses a file holds.
 
     Raises
@@ -51,11 +52,11 @@ def read_analyses(opened_files: OpenedFiles, path: Path, mark: Mark) -> Contents
     InputError
         It cannot be opened, or holds none.
     """
-    dataset = time_selection.on_step(opened_files.open(path), 1, str(path))
+    dataset = time_selection.on_step(opened_files.open(path, reading), 1, str(path))
     return Contents(mark, _set_of(dataset["time"]), frozenset(channels_of(dataset)))
 
 
-def read_ensembles(path: Path, mark: Mark) -> Contents:
+def read_ensembles(reading: Reading, path: Path, mark: Mark) -> Contents:
     """Return which ensembles a file holds.
 
     Raises
@@ -63,7 +64,7 @@ def read_ensembles(path: Path, mark: Mark) -> Contents:
     InputError
         It cannot be opened, or holds none.
     """
-    dataset = open_file(path, any_grid=True)
+    dataset = open_file(path, any_grid=True, reading=reading)
     if not {"init_time", "lead_time"} <= set(dataset.dims):
         raise InputError(
             f"{path}: holds no forecasts (init_time, lead_time), which an ensemble is made of"

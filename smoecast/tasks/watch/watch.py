@@ -14,6 +14,7 @@ import numpy as np
 
 from smoecast import console, signals
 from smoecast.config.run import Config
+from smoecast.data.readings import of_analyses, of_ensembles
 from smoecast.errors import ConfigError, Interrupted, OutputError
 from smoecast.signals import SignalWatcher
 from smoecast.tasks.formats import name_by_start
@@ -131,10 +132,13 @@ def _open(
     forecasts = Forecasts(config, names[0], tuple(models))
     calibrated = Calibrated(config, names[1], calibration)
     wanted: list[tuple[str, ResultKind, Any]] = []
-    wanted += (
-        [(analyses, forecasts, partial(read_analyses, forecasts.opened_files))] if analyses else []
-    )
-    wanted += [(ensembles, calibrated, read_ensembles)] if ensembles else []
+    if analyses:
+        reading = of_analyses(config.data)
+        read_one = partial(read_analyses, forecasts.opened_files, reading)
+        wanted.append((analyses, forecasts, read_one))
+    if ensembles:
+        reading = of_ensembles(config.postprocess)
+        wanted.append((ensembles, calibrated, partial(read_ensembles, reading)))
     if not wanted:
         raise ConfigError("no folder was named to watch: give the one of the analyses, --ensembles")
     schedules = []

@@ -15,9 +15,9 @@ from smoecast.fields.read.opened import OpenedFiles
 def count(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     calls = []
 
-    def open_(path: Path):
+    def open_(path: Path, **how: object):
         calls.append(path)
-        return open_file(path)
+        return open_file(path, **how)
 
     monkeypatch.setattr(opened, "open_file", open_)
     return calls

@@ -13,15 +13,18 @@ from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib import server, worker
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain
+from smoecast.fields.read.selection import NotSelectedError, Selection
 
 
-def index(path: Path) -> tuple[list[Message], list[LeftOut]]:
+def index(path: Path, selection: Selection | None = None) -> tuple[list[Message], list[LeftOut]]:
     """Walk a GRIB file from its first byte to its last.
 
     Parameters
     ----------
     path : pathlib.Path
         GRIB file, edition 1 or 2.
+    selection : Selection, optional
+        Which messages are to be used; the others are not understood.
 
     Returns
     -------
@@ -33,9 +36,14 @@ def index(path: Path) -> tuple[list[Message], list[LeftOut]]:
     InputError
         If a message is broken or cut, if there are bytes that belong to none, or if a quantity
         that smoecast knows stands in a message that cannot be read right.
+    NotSelectedError
+        If no message is selected.
     """
+    chosen = None if selection is None else asdict(selection)
     with path.open("rb") as file:
-        found = worker.ask("walk", str(path), file=file.fileno())
+        found = worker.ask("walk", str(path), file=file.fileno(), selection=chosen)
+    if found["unselected"]:
+        raise NotSelectedError(f"{path}: {found['unselected']}")
     return from_plain(found), [LeftOut(**left) for left in found["left_out"]]
 
 

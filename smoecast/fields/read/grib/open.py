@@ -9,6 +9,7 @@ somebody asks for it. Values are decoded when they are read.
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dask.array as da
@@ -21,10 +22,13 @@ from smoecast.fields.canonical.time_axes import first_field
 from smoecast.fields.channels import LEVEL_PREFIX, layout
 from smoecast.fields.left_out import describe, note_left_out
 from smoecast.fields.local_section import attributes_of
+from smoecast.fields.read.assumption import refuse_for_grib, shift
 from smoecast.fields.read.grib.blocks import OF_GRIDS, OF_KINDS, Block, blocks_of, select_one
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.reading import AS_IT_IS, Reading
+from smoecast.fields.read.selection import Selection
 
 MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
@@ -34,7 +38,7 @@ MOST_PER_BYTE = 4096
 """Bytes of values for each byte of the messages, where they are more than that."""
 
 
-def open_grib(path: Path) -> xr.Dataset:
+def open_grib(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a GRIB file as a canonical dataset whose fields stay on disk.
 
     Analyses have `time`; forecasts have `init_time` and `lead_time` (the end of a step range), as
@@ -45,20 +49,28 @@ def open_grib(path: Path) -> xr.Dataset:
     ----------
     path : pathlib.Path
         GRIB file, edition 1 or 2, on a regular latitude-longitude or Gaussian grid.
+    reading : Reading
+        Which messages are selected, and what is assumed.
 
     Raises
     ------
     InputError
         In one sentence that names the file, the message and the reason, if any message is broken,
         ambiguous, or on another grid, or if no channel is there once for each of its times,
-        members and levels; one that is not so among others that are is left out.
+        members and levels; one that is not so among others that are is left out. Or if nothing is
+        selected.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    messages, left_out = index(path)
+    selection, assumed = reading.selection_of(path), reading.assumption_of(path)
+    if assumed is not None:
+        refuse_for_grib(assumed, path)
+    messages, left_out = index(path, selection)
     if not messages:
         among = describe(left_out) or "no message at all"
         raise InputError(f"{path}: no variable that smoecast knows, but {among}")
+    if selection is not None:
+        messages = [_as_selected(message, selection) for message in messages]
     _check_alike(messages, path)
     blocks, odd = blocks_of(messages, path)
     if not blocks:
@@ -72,7 +84,15 @@ def open_grib(path: Path) -> xr.Dataset:
         array.attrs = {"units": first.unit}
         if name != first.variable.name:
             array.encoding = {"coordinates": f"{LEVEL_PREFIX}{first.level}"}
-    return note_left_out(canonical(raw, str(path)), [*left_out, *odd])
+    found = note_left_out(canonical(raw, str(path)), [*left_out, *odd])
+    return shift(found, assumed, path) if assumed is not None else found
+
+
+def _as_selected(message: Message, selection: Selection) -> Message:
+    """Return a message as no member, or as an analysis, where it was selected to be one."""
+    member = None if selection.wants_one_member else message.member
+    starts = selection.wants_starts and member is None and not message.lead_time
+    return replace(message, member=member, analysis=message.analysis or starts)
 
 
 def _check_alike(messages: Sequence[Message], path: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 
 from smoecast.errors import InputError
 from smoecast.fields.read.grib.message import Message, place_from_plain, to_plain
+from smoecast.fields.read.selection import Tally, selection_from_plain
 
 DESK = 8 << 20
 """Bytes of the desk at first; it grows where a single message needs more."""
@@ -120,8 +121,10 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     if request["do"] == "headers":
         return headers.list_kinds(file, begin)
     if request["do"] == "walk":
-        messages, left_out = walk.walk(file, what, begin)
-        return {**to_plain(messages), "left_out": [asdict(left) for left in left_out]}
+        tally = Tally(selection_from_plain(request["selection"]))
+        messages, left_out = walk.walk(file, what, begin, tally)
+        left = [asdict(one) for one in left_out]
+        return {**to_plain(messages), "left_out": left, "unselected": tally.refusal()}
     where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 4)
     if request["do"] == "texts":
         return {"texts": grib_keys.texts(file, where, request["keys"], what, begin)}

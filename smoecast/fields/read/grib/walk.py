@@ -23,6 +23,7 @@ from smoecast.fields.read.grib.keys import Keys, open_message
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.quantities import quantity_of
 from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
+from smoecast.fields.read.selection import Selection, Tally
 
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
 _STATISTICS = {
@@ -41,7 +42,7 @@ _LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted befor
 
 
 def walk(
-    file: int, what: str, begin: Callable[[int, int], None]
+    file: int, what: str, begin: Callable[[int, int], None], tally: Tally | None = None
 ) -> tuple[list[Message], list[LeftOut]]:
     """Walk a GRIB file from its first byte to its last.
 
@@ -53,6 +54,8 @@ def walk(
         Names it in messages.
     begin : callable
         Told the number of each message, and how many bytes there are to look at.
+    tally : Tally, optional
+        Says which messages are selected; none given: all.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def walk(
         that smoecast knows stands in a message that cannot be read right.
     """
     used: list[Message] = []
+    tally = tally or Tally(Selection())
     left_out: dict[LeftOut, None] = {}
     size, end, number = os.fstat(file).st_size, 0, 0
     os.lseek(file, 0, os.SEEK_SET)
@@ -82,7 +86,7 @@ def walk(
                 begin(number, length)
                 check_gap(read, end, offset, f"before message {number}", what)
                 end = offset + length
-                for found in _messages(keys, (number, offset, length), read, what):
+                for found in _messages(keys, (number, offset, length), read, what, tally):
                     if isinstance(found, Message):
                         used.append(found)
                     else:
@@ -124,7 +128,7 @@ def describe(
     if len(fields) > 1:
         raise InputError(f"{what} holds {len(fields)} fields, where one was asked for")
     with open_message(message, what) as handle:
-        return _message(Keys(handle), (number, 0, len(message), 0), what)
+        return _message(Keys(handle), (number, 0, len(message), 0), what, Tally(Selection()))
 
 
 def _next(stream: BinaryIO, what: str) -> int | None:
@@ -136,23 +140,28 @@ def _next(stream: BinaryIO, what: str) -> int | None:
 
 
 def _messages(
-    keys: Keys, where: tuple[int, int, int], read: Read, what: str
+    keys: Keys, where: tuple[int, int, int], read: Read, what: str, tally: Tally
 ) -> Iterator[Message | LeftOut]:
     """Return the fields of a message, or what they are where smoecast has no use for them."""
     number, offset, length = where
     fields = fields_of(read, offset, length, f"{what}: message {number}")
     if len(fields) <= 1:
-        yield _message(keys, (*where, 0), f"{what}: message {number}")
+        yield _message(keys, (*where, 0), f"{what}: message {number}", tally)
         return
     for field, sections in enumerate(fields, start=1):
         name = f"{what}: message {number_of(number, field)}"
         with open_message(message_of(read, offset, sections), name) as handle:
-            yield _message(Keys(handle), (*where, field), name)
+            yield _message(Keys(handle), (*where, field), name, tally)
 
 
-def _message(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
+def _message(
+    keys: Keys, where: tuple[int, int, int, int], what: str, tally: Tally
+) -> Message | LeftOut:
     """Return the message, or what it is where smoecast has no use for it."""
     try:
+        if not tally.admits(keys.text):
+            short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
+            return LeftOut(f"{short} on {level_type}", tally.selection.reason)
         return _understood(keys, where, what)
     except eccodes.CodesInternalError as problem:
         raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem

@@ -13,10 +13,12 @@ from xarray.backends.store import StoreBackendEntrypoint
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.canonical.time_axes import explain_undecodable
+from smoecast.fields.left_out import note_more
 from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.read.netcdf.stored import explain_damage, in_blocks
 from smoecast.fields.read.netcdf.watchdog import watch
+from smoecast.fields.read.reading import AS_IT_IS, Reading
 
 CACHE_BYTES = 4 * 2**20
 """Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
@@ -25,7 +27,7 @@ Its own default of 64 MiB fills the memory where there are many; nothing here re
 """
 
 
-def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
+def open_netcdf(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a NetCDF file as a canonical dataset whose fields stay on disk.
 
     Parameters
@@ -34,14 +36,18 @@ def open_netcdf(path: Path, any_grid: bool = False) -> xr.Dataset:
         File of any NetCDF kind, packed or not.
     any_grid : bool
         Whether a map projection may pass, see `canonical`.
+    reading : Reading
+        What of it is selected, and what is assumed.
 
     Raises
     ------
     InputError
         In one sentence, if the file is missing, empty, cut, no NetCDF, or refused by `canonical`;
-        and whenever fields are read that are damaged.
+        if nothing is selected, or the file contradicts what is assumed; and whenever fields are
+        read that are damaged.
     """
-    return canonical(open_raw(path), str(path), any_grid)
+    dataset, left = reading.prepare(open_raw(path), path)
+    return note_more(canonical(dataset, str(path), any_grid), left)
 
 
 def open_raw(path: Path) -> xr.Dataset:

@@ -24,7 +24,8 @@ from xarray.core import indexing
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.canonical.time_axes import explain_undecodable
-from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
+from smoecast.fields.left_out import LeftOut, note_more
+from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
@@ -171,7 +172,7 @@ def _unreadable(folder: Path, problem: Exception) -> str:
     return f"{folder}: it cannot be read as Zarr ({reason}): write the store anew"
 
 
-def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
+def open_group(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a group as canonical dataset; its fields stay on disk.
 
     Parameters
@@ -180,11 +181,14 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
         The file that stands for the group (`group_file`).
     any_grid : bool
         Whether a map projection may pass, see `fields.canonical.canonical.canonical`.
+    reading : Reading
+        What of it is selected, and what is assumed.
 
     Raises
     ------
     InputError
-        If it is no Zarr group, a chunk of a part is missing, or `canonical` refuses it.
+        If it is no Zarr group, a chunk of a part is missing, nothing is selected, or `canonical`
+        refuses it.
     """
     dataset = read_group(path.parent, chunks={}, file=path.name, whole=True)
     try:
@@ -193,8 +197,9 @@ def open_group(path: Path, any_grid: bool = False) -> xr.Dataset:
         left_out: list[LeftOut] = []
         if "data" in dataset and is_anemoi(dataset.attrs, dataset["data"].dims):
             dataset, left_out = separate(dataset, str(path.parent))
+        dataset, left = reading.prepare(dataset, path)
         found = canonical(dataset, str(path.parent), any_grid)
-        return note_left_out(found, [*left_out, *left_out_of(found)])
+        return note_more(found, [*left_out, *left])
     except _STRANGE as problem:
         raise InputError(_unreadable(path.parent, problem)) from problem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smoecast.config.data import Sample
+from smoecast.config.training import Sample
 from smoecast.config.yaml_file import parse
 from smoecast.errors import ConfigError
 

@@ -1,0 +1,126 @@
+"""What is selected of a NetCDF file or a Zarr group, by its variables and coordinates."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from smoecast.fields.canonical.dimensions import role_of
+from smoecast.fields.left_out import LeftOut
+from smoecast.fields.read.selection import (
+    VARIABLE,
+    Condition,
+    NotSelectedError,
+    Selection,
+    listed,
+)
+from smoecast.fields.times import as_hours
+from smoecast.names import DIMENSIONS
+
+
+def choose(
+    dataset: xr.Dataset, selection: Selection, path: Path
+) -> tuple[xr.Dataset, list[LeftOut]]:
+    """Return what of a NetCDF file or a Zarr group is selected, and what is left out.
+
+    A dimension of members, heights and the like of which one point is left becomes a scalar.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Decoded, under the names of the file.
+    selection : Selection
+    path : pathlib.Path
+        Named in messages.
+
+    Raises
+    ------
+    NotSelectedError
+        Nothing is selected, or there is no such variable, coordinate or attribute; the message
+        says what is there.
+    """
+    gone: list[str] = []
+    try:
+        for asked in selection.conditions:
+            name = None if asked.key == VARIABLE else _coordinate(dataset, asked.key)
+            take = _variables(dataset, asked) if name is None else _points(dataset, name, asked)
+            dataset = take[0]
+            gone += take[1]
+    except _NoneError as problem:
+        raise NotSelectedError(f"{path}: {problem}; correct {selection.key}") from None
+    return dataset, [LeftOut(name, selection.reason) for name in gone]
+
+
+class _NoneError(Exception):
+    """Nothing meets a condition; says why."""
+
+
+def _variables(dataset: xr.Dataset, asked: Condition) -> tuple[xr.Dataset, list[str]]:
+    """Return the variables that are selected by name or by an attribute, and the others' names."""
+    every = fields_of(dataset)
+    if asked.key == VARIABLE:
+        texts = {name: name for name in every}
+    else:  # cfgrib and earthkit keep keys of messages so
+        attributes = {name: dataset[name].attrs.get(f"GRIB_{asked.key}") for name in every}
+        texts = {name: str(value) for name, value in attributes.items() if value is not None}
+    if not texts:
+        there = ", ".join(map(str, (VARIABLE, *dataset.coords)))
+        raise _NoneError(f"there is no {asked.key} to select by, but {there}")
+    gone = [name for name in every if not asked.admits(texts.get(name, ""))]
+    if len(gone) == len(every):
+        raise _NoneError(asked.refuse("variable", texts.values()))
+    return dataset.drop_vars(gone), gone
+
+
+def _points(dataset: xr.Dataset, name: str, asked: Condition) -> tuple[xr.Dataset, list[str]]:
+    """Return the points of a coordinate that are selected, and the others in words."""
+    coordinate = dataset[name]
+    if coordinate.ndim > 1:
+        along = " and ".join(map(str, coordinate.dims))
+        raise _NoneError(f"{name} changes along {along}, so nothing can be selected by it")
+    texts = _texts(coordinate)
+    chosen = [i for i, text in enumerate(texts) if asked.admits(text)]
+    if not chosen:
+        raise _NoneError(asked.refuse("point", texts))
+    others = [text for i, text in enumerate(texts) if i not in chosen]
+    gone = [f"{name} {listed(others)}"] if others else []
+    if coordinate.ndim == 0:
+        return dataset, gone
+    # a start beside a single lead time would pass for the time at which it holds
+    kept = set(DIMENSIONS) - {"number"}
+    squeezed = len(chosen) == 1 and role_of(name, dict(coordinate.attrs)) not in kept
+    return dataset.isel({coordinate.dims[0]: chosen[0] if squeezed else chosen}), gone
+
+
+def fields_of(dataset: xr.Dataset) -> list[str]:
+    """Return the variables of a file that are fields, not bounds, projections and the like."""
+    named = set[str]()
+    for array in (*dataset.data_vars.values(), *dataset.coords.values()):
+        for given in (array.encoding, array.attrs):
+            for key in ("grid_mapping", "bounds", "ancillary_variables"):
+                named.update(str(given.get(key, "")).split())
+    return [str(name) for name in dataset.data_vars if str(name) not in named]
+
+
+def _coordinate(dataset: xr.Dataset, key: str) -> str | None:
+    """Return the coordinate of that name, or else the one that has this part in the file."""
+    if key in dataset.coords:
+        return key
+    wanted = role_of(key, {})
+    roles = {str(n): role_of(str(n), dict(c.attrs)) for n, c in dataset.coords.items()}
+    return next((n for n, role in roles.items() if role is not None and role == wanted), None)
+
+
+def _texts(coordinate: xr.DataArray) -> list[str]:
+    """Return the values of a coordinate as they are compared: spans of time are hours."""
+    values = np.atleast_1d(coordinate.values)
+    if values.dtype.kind == "m":
+        values = as_hours(values)
+    return [
+        str(int(value))
+        if isinstance(value, float) and value.is_integer()
+        else value.decode(errors="replace")
+        if isinstance(value, bytes)
+        else str(value)
+        for value in (values if values.dtype.kind == "M" else values.tolist())
+    ]

@@ -1,0 +1,170 @@
+"""How files are read that say more than is wanted, or less: what a config says of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Protocol
+
+import xarray as xr
+
+from smoecast.errors import ConfigError
+from smoecast.fields.left_out import LeftOut
+from smoecast.fields.read.assumption import Assumption, Named, assume
+from smoecast.fields.read.choice import choose
+from smoecast.fields.read.selection import Condition, Selection
+from smoecast.fields.read.zarr.array import METADATA
+
+NOT = "not"
+"""Key of a selection that says what to leave."""
+EVERY = "*"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is selected and assumed of files, by patterns of their names.
+
+    Attributes
+    ----------
+    selections : tuple of (str, Selection)
+    assumptions : tuple of (str, Assumption)
+    """
+
+    selections: tuple[tuple[str, Selection], ...] = ()
+    assumptions: tuple[tuple[str, Assumption], ...] = ()
+
+    def selection_of(self, path: Path) -> Selection | None:
+        """Return what is selected of a file; None: all."""
+        found = [one for pattern, one in self.selections if _fits(path, pattern)]
+        if not found:
+            return None
+        return Selection(tuple(c for one in found for c in one.conditions), found[0].key)
+
+    def assumption_of(self, path: Path) -> Assumption | None:
+        """Return what is assumed of a file.
+
+        Raises
+        ------
+        ConfigError
+            Two patterns mean it.
+        """
+        found = [(pattern, one) for pattern, one in self.assumptions if _fits(path, pattern)]
+        if len(found) > 1:
+            raise ConfigError(
+                f"{found[0][1].key}: both {found[0][0]} and {found[1][0]} mean {path.name}: let "
+                "one of them say all"
+            )
+        return found[0][1] if found else None
+
+    def check_patterns(self, paths: Iterable[Path]) -> None:
+        """Refuse a pattern that means none of some files, most likely a slip.
+
+        Raises
+        ------
+        ConfigError
+            The message names it.
+        """
+        paths = list(paths)
+        keys = [(pattern, one.key) for pattern, one in self.selections]
+        keys += [(pattern, one.key) for pattern, one in self.assumptions]
+        for pattern, key in keys:
+            if not any(_fits(path, pattern) for path in paths):
+                there = ", ".join(dict.fromkeys(_name(path) for path in paths[:3]))
+                raise ConfigError(f"{key}: no file is called {pattern}, but {there}")
+
+    def prepare(self, dataset: xr.Dataset, path: Path) -> tuple[xr.Dataset, list[LeftOut]]:
+        """Return a decoded NetCDF file or Zarr group as it is to be read, and what is left out.
+
+        Raises
+        ------
+        InputError
+            Nothing is selected, or what is assumed contradicts the file.
+        ConfigError
+            Two patterns of assumptions mean the file.
+        """
+        selection, assumed = self.selection_of(path), self.assumption_of(path)
+        left: list[LeftOut] = []
+        if selection is not None:
+            dataset, left = choose(dataset, selection, path)
+        return (dataset if assumed is None else assume(dataset, assumed, path)), left
+
+
+AS_IT_IS = Reading()
+"""Everything is read as the file says it."""
+
+
+class Said(Protocol):
+    """What a config says of files that do not say it."""
+
+    @property
+    def level(self) -> int | None:
+        """Pressure in hPa."""
+
+    @property
+    def variable(self) -> str | dict[str, str]:
+        """Short name of ours, or the file's names to ours."""
+
+    @property
+    def units(self) -> str | dict[str, str]:
+        """Likewise."""
+
+    @property
+    def time_offset_hours(self) -> int:
+        """By which times are too early."""
+
+
+def reading_of(select: Mapping[str, Any], assumed: Mapping[str, Said], section: str) -> Reading:
+    """Return how files are read.
+
+    Parameters
+    ----------
+    select : mapping
+        Of a config: keys to a value or a list of values, and ``not`` to a mapping of what is left;
+        or such a mapping for each of some patterns of names.
+    assumed : mapping
+        Patterns of names to what is assumed.
+    section : str
+        Of the config, for messages.
+    """
+    general: dict[str, Any] = {}
+    by_pattern: dict[str, Mapping[str, Any]] = {}
+    for key, value in select.items():
+        if isinstance(value, Mapping) and key != NOT:
+            by_pattern[key] = value
+        else:
+            general[key] = value
+    if general:
+        by_pattern = {EVERY: general, **by_pattern}
+    key = f"{section}.select"
+    return Reading(
+        tuple((p, Selection(_conditions(values), key)) for p, values in by_pattern.items()),
+        tuple((p, _assumption(said, f"{section}.assume")) for p, said in assumed.items()),
+    )
+
+
+def _conditions(values: Mapping[str, Any]) -> tuple[Condition, ...]:
+    taken = [Condition(k, _each(v)) for k, v in values.items() if k != NOT]
+    left = [Condition(k, _each(v), is_wanted=False) for k, v in values.get(NOT, {}).items()]
+    return (*taken, *left)
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _assumption(said: Said, key: str) -> Assumption:
+    variable, units = _named(said.variable), _named(said.units)
+    return Assumption(said.level, variable, units, said.time_offset_hours, key)
+
+
+def _named(said: str | Mapping[str, str]) -> Named:
+    return said if isinstance(said, str) else tuple(said.items())
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    return fnmatchcase(_name(path), pattern)
+
+
+def _name(path: Path) -> str:
+    """Return what a file is called; a Zarr group is called as its folder."""
+    return path.parent.name if path.name == METADATA else path.name

@@ -1,0 +1,157 @@
+"""What of a file is to be taken: by keys of GRIB messages, by variables and coordinates of others.
+
+The words are those of the file: `typeOfLevel`, `stepType`, `shortName` and every other key that
+ecCodes knows; names of variables (`variable`) and of coordinates, with the values that they have
+there. Lead times (`step`) are hours. The worker of ecCodes imports this: it needs no xarray.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from smoecast.errors import InputError
+
+Value = str | int | float
+VARIABLE = "variable"
+"""Key for the name of a variable, which of GRIB is the short name."""
+_MOST = 12  # values that a message names
+_SYNONYMS = {VARIABLE: "shortName"}
+
+
+class NotSelectedError(InputError):
+    """Nothing in a file is selected."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A key, and the values that it must have, or must not.
+
+    Attributes
+    ----------
+    key : str
+    values : tuple of str, int or float
+    is_wanted : bool
+        Whether it must have one of them, or none.
+    """
+
+    key: str
+    values: tuple[Value, ...]
+    is_wanted: bool = True
+
+    def admits(self, text: str) -> bool:
+        """Tell whether what has the key like this is selected."""
+        return any(_is_same(text, value) for value in self.values) == self.is_wanted
+
+    def refuse(self, what: str, there: Iterable[str]) -> str:
+        """Return in words that no variable, message or point is admitted."""
+        values = listed(map(str, self.values), " or ")
+        if not self.is_wanted:
+            return f"every {what} has {self.key} {values}, which is to be left"
+        return f"no {what} has {self.key} {values}, but there is {listed(there)}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of one file is to be taken: what meets all conditions.
+
+    Attributes
+    ----------
+    conditions : tuple of Condition
+    key : str
+        Of the config that says so.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    key: str = "data.select"
+
+    @property
+    def reason(self) -> str:
+        """Why the rest is left out."""
+        return f"not selected by {self.key}"
+
+    @property
+    def wants_starts(self) -> bool:
+        """Whether only starts of forecasts are taken, which are analyses then."""
+        return any(
+            asked.key == "step" and asked.is_wanted and all(_is_same("0", v) for v in asked.values)
+            for asked in self.conditions
+        )
+
+    @property
+    def wants_one_member(self) -> bool:
+        """Whether one member is asked for."""
+        return any(
+            asked.key in ("number", "perturbationNumber")
+            and asked.is_wanted
+            and len(asked.values) == 1
+            for asked in self.conditions
+        )
+
+
+def selection_from_plain(plain: dict[str, Any] | None) -> Selection:
+    """Return the selection of which JSON has made lists, as `dataclasses.asdict` gives it."""
+    if plain is None:
+        return Selection()
+    conditions = [
+        Condition(c["key"], tuple(c["values"]), c["is_wanted"]) for c in plain["conditions"]
+    ]
+    return Selection(tuple(conditions), plain["key"])
+
+
+@dataclass
+class Tally:
+    """Messages against a selection, and what was there where none is selected.
+
+    Attributes
+    ----------
+    selection : Selection
+    """
+
+    selection: Selection
+    _there: dict[str, dict[str, None]] = field(default_factory=dict)
+    _met: set[Condition] = field(default_factory=set)
+    _any: bool = False
+
+    def admits(self, text_of: Callable[[str], str]) -> bool:
+        """Tell whether a message is selected; `text_of` gives a key, empty where it is not."""
+        admitted = True
+        for asked in self.selection.conditions:
+            text = text_of(_SYNONYMS.get(asked.key, asked.key))
+            fits = asked.admits(text)
+            if text:
+                self._there.setdefault(asked.key, {})[text] = None
+            if fits:
+                self._met.add(asked)
+            admitted = admitted and fits
+        self._any = self._any or admitted
+        return admitted
+
+    def refusal(self) -> str:
+        """Return why no message is selected; nothing where one is."""
+        for asked in self.selection.conditions:
+            if asked.key not in self._there:
+                return f"no message has the key {asked.key}; correct {self.selection.key}"
+            if asked not in self._met:
+                what = asked.refuse("message", self._there[asked.key])
+                return f"{what}; correct {self.selection.key}"
+        if self._any or not self.selection.conditions:
+            return ""
+        return f"no message meets all of {self.selection.key}; correct it"
+
+
+def _is_same(text: str, value: Value) -> bool:
+    """Whether a file says what is asked for: the same words, or the same number."""
+    if text == str(value):
+        return True
+    try:
+        return math.isclose(float(text), float(value), rel_tol=1e-6)
+    except ValueError:
+        return False
+
+
+def listed(texts: Iterable[str], between: str = ", ") -> str:
+    """Return texts as a message names them, each once, and no more than it can hold."""
+    every = list(dict.fromkeys(texts))
+    more = f" and {len(every) - _MOST} more" if len(every) > _MOST else ""
+    return between.join(every[:_MOST]) + more
