@@ -153,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _gather(path: Path) -> dict[str, Any]:
     """Return the metadata files of a Zarr v2 group that are not consolidated."""
     names = (GROUP, ".zattrs", *(f"{name}/.zarray" for name in _below(path, ".zarray")))
-    beside = [name.replace(".zarray", ".zattrs") for name in names[2:]]
+    beside = [f"{name.removesuffix('.zarray')}.zattrs" for name in names[2:]]
     there = [name for name in (*names, *beside) if (path.parent / name).is_file()]
     return {name: _load(path.parent / name) for name in there}
 

@@ -6,11 +6,13 @@ Zarr v3 codec `sharding_indexed`, https://zarr-specs.readthedocs.io/en/latest/v3
 import math
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import numpy as np
+from numpy.typing import NDArray
 
 _NOT_STORED = 2**64 - 1
 """Offset and length of a chunk that is not there."""
@@ -54,24 +56,30 @@ class Shards:
         OSError
             It cannot be read.
         """
-        count = math.prod(self.counts)
-        size = 16 * count + 4 * self.summed
         with path.open("rb") as file:
-            whole = os.fstat(file.fileno()).st_size
-            if whole < size:
-                raise ValueError(f"{whole} bytes, but the index alone has {size}")
-            file.seek(whole - size if self.at_end else 0)
-            index = file.read(size)
-            if self.summed:
-                index = unsum(index)
-            pairs = np.frombuffer(index, self.number).reshape(*self.counts, 2)
-            begin, length = map(int, pairs[place])
+            state = os.fstat(file.fileno())
+            begin, length = self._index(path, state.st_size, state.st_mtime_ns)[place].tolist()
             if (begin, length) == (_NOT_STORED, _NOT_STORED):
                 return None
-            if length > most or begin + length > whole:
-                raise ValueError(f"{length} bytes from byte {begin} on, in a shard of {whole}")
+            if length > most or begin + length > state.st_size:
+                raise ValueError(
+                    f"{length} bytes from byte {begin} on, in a shard of {state.st_size}"
+                )
             file.seek(begin)
             return file.read(length)
+
+    @lru_cache(maxsize=4)  # noqa: B019  # few layouts, and each is small
+    def _index(self, path: Path, whole: int, mtime_ns: int) -> NDArray[np.unsignedinteger]:
+        """Return where the chunks of a shard begin and how long they are, (*counts, 2)."""
+        size = 16 * math.prod(self.counts) + 4 * self.summed
+        if whole < size:
+            raise ValueError(f"{whole} bytes, but the index alone has {size}")
+        with path.open("rb") as file:
+            file.seek(whole - size if self.at_end else 0)
+            index = file.read(size)
+        if self.summed:
+            index = unsum(index)
+        return np.frombuffer(index, self.number).reshape(*self.counts, 2)
 
 
 def unsum(content: bytes) -> bytes:
