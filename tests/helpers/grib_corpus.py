@@ -112,7 +112,7 @@ def scanning_modes() -> Iterator[Case]:
                 k: GAUSSIAN[1 - i] if mode & 64 else GAUSSIAN[i]
                 for i, k in enumerate(("latitudeOfFirstGridPointInDegrees", _LAST))
             }
-            if not mode & 128:
+            if mode in (0, 32, 64):
                 must = not mode & 32
                 name = f"scanning mode {mode:08b} of a Gaussian GRIB {edition}"
                 yield name, lambda e=edition, k=gaussian: made(e, "gg", **k), must
@@ -224,25 +224,35 @@ def _or_as_it_was(base: bytes, keys: dict[str, Any]) -> Made:
     return make
 
 
-MISSING = (
-    *("scaleFactorOfFirstFixedSurface", "scaledValueOfFirstFixedSurface", "Ni", "Nj"),
-    *("typeOfFirstFixedSurface", "iDirectionIncrement", "jDirectionIncrement", "forecastTime"),
-    *("scaleFactorOfRadiusOfSphericalEarth", "subdivisionsOfBasicAngle", "hoursAfterDataCutoff"),
-    *("typeOfProcessedData", "typeOfGeneratingProcess", "indicatorOfUnitOfTimeRange"),
-    *("backgroundProcess", "generatingProcessIdentifier", "perturbationNumber", "level"),
-    *("numberOfForecastsInEnsemble", "lengthOfTimeRange", "indicatorOfUnitForTimeRange"),
-    *("yearOfEndOfOverallTimeInterval", "typeOfStatisticalProcessing", "centre", "subCentre"),
-    *("latitudeOfFirstGridPoint", "longitudeOfLastGridPoint", "numberOfTimeRanges"),
-)
-TEMPLATES = {0: {}, 1: {"dataType": "pf", "perturbationNumber": 3}, 11: {"stepRange": "0-6"}}
+MISSING: dict[int, tuple[str, ...]] = {
+    0: (
+        *("scaleFactorOfFirstFixedSurface", "scaledValueOfFirstFixedSurface", "Ni", "Nj"),
+        *("typeOfFirstFixedSurface", "iDirectionIncrement", "jDirectionIncrement", "forecastTime"),
+        *("scaleFactorOfRadiusOfSphericalEarth", "subdivisionsOfBasicAngle", "subCentre"),
+        *("typeOfProcessedData", "typeOfGeneratingProcess", "indicatorOfUnitOfTimeRange"),
+        *("backgroundProcess", "generatingProcessIdentifier", "hoursAfterDataCutoff", "centre"),
+        *("latitudeOfFirstGridPoint", "longitudeOfLastGridPoint"),
+    ),
+    1: ("perturbationNumber", "numberOfForecastsInEnsemble", "scaledValueOfFirstFixedSurface"),
+    11: (
+        *("lengthOfTimeRange", "indicatorOfUnitForTimeRange", "typeOfStatisticalProcessing"),
+        *("yearOfEndOfOverallTimeInterval", "scaleFactorOfFirstFixedSurface"),
+    ),
+}
+"""Keys of GRIB 2 by template of the product; ecCodes sets those missing that it can."""
+TEMPLATES: dict[int, dict[str, Any]] = {
+    0: {},
+    1: {"dataType": "pf", "perturbationNumber": 3},
+    11: {"stepRange": "0-6"},
+}
 
 
 def missing_keys() -> Iterator[Case]:
-    for key in MISSING:
-        if key != "jDirectionIncrement":  # of which ecCodes makes latitudes that are none
-            yield f"no {key} of GRIB 1", _or_as_it_was(made(1), {key: None}), False
-        for template, keys in TEMPLATES.items():
-            base = _or_as_it_was(made(2), {"productDefinitionTemplateNumber": template, **keys})()
+    for key in ("Ni", "Nj", "iDirectionIncrement", "level", "indicatorOfTypeOfLevel"):
+        yield f"no {key} of GRIB 1", _or_as_it_was(made(1), {key: None}), False
+    for template, keys in TEMPLATES.items():
+        base = _or_as_it_was(made(2), {"productDefinitionTemplateNumber": template, **keys})()
+        for key in MISSING[template]:
             name = f"no {key} of template {template}"
             yield name, _or_as_it_was(base, {key: None}), False
     for section, first, last in ((1, 5, 21), (3, 30, 72), (4, 9, 34)):
