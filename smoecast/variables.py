@@ -66,7 +66,18 @@ class Variable:
             return f"at {self.height:g} m above ground"
         return _PLACES[self.levels[0]] if self.levels else "without levels"
 
+    @property
+    def when(self) -> str:
+        """Over what time it is read, in words: ``at a moment``; empty for what has no time."""
+        return _TIMES[self.step]
 
+
+_TIMES = {
+    "instant": "at a moment",
+    "accum": "as a sum over time",
+    "max": "as a maximum over time",
+    "": "",
+}
 _PLACES = {
     "isobaricInhPa": "on pressure levels",
     "surface": "on the ground",

@@ -13,11 +13,6 @@ _STEPS = {
     "max": ("max", "instant"),
 }
 """Step types of ecCodes that hold a quantity of the kind that `Variable.step` names."""
-_STEP_WORDS = {
-    "instant": "at a moment",
-    "accum": "as a sum over time",
-    "max": "as a maximum over time",
-}
 _HEIGHT = "heightAboveGround"
 _SCREEN = 1.0  # metres; thermometers stand at 1.25 to 2 m
 
@@ -62,4 +57,4 @@ def step_refusal(variable: Variable, step_type: str) -> str:
     """
     if not variable.step or step_type in _STEPS[variable.step]:
         return ""
-    return f"{variable.name} is read {_STEP_WORDS[variable.step]} alone"
+    return f"{variable.name} is read {variable.when} alone"
