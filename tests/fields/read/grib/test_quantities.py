@@ -16,6 +16,8 @@ from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.read.grib.quantities import quantity_of
 
 NCEP = {"centre": "kwbc"}
+TIGGE, S2S = {"productionStatusOfProcessedData": 4}, {"productionStatusOfProcessedData": 6}
+SCREEN = {"scaleFactorOfFirstFixedSurface": 1, "scaledValueOfFirstFixedSurface": 15}  # 1.5 m
 AVERAGE = {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 0}
 SUM, MAXIMUM = (
     AVERAGE | {"typeOfStatisticalProcessing": 1},
@@ -98,6 +100,12 @@ AT_ONCE, IN_SUM = "is read at a moment alone", "is read as a sum over time alone
         (of((0, 4, 7), 8, **SUM), "tisr"),
         (of((10, 2, 0), 1), "siconc"),
         (of((0, 1, 3), 200, **NCEP), "pwat on atmosphereSingleLayer"),
+        (of(TEMPERATURE, 103, 2, **S2S, **AVERAGE), f"2t of step type avg (t2m {AT_ONCE})"),
+        (of(CLOUD, 1, typeOfSecondFixedSurface=8, **S2S), "tcc"),
+        (of(TEMPERATURE, 103, **SCREEN, centre="egrr"), "t2m"),
+        (of(TEMPERATURE, 103, **SCREEN, **TIGGE), "t2m"),
+        (of((0, 1, 52), 1, centre="lfpw", **SUM), "tp"),
+        (of((0, 1, 1), 103, 2, **NCEP), "2r on heightAboveGround"),
     ],
 )  # fmt: skip
 def test_levels_and_steps_of_grib_2(one: bytes, words: str) -> None:
