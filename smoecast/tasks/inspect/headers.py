@@ -24,6 +24,7 @@ from smoecast.names import (
 PRESSURE = ("isobaricInhPa", "isobaricInPa")
 _PLAIN = ("surface", "meanSea", "entireAtmosphere", "nominalTop")
 """Kinds of level of GRIB whose number says nothing."""
+_HEIGHTS = "heightAbove"
 _SHOWN = 6
 """Levels that are named one by one."""
 _PLACE = ("latitude", "longitude", *PROJECTION)
@@ -79,12 +80,13 @@ class Header:
 
     def find_left_out(self, left_out: Sequence[LeftOut]) -> LeftOut | None:
         """Return the note that says that it is not read."""
-        where, _, _ = self.level.partition(" ")
+        where = {*self.level.replace(",", " ").split(), self.kind, self.step}
         for left in left_out:
+            if left.name == self.name:  # of NetCDF
+                return left
             name, _, rest = left.name.partition(" ")
-            words = rest.replace(",", " ").split()
-            alike = not words or where in words or (self.kind in words) or self.step in words
-            if name == self.name and (alike or rest.startswith("as ")):
+            # of GRIB: pres on maxWind, pres at 80 m, tcc of step type avg, t as percentile
+            if name == self.name and (where & {*rest.split()} or rest.startswith("as ")):
                 return left
         return None
 
@@ -96,13 +98,18 @@ def headers_of_grib(kinds: Sequence[dict[str, Any]]) -> list[Header]:
     ----------
     kinds : sequence of dict
         See `fields.read.grib.headers.list_kinds`. The control and the members of an ensemble are
-        one.
+        one; heights, each of which is a variable of its own, are apart.
     """
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for kind in kinds:
         type_ = "pf" if kind["dataType"] == "cf" else kind["dataType"]
         key = (*(kind[k] for k in ("shortName", "units", "typeOfLevel", "stepType")), type_)
-        found.setdefault(key, []).append(kind)
+        if kind["typeOfLevel"].startswith(_HEIGHTS):
+            for level, count in kind["levels"].items():
+                one = {**kind, "levels": {level: count}, "fields": count}
+                found.setdefault((*key, level), []).append(one)
+        else:
+            found.setdefault(key, []).append(kind)
     return [_header_of_grib(alike) for alike in found.values()]
 
 
@@ -123,8 +130,7 @@ def _header_of_grib(alike: Sequence[dict[str, Any]]) -> Header:
 
 
 def _ours(kind: dict[str, Any]) -> str:
-    number = int(kind["paramId"]) if kind["paramId"].isdecimal() else 0
-    variable = variable_of_param(number) or variable_of(kind["shortName"])
+    variable = variable_of_param(kind["paramId"]) or variable_of(kind["shortName"])
     pressures = kind["typeOfLevel"] in PRESSURE
     if variable is not None and variable.name == "z" and kind["typeOfLevel"] == "surface":
         return "orography"

@@ -11,11 +11,10 @@ import eccodes
 
 from smoecast.fields.read.grib.keys import Keys
 
-KIND = (
-    *("shortName", "name", "paramId", "units"),
-    *("typeOfLevel", "stepType", "dataType", "gridType"),
-)
-"""Keys in which the fields of one kind are alike."""
+KIND = ("typeOfLevel", "stepType", "dataType", "gridType")
+"""Keys in which the fields of one kind are alike, beside the parameter."""
+PARAMETER = ("shortName", "name", "units")
+"""Keys that are the same for all fields of a parameter, and take ecCodes long to find."""
 MOST = 10_000
 """Levels, steps, times and members of one kind that are counted apart."""
 
@@ -34,9 +33,10 @@ def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
     -------
     dict
         ``messages`` (fields in all), ``editions``, ``stopped`` (why it was not read to its end;
-        empty where it was), and ``kinds`` in the order of the file: each with the keys of `KIND`,
-        ``fields`` (how many), ``points`` and ``bitmap`` (whether some value may be missing), and
-        the texts in ``levels``, ``steps``, ``times`` and ``members``, each once.
+        empty where it was), and ``kinds`` in the order of the file: each with the keys of
+        `PARAMETER` and `KIND`, ``paramId``, ``fields`` (how many), ``points``, ``bitmap`` (whether
+        some value may be missing), and how many fields have each text of ``levels``, ``steps``,
+        ``times`` and ``members``.
     """
     kinds: dict[tuple[str, ...], dict[str, Any]] = {}
     editions: set[int] = set()
@@ -61,19 +61,23 @@ def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
         stopped = f"message {number + 1}: {problem}"
     finally:
         eccodes.codes_grib_multi_support_off()
-    found = [_finish(kind) for kind in kinds.values()]
-    return {"messages": number, "editions": sorted(editions), "stopped": stopped, "kinds": found}
+    told = {"messages": number, "editions": sorted(editions), "stopped": stopped}
+    return {**told, "kinds": list(kinds.values())}
 
 
 def _add(keys: Keys, kinds: dict[tuple[str, ...], dict[str, Any]]) -> None:
     """Count one field towards its kind."""
-    named = {key: keys.text(key) for key in KIND}
+    parameter = keys.whole("paramId")
+    alike = {key: keys.text(key) for key in KIND}
     # the grid of a spectral or reduced field has no rows of one length
     points = keys.whole("numberOfPoints") or keys.whole("numberOfValues")
-    empty: dict[str, Any] = {"fields": 0, "points": points, "bitmap": False} | {
-        axis: {} for axis in ("levels", "steps", "times", "members")
-    }
-    kind = kinds.setdefault((*named.values(), str(points)), {**named, **empty})
+    which = (str(parameter), *alike.values(), str(points))
+    if which not in kinds:
+        named = {key: keys.text(key) for key in PARAMETER}
+        axes: dict[str, Any] = {axis: {} for axis in ("levels", "steps", "times", "members")}
+        count = {"fields": 0, "points": points, "bitmap": False}
+        kinds[which] = {**named, "paramId": parameter, **alike, **count, **axes}
+    kind = kinds[which]
     kind["fields"] += 1
     kind["bitmap"] = kind["bitmap"] or bool(keys.whole("bitmapPresent"))
     day, clock = keys.whole("dataDate"), keys.whole("dataTime")
@@ -82,14 +86,8 @@ def _add(keys: Keys, kinds: dict[tuple[str, ...], dict[str, Any]]) -> None:
         "steps": keys.text("stepRange"),
         "times": f"{day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
         f"T{clock // 100:02d}:{clock % 100:02d}",
-        "members": keys.text("perturbationNumber") or "",
+        "members": keys.text("perturbationNumber"),
     }
     for axis, text in said.items():
-        if len(kind[axis]) < MOST:
-            kind[axis][text] = None
-
-
-def _finish(kind: dict[str, Any]) -> dict[str, Any]:
-    """Return a kind as JSON carries it."""
-    axes = {axis: [text for text in kind[axis] if text] for axis in ("levels", "steps", "members")}
-    return {**kind, **axes, "times": sorted(kind["times"])}
+        if text and (text in kind[axis] or len(kind[axis]) < MOST):
+            kind[axis][text] = kind[axis].get(text, 0) + 1

@@ -20,11 +20,11 @@ def test_fields_of_one_kind_are_counted_together(tmp_path: Path):
     found = list_kinds(path)
     assert (found["messages"], found["editions"], found["stopped"]) == (9, [1], "")
     first, ground, ensemble = found["kinds"]
-    assert first["levels"] == ["500", "850"]
-    assert first["times"] == ["2020-01-01T00:00", "2020-01-01T12:00"]
+    assert first["levels"] == {"500": 2, "850": 2}
+    assert list(first["times"]) == ["2020-01-01T00:00", "2020-01-01T12:00"]
     assert (first["fields"], first["typeOfLevel"], first["points"]) == (4, "isobaricInhPa", 12)
     assert (ground["shortName"], ground["units"], ground["stepType"]) == ("2t", "K", "instant")
-    assert (ensemble["members"], ensemble["steps"]) == (["1", "2"], ["6", "12"])
+    assert (ensemble["members"], ensemble["steps"]) == ({"1": 2, "2": 2}, {"6": 2, "12": 2})
     assert not ensemble["bitmap"]
 
 
