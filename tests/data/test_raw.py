@@ -124,3 +124,14 @@ def test_truth_of_forecasts_is_refused_but_of_those_of_no_hours(tmp_path: Path) 
     assert truth.dims == ("time", "channel", "latitude", "longitude")
     with pytest.raises(InputError, match=r"6\.nc: these are forecasts .* but analyses"):
         raw.open_truth([tmp_path / "6.nc"], ["t2m"])
+
+
+def test_what_is_left_out_of_a_truth_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(raw, "tell", lambda left_out, paths: told.extend(map(str, left_out)))
+    dataset = hourly(["t2m"], hours=2)
+    dataset.assign(zust=dataset["t2m"].drop_attrs()).to_netcdf(tmp_path / "truth.nc")
+    raw.open_truth([tmp_path / "truth.nc"], ["t2m"])
+    assert told == ["zust"]

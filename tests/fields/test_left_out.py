@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from made_fields import surface
 
-from smoecast import console
+from smoecast import console, run_record
 from smoecast.fields import left_out as module
 from smoecast.fields.left_out import (
     ATTRIBUTE,
@@ -89,3 +89,16 @@ def test_a_worker_leaves_it_to_the_process_that_waits(told: list[str]):
     assert told == []
     tell([PRES], [Path("a.nc")])
     assert len(told) == 1
+
+
+def test_it_is_recorded_and_not_said_where_nothing_is_to_be_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(module, "_told", {})
+    monkeypatch.setattr(console, "_state", {**console._state, "quiet": True})
+    run_record.begin("test")
+    tell([PRES], [Path("a.nc")])
+    tell([LeftOut("zust")], [Path("b.nc")])
+    noted = run_record.finish(0, "")["notes"]["left_out"]
+    assert [one["name"] for one in noted] == ["pres on maxWind", "zust"]
+    assert capsys.readouterr() == ("", "")

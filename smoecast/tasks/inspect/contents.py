@@ -209,5 +209,5 @@ def objections(dataset: xr.Dataset, source: str) -> list[str]:
     try:
         time_selection.evenly(dataset, hours, source)
     except InputError as error:
-        return [f"with data.step_hours: {hours}: {error}"]
+        return [f"with data.step_hours: {hours}: {str(error).removeprefix(f'{source}: ')}"]
     return []

@@ -47,8 +47,11 @@ def _show_group(alike: Sequence[dict[str, Any]], width: int) -> str:
     title = one["file"]
     if len(alike) > 1:
         title = f"{len(alike)} files alike, {one['file']} to {Path(alike[-1]['file']).name}"
-    words = [word for word in (one["format"], size, one["holds"]) if word]
-    lines = [_wrap("", f"{title}: {', '.join(words)}", width)]
+    words = ", ".join(word for word in (one["format"], size, one["holds"]) if word)
+    if len(title) + len(words) + 2 <= (width or _NARROW):
+        lines = [f"{title}: {words}"]
+    else:
+        lines = [_wrap("", f"{title}:", width), f"  {words}"]
     lines += [_wrap("  made by ", one["made_by"], width)] if one["made_by"] else []
     lines += _say_axes(alike, width)
     variables = _sum_variables(alike)
