@@ -13,6 +13,8 @@ LEVELS = {
     "constant": "one field without time",
 }
 """What `Variable.vertical` means, in words."""
+_NO_NAMES = ("units", "vertical", "levels", "step", "height")
+"""Attributes of a variable that are none of its names."""
 _PAGE = """\
 # Channels
 
@@ -69,10 +71,11 @@ def _find(word: str) -> list[Variable]:
 
 
 def _texts(variable: Variable) -> list[str]:
-    """Return everything by which a variable is found."""
-    parameter = [str(variable.param_id)] if variable.param_id else []
-    names = (variable.name, variable.standard_name, variable.cds_name, *variable.aliases)
-    return [text for text in (*names, variable.long_name, *parameter) if text]
+    """Return everything by which a variable is found: every name and number that it has."""
+    values = dataclasses.asdict(variable)
+    found = [value for key, value in values.items() if key not in _NO_NAMES]
+    listed = [value if isinstance(value, tuple) else (value,) for value in found]
+    return [str(text) for texts in listed for text in texts if text]
 
 
 def levels_in_words(variable: dict[str, Any]) -> str:
