@@ -239,7 +239,7 @@ def starts_within(
     if not len(position):
         raise InputError(
             f"the {part} split is too short for one sample with this history and lead time; "
-            "bring more data or change data.split"
+            "bring more data, or change data.split or sample.lead_hours"
         )
     return position
 

@@ -52,7 +52,8 @@ def split_times(
             shown = value if isinstance(value, float) else f"{value[0]} to {value[1]}"
             raise InputError(
                 f"{source}: the {part} split ({shown}) holds none of the {len(times)} times from "
-                f"{iso(times[0])} to {iso(times[-1])}; change the split or bring more data"
+                f"{iso(times[0])} to {iso(times[-1])}; change the split (data.split, of ensembles "
+                "postprocess.split), or bring more data"
             )
     return masks
 
@@ -135,8 +136,10 @@ def as_analyses(dataset: xr.Dataset, source: str) -> xr.Dataset:
     if forecasts and not as_hours(dataset["lead_time"].values).any():
         return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
     if "time" not in dataset.dims:
+        taken = "{step: 0, number: 0}" if "number" in dataset.dims else "{step: 0}"
         raise InputError(
-            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are needed"
+            f"{source}: these are forecasts (init_time, lead_time), but analyses (time) are "
+            f"needed: take their starts alone, by data.select: {taken}, or other files"
         )
     return dataset
 
@@ -151,14 +154,15 @@ def leads(dataset: xr.Dataset, lead_hours: Sequence[int], source: str) -> xr.Dat
     """
     if "lead_time" not in dataset.dims:
         raise InputError(
-            f"{source}: these are analyses (time), but forecasts (init_time, lead_time) are needed"
+            f"{source}: these are analyses (time), but forecasts (init_time, lead_time) are "
+            "needed: name files of ensembles (postprocess.files)"
         )
     there = as_hours(dataset["lead_time"].values).round().astype(int)
     missing = sorted(set(lead_hours) - set(there.tolist()))
     if missing:
         raise InputError(
             f"{source}: lead time {missing[0]} h is not there, only "
-            f"{', '.join(map(str, there.tolist()))} h; correct the lead_hours asked for"
+            f"{', '.join(map(str, there.tolist()))} h; correct postprocess.lead_hours"
         )
     return dataset.isel(lead_time=[int(np.flatnonzero(there == h)[0]) for h in lead_hours])
 

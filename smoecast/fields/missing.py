@@ -69,8 +69,8 @@ def check_finite(
                 _refuse_empty_day(fields if series is None else series, channel, when, paths)
             raise InputError(
                 f"{name_files(paths)}: {channel} has {int(here.sum())} missing values at "
-                f"{np.datetime_as_string(when, unit='h')}; fill them or leave the channel or the "
-                "time out"
+                f"{np.datetime_as_string(when, unit='h')}; fill them, or leave the channel "
+                "(data.channels) or the time out"
             )
     return found
 

@@ -180,7 +180,8 @@ def _check_cover(
 def _refuse(source: Grid, target: Grid, name: str, value: float, what: str) -> None:
     raise InputError(
         f"the data ({source.describe()}) does not reach {what}{name} {value:g} of the grid that "
-        f"is wanted ({target.describe()}): choose a smaller grid, or data of a larger region"
+        f"is wanted ({target.describe()}): choose a smaller grid "
+        "(data.grid), or data of a larger region"
     )
 
 

@@ -82,7 +82,9 @@ def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:
     values = field.drop_vars([n for n in field.coords if n not in field.dims]).astype("float32")
     loaded: xr.DataArray = values.compute(scheduler="synchronous")
     if not bool(loaded.notnull().all()):
-        raise InputError(f"{source}: the constant {name} has missing values; leave it out")
+        raise InputError(
+            f"{source}: the constant {name} has missing values: leave it out (data.constants)"
+        )
     return loaded
 
 

@@ -250,7 +250,8 @@ def first_field(array: xr.DataArray, what: str) -> xr.DataArray:
             if not same_constant(first, array.isel({dimension: -1}, drop=True)):
                 raise InputError(
                     f"{what} is constant by nature, but changes from the first field to the last: "
-                    "it is another quantity, or its level is not stated"
+                    "it is another quantity, or its level is not stated: say which with "
+                    "data.assume ({'*.nc': {level: 500}})"
                 )
             return first_field(first, what)
     scalars = ("time", "init_time", "lead_time", "number")

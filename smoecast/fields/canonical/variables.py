@@ -203,8 +203,8 @@ def _near_ground(
         return _variable_of("t2m")
     if height is None:
         raise InputError(
-            f"{what} is {variable.long_name} without a level: "
-            "the file must say its pressure in a coordinate named level"
+            f"{what} is {variable.long_name} without a level: say its pressure with data.assume "
+            "({'*.nc': {level: 500}}), or in a coordinate named level"
         )
     name = _NEAR_GROUND.get(variable.name)
     return _variable_of(name) if name and _fits(VARIABLES[name], height) else None

@@ -167,7 +167,10 @@ def _refuse_overlap(dimension: str, name: str, first: _Piece, second: _Piece) ->
     both = sorted(set(first.labels(dimension)) & set(second.labels(dimension)))
     at = f" for {_label(dimension, first, both[0])}" if both else ""
     other = next((p for p in second.paths if p not in first.paths), second.paths[0])
-    raise InputError(f"{first.paths[0]} and {other} both have {name}{at}: name one of them only")
+    raise InputError(
+        f"{first.paths[0]} and {other} both have {name}{at}: name one of them only, or take one "
+        "kind with data.select"
+    )
 
 
 def _label(dimension: str, piece: _Piece, label: int) -> str:
@@ -235,5 +238,5 @@ def _check_axes(joined: dict[str, _Piece]) -> None:
             raise InputError(
                 f"{lacks.paths[-1]} and its like have no {names[1]} for "
                 f"{_label(dimension, has, odd)}, which {has.paths[0]} and its like have of "
-                f"{names[0]}: fetch what is missing"
+                f"{names[0]}: fetch what is missing, or leave the other out with data.select"
             )

@@ -1,0 +1,85 @@
+"""The page docs/own-files.md: its configs and its commands, run as they stand there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import own_files
+import pytest
+import xarray as xr
+from typer.testing import CliRunner, Result
+
+from smoecast.cli.main import app
+from smoecast.fields.store import store
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/own-files.md").read_text()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which commands are called."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def follow(name: str, *more: str) -> list[Result]:
+    """Write the config of that name as the page has it, and call its commands one by one."""
+    (config,) = re.findall(rf"```yaml\n(# {name}\.yaml\n.*?)```", PAGE, re.DOTALL)
+    Path(f"{name}.yaml").write_text(config)
+    results = []
+    for line in re.findall(rf"^\$ (smoecast .*-c {name}\.yaml.*)$", PAGE, re.MULTILINE):
+        command = shlex.split(line)[1:]
+        extra = [] if command[0] == "config" else more
+        results.append(CliRunner().invoke(app, [*command, *extra]))
+        assert results[-1].exit_code == 0, (line, results[-1].output)
+    return results
+
+
+def test_a_folder_of_netcdf_files(place: Path) -> None:
+    own_files.write_era5(place / "era5")
+    assert len(follow("era5")) == 3
+    with store.open_store(place / "runs/era5/store.zarr") as made:
+        assert made["fields"].shape == (40, 3, 12, 24)
+
+
+def test_whole_gfs_files(place: Path) -> None:
+    assert own_files.write_gfs(place / "gfs") > 290
+    assert len(follow("gfs")) == 3
+    with store.open_store(place / "runs/gfs/store.zarr") as made:
+        assert made["channel"].values.tolist() == ["z500", "t850", "u500", "v500", "t2m", "msl"]
+        assert made["time"].values.astype("datetime64[h]").astype(str).tolist() == [
+            "2026-01-01T00",
+            "2026-01-01T06",
+        ]
+        said = store.details_of(made)["data"]["select"]
+        assert said["typeOfLevel"] == ["isobaricInhPa", "heightAboveGround", "meanSea"]
+
+
+def test_downloads_that_say_too_little_at_noon(place: Path) -> None:
+    own_files.write_interim(place / "interim")
+    follow("interim", "--set", "training.epochs=1")
+    with store.open_store(place / "runs/interim/store.zarr") as made:
+        noon = np.datetime64("2001-01-01T12", "ns") + np.arange(80) * own_files.DAY
+        np.testing.assert_array_equal(made["time"].values, noon)
+        assert store.details_of(made)["data"]["assume"]["z500_ei*.nc"]["level"] == 500
+    with xr.open_dataset(place / "latest.nc", decode_timedelta=True) as latest:
+        assert latest["init_time"].values == noon[-1]
+        assert latest["valid_time"].values.ravel()[-1] == noon[-1] + 3 * own_files.DAY
+    with xr.open_dataset(place / "runs/interim/forecast.nc", decode_timedelta=True) as tested:
+        assert set(tested["init_time"].values) <= set(noon)
+    # the same files, given by hand, are read as the config says
+    again = ["forecast", "-c", "interim.yaml", "-t", "latest", "-o", "again.nc", "-i", "interim"]
+    assert CliRunner().invoke(app, again).exit_code == 0
+    with xr.open_dataset("again.nc") as one, xr.open_dataset("latest.nc") as other:
+        np.testing.assert_array_equal(one["z500"].values, other["z500"].values)
+
+
+def test_the_refusals_of_the_page_are_those_of_the_program() -> None:
+    sources = "".join(path.read_text() for path in sorted((ROOT / "smoecast").rglob("*.py")))
+    text = re.sub(r'"\s*\n\s*f?"', "", sources)
+    rows = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
+    assert len(rows) > 10
+    said = [words for row in rows for words in re.findall(r"`([^`]+)`", row)]
+    assert [words for words in said if words not in text] == []
