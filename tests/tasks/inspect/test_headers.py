@@ -58,10 +58,10 @@ def test_a_kind_of_message_is_found_among_what_is_left_out(name: str, is_left_ou
 
 def test_a_unit_that_is_brought_to_another_is_told():
     told = {
-        unit: Header("t", "", unit, "", "", 1, "t").converted_to() for unit in ("degC", "K", "m")
+        unit: Header("t", "", unit, "", "", 1, "t").find_si_unit() for unit in ("degC", "K", "m")
     }
     assert told == {"degC": "K", "K": "", "m": ""}
-    assert Header("x", "", "m", "", "", 1, "").converted_to() == ""
+    assert Header("x", "", "m", "", "", 1, "").find_si_unit() == ""
 
 
 def test_arrays_are_told_by_dimension_and_scalar():

@@ -23,9 +23,9 @@ def found(word: str) -> list[str]:
     ("word", "names"),
     [
         ("slp", ["msl"]),
-        ("hgt", ["z"]),
+        ("hgt", ["z", "orography"]),
         ("2T", ["t2m"]),
-        ("gust", ["fg10"]),
+        ("gust", ["fg10", "i10fg"]),
         ("z500", ["z"]),
         ("167", ["t2m"]),
         ("air_temperature", ["t", "t2m", "tsig995"]),
