@@ -316,8 +316,11 @@ def test_a_region_that_is_unknown_or_off(done: Config, tmp_path: Path) -> None:
         evaluate(config, output=tmp_path / "s.json")
 
 
-def test_a_weatherbench_2_store_from_forecast_to_scores(done: Config, tmp_path: Path) -> None:
-    section = done.forecast.model_copy(update={"format": "wb2"})
+@pytest.mark.parametrize(("kind", "file"), [("wb2", ".zmetadata"), ("wb2-v3", "zarr.json")])
+def test_a_weatherbench_2_store_from_forecast_to_scores(
+    done: Config, tmp_path: Path, kind: str, file: str
+) -> None:
+    section = done.forecast.model_copy(update={"format": kind})
     config = done.model_copy(update={"forecast": section})
     out = tmp_path / "f.zarr"
     assert forecast(config, output=out)["written"]
@@ -326,7 +329,7 @@ def test_a_weatherbench_2_store_from_forecast_to_scores(done: Config, tmp_path: 
     assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*")}
     assert (tmp_path / "f.config.yaml").exists()
     summary = evaluate(config, inputs=[str(out)], output=tmp_path / "s.json")
-    assert summary["files"][0]["file"] == "f.zarr/.zmetadata"
+    assert summary["files"][0]["file"] == f"f.zarr/{file}"
     records = summary["scores"]
     truth = analyses()
     with xr.open_zarr(out) as found:  # decoded as anyone gets it, scored in five lines
