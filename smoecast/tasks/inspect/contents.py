@@ -12,17 +12,17 @@ from smoecast.errors import InputError, SmoecastError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import place_of
 from smoecast.fields.left_out import LeftOut, left_out_of
+from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.index import list_kinds
+from smoecast.fields.read.grib.open import MAGIC
 from smoecast.fields.read.netcdf.open import open_raw
 from smoecast.fields.read.results import open_result, read_attributes
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import folder_of, is_group_file
 from smoecast.fields.read.zarr.open import read_group
 from smoecast.fields.store import store
 from smoecast.names import VARIABLES, parse_channel
 from smoecast.tasks.inspect.headers import Header, headers_of_dataset, headers_of_grib
 
-_HEAD = 64
-"""Bytes in which a GRIB file begins, behind what a bulletin writes before it."""
 _PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
 """Ends of names that `postprocess` gives beside members."""
 
@@ -59,7 +59,7 @@ class Contents:
     @property
     def place(self) -> Path:
         """The file, or the folder of a Zarr group."""
-        return self.path.parent if self.path.name == METADATA else self.path
+        return folder_of(self.path)
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -77,7 +77,7 @@ def look(path: Path) -> Contents:
         A file, or the metadata of a Zarr group.
     """
     format_ = _format_of(path)
-    place = path.parent if path.name == METADATA else path
+    place = folder_of(path)
     attributes = read_attributes(place)
     if format_ == "Zarr" and store.DETAILS in attributes:
         return _look_at_store(path)
@@ -91,7 +91,7 @@ def look(path: Path) -> Contents:
         elif format_.startswith("NetCDF"):
             headers = headers_of_dataset(open_raw(path), str(path))
         elif format_ == "Zarr":
-            headers = headers_of_dataset(read_group(place, chunks={}), str(place))
+            headers = headers_of_dataset(read_group(place, chunks={}, file=path.name), str(place))
         dataset = open_result(path)
     except (InputError, OSError) as error:
         problem = _in_words(error, place)
@@ -119,18 +119,18 @@ def _in_words(error: Exception, place: Path) -> str:
 
 def _format_of(path: Path) -> str:
     """Return what kind of file it is, by its first bytes; empty where it is none."""
-    if path.name == METADATA:
+    if is_group_file(path):
         return "Zarr"
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except OSError:  # the reader says so
         return ""
     if head[:4] == b"\x89HDF":
         return "NetCDF 4"
     if head[:3] == b"CDF":
         return "NetCDF 3"
-    return "GRIB" if b"GRIB" in head else ""
+    return "GRIB" if head.startswith(MAGIC) or begins_grib(head) else ""
 
 
 def axes_of(dataset: xr.Dataset | None) -> dict[str, Any]:

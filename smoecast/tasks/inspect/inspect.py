@@ -15,7 +15,7 @@ from smoecast.fields.left_out import from_attribute, left_out_of, to_plain
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.join import join
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import group_file
 from smoecast.tasks.inspect import values
 from smoecast.tasks.inspect.contents import Contents, axes_of, channels_in, look, objections
 from smoecast.tasks.inspect.headers import Header
@@ -73,8 +73,8 @@ def find(pattern: str) -> list[Path]:
         It names none.
     """
     place = resolve(pattern)
-    if (place / METADATA).is_file():
-        return [place / METADATA]
+    if group := group_file(place):
+        return [group]
     try:
         return expand([pattern], "the path")
     except AbsentError:
