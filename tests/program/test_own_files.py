@@ -8,10 +8,18 @@ import numpy as np
 import own_files
 import pytest
 import xarray as xr
+from small_world import analyses, ensembles, small_run
 from typer.testing import CliRunner, Result
 
 from smoecast.cli.main import app
+from smoecast.config import yaml_file
+from smoecast.errors import InputError
 from smoecast.fields.store import store
+from smoecast.tasks.evaluate.evaluate import evaluate
+from smoecast.tasks.forecast.forecast import forecast
+from smoecast.tasks.postprocess.postprocess import postprocess
+from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.tasks.train import train
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/own-files.md").read_text()
@@ -83,3 +91,44 @@ def test_the_refusals_of_the_page_are_those_of_the_program() -> None:
     assert len(rows) > 10
     said = [words for row in rows for words in re.findall(r"`([^`]+)`", row)]
     assert [words for words in said if words not in text] == []
+
+
+def test_every_verb_reads_as_the_config_says(place: Path) -> None:
+    """Analyses are the starts of forecasts, the ensemble is one of two heights."""
+    truth = analyses()
+    hours = np.array([0, 6], "timedelta64[h]").astype("timedelta64[ns]")
+    forecasts = truth.expand_dims(step=hours, axis=1)
+    later = xr.DataArray([0.0, 99.0], dims="step")
+    forecasts["t2m"] = (forecasts["t2m"] + later).assign_attrs(truth["t2m"].attrs)
+    forecasts["t2m_again"] = forecasts["t2m"].assign_attrs(short_name="2t")
+    forecasts.to_netcdf("forecasts.nc")
+    both = ensembles(truth).expand_dims(heightAboveGround=[80.0, 2.0]).copy()
+    both.assign(z500=both["z500"].isel(heightAboveGround=1, drop=True)).to_netcdf("ensemble.nc")
+    config = small_run(
+        place,
+        place / "runs",
+        "data.files=[forecasts.nc]",
+        "data.select={step: 0, not: {variable: t2m_again}}",
+        "postprocess.files=[ensemble.nc]",
+        "postprocess.select={heightAboveGround: 2}",
+        "postprocess.truth=[forecasts.nc]",
+        "training.epochs=1",
+    )
+    preprocess(config)
+    with store.open_store(config.store) as made:
+        np.testing.assert_array_equal(made["fields"].sel(channel="t2m").values, truth["t2m"].values)
+    train(config)
+    forecast(config)
+    latest = {"inputs": ["forecasts.nc"], "init_times": ["latest"], "output": place / "latest.nc"}
+    assert forecast(config, **latest)["first"] == "2001-03-01T18:00"
+    assert not forecast(config, **latest)["written"]
+    postprocess(config)
+    found = evaluate(config, truth=["forecasts.nc"])
+    errors = [one["rmse"] for one in found["scores"] if one["channel"] == "t2m"]
+    assert errors
+    assert max(errors) < 30  # and 99 too much is nowhere read
+    six = yaml_file.parse(
+        yaml_file.dump(config), "six.yaml", ["data.select={step: 6, variable: [t2m, z500]}"]
+    )
+    with pytest.raises(InputError, match=r"take their starts alone, by data\.select: {step: 0}"):
+        forecast(six, **latest)
