@@ -1,6 +1,6 @@
 """What a config says of how files are read: what is taken of them, and what they do not say."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -22,6 +22,9 @@ class Assumption(Section):
     )
     units: str | dict[str, str] = Field(
         {}, description="of their one variable; of several, {their name: units}"
+    )
+    step: Literal["", "instant", "accum", "max"] = Field(
+        "", description="take their values so over time, whatever they say: instant for daily means"
     )
     time_offset_hours: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
         0, description="by which their times are too early: 12 where 00 UTC means noon"

@@ -30,6 +30,9 @@ class Assumption:
         Short names of ours (``z``).
     units : str or tuple of (str, str)
         Of its values.
+    step : str
+        Step type of ecCodes to take its values for, whatever the file says of them: ``instant``
+        takes means of a day as if they were of a moment.
     hours : int
         By which its times are too early.
     key : str
@@ -39,6 +42,7 @@ class Assumption:
     level: int | None = None
     variable: Named = ()
     units: Named = ()
+    step: str = ""
     hours: int = 0
     key: str = "data.assume"
 
@@ -60,6 +64,11 @@ def assume(dataset: xr.Dataset, assumed: Assumption, path: Path) -> xr.Dataset:
     for name, ours in names.items():
         _check_variable(dataset, name, VARIABLES[ours], assumed, path)
     dataset = dataset.rename({name: ours for name, ours in names.items() if name != ours})
+    if assumed.step:
+        fields = {name: dataset[name] for name in fields_of(dataset)}
+        dataset = dataset.assign(
+            {n: field.assign_attrs(GRIB_stepType=assumed.step) for n, field in fields.items()}
+        )
     return shift(dataset, assumed, path) if assumed.hours else dataset
 
 
@@ -94,10 +103,10 @@ def refuse_for_grib(assumed: Assumption, path: Path) -> None:
     InputError
         More is assumed than a shift of times.
     """
-    if assumed.level is not None or assumed.variable or assumed.units:
+    if assumed.level is not None or assumed.variable or assumed.units or assumed.step:
         raise InputError(
-            f"{path}: GRIB says level, variable and units itself: of {assumed.key} it can have "
-            "time_offset_hours alone"
+            f"{path}: GRIB says level, variable, units and step itself: of {assumed.key} it can "
+            "have time_offset_hours alone"
         )
 
 
@@ -132,16 +141,17 @@ def _with_unit(array: xr.DataArray, unit: str, assumed: Assumption, path: Path) 
 
 
 def _with_level(dataset: xr.Dataset, level: int, assumed: Assumption, path: Path) -> xr.Dataset:
-    stated = _levels(dataset, path)
+    coordinate = _levels(dataset, path)
     channels = [c for c in map(parse_channel, fields_of(dataset)) if c is not None]
-    stated += [c.level for c in channels if c.level is not None]
+    stated = [*coordinate, *(c.level for c in channels if c.level is not None)]
     if set(stated) - {level}:
         raise InputError(
             f"{path}: it is of {', '.join(map(str, stated))} hPa, not of {level} hPa as "
             f"{assumed.key} says: leave level out there"
         )
-    if stated:
+    if coordinate:
         return dataset
+    # beside a name such as u100 too, which may be metres
     return dataset.assign_coords(level=xr.DataArray(np.int32(level), attrs={"units": "hPa"}))
 
 

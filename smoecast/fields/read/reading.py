@@ -13,7 +13,7 @@ from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.assumption import Assumption, Named, assume
 from smoecast.fields.read.choice import choose
 from smoecast.fields.read.selection import Condition, Selection
-from smoecast.fields.read.zarr.array import METADATA
+from smoecast.fields.read.zarr.group_file import folder_of
 
 NOT = "not"
 """Key of a selection that says what to leave."""
@@ -109,6 +109,10 @@ class Said(Protocol):
         """Likewise."""
 
     @property
+    def step(self) -> str:
+        """Step type of ecCodes."""
+
+    @property
     def time_offset_hours(self) -> int:
         """By which times are too early."""
 
@@ -154,7 +158,7 @@ def _each(value: Any) -> tuple[Any, ...]:
 
 def _assumption(said: Said, key: str) -> Assumption:
     variable, units = _named(said.variable), _named(said.units)
-    return Assumption(said.level, variable, units, said.time_offset_hours, key)
+    return Assumption(said.level, variable, units, said.step, said.time_offset_hours, key)
 
 
 def _named(said: str | Mapping[str, str]) -> Named:
@@ -167,4 +171,4 @@ def _fits(path: Path, pattern: str) -> bool:
 
 def _name(path: Path) -> str:
     """Return what a file is called; a Zarr group is called as its folder."""
-    return path.parent.name if path.name == METADATA else path.name
+    return folder_of(path).name

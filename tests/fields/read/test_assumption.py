@@ -41,6 +41,24 @@ def test_a_name_of_ours_without_its_level(tmp_path: Path) -> None:
     assert list(open_file(path, reading=of(variable="t2m")).data_vars) == ["t2m"]
 
 
+def test_a_level_that_only_the_name_tells(tmp_path: Path) -> None:
+    """As u100, which ERA5 has at 100 metres."""
+    path = write(tmp_path / "u100.nc", surface("u100", "m s-1"))
+    with pytest.raises(InputError, match="100 may be hPa or metres"):
+        open_file(path)
+    assert list(open_file(path, reading=of(level=100)).data_vars) == ["u100"]
+
+
+def test_a_mean_over_a_day_is_taken_where_that_is_said(tmp_path: Path) -> None:
+    daily = surface("t2m")
+    daily["t2m"].attrs["cell_methods"] = "time: mean"
+    path = write(tmp_path / "f.nc", daily)
+    with pytest.raises(InputError, match=r"write data\.assume with step: instant"):
+        open_file(path)
+    found = open_file(path, reading=of(step="instant"))
+    np.testing.assert_array_equal(found["t2m"].values, daily["t2m"].values[:, ::-1])
+
+
 def test_several_variables_are_named_one_by_one(tmp_path: Path) -> None:
     both = surface("a", None).assign(b=surface("b", None)["b"])
     path = write(tmp_path / "f.nc", both)
@@ -99,5 +117,7 @@ def test_names_and_standard_names_are_said_too(tmp_path: Path) -> None:
 
 def test_grib_says_all_but_what_its_times_mean(tmp_path: Path) -> None:
     path = made_grib.write(tmp_path / "f.grib", made_grib.temperature())
-    with pytest.raises(InputError, match="GRIB says level, variable and units itself"):
+    with pytest.raises(InputError, match="GRIB says level, variable, units and step itself"):
         open_file(path, reading=of(level=500))
+    with pytest.raises(InputError, match="GRIB says level"):
+        open_file(path, reading=of(step="instant"))
