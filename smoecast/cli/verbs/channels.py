@@ -53,14 +53,16 @@ _FEW = 5
 
 def _say_all(variable: dict[str, Any]) -> str:
     """Return everything that is known of a variable."""
-    from smoecast.tasks.inspect.variables import levels_in_words
+    from smoecast.tasks.inspect.variables import levels_in_words, parameters_of
 
+    numbers = parameters_of(variable)
     parts = {
-        "levels": levels_in_words(variable),
+        "read": levels_in_words(variable),
         "CF": variable["standard_name"],
         "CDS": variable["cds_name"],
-        "GRIB": f"parameter {variable['param_id']}" if variable["param_id"] else "",
+        "GRIB": f"parameter {numbers}" if numbers else "",
         "also": ", ".join(variable["aliases"]),
+        "other": ", ".join(variable["elsewhere"]),
     }
     lines = [f"  {key:<7} {text}" for key, text in parts.items() if text]
     return "\n".join([f"{variable['name']}: {variable['long_name']} [{variable['units']}]", *lines])
@@ -68,17 +70,16 @@ def _say_all(variable: dict[str, Any]) -> str:
 
 def _say_table(variables: list[dict[str, Any]]) -> str:
     """Return a table of many variables."""
-    words = {"pressure": "pressure", "surface": "one", "constant": "constant"}
     rows = [
         [
-            v["name"],
-            words[v["vertical"]],
+            v["example"],
+            v["place"].removeprefix("at ").removeprefix("on "),
             v["units"],
             v["long_name"],
             ", ".join(v["aliases"]),
         ]
         for v in variables
     ]
-    header = ["name", "levels", "units", "what it is", "also called"]
+    header = ["channel", "read", "units", "what it is", "also called"]
     shown = table(header, rows, width=width())
     return f"{shown}\n\n`smoecast channels WORD` shows all names of one: GRIB, CF and CDS."

@@ -17,6 +17,7 @@ from smoecast.fields.read.grib.index import list_kinds
 from smoecast.fields.read.grib.open import MAGIC
 from smoecast.fields.read.netcdf.open import open_raw
 from smoecast.fields.read.results import open_result, read_attributes
+from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.group_file import folder_of, is_group_file
 from smoecast.fields.read.zarr.open import read_group
 from smoecast.fields.store import store
@@ -34,7 +35,7 @@ class Contents:
     Attributes
     ----------
     path : Path
-        A file, or the metadata of a Zarr group.
+        A file, or what stands for a Zarr group.
     format : str
         ``GRIB 1``, ``NetCDF 4``, ``Zarr``; empty where it is none.
     headers : list of Header
@@ -74,10 +75,9 @@ def look(path: Path) -> Contents:
     Parameters
     ----------
     path : Path
-        A file, or the metadata of a Zarr group.
+        A file, or what stands for a Zarr group.
     """
-    format_ = _format_of(path)
-    place = folder_of(path)
+    format_, place = _format_of(path), folder_of(path)
     attributes = read_attributes(place)
     if format_ == "Zarr" and store.DETAILS in attributes:
         return _look_at_store(path)
@@ -91,13 +91,24 @@ def look(path: Path) -> Contents:
         elif format_.startswith("NetCDF"):
             headers = headers_of_dataset(open_raw(path), str(path))
         elif format_ == "Zarr":
-            headers = headers_of_dataset(read_group(place, chunks={}, file=path.name), str(place))
+            headers = _headers_of_group(path)
         dataset = open_result(path)
     except (InputError, OSError) as error:
         problem = _in_words(error, place)
     source = str(attributes.get("source", ""))
     made_by = source if "smoecast_identity" in attributes else ""
     return Contents(path, format_, headers, dataset, problem, made_by)
+
+
+def _headers_of_group(path: Path) -> list[Header]:
+    """Return the headers of a Zarr group; of a training set, which is one array, its variables."""
+    raw, source = read_group(path.parent, chunks={}, file=path.name), str(path.parent)
+    if "data" not in raw or not is_anemoi(raw.attrs, raw["data"].dims):
+        return headers_of_dataset(raw, source)
+    named, left_out = separate(raw, source)
+    fields = raw.sizes["time"] * raw.sizes["ensemble"]
+    others = [Header(one.name, "", "", "", "", fields, "") for one in left_out]
+    return [*headers_of_dataset(named, source), *others]
 
 
 def _look_at_store(path: Path) -> Contents:

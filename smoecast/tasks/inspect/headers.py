@@ -10,7 +10,7 @@ import xarray as xr
 from smoecast.errors import InputError
 from smoecast.fields.canonical.dimensions import normalize_levels, rename_dimensions
 from smoecast.fields.canonical.units import conversion
-from smoecast.fields.canonical.variables import identify
+from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.left_out import LeftOut
 from smoecast.names import (
     PROJECTION,
@@ -24,7 +24,7 @@ from smoecast.names import (
 PRESSURE = ("isobaricInhPa", "isobaricInPa")
 _PLAIN = ("surface", "meanSea", "entireAtmosphere", "nominalTop")
 """Kinds of level of GRIB whose number says nothing."""
-_HEIGHTS = "heightAbove"
+_APART = ("heightAbove", "isobaricInPa")
 _SHOWN = 6
 """Levels that are named one by one."""
 _PLACE = ("latitude", "longitude", *PROJECTION)
@@ -80,13 +80,19 @@ class Header:
 
     def find_left_out(self, left_out: Sequence[LeftOut]) -> LeftOut | None:
         """Return the note that says that it is not read."""
-        where = {*self.level.replace(",", " ").split(), self.kind, self.step}
+        type_, *numbers = self.level.replace(",", " ").split() or [""]
         for left in left_out:
-            if left.name == self.name:  # of NetCDF
+            name, *words = left.name.split()
+            if left.name == self.name or (words == ["at", "no", "pressure"] and name == self.name):
                 return left
-            name, _, rest = left.name.partition(" ")
             # of GRIB: pres on maxWind, pres at 80 m, tcc of step type avg, t as percentile
-            if name == self.name and (where & {*rest.split()} or rest.startswith("as ")):
+            if name != self.name or not words:
+                continue
+            if words[0] == "at":
+                same = numbers == words[1:2] and type_ != PRESSURE[0]
+            else:
+                same = bool({type_, self.kind, self.step} & {*words}) or words[0] == "as"
+            if same:
                 return left
         return None
 
@@ -98,13 +104,14 @@ def headers_of_grib(kinds: Sequence[dict[str, Any]]) -> list[Header]:
     ----------
     kinds : sequence of dict
         See `fields.read.grib.headers.list_kinds`. The control and the members of an ensemble are
-        one; heights, each of which is a variable of its own, are apart.
+        one; heights, each of which is a variable of its own, are apart, and levels in Pa, of which
+        few are whole numbers of hPa.
     """
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for kind in kinds:
         type_ = "pf" if kind["dataType"] == "cf" else kind["dataType"]
         key = (*(kind[k] for k in ("shortName", "units", "typeOfLevel", "stepType")), type_)
-        if kind["typeOfLevel"].startswith(_HEIGHTS):
+        if kind["typeOfLevel"].startswith(_APART):
             for level, count in kind["levels"].items():
                 one = {**kind, "levels": {level: count}, "fields": count}
                 found.setdefault((*key, level), []).append(one)
@@ -174,7 +181,7 @@ def _header_of_array(name: str, array: xr.DataArray, named: xr.Dataset, source: 
     sizes = [size for dimension, size in ours.sizes.items() if dimension not in _PLACE]
     try:
         found = identify(name, ours, named, source)
-        match = found.name if found else ""
+        match = found.name if isinstance(found, Match) else found.channel
     except InputError:  # the reader says so
         variable = variable_of(name)
         match = variable.name if variable else ""

@@ -15,7 +15,6 @@ from smoecast.fields.left_out import from_attribute, left_out_of, to_plain
 from smoecast.fields.missing import name_files
 from smoecast.fields.read.join import join
 from smoecast.fields.read.results import read_attributes
-from smoecast.fields.read.zarr.group_file import group_file
 from smoecast.tasks.inspect import values
 from smoecast.tasks.inspect.contents import Contents, axes_of, channels_in, look, objections
 from smoecast.tasks.inspect.headers import Header
@@ -65,20 +64,19 @@ def inspect(patterns: Sequence[str], *, read_values: bool = False) -> dict[str, 
 
 
 def find(pattern: str) -> list[Path]:
-    """Return the files that a path, folder or glob names; of a Zarr group its metadata.
+    """Return the files that a path, folder or glob names; of a Zarr group what stands for it.
 
     Raises
     ------
     AbsentError
         It names none.
+    InputError
+        It is a Zarr group of two versions at once.
     """
-    place = resolve(pattern)
-    if group := group_file(place):
-        return [group]
     try:
         return expand([pattern], "the path")
     except AbsentError:
-        if place.is_dir():
+        if resolve(pattern).is_dir():
             words = "the folder holds no GRIB and no NetCDF file: name files, or a Zarr group"
             raise AbsentError(f"{pattern}: {words}") from None
         raise
@@ -162,7 +160,7 @@ def _describe_variable(header: Header, contents: Contents, wanted: bool) -> dict
         "level": header.level,
         "step": header.step,
         "units": header.units,
-        "converted_to": header.find_si_unit(),
+        "converted_to": header.find_si_unit() if read or dataset is None else "",
         "fields": header.fields,
         "read": read,
         "reason": left.reason if left else "",

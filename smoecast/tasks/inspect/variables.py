@@ -5,23 +5,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from smoecast.errors import ConfigError
-from smoecast.names import VARIABLES, Variable, parse_channel
+from smoecast.names import VARIABLES, Channel, Variable, parse_channel
 
-LEVELS = {
-    "pressure": "pressure levels: {name}500 is 500 hPa",
-    "surface": "one field a time",
-    "constant": "one field without time",
+STEPS = {
+    "instant": "at a moment",
+    "accum": "a sum over the time before",
+    "max": "the most in the time before",
+    "": "without time",
 }
-"""What `Variable.vertical` means, in words."""
+"""What `Variable.step` means, in words."""
 _NO_NAMES = ("units", "vertical", "levels", "step", "height")
 """Attributes of a variable that are none of its names."""
 _PAGE = """\
 # Channels
 
 What a config may ask for in `data.channels` and the like, and what files and archives call it. A
-variable on pressure levels is asked for with its level in hPa: `z500`; a constant under
-`data.constants`. In a file it is known by any of these names, in any case, by its GRIB parameter or
-by its CF standard name, and brought to the units of the table.
+variable on pressure levels is asked for with its level in hPa: `z500`, `u_10hPa` (which `u10` is
+not: that is the wind at 10 m); a constant under `data.constants`. In a file it is known by its GRIB
+parameter, by any of the names up to the last column, in any case, or by its CF standard name, and
+read only from the levels and the steps that are named, in the units of the table. By a name of the
+last column, most of them NCEP's, no file is read: `smoecast channels` and configs know it.
 
 On the command line: `smoecast channels`, or `smoecast channels WORD` for those that a word of any
 column finds. This page is made by `smoecast channels --markdown > docs/channels.md`.
@@ -41,7 +44,8 @@ def list_variables(word: str = "") -> dict[str, Any]:
     Returns
     -------
     dict
-        ``word`` and ``variables``, each with the attributes of `names.Variable`.
+        ``word`` and ``variables``, each with the attributes of `names.Variable`, ``place`` (where
+        it is read, in words) and ``example`` (a channel of it).
 
     Raises
     ------
@@ -55,11 +59,17 @@ def list_variables(word: str = "") -> dict[str, Any]:
             f"{word}: no variable that smoecast knows has such a name; `smoecast channels` "
             "shows all of them"
         )
-    return {"word": word, "variables": [dataclasses.asdict(variable) for variable in found]}
+    return {"word": word, "variables": [_describe(variable) for variable in found]}
+
+
+def _describe(variable: Variable) -> dict[str, Any]:
+    has_levels = variable.vertical == "pressure"
+    example = Channel(variable, 500 if has_levels else None).name
+    return {**dataclasses.asdict(variable), "place": variable.place, "example": example}
 
 
 def _find(word: str) -> list[Variable]:
-    """Return the variables of which a name is `word`, or else in whose names it stands."""
+    """Return the variables that files call `word`, or else in whose names it stands."""
     said = {name: [text.lower() for text in _texts(v)] for name, v in VARIABLES.items()}
     plain = word.replace("_", " ")
     whole = [VARIABLES[name] for name, texts in said.items() if word in texts]
@@ -79,8 +89,17 @@ def _texts(variable: Variable) -> list[str]:
 
 
 def levels_in_words(variable: dict[str, Any]) -> str:
-    """Return on which levels a variable is known."""
-    return LEVELS[variable["vertical"]].format(name=variable["name"])
+    """Return where and when a variable of `list_variables` is known."""
+    words = [variable["place"]]
+    if variable["vertical"] == "pressure":
+        words = [f"{variable['place']} ({variable['example']} is at 500 hPa)"]
+    return ", ".join([*words, STEPS[variable["step"]]])
+
+
+def parameters_of(variable: dict[str, Any]) -> str:
+    """Return the GRIB parameters of a variable of `list_variables`."""
+    numbers = (variable["param_id"], *variable["other_params"])
+    return ", ".join(str(number) for number in numbers if number)
 
 
 def markdown(variables: Sequence[dict[str, Any]]) -> str:
@@ -91,7 +110,8 @@ def markdown(variables: Sequence[dict[str, Any]]) -> str:
     variables : sequence of dict
         Of `list_variables`.
     """
-    header = ("name", "what it is", "units", "levels", "CF standard name", "CDS", "GRIB", "also")
+    names = ("CF standard name", "CDS", "GRIB", "also", "elsewhere")
+    header = ("name", "what it is", "units", "read", *names)
     rows = [header, ("---",) * len(header)]
     for variable in variables:
         rows.append(
@@ -102,8 +122,9 @@ def markdown(variables: Sequence[dict[str, Any]]) -> str:
                 levels_in_words(variable),
                 variable["standard_name"],
                 variable["cds_name"],
-                str(variable["param_id"] or ""),
+                parameters_of(variable),
                 " ".join(f"`{alias}`" for alias in variable["aliases"]),
+                " ".join(f"`{name}`" for name in variable["elsewhere"]),
             )
         )
     return "\n".join([_PAGE, *(f"| {' | '.join(row)} |" for row in rows)])

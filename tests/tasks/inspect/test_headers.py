@@ -47,6 +47,8 @@ def test_the_control_is_a_member():
         ("pres of type fc", True),
         ("pres as percentile (percentileValue 10)", True),
         ("pres at 0 m", True),
+        ("pres at 10 m", False),
+        ("pres at no pressure", True),
         ("sp on maxWind", False),
         ("pres", True),
     ],
@@ -80,3 +82,12 @@ def test_headers_are_told_where_dimensions_are_not_understood():
     twice = surface().expand_dims(realization=2, member=2).rename(t2m="2t")
     (found,) = headers_of_dataset(twice, "a.nc")
     assert (found.ours, found.fields) == ("t2m", 16)
+
+
+def test_a_pressure_in_pascals_is_no_level_in_hectopascals():
+    left = [LeftOut("t at 1 Pa"), LeftOut("t at 10 Pa")]
+    found = {
+        level: Header("t", "", "K", level, "instant", 1, "t").find_left_out(left)
+        for level in ("isobaricInhPa 1", "isobaricInPa 1", "isobaricInPa 50")
+    }
+    assert [bool(one) for one in found.values()] == [False, True, False]

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import inspect_page
+import made_anemoi
+import made_stores
 import numpy as np
 import pytest
 import xarray as xr
@@ -248,6 +250,17 @@ def test_a_foreign_zarr_group_is_told(tmp_path: Path):
     found = only(tmp_path / "g.zarr")
     assert (found["format"], found["file"]) == ("Zarr", str(tmp_path / "g.zarr"))
     assert found["channels"] == ["t2m"]
+
+
+def test_every_kind_of_zarr_group_is_told(tmp_path: Path):
+    made_stores.group_v3(tmp_path / "v3.zarr")
+    made_anemoi.store(tmp_path / "training.zarr")
+    later, training = only(tmp_path / "v3.zarr"), only(tmp_path / "training.zarr")
+    assert (later["format"], later["channels"], later["problem"]) == ("Zarr", ["t2m"], "")
+    assert {*training["channels"], *training["constants"]} == {*made_anemoi.KEPT}
+    told = variables(training)
+    assert not told["insolation"]["read"]
+    assert sum(variable["read"] for variable in told.values()) == len(made_anemoi.KEPT)
 
 
 def test_the_first_file_with_a_channel_is_drawn(tmp_path: Path, grib: Path):
