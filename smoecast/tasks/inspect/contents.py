@@ -46,8 +46,6 @@ class Contents:
         Why it is refused; empty where it is not.
     made_by : str
         The command of smoecast that made it; empty where none did.
-    told : list of dict
-        What was left out when smoecast made it, as it says itself.
     """
 
     path: Path

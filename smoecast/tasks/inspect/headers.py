@@ -46,8 +46,6 @@ class Header:
         Times, levels, members together.
     ours : str
         The variable of smoecast that it is or nearly is, empty where there is none.
-    bitmap : bool or None
-        Whether its messages say that values may be missing; None where headers do not say.
     kind : str
         GRIB's type of data: ``an``, ``pf``.
     """
@@ -59,7 +57,6 @@ class Header:
     step: str
     fields: int
     ours: str
-    bitmap: bool | None = None
     kind: str = ""
 
     @property
@@ -131,7 +128,6 @@ def _header_of_grib(alike: Sequence[dict[str, Any]]) -> Header:
         first["stepType"],
         sum(kind["fields"] for kind in alike),
         _ours(first),
-        any(kind["bitmap"] for kind in alike),
         first["dataType"],
     )
 

@@ -11,7 +11,7 @@ from smoecast.tasks.inspect.headers import Header, headers_of_dataset, headers_o
 KIND = {
     **{"shortName": "pres", "name": "Pressure", "units": "Pa", "paramId": 54, "points": 12},
     **{"typeOfLevel": "surface", "stepType": "instant", "dataType": "fc", "gridType": "regular_ll"},
-    **{"fields": 3, "bitmap": False, "levels": {"0": 3}},
+    **{"fields": 3, "levels": {"0": 3}},
 }
 
 

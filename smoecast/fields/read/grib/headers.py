@@ -34,9 +34,8 @@ def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
     dict
         ``messages`` (fields in all), ``editions``, ``stopped`` (why it was not read to its end;
         empty where it was), and ``kinds`` in the order of the file: each with the keys of
-        `PARAMETER` and `KIND`, ``paramId``, ``fields`` (how many), ``points``, ``bitmap`` (whether
-        some value may be missing), and how many fields have each text of ``levels``, ``steps``,
-        ``times`` and ``members``.
+        `PARAMETER` and `KIND`, ``paramId``, ``fields`` (how many), ``points``, and how many fields
+        have each text of ``levels``, ``steps``, ``times`` and ``members``.
     """
     kinds: dict[tuple[str, ...], dict[str, Any]] = {}
     editions: set[int] = set()
@@ -75,11 +74,10 @@ def _add(keys: Keys, kinds: dict[tuple[str, ...], dict[str, Any]]) -> None:
     if which not in kinds:
         named = {key: keys.text(key) for key in PARAMETER}
         axes: dict[str, Any] = {axis: {} for axis in ("levels", "steps", "times", "members")}
-        count = {"fields": 0, "points": points, "bitmap": False}
+        count = {"fields": 0, "points": points}
         kinds[which] = {**named, "paramId": parameter, **alike, **count, **axes}
     kind = kinds[which]
     kind["fields"] += 1
-    kind["bitmap"] = kind["bitmap"] or bool(keys.whole("bitmapPresent"))
     day, clock = keys.whole("dataDate"), keys.whole("dataTime")
     said = {
         "levels": keys.text("level"),

@@ -25,7 +25,6 @@ def test_fields_of_one_kind_are_counted_together(tmp_path: Path):
     assert (first["fields"], first["typeOfLevel"], first["points"]) == (4, "isobaricInhPa", 12)
     assert (ground["shortName"], ground["units"], ground["stepType"]) == ("2t", "K", "instant")
     assert (ensemble["members"], ensemble["steps"]) == ({"1": 2, "2": 2}, {"6": 2, "12": 2})
-    assert not ensemble["bitmap"]
 
 
 def test_each_field_of_a_message_counts(tmp_path: Path):
