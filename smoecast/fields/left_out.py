@@ -1,7 +1,8 @@
 """What a file has that is not read, and why; it is told once."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ SHOWN = 6
 
 _told: dict["LeftOut", None] = {}
 """What this process has told."""
+_gathering: list[dict["LeftOut", None]] = []
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,17 @@ def from_attribute(attributes: Mapping[Any, Any]) -> list[dict[str, str]]:
         return []
 
 
+@contextmanager
+def gather() -> Iterator[Iterable[LeftOut]]:
+    """Give what is told in the block, whether it was told before or not."""
+    found: dict[LeftOut, None] = {}
+    _gathering.append(found)
+    try:
+        yield found
+    finally:
+        _gathering.remove(found)
+
+
 def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
     """Say what is not read of some files, each thing once in this process, and record it.
 
@@ -107,6 +120,8 @@ def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
         The files.
     """
     found = dict.fromkeys(left_out)
+    for gathered in _gathering:
+        gathered |= found
     new = sorted((one for one in found if one not in _told), key=lambda one: not one.reason)
     if console.is_heard():
         return

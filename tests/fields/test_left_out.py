@@ -14,6 +14,7 @@ from smoecast.fields.left_out import (
     LeftOut,
     describe,
     from_attribute,
+    gather,
     left_out_of,
     note_left_out,
     tell,
@@ -102,3 +103,12 @@ def test_it_is_recorded_and_not_said_where_nothing_is_to_be_said(
     noted = run_record.finish(0, "")["notes"]["left_out"]
     assert [one["name"] for one in noted] == ["pres on maxWind", "zust"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_told_in_a_block_is_gathered(told: list[str]):
+    tell([PRES], [Path("a.nc")])
+    with gather() as found:
+        tell([PRES], [Path("b.nc")])
+    tell([LeftOut("zust")], [Path("c.nc")])
+    assert list(found) == [PRES]
+    assert len(told) == 2

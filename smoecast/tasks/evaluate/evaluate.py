@@ -16,6 +16,7 @@ from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.locks import lock
 from smoecast.errors import InputError
 from smoecast.fields.grid import grid_of
+from smoecast.fields.left_out import gather, to_plain
 from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
@@ -69,7 +70,8 @@ def evaluate(
     dict
         ``output``, ``truth``, ``protocol``, ``files``, ``bootstrap``; ``scores`` and ``events``,
         records as `records.records_of` has them; ``curves``, see `records.curves_of`; with
-        ``weatherbench`` also ``published`` and ``comparable``, whether they may be compared.
+        ``weatherbench`` also ``published`` and ``comparable``, whether they may be compared;
+        ``left_out``: what of the files of a truth and of ``--against`` is not read.
 
     Raises
     ------
@@ -97,6 +99,7 @@ def evaluate(
     stores = config.store, config.ensemble_store
     read = [*results, *others, *truth_files]
     with lock(place.parent), ExitStack() as opened:
+        left_out = opened.enter_context(gather())
         with stage("inputs"):
             held = opened.enter_context(hold_inputs(read, stores))
             run_record.add_inputs(held.manifest, read)
@@ -142,7 +145,7 @@ def evaluate(
         for path in written:
             run_record.add_output(path)
         run_record.note(scores=_main_scores(summary["scores"]))
-    return summary
+    return {**summary, "left_out": to_plain(left_out)}
 
 
 def _main_scores(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

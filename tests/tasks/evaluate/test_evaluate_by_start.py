@@ -1,5 +1,6 @@
 """Results of a file a start are one forecast; the truth may come from files."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_truth_on_a_finer_grid_comes_to_that_of_the_result(done: Config, tmp_p
     finer = finer.interp(latitude=[78.75 - 11.25 * i for i in range(15)]).astype("float32")
     for name, array in truth.data_vars.items():
         finer[name].attrs = array.attrs
-    finer.to_netcdf(tmp_path / "truth.nc")
+    finer.assign(zust=finer["t2m"].drop_attrs()).to_netcdf(tmp_path / "truth.nc")
     found = evaluate(
         asked(done),
         inputs=[str(tmp_path / "fc.nc")],
@@ -121,6 +122,9 @@ def test_a_truth_on_a_finer_grid_comes_to_that_of_the_result(done: Config, tmp_p
         truth=[str(tmp_path / "truth.nc")],
     )
     exact = evaluate(asked(done), inputs=[str(tmp_path / "fc.nc")], output=tmp_path / "t.json")
+    assert found["left_out"] == [{"name": "zust", "reason": "", "file": "truth.nc"}]
+    assert exact["left_out"] == []
+    assert "left_out" not in json.loads((tmp_path / "s.json").read_text())
     one, two = by_forecast(found), by_forecast(exact)
     for key, record in one.items():
         assert record["rmse"] == pytest.approx(two[key]["rmse"], rel=1e-3)
