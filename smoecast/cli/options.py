@@ -128,6 +128,15 @@ CalibratedFormat = Annotated[
         metavar="netcdf|grib",
     ),
 ]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        help="Of NetCDF: default, or cdo: along the time at which fields hold, a file a start, "
+        "which CDO and other tools of four dimensions read; default: that of the config.",
+        metavar="default|cdo",
+    ),
+]
 Write = Annotated[
     str | None,
     typer.Option(

@@ -8,6 +8,20 @@ from smoecast.config.data import Hours, Lead
 from smoecast.config.section import RARE, Section
 
 
+def check_layout(layout: str, format_: str) -> None:
+    """Refuse a layout that a format does not have.
+
+    Raises
+    ------
+    ValueError
+        The layout is for NetCDF, and the format another.
+    """
+    if layout != "default" and format_ != "netcdf":
+        raise ValueError(
+            f"layout {layout} is for format netcdf, not {format_}: leave one of them out"
+        )
+
+
 class Forecast(Section):
     """What `forecast` writes."""
 
@@ -56,6 +70,12 @@ class Forecast(Section):
         "netcdf",
         description="CF NetCDF, a WeatherBench 2 store (Zarr v2, or v3 in shards), or GRIB 2",
     )
+    layout: Literal["default", "cdo"] = Field(
+        "default",
+        description="of netcdf: along start and lead time; or, for CDO, along the time at which "
+        "fields hold, a file a start",
+        json_schema_extra=RARE,
+    )
     accumulation_hours: Hours | None = Field(
         None,
         description="grib: hours over which tp, cp, sf, ssrd, strd, tisr and fg10 are; 0: since "
@@ -74,4 +94,9 @@ class Forecast(Section):
             raise ValueError("one member is the analysis itself: a perturbation needs members")
         if list(self.lags_hours) != sorted(set(self.lags_hours)) or not self.lags_hours:
             raise ValueError("lags_hours must be given, ascending and without repeats")
+        return self
+
+    @model_validator(mode="after")
+    def _layout_fits(self) -> "Forecast":
+        check_layout(self.layout, self.format)
         return self

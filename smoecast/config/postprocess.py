@@ -13,6 +13,7 @@ from pydantic import (
 
 from smoecast import names
 from smoecast.config.data import Channels, Ens10, Hours, OpenData, Split, check_channels
+from smoecast.config.forecast import check_layout
 from smoecast.config.network import Natural, Network
 from smoecast.config.products import WORDS, products
 from smoecast.config.reading import Assume, Select, without_unset
@@ -121,6 +122,12 @@ class Postprocess(Section):
         json_schema_extra=RARE,
     )
     format: Literal["netcdf", "grib"] = Field("netcdf", description="CF NetCDF, or GRIB 2")
+    layout: Literal["default", "cdo"] = Field(
+        "default",
+        description="of netcdf: along start and lead time; or, for CDO, along the time at which "
+        "fields hold, a file a start",
+        json_schema_extra=RARE,
+    )
     accumulation_hours: Hours | None = Field(
         None,
         description="grib: hours over which tp, cp, sf, ssrd, strd, tisr and fg10 are; 0: since "
@@ -162,6 +169,11 @@ class Postprocess(Section):
                 f"protocol {ENS10_PAPER} trains on 1998 to 2015, has no validation part and tests "
                 "on 2016 and 2017: leave split out, or take protocol default"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _layout_fits(self) -> "Postprocess":
+        check_layout(self.layout, self.format)
         return self
 
     @model_validator(mode="after")

@@ -121,7 +121,7 @@ def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
     """
     found = dict.fromkeys(left_out)
     for gathered in _gathering:
-        gathered |= found
+        gathered.update(found)
     new = sorted((one for one in found if one not in _told), key=lambda one: not one.reason)
     if console.is_heard():
         return

@@ -36,7 +36,8 @@ def name_output(
     place : Path
         The run's folder.
     name : str
-        Of the result there if none was given, without its suffix.
+        Of the result there if none was given, without its suffix; in the layout ``cdo`` a file a
+        start.
     settings : Forecast or Postprocess
         Of the verb; names the format, and perhaps the result.
     output : Path, optional
@@ -51,7 +52,8 @@ def name_output(
     wanted = SUFFIXES[settings.format]
     given = settings.output if output is None else str(output)
     if not given:
-        return OutputName(str(place / f"{name}{wanted}"))
+        whole = f"{name}_{PATTERN}" if settings.layout == "cdo" else name
+        return OutputName(str(place / f"{whole}{wanted}"))
     if output is None and (given.startswith(("/", "~")) or ".." in Path(given).parts):
         raise ConfigError(
             f"{given}: leads out of the folder of the run, where a config may not write: set its "
@@ -101,6 +103,8 @@ def name_by_start(
 
 def describe_format(settings: Forecast | Postprocess) -> dict[str, Any]:
     """Return what the format adds to what a result is made from."""
+    if settings.layout != "default":
+        return {"layout": settings.layout}
     if settings.format == "netcdf":
         return {}
     keys = {"format", *(["accumulation_hours"] if settings.format == "grib" else [])}
@@ -163,4 +167,4 @@ def writer_of(settings: Forecast | Postprocess, **more: Any) -> Writer:
         from smoecast.fields.write.wb2 import wb2_writer  # noqa: PLC0415  # it loads zarr
 
         return partial(wb2_writer, version=3) if settings.format == "wb2-v3" else wb2_writer
-    return netcdf_writer
+    return partial(netcdf_writer, layout=settings.layout)

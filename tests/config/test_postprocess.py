@@ -28,6 +28,13 @@ def test_no_validation_part_goes_with_dates() -> None:
         yaml_file.parse(f"data: {{split: {{{periods}, validation: 0.1}}}}", "run.yaml")
 
 
+@pytest.mark.parametrize("section", ["forecast", "postprocess"])
+def test_a_layout_is_for_netcdf(section: str) -> None:
+    text = f"{section}: {{layout: cdo, format: grib}}"
+    with pytest.raises(ConfigError, match="layout cdo is for format netcdf, not grib"):
+        yaml_file.parse(text, "run.yaml")
+
+
 @pytest.mark.parametrize("method", ["mlp", "lenet", "unet", "transformer", "smoe"])
 def test_a_network_has_no_season_and_no_window(method: str) -> None:
     for key in ("season: harmonic", "window_days: 30"):

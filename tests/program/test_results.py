@@ -202,6 +202,14 @@ def test_a_store_says_the_same(ask: Callable[..., Result], tmp_path: Path) -> No
     assert said["config_sha256"] == hashlib.sha256(beside).hexdigest()
 
 
+def test_another_layout_is_another_result(ask: Callable[..., Result]) -> None:
+    made(ask())
+    for _ in range(2):
+        made(ask("--layout", "cdo"))
+        made_before(ask("--layout", "cdo"))
+        made(ask())
+
+
 def test_the_config_beside_is_mended(
     ask: Callable[..., Result], run_file: Path, tmp_path: Path
 ) -> None:
@@ -246,15 +254,23 @@ def test_a_calibrated_ensemble_says_what_it_was_made_from(done: Config) -> None:
     assert said["config_sha256"] == hashlib.sha256(beside).hexdigest()
 
 
-def test_what_is_said_is_as_cf_has_it(done: Config) -> None:
+WRITTEN = ("members,mean,std", "quantiles=0.1:0.9,probabilities=t2m>280:t2m<270")
+
+
+def test_what_is_said_is_as_cf_has_it(done: Config, run_file: Path, tmp_path: Path) -> None:
     checker = Path(sys.executable).with_name("compliance-checker")
     if not checker.exists():
         pytest.skip("compliance-checker is not installed beside this Python")
-    for name in ("forecast.nc", "calibrated.nc"):
-        words = [checker, "--test=cf:1.11", done.place / name]
+    made = [done.place / "forecast.nc", done.place / "calibrated.nc"]
+    for number, words in enumerate(WRITTEN):
+        pattern = str(tmp_path / f"{number}_{{init_time:%Y%m%d}}.nc")
+        line = ["postprocess", "-c", str(run_file), "--write", words, "--layout", "cdo"]
+        assert CliRunner().invoke(app, [*line, "-o", pattern]).exit_code == 0
+        made.append(sorted(tmp_path.glob(f"{number}_*.nc"))[0])
+    for path in made:
+        words = [checker, "--test=cf:1.11", path]
         found = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert "Errors" not in found.stdout, found.stdout
-        assert f"{name} has" in found.stdout
+        assert "All tests passed!" in found.stdout, found.stdout
 
 
 # ---- what is refused before anything is computed

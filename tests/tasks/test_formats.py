@@ -298,3 +298,14 @@ def test_ecmwf_software_is_loaded_for_this_format_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_layout_for_cdo_is_a_file_a_start(done: Config, tmp_path: Path) -> None:
+    settings = done.forecast.model_copy(update={"layout": "cdo"})
+    found = formats.name_output(tmp_path, "forecast", settings, None)
+    assert found.text == str(tmp_path / "forecast_{init_time:%Y%m%d%H}.nc")
+    assert formats.describe_format(settings) == {"layout": "cdo"}
+    assert formats.describe_format(done.forecast) == {}
+    config = done.model_copy(update={"forecast": settings})
+    with pytest.raises(ConfigError, match="not 11 starts of 2 lead times: name a file a start"):
+        forecast(config, output=tmp_path / "all.nc")

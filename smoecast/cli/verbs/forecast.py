@@ -26,6 +26,7 @@ def forecast(
         ),
     ] = None,
     format_: options.Format = None,
+    layout: options.Layout = None,
     output: options.Output = None,
     verify: options.Verify = False,
     wait: options.Wait = None,
@@ -53,6 +54,7 @@ def forecast(
             from smoecast.tasks.forecast.forecast import forecast as work
 
         given = [f"forecast.format={format_}"] if format_ else []
+        given += [f"forecast.layout={layout}"] if layout else []
         return work(
             read_config(config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]),
             models=[zoo.locate(name) for name in model or ()],

@@ -20,6 +20,7 @@ def postprocess(
     write: options.Write = None,
     any_lead: options.AnyLead = False,
     format_: options.CalibratedFormat = None,
+    layout: options.Layout = None,
     output: options.Output = None,
     verify: options.Verify = False,
     wait: options.Wait = None,
@@ -46,6 +47,7 @@ def postprocess(
         given = [f"postprocess.write={json.dumps(write.split(','))}"] if write else []
         given += ["postprocess.any_lead=true"] if any_lead else []
         given += [f"postprocess.format={format_}"] if format_ else []
+        given += [f"postprocess.layout={layout}"] if layout else []
         wanted = read_config(
             config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]
         )

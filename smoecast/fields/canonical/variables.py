@@ -99,7 +99,8 @@ def _by_channel(name: str, array: xr.DataArray) -> Match | LeftOut | None:
     if channel is None:
         return None
     # of ours: u10 with its pressure beside it too, as older versions wrote the wind at 10 hPa
-    ours = f"{LEVEL_PREFIX}{channel.level}" in str(array.encoding.get("coordinates", "")).split()
+    told = (array.encoding.get("coordinates", ""), array.attrs.get("scalar_coordinates", ""))
+    ours = f"{LEVEL_PREFIX}{channel.level}" in " ".join(map(str, told)).split()
     if ours or (name == channel.name and name.endswith("hPa")):
         return Match(channel.name, channel.variable)
     beside = array.coords.get("level")

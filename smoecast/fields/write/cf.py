@@ -17,8 +17,18 @@ PLACE = ("latitude", "longitude", *PROJECTION)
 PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
 """What the name of a variable ends in that is made of a variable or channel."""
 
+SCALARS = "scalar_coordinates"
+"""Attribute, ours, that names scalar coordinates where ``coordinates`` may not."""
+
 KEPT = ("long_name", "cell_methods", "grid_mapping")
 """Attributes that a field may bring; the others follow from its name."""
+
+MEMBERS = "realization"
+"""Scalar coordinate of a moment, and what its ``cell_methods`` is over: the members as a whole."""
+
+RECORDS = ("init_time", "time")
+"""Dimensions that may grow, so that `ncrcat` joins results of several starts; CF lets them come
+first."""
 
 _INTEGERS = {"number": "i4", "level": "i4"}
 _EPOCH = np.datetime64("1970-01-01", "ns")
@@ -29,6 +39,11 @@ def channel_name(name: str) -> str:
     for ending in PRODUCTS:
         name = name.removesuffix(ending)
     return name
+
+
+def is_moment(array: xr.DataArray) -> bool:
+    """Whether a variable is a moment over the members."""
+    return f"{MEMBERS}:" in str(array.attrs.get("cell_methods", ""))
 
 
 def prepare(dataset: xr.Dataset) -> xr.Dataset:
@@ -49,6 +64,7 @@ def encode_coordinate(name: str, coordinate: xr.DataArray) -> tuple[np.ndarray, 
     if np.issubdtype(values.dtype, np.datetime64):
         number, unit = _whole(values.astype("datetime64[ns]") - _EPOCH)
         attributes |= {"units": f"{unit} since 1970-01-01", "calendar": "standard"}
+        attributes["units_metadata"] = "leap_seconds: none"  # CF-1.11, section 4.4
         return number.astype(np.int64), attributes
     if np.issubdtype(values.dtype, np.timedelta64):
         number, unit = _whole(values)
@@ -75,12 +91,16 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
     """
     known = [name for name in (*DIMENSIONS, *PROJECTION) if name in dataset.sizes]
     for dimension in dict.fromkeys((*known, *map(str, dataset.sizes))):
-        file.createDimension(dimension, dataset.sizes[dimension])
+        file.createDimension(dimension, None if dimension in RECORDS else dataset.sizes[dimension])
     for name, coordinate in dataset.coords.items():
         values, attributes = encode_coordinate(str(name), coordinate)
         dimensions = [str(dimension) for dimension in coordinate.dims]
         variable = file.createVariable(
-            str(name), values.dtype.str[1:], dimensions, fill_value=False
+            str(name),
+            values.dtype.str[1:],
+            dimensions,
+            fill_value=False,
+            chunksizes=values.shape if set(dimensions) & {*RECORDS} else None,
         )
         variable.setncatts(attributes)
         variable[...] = values
@@ -92,14 +112,34 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
             | {"positive": "up"}
         )
         variable[...] = height
+    if any(map(is_moment, dataset.data_vars.values())):
+        variable = file.createVariable(MEMBERS, "i4", fill_value=False)
+        variable.setncatts(
+            {"standard_name": MEMBERS, "long_name": "the members as a whole", "units": "1"}
+        )
+        variable[...] = 0
     for name, array in dataset.data_vars.items():
         _define_field(file, str(name), array, gaps and "number" in array.dims)
     attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
-    if "valid_time" in dataset.coords:
+    times = [name for name in ("init_time", "lead_time", "valid_time") if name in dataset.coords]
+    beside = [name for name in times if name not in dataset.dims]
+    for variable in file.variables.values():
+        beside += getattr(variable, SCALARS, "").split()
+    if beside:
         # Named here, as xarray does, and not beside each field: CDO skips a field with a
         # two-dimensional time beside it.
-        attributes["coordinates"] = "valid_time"
+        attributes["coordinates"] = " ".join(dict.fromkeys(beside))
     file.setncatts({"Conventions": "CF-1.11"} | attributes)
+
+
+def _beside_what(dimensions: list[str]) -> str:
+    """Return the attribute that names the scalar coordinates of a field.
+
+    CDO has one vertical axis: a height beside members, quantiles or thresholds would take it from
+    them, and CDO skip the field. Along ``time``, for CDO, such a field names its height elsewhere.
+    """
+    taken = "time" in dimensions and not set(dimensions) <= {"time", *PLACE}
+    return SCALARS if taken else "coordinates"
 
 
 def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray, gaps: bool) -> None:
@@ -128,6 +168,8 @@ def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray, gaps: b
         beside.append(f"{LEVEL_PREFIX}{channel.level}")
     if channel_name(name) in HEIGHTS:
         beside.append(f"height_{HEIGHTS[channel_name(name)]:g}m")
+    if is_moment(array):
+        beside.append(MEMBERS)
     if beside:
-        attributes["coordinates"] = " ".join(sorted(beside))
+        attributes[_beside_what(dimensions)] = " ".join(sorted(beside))
     variable.setncatts(attributes)

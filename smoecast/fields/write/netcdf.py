@@ -25,6 +25,7 @@ from smoecast.fields.write.blocks import (
     stage_result,
 )
 from smoecast.fields.write.cf import PLACE, define, encode_coordinate, prepare
+from smoecast.fields.write.layouts import Layout, along_valid_time
 
 SMALL = 2**20
 """Values of a variable that are read at once to be verified."""
@@ -36,6 +37,7 @@ def netcdf_writer(
     path: Path,
     gaps: bool = False,
     *,
+    layout: Layout = "default",
     confirm: Callable[[], None] = lambda: None,
 ) -> Iterator[Append]:
     """Write a canonical dataset to `path` block by block: whole and verified, or not at all.
@@ -52,6 +54,8 @@ def netcdf_writer(
         The file, replaced if it is there; its folder is made if it is not.
     gaps : bool
         Whether members may be missing: fields of a variable with `number` that are NaN throughout.
+    layout : {"default", "cdo"}
+        Along ``init_time`` and ``lead_time``, or along ``time``, see `fields.write.layouts`.
     confirm : callable
         Called when the file is whole, before it takes its place; what it raises keeps it away.
 
@@ -63,20 +67,27 @@ def netcdf_writer(
 
     Raises
     ------
+    ConfigError
+        If the layout cannot hold it.
     OutputError
         If the file cannot be written (a full disk, say) or fails its verification, or what has its
         name is no regular file.
     """
-    template = prepare(template.assign_attrs({checksums.MARK: checksums.IN_FILE}))
+    lay_out = along_valid_time if layout == "cdo" else _leave
+    template = prepare(lay_out(template).assign_attrs({checksums.MARK: checksums.IN_FILE}))
     with stage_result(path) as part:
         with _fill(template, part, path, gaps) as append:
-            yield append
+            yield lambda block: append(lay_out(block))
         with explain_errors(path):
             checksums.seal_file(part)
             _verify(template, part, path, gaps)
         confirm()
         with explain_errors(path):
             put(part, path)
+
+
+def _leave(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset
 
 
 @contextmanager

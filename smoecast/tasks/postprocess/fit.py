@@ -39,7 +39,7 @@ _CHOICE = {DEFAULT: "validation", ENS10_PAPER: TEST}
 
 _NOT_FITTED = {
     *("source", "files", "members", "reordering", "write", "any_lead", "network", "training"),
-    *("format", "accumulation_hours", "output"),
+    *("format", "layout", "accumulation_hours", "output"),
 }
 """Keys of `postprocess` that say where ensembles come from and what is made of a calibration."""
 

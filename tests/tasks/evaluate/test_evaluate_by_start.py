@@ -76,6 +76,17 @@ def test_the_truth_may_come_from_files(done: Config, tmp_path: Path) -> None:
             assert record["bias"] == pytest.approx(two[key]["bias"] - 1, abs=1e-4)
 
 
+@pytest.mark.parametrize(("verb", "key"), [(forecast, "forecast"), (postprocess, "postprocess")])
+def test_both_layouts_score_the_same(done: Config, tmp_path: Path, verb: object, key: str) -> None:
+    scores = {}
+    for layout in ("default", "cdo"):
+        verb(asked(done, f"{key}.layout={layout}"), output=tmp_path / layout / PATTERN)
+        inputs = [str(tmp_path / layout)]
+        found = evaluate(asked(done), inputs=inputs, output=tmp_path / f"{layout}.json")
+        scores[layout] = by_forecast(found)
+    assert scores["cdo"] == scores["default"]
+
+
 def test_without_a_store_there_is_persistence(done: Config, tmp_path: Path) -> None:
     forecast(done, output=tmp_path / "fc.nc")
     analyses().to_netcdf(tmp_path / "truth.nc")
