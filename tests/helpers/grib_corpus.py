@@ -127,12 +127,15 @@ GAUSSIAN = (87.8638, -87.8638)
 
 
 def packings() -> Iterator[Case]:
-    simple = ("grid_simple", "grid_second_order", "grid_ieee")
     of = {
-        1: simple[:2],
+        1: (
+            *("grid_simple", "grid_second_order", "grid_second_order_no_SPD", "grid_ieee"),
+            *("grid_second_order_SPD1", "grid_second_order_SPD3", "grid_simple_matrix"),
+        ),
         2: (
             *("grid_simple", "grid_ieee", "grid_ccsds", "grid_jpeg", "grid_png", "grid_complex"),
             *("grid_complex_spatial_differencing", "grid_simple_log_preprocessing"),
+            "grid_second_order",
         ),
     }
     big = {"Ni": 30, "Nj": 18, "longitudeOfLastGridPointInDegrees": 280}

@@ -186,7 +186,7 @@ def name_in_file(message: Message, path: Path) -> str:
 def select_one(
     first: Message, second: Message, path: Path, keys: tuple[str, ...] = OF_FIELDS
 ) -> str:
-    """Return the setting that takes the first of two messages and leaves the second.
+    """Return the setting that leaves the second of two messages, and takes all the others.
 
     Parameters
     ----------
@@ -200,11 +200,11 @@ def select_one(
     Returns
     -------
     str
-        ``with data.select: {stepRange: 0-6}``, after a blank; empty where they differ in none of
-        the keys.
+        ``with data.select: {not: {stepRange: 6-12}}``, after a blank; empty where they differ in
+        none of the keys.
     """
     for key, mine, theirs in zip(keys, *texts(path, [first, second], keys), strict=True):
-        if mine and mine != theirs:
-            value = f"'{mine}'" if mine.isdigit() and str(int(mine)) != mine else mine
-            return f" with data.select: {{{key}: {value}}}"
+        if theirs and mine != theirs:
+            value = f"'{theirs}'" if theirs.isdigit() and str(int(theirs)) != theirs else theirs
+            return f" with data.select: {{not: {{{key}: {value}}}}}"
     return ""
