@@ -33,6 +33,7 @@ _STATISTICS = {
 }
 _STEP_UNITS = (0, 1, 2, 10, 11, 12)  # minutes, 1, 24, 3, 6 and 12 hours; months differ in length
 _SECONDS = 13  # of GRIB 2
+_TIME_OF_VALIDITY = 2  # code table 1.2 of GRIB 2
 _MISSING_BYTE = 255
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
 _YEARS = range(1678, 2262)
@@ -253,6 +254,11 @@ def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
     word, size = ("s", 1) if _SECONDS in units else ("m", 60)
     eccodes.codes_set(keys.handle, "stepUnits", word)  # of this handle only: to answer in
     step, day, hour = keys.whole("endStep"), keys.whole("dataDate"), keys.whole("hour")
+    if step and keys.whole("significanceOfReferenceTime") == _TIME_OF_VALIDITY:
+        raise InputError(
+            f"{what} has the time at which it holds in the place of its start, and a step as well: "
+            "take it out"
+        )
     # not dataTime: where the hour is missing ecCodes says noon
     minute, second = (keys.whole(key) for key in ("minute", "second"))
     minute, second = (0 if part == _MISSING_BYTE else part for part in (minute, second))

@@ -218,6 +218,17 @@ def test_an_hour_that_is_missing_is_not_noon(tmp_path, edition, at):
     assert open_grib(write(tmp_path / "b.grib", bytes(one)))["t"].size == 12
 
 
+@pytest.mark.parametrize(("step", "words"), [(0, ""), (6, "message 1 has the time at which it ho")])
+def test_a_date_that_is_no_start(tmp_path, step, words):
+    keys = {"significanceOfReferenceTime": 2, "forecastTime": step, "dataType": "fc"}
+    one = message("regular_ll_pl_grib2", shortName="t", level=500, **keys)
+    path = write(tmp_path / "a.grib", one)
+    if words:
+        refused(path, words)
+    else:
+        assert open_grib(path)["t"].size == 12
+
+
 def test_steps_in_months(tmp_path):
     refused(
         write(tmp_path / "a.grib", step_of_30(3)), "message 1 counts its step in the unit 3 of GRIB"
