@@ -338,6 +338,8 @@ def _axes() -> Iterator[Case]:
     for role in ("level", "latitude", "longitude"):
         bare = replace(PLAIN, coordinates={role: {"units": None}})
         yield f"{role} without units", bare, False
+    bare = replace(PLAIN, units={"level": "Pa"}, coordinates={"level": {"units": None}})
+    yield "level in Pa, as nobody says", bare, False
     scalar = replace(PLAIN, order=("time", "latitude", "longitude"), scalars=("level",))
     yield "a scalar level", scalar, True
     yield "a scalar level in Pa", replace(scalar, units={"level": "Pa"}), True
