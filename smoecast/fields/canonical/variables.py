@@ -40,6 +40,10 @@ _METHODS = {
     **{"mean": "avg", "average": "avg"},
 }
 """Words of `cell_methods` and of NOAA's `statistic` as step types of ecCodes."""
+MEMBERS = "realization"
+"""Scalar coordinate of a moment, and what its ``cell_methods`` is over: the members as a whole."""
+SCALARS = "scalar_coordinates"
+"""Attribute of ours that names scalar coordinates where ``coordinates`` may not."""
 _COMPUTED = ("lat2d",)
 """Never read: files that have it differ in units, and the grid says it already."""
 _BY_NAME_ONLY = ("tp6h", "fg10_3h", "fg10_6h", "i10fg")
@@ -63,6 +67,11 @@ class Match:
     variable: Variable
 
 
+def is_moment(array: xr.DataArray) -> bool:
+    """Whether a variable is a moment over members."""
+    return f"{MEMBERS}:" in str(array.attrs.get("cell_methods", ""))
+
+
 def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -> Match | LeftOut:
     """Return what `array` is, or why it is not read.
 
@@ -82,8 +91,8 @@ def identify(name: str, array: xr.DataArray, dataset: xr.Dataset, source: str) -
     InputError
         If it is a quantity on pressure levels and the file does not say on which.
     """
-    if "realization:" in str(array.attrs.get("cell_methods", "")):
-        return LeftOut(name)  # a moment over members, beside the members themselves
+    if is_moment(array):
+        return LeftOut(name)  # beside the members themselves
     if name.endswith("_quantile"):
         return LeftOut(name)  # of ours: it has the standard name of the variable itself
     found = _by_channel(name, array) or _by_variable(name, array, dataset, f"{source}: {name}")
@@ -99,7 +108,7 @@ def _by_channel(name: str, array: xr.DataArray) -> Match | LeftOut | None:
     if channel is None:
         return None
     # of ours: u10 with its pressure beside it too, as older versions wrote the wind at 10 hPa
-    told = (array.encoding.get("coordinates", ""), array.attrs.get("scalar_coordinates", ""))
+    told = (array.encoding.get("coordinates", ""), array.attrs.get(SCALARS, ""))
     ours = f"{LEVEL_PREFIX}{channel.level}" in " ".join(map(str, told)).split()
     if ours or (name == channel.name and name.endswith("hPa")):
         return Match(channel.name, channel.variable)

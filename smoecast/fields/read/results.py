@@ -12,6 +12,7 @@ from smoecast.disk.small_files import read_json
 from smoecast.errors import InputError
 from smoecast.events import Event
 from smoecast.fields import local_section
+from smoecast.fields.canonical.variables import MEMBERS, SCALARS
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.netcdf.headers import check_file
@@ -53,16 +54,12 @@ def read_attributes(path: Path) -> dict[str, Any]:
 
 
 MOMENTS = ("mean", "std")
-MEMBERS = "realization"
-"""Scalar coordinate of moments, which says that they are over the members."""
 
 
 _PRODUCT = re.compile(
     r"(?P<channel>[a-z]\w*)_(?P<what>mean|std|probability_above|probability_below)"
 )
 
-
-_NONE = xr.DataArray([])
 
 _PLACES = (("latitude", "longitude"), PROJECTION)
 
@@ -133,31 +130,24 @@ def _products(path: Path) -> xr.Dataset:
         dataset = open_raw(path)
     except InputError:
         return xr.Dataset()  # the reader says what is wrong with it
-    dataset = _by_start(dataset)
     named = {str(name): _PRODUCT.fullmatch(str(name)) for name in dataset.data_vars}
     ours = {n: m for n, m in named.items() if m is not None and parse_channel(m["channel"])}
+    found = _by_start(dataset[list(ours)]).drop_vars(MEMBERS, errors="ignore")
     for name, match in ours.items():
-        _check(dataset[name], match, path)
-        dataset[name].attrs.pop("scalar_coordinates", None)
-    found = dataset[list(ours)].drop_vars(MEMBERS, errors="ignore")
+        _check(found[name], match, path)
+        found[name].attrs.pop(SCALARS, None)
     others = [n for n in named if n not in ours and not n.endswith("_quantile")]
     return found.assign_attrs(others=bool(others))
 
 
 def _by_start(dataset: xr.Dataset) -> xr.Dataset:
     """Bring fields along ``time``, as the layout ``cdo`` has them, to the dimensions of others."""
-    single = [name for name in ("init_time", "lead_time") if dataset.get(name, _NONE).ndim == 0]
-    if "time" not in dataset.dims or not single:
+    along = {name: dataset[name].dims for name in ("init_time", "lead_time") if name in dataset}
+    if sorted(along.values()) != [(), ("time",)]:
         return dataset
-    other = "lead_time" if single[0] == "init_time" else "init_time"
-    labels = np.atleast_1d(dataset[other].values)
-    dataset = dataset.drop_vars(["time", other]).rename(time=other).assign_coords({other: labels})
-    fields = {
-        name: array.drop_vars(single[0]).expand_dims({single[0]: [dataset[single[0]].values]})
-        for name, array in dataset.data_vars.items()
-    }
-    ordered = dataset.drop_vars([single[0], *fields]).assign(fields)
-    return ordered.transpose("init_time", "lead_time", ...)
+    single, other = sorted(along, key=lambda name: along[name])
+    fields = dataset.drop_vars("time").swap_dims(time=other).expand_dims([single])
+    return fields.transpose("init_time", "lead_time", ...)
 
 
 def _check(array: xr.DataArray, match: re.Match[str], path: Path) -> None:

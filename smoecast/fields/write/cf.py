@@ -6,6 +6,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from smoecast.fields.canonical.variables import MEMBERS, SCALARS, is_moment
 from smoecast.fields.channels import LEVEL_PREFIX, attributes_of
 from smoecast.fields.times import valid_times
 from smoecast.names import COORDINATE_ATTRIBUTES, DIMENSIONS, PROJECTION, parse_channel
@@ -17,14 +18,8 @@ PLACE = ("latitude", "longitude", *PROJECTION)
 PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
 """What the name of a variable ends in that is made of a variable or channel."""
 
-SCALARS = "scalar_coordinates"
-"""Attribute, ours, that names scalar coordinates where ``coordinates`` may not."""
-
 KEPT = ("long_name", "cell_methods", "grid_mapping")
 """Attributes that a field may bring; the others follow from its name."""
-
-MEMBERS = "realization"
-"""Scalar coordinate of a moment, and what its ``cell_methods`` is over: the members as a whole."""
 
 RECORDS = ("init_time", "time")
 """Dimensions that may grow, so that `ncrcat` joins results of several starts; CF lets them come
@@ -39,11 +34,6 @@ def channel_name(name: str) -> str:
     for ending in PRODUCTS:
         name = name.removesuffix(ending)
     return name
-
-
-def is_moment(array: xr.DataArray) -> bool:
-    """Whether a variable is a moment over the members."""
-    return f"{MEMBERS}:" in str(array.attrs.get("cell_methods", ""))
 
 
 def prepare(dataset: xr.Dataset) -> xr.Dataset:
