@@ -92,10 +92,10 @@ def _locate(model: str | None) -> Path | None:
 
 def _say_record(s: dict[str, Any]) -> list[str]:
     """Return the table of what the coefficients rest on, lead times of one row alike."""
-    if not s["written"] or not s["record"]:
+    if not s["written"] or not s["fitted_to"]:
         return []
     rows: dict[tuple[str, ...], list[str]] = {}
-    for r in s["record"]:
+    for r in s["fitted_to"]:
         numbers = (r["coefficients"], r["starts"], f"{r['cases']:g}", f"{r['share']:g}")
         rows.setdefault((r["channel"], *map(str, numbers)), []).append(str(r["lead_hours"]))
     cells = [[channel, ", ".join(hours), *more] for (channel, *more), hours in rows.items()]

@@ -58,7 +58,7 @@ def postprocess(
     Returns
     -------
     dict
-        See `several.summarize`; and ``record``, for each channel and lead time what its
+        See `several.summarize`; and ``fitted_to``, for each channel and lead time what its
         coefficients rest on, where they are of emos or mbm.
 
     Raises
@@ -107,4 +107,4 @@ def postprocess(
     more = list_products(wanted, run.count)
     hours, left_out = incoming.lead_hours, incoming.find_left_out(paths)
     summary = summarize(name, jobs, written, calibration.targets, hours, more, left_out)
-    return summary | {"record": [r.model_dump() for r in calibration.record]}
+    return summary | {"fitted_to": [r.model_dump() for r in calibration.record]}

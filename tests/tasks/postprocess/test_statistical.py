@@ -230,14 +230,17 @@ def test_a_short_record_is_told_and_kept(
         ("t2m", 48, 4),
     ]
     assert all(r["fewest"] == 12 and r["coefficients"] == 4 and r["cases"] < 4 * 128 for r in said)
-    (config.place / "few.yaml").write_text(yaml_file.dump(config))
-    done = CliRunner().invoke(app, ["postprocess", "-c", str(config.place / "few.yaml")])
+    (config.place / "handful.yaml").write_text(yaml_file.dump(config))
+    done = CliRunner().invoke(app, ["postprocess", "-c", str(config.place / "handful.yaml")])
     assert done.exit_code == 0
     assert "t2m 24, 48 4 4 420.4 1" in " ".join(done.stdout.split())
     share = said[0]["share"]
     sentence = f"t2m has 4 starts, where 12 are needed, at 24 h ({share:.0%} of the fit kept)"
     assert sentence in " ".join(done.stderr.split())
-    assert postprocess(config)["record"] == said
+    line = ["postprocess", "-c", str(config.place / "handful.yaml"), "--json"]
+    assert json.loads(CliRunner().invoke(app, line).stdout)["fitted_to"] == said
+    capsys.readouterr()
+    assert postprocess(config)["fitted_to"] == said
     assert "starts, where" not in capsys.readouterr().err  # nothing was made
 
 
@@ -250,7 +253,7 @@ def test_a_long_record_is_told_without_a_warning(
     world: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = variant(world, place, "long", "postprocess.method=mbm", POOLED)
-    record = postprocess(config)["record"]
+    record = postprocess(config)["fitted_to"]
     assert {r["share"] for r in record} == {1.0}
     assert all(r["starts"] >= r["fewest"] for r in record)
     assert "short record" not in capsys.readouterr().err
