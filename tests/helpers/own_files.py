@@ -13,7 +13,7 @@ OTHER_LEVELS = (
     *(212, 213, 214, 215, 222, 223, 224, 232, 233, 234, 242, 243, 244),
 )
 """Kinds of level of GRIB 2 on which GFS has fields that are not wanted."""
-PRESSURES = (*range(20, 100, 10), *range(100, 1000, 25))
+PRESSURES = (*range(10, 100, 10), *range(100, 1000, 25))
 _GRID = {
     "Ni": 24,
     "Nj": 12,
@@ -38,13 +38,13 @@ def write_era5(folder: Path) -> None:
 
 
 def write_gfs(folder: Path) -> int:
-    """Write two whole starts and a forecast of one; return how many messages the first has."""
+    """Write two whole starts and a forecast of one; return how many fields the first has."""
     folder.mkdir()
     whole = _gfs(hour=0, step=0)
     (folder / "gfs.t00z.pgrb2.f000").write_bytes(b"".join(whole))
     (folder / "gfs.t06z.pgrb2.f000").write_bytes(b"".join(_gfs(hour=600, step=0)))
     (folder / "gfs.t00z.pgrb2.f006").write_bytes(b"".join(_gfs(hour=0, step=6)[-20:]))
-    return len(whole)
+    return len(whole) + len(PRESSURES) + 1
 
 
 def write_interim(folder: Path) -> None:
@@ -70,22 +70,23 @@ def _kelvin(array: xr.DataArray) -> xr.DataArray:
 
 
 def _gfs(hour: int, step: int) -> list[bytes]:
-    """Return about 300 messages on 30 kinds of level."""
-    aloft = [
-        {"shortName": name, "typeOfFirstFixedSurface": 100, "level": level}
-        for level in PRESSURES
-        for name in ("gh", "t", "u", "v", "r", "w")
-    ]
-    others = [{"shortName": "t", "typeOfFirstFixedSurface": kind} for kind in OTHER_LEVELS]
-    ground = [
-        {"shortName": "2t"},
-        {"shortName": "10u"},
-        {"shortName": "10v"},
-        {"shortName": "prmsl", "typeOfFirstFixedSurface": 101},
-        {"shortName": "2t", "productDefinitionTemplateNumber": 8, "stepType": "max"},
-    ]
+    """Return some 300 fields on 30 kinds of level; both winds of a level are one message."""
     common = {"centre": 7, "dataDate": 20260101, "dataTime": hour, "dataType": "fc"}
-    return [
-        made_grib.message("regular_ll_pl_grib2", 250.0, **_GRID, **common, **keys, step=step)
-        for keys in (*aloft, *others, *ground)
+
+    def one(**keys: object) -> bytes:
+        return made_grib.message("regular_ll_pl_grib2", 250.0, **_GRID, **common, **keys, step=step)
+
+    def aloft(name: str, level: int) -> bytes:
+        return one(shortName=name, typeOfFirstFixedSurface=100, level=level)
+
+    scalars = [aloft(name, p) for p in PRESSURES for name in ("gh", "t", "r", "w")]
+    winds = [made_grib.joined(aloft("u", p), aloft("v", p)) for p in PRESSURES]
+    others = [one(shortName="t", typeOfFirstFixedSurface=kind) for kind in OTHER_LEVELS]
+    ground = [
+        one(shortName="2t"),
+        made_grib.joined(one(shortName="10u"), one(shortName="10v")),
+        one(shortName="t", typeOfFirstFixedSurface=103, level=80),
+        one(shortName="prmsl", typeOfFirstFixedSurface=101),
+        one(shortName="2t", productDefinitionTemplateNumber=8, stepType="max"),
     ]
+    return [*scalars, *winds, *others, *ground]

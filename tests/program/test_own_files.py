@@ -34,13 +34,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def follow(name: str, *more: str) -> list[Result]:
     """Write the config of that name as the page has it, and call its commands one by one."""
-    (config,) = re.findall(rf"```yaml\n(# {name}\.yaml\n.*?)```", PAGE, re.DOTALL)
+    (part,) = (part for part in PAGE.split("\n## ") if f"# {name}.yaml" in part)
+    (config,) = re.findall(r"```yaml\n(.*?)```", part, re.DOTALL)
     Path(f"{name}.yaml").write_text(config)
     results = []
-    for line in re.findall(rf"^\$ (smoecast .*-c {name}\.yaml.*)$", PAGE, re.MULTILINE):
-        command = shlex.split(line)[1:]
-        extra = [] if command[0] == "config" else more
-        results.append(CliRunner().invoke(app, [*command, *extra]))
+    for line in re.findall(r"^\$ (smoecast .*)$", part, re.MULTILINE):
+        results.append(CliRunner().invoke(app, [*shlex.split(line)[1:], *more]))
         assert results[-1].exit_code == 0, (line, results[-1].output)
     return results
 
