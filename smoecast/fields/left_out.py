@@ -13,6 +13,8 @@ from smoecast import console, run_record
 
 ATTRIBUTE = "smoecast_left_out"
 """Of a dataset in memory, and as JSON of a store or a result."""
+UNSELECTED = "not selected by"
+"""How the reason begins of what was left out on purpose (`fields.read.selection`)."""
 SHOWN = 6
 """Things that the line on stderr names."""
 
@@ -127,9 +129,18 @@ def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
         return
     _told.update(dict.fromkeys(new))
     if new:
-        more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
         files = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
-        said = f"{describe(new[:SHOWN])}{more}"
+        said = _summarize(new)
         console.say(f"left out of {files}: {said} (`smoecast inspect` tells more)")
     if found:
         run_record.note(left_out=to_plain(_told))
+
+
+def _summarize(left_out: Sequence[LeftOut]) -> str:
+    """Return the first things in words, and how many are left out on purpose."""
+    others = [one for one in left_out if not one.reason.startswith(UNSELECTED)]
+    chosen = [one.reason for one in left_out if one.reason.startswith(UNSELECTED)]
+    more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+    said = [f"{describe(others[:SHOWN])}{more}"] if others else []
+    said += [f"{chosen.count(reason)} {reason}" for reason in dict.fromkeys(chosen)]
+    return "; ".join(said)

@@ -84,6 +84,17 @@ def test_it_is_told_once_with_reasons_first(told: list[str]):
     assert len(told) == 2
 
 
+def test_what_is_left_out_on_purpose_is_counted(told: list[str]):
+    chosen = [LeftOut(f"t on {n}", "not selected by data.select") for n in range(30)]
+    tell([*chosen, PRES], [Path("a.grib")])
+    tell([LeftOut("x", "not selected by data.select")], [Path("b.grib")])
+    assert told == [
+        "left out of a.grib: pres on maxWind (sp is read from the ground); 30 not selected by "
+        "data.select (`smoecast inspect` tells more)",
+        "left out of b.grib: 1 not selected by data.select (`smoecast inspect` tells more)",
+    ]
+
+
 def test_a_worker_leaves_it_to_the_process_that_waits(told: list[str]):
     with console.listen():
         tell([PRES], [Path("a.nc")])

@@ -20,6 +20,7 @@ from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
+from smoecast.training.model_files import load_state
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/own-files.md").read_text()
@@ -71,6 +72,7 @@ def test_downloads_that_say_too_little_at_noon(place: Path) -> None:
         noon = np.datetime64("2001-01-01T12", "ns") + np.arange(80) * own_files.DAY
         np.testing.assert_array_equal(made["time"].values, noon)
         assert store.details_of(made)["data"]["assume"]["z500_ei*.nc"]["level"] == 500
+    assert load_state(place / "runs/interim/model")["offset_seconds"] == 12 * 3600
     with xr.open_dataset(place / "latest.nc", decode_timedelta=True) as latest:
         assert latest["init_time"].values == noon[-1]
         assert latest["valid_time"].values.ravel()[-1] == noon[-1] + 3 * own_files.DAY
@@ -117,6 +119,7 @@ def test_every_verb_reads_as_the_config_says(place: Path) -> None:
     with store.open_store(config.store) as made:
         np.testing.assert_array_equal(made["fields"].sel(channel="t2m").values, truth["t2m"].values)
     train(config)
+    assert "offset_seconds" not in load_state(config.model)  # it is as a model ever was
     forecast(config)
     latest = {"inputs": ["forecasts.nc"], "init_times": ["latest"], "output": place / "latest.nc"}
     assert forecast(config, **latest)["first"] == "2001-03-01T18:00"

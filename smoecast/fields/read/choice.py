@@ -69,7 +69,10 @@ def _variables(dataset: xr.Dataset, asked: Condition) -> tuple[xr.Dataset, list[
     gone = [name for name in every if not asked.admits(texts.get(name, ""))]
     if len(gone) == len(every):
         raise _NoneError(asked.refuse("variable", texts.values()))
-    return dataset.drop_vars(gone), gone
+    # a dimension of these alone would make members or levels of what has none
+    kept = {dimension for name in every if name not in gone for dimension in dataset[name].dims}
+    theirs = {dimension for name in gone for dimension in dataset[name].dims} - kept
+    return dataset.drop_vars(gone).drop_dims(theirs), gone
 
 
 def _points(dataset: xr.Dataset, name: str, asked: Condition) -> tuple[xr.Dataset, list[str]]:

@@ -6,6 +6,7 @@ import pytest
 
 from smoecast.config.reading import Assumption
 from smoecast.errors import ConfigError
+from smoecast.fields.left_out import UNSELECTED
 from smoecast.fields.read.reading import AS_IT_IS, reading_of
 from smoecast.fields.read.selection import Condition
 
@@ -16,12 +17,14 @@ def test_what_is_selected_of_every_file_and_of_some() -> None:
     assert reading.selection_of(Path("a.grib")).conditions == (every,)
     assert reading.selection_of(Path("x/a.nc")).conditions == (every, some)
     assert reading.selection_of(Path("x/a.nc")).reason == "not selected by postprocess.select"
+    assert reading.selection_of(Path("a")).reason.startswith(UNSELECTED)
     assert AS_IT_IS.selection_of(Path("a.nc")) is None
 
 
 def test_a_zarr_group_is_called_as_its_folder() -> None:
     reading = reading_of({}, {"era*": Assumption(level=500)}, "data")
-    assert reading.assumption_of(Path("/x/era5.zarr/.zmetadata")).level == 500
+    for name in (".zmetadata", "zarr.json", ".zgroup"):
+        assert reading.assumption_of(Path("/x/era5.zarr") / name).level == 500
     assert reading.assumption_of(Path("/era/x.nc")) is None
 
 

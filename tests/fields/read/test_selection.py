@@ -172,3 +172,10 @@ def test_files_of_which_nothing_is_selected_are_left_out(tmp_path: Path, gfs: Pa
     assert left_out_of(found)[-1].name == "six.grib2"
     with pytest.raises(NotSelectedError, match="no message has step 12"):
         open_files([six, gfs], reading=of(step=12))
+
+
+def test_a_dimension_of_what_is_left_out_goes_with_it(tmp_path: Path) -> None:
+    members = surface().expand_dims(number=[0, 1], axis=1)
+    members.assign(msl=surface("msl", "Pa")["msl"]).to_netcdf(tmp_path / "f.nc")
+    found = open_file(tmp_path / "f.nc", reading=of(variable="msl"))
+    assert found["msl"].dims == ("time", "latitude", "longitude")

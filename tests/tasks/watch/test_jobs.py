@@ -31,6 +31,12 @@ def names(job: Job) -> list[str]:
     return [str(path) for path in job.paths]
 
 
+def test_a_model_of_noon_starts_at_noon() -> None:
+    files = {"a": holds(0), "b": holds(12), "c": holds(24), "d": holds(36)}
+    noon = {"history": [0, 24], "step_hours": 24, "offset": np.timedelta64(12, "h")}
+    assert [job.starts for job in jobs(files, **noon)] == [(time(36),)]
+
+
 def test_a_start_needs_its_history_and_stands_on_the_step() -> None:
     files = {"a": holds(0), "b": holds(6), "c": holds(7), "d": holds(12), "e": holds(24)}
     assert [job.starts for job in jobs(files)] == [(time(12),), (time(6),)]
