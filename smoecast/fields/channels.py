@@ -20,8 +20,10 @@ from smoecast.names import (
 )
 
 
-def field(dataset: xr.Dataset, channel: str, source: str) -> xr.DataArray:
-    """Return one channel of a canonical dataset; `source` names the file in messages.
+def field(dataset: xr.Dataset, channel: str, source: str, key: str = "") -> xr.DataArray:
+    """Return one channel of a canonical dataset.
+
+    In messages `source` names the file, and `key` what of a config asks for the channel.
 
     Raises
     ------
@@ -31,7 +33,8 @@ def field(dataset: xr.Dataset, channel: str, source: str) -> xr.DataArray:
     try:
         return field_of(dataset, channel)
     except InputError as error:
-        raise InputError(f"{source}: {error}") from None
+        mend = f"; correct {key}" if key else ""
+        raise InputError(f"{source}: {error}{mend}") from None
 
 
 def has_field(dataset: xr.Dataset, channel: str) -> bool:
@@ -39,7 +42,7 @@ def has_field(dataset: xr.Dataset, channel: str) -> bool:
     return channel in channels_of(dataset)
 
 
-def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataArray:
+def pack(dataset: xr.Dataset, channels: Sequence[str], source: str, key: str = "") -> xr.DataArray:
     """Stack channels of a canonical dataset.
 
     Parameters
@@ -50,6 +53,8 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
         Channel names, in the order wanted (``z500``, ``t2m``).
     source : str
         Names the file in messages.
+    key : str
+        Names what of a config asks for the channels there.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def pack(dataset: xr.Dataset, channels: Sequence[str], source: str) -> xr.DataAr
     InputError
         A channel is not there.
     """
-    parts = [field(dataset, channel, source).astype("float32") for channel in channels]
+    parts = [field(dataset, channel, source, key).astype("float32") for channel in channels]
     bare = [part.drop_vars([n for n in part.coords if n not in part.dims]) for part in parts]
     stacked = xr.concat(bare, dim="channel", join="exact", coords="minimal", compat="override")
     place = PROJECTION if PROJECTION[0] in stacked.dims else ("latitude", "longitude")

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.channels import attributes_of, channels_of, field_of, layout
+from smoecast.fields.channels import attributes_of, channels_of, field_of, layout, pack
 from smoecast.fields.left_out import LeftOut, note_left_out
 
 
@@ -90,6 +90,8 @@ def test_field_of_says_what_is_there(name):
     dataset = layout(fields("z500", "t2m"))
     with pytest.raises(InputError, match=rf"{name} is not in the data, which has t2m z500"):
         field_of(dataset, name)
+    with pytest.raises(InputError, match=r"^a\.nc: .* t2m z500; correct data\.channels$"):
+        pack(dataset, ["t2m", name], "a.nc", "data.channels")
 
 
 @pytest.mark.parametrize("name", ["nonsense", "z", "t2m500"])

@@ -58,7 +58,9 @@ def open_analyses(
     if wanted.grid:
         dataset = regrid(dataset, grid_by_name(wanted.grid), wanted.regrid)
     dataset = derive(dataset, wanted.channels, wanted.constants, source)
-    packed = xr.Dataset({"fields": channels.pack(dataset, wanted.channels, source)})
+    packed = xr.Dataset(
+        {"fields": channels.pack(dataset, wanted.channels, source, "data.channels")}
+    )
     for name in wanted.constants:
         packed[f"constant_{name}"] = _constant(dataset, name, source)
     return note_left_out(packed, left_out)
@@ -76,7 +78,7 @@ def _at_step(paths: Sequence[Path], wanted: Data, trim_start: bool) -> xr.Datase
 
 def _constant(dataset: xr.Dataset, name: str, source: str) -> xr.DataArray:
     """Return a field without time, in memory."""
-    field = channels.field(dataset, name, source)
+    field = channels.field(dataset, name, source, "data.constants")
     extra = [d for d in field.dims if d not in ("latitude", "longitude")]
     field = field.isel(dict.fromkeys(extra, 0), drop=True)
     values = field.drop_vars([n for n in field.coords if n not in field.dims]).astype("float32")
@@ -131,7 +133,7 @@ def stack_ensemble(dataset: xr.Dataset, names: Sequence[str], source: str) -> xr
     InputError
         A channel is not there.
     """
-    fields = channels.pack(dataset, names, source)
+    fields = channels.pack(dataset, names, source, "postprocess.channels")
     leading = [d for d in ("init_time", "lead_time", "number") if d in fields.dims]
     fields = fields.transpose(*leading, ...)
     return fields.assign_attrs({k: dataset.attrs[k] for k in KEPT_ATTRIBUTES if k in dataset.attrs})
