@@ -46,9 +46,10 @@ class Condition:
     def refuse(self, what: str, there: Iterable[str]) -> str:
         """Return in words that no variable, message or point is admitted."""
         values = listed(map(str, self.values), " or ")
+        has = "is called" if self.key == VARIABLE else f"has {self.key}"
         if not self.is_wanted:
-            return f"every {what} has {self.key} {values}, which is to be left"
-        return f"no {what} has {self.key} {values}, but there is {listed(there)}"
+            return f"every {what} {has} {values}, which is to be left"
+        return f"no {what} {has} {values}, but there is {listed(there)}"
 
 
 @dataclass(frozen=True)

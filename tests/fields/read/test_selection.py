@@ -147,8 +147,8 @@ def test_keys_of_messages_that_stand_in_a_netcdf_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"variable": "x"}, "no variable has variable x, but there is t2m; correct data.select"),
-        ({"not": {"variable": "t2m"}}, "every variable has variable t2m, which is to be left"),
+        ({"variable": "x"}, "no variable is called x, but there is t2m; correct data.select"),
+        ({"not": {"variable": "t2m"}}, "every variable is called t2m, which is to be left"),
         ({"step": 12}, "no point has step 12, but there is 0, 6"),
         ({"steps": 6}, "no steps to select by, but variable, .*step"),
         ({"valid": 1}, "valid changes along time and step"),
