@@ -88,8 +88,9 @@ def stage(path: Path) -> Iterator[Path]:
         descriptor = -1
         try:
             folder.mkdir(mode=0o700)
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            if not _hold(descriptor, folder):
+            with suppress(FileNotFoundError):  # it is not there: swept before it was opened
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            if descriptor < 0 or not _hold(descriptor, folder):
                 continue  # swept before it was held
             yield folder / path.name
             return

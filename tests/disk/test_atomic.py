@@ -112,6 +112,23 @@ def test_an_exchange_that_the_disk_refuses_is_an_error(tmp_path, monkeypatch):
     assert names(tmp_path) == ["store"]
 
 
+def test_a_folder_that_was_swept_before_it_was_opened_is_made_again(tmp_path, monkeypatch):
+    real, made = Path.mkdir, []
+
+    def swept_once(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        made.append(self)
+        if len(made) == 1:
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", swept_once)
+    with atomic.stage(tmp_path / "f") as part:
+        part.write_bytes(b"x")
+        atomic.put(part, tmp_path / "f")
+    assert len(made) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
 @pytest.mark.parametrize("write", [write_atomic, None])
 def test_what_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch, write):
     real, calls = atomic._hold, []
