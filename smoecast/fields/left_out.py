@@ -15,8 +15,8 @@ ATTRIBUTE = "smoecast_left_out"
 """Of a dataset in memory, and as JSON of a store or a result."""
 UNSELECTED = "not selected by"
 """How the reason begins of what was left out on purpose (`fields.read.selection`)."""
-SHOWN = 6
-"""Things that the line on stderr names."""
+SHOWN = 5
+"""Things of a reason, and reasons, that the line on stderr names."""
 
 _told: dict["LeftOut", None] = {}
 """What this process has told."""
@@ -137,10 +137,19 @@ def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
 
 
 def _summarize(left_out: Sequence[LeftOut]) -> str:
-    """Return the first things in words, and how many are left out on purpose."""
-    others = [one for one in left_out if not one.reason.startswith(UNSELECTED)]
-    chosen = [one.reason for one in left_out if one.reason.startswith(UNSELECTED)]
-    more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-    said = [f"{describe(others[:SHOWN])}{more}"] if others else []
-    said += [f"{chosen.count(reason)} {reason}" for reason in dict.fromkeys(chosen)]
-    return "; ".join(said)
+    """Return the first things in words, by their reasons, and how many were left on purpose."""
+    by_reason: dict[str, list[str]] = {}
+    for one in left_out:
+        by_reason.setdefault(one.reason, []).append(one.name)
+    chosen = [f"{len(names)} {r}" for r, names in by_reason.items() if r.startswith(UNSELECTED)]
+    others = {r: names for r, names in by_reason.items() if not r.startswith(UNSELECTED)}
+    said = [
+        _shorten(names) + (f" ({reason})" if reason else "") for reason, names in others.items()
+    ]
+    rest = sum(len(names) for names in list(others.values())[SHOWN:])
+    return "; ".join([*said[:SHOWN], *([f"{rest} more"] if rest else []), *chosen])
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

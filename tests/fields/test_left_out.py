@@ -75,11 +75,11 @@ def test_it_is_told_once_with_reasons_first(told: list[str]):
     for paths in ([Path("x/a.nc")], [Path("a.nc"), Path("b.nc")]):
         tell([LeftOut("zust"), PRES], paths)
     assert told == [
-        "left out of a.nc: pres on maxWind (sp is read from the ground), zust "
+        "left out of a.nc: pres on maxWind (sp is read from the ground); zust "
         "(`smoecast inspect` tells more)"
     ]
     tell([LeftOut(f"v{number}") for number in range(20)], [Path("a.nc"), Path("b.nc")])
-    assert told[1].startswith("left out of 2 files: v0, v1, v2, v3, v4, v5 and 14 more (")
+    assert told[1].startswith("left out of 2 files: v0, v1, v2, v3, v4 and 15 more (")
     tell([], [Path("a.nc")])
     assert len(told) == 2
 
@@ -123,3 +123,10 @@ def test_what_is_told_in_a_block_is_gathered(told: list[str]):
     tell([LeftOut("zust")], [Path("c.nc")])
     assert list(found) == [PRES]
     assert len(told) == 2
+
+
+def test_things_of_one_reason_share_it(told: list[str]):
+    each = [LeftOut(f"{n} on {k}", f"{n} is on the ground") for n in "abcdefg" for k in "xy"]
+    tell(each, [Path("a.grib")])
+    assert told[0].startswith("left out of a.grib: a on x, a on y (a is on the ground); b on x, ")
+    assert "e on x, e on y (e is on the ground); 4 more (`smoecast" in told[0]

@@ -15,6 +15,7 @@ from smoecast.disk.file_state import state_from
 from smoecast.disk.small_files import read_json
 from smoecast.errors import AbsentError, InputError
 from smoecast.fields import checksums
+from smoecast.fields.read.open import format_of, read_head
 from smoecast.fields.read.zarr.group_file import group_file, is_group_file
 from smoecast.fields.read.zarr.metadata import group_attributes
 from smoecast.fields.read.zarr.open import PART
@@ -50,7 +51,7 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
         if group := group_file(path):
             matches = {group}
         elif path.is_dir():
-            matches = {p for p in path.iterdir() if p.suffix.lower() in SUFFIXES}
+            matches = _find_in(path)
         elif any(sign in pattern for sign in "*?["):
             root = Path(path.anchor) if path.is_absolute() else Path()
             named = list(root.glob(str(path.relative_to(root))))
@@ -62,6 +63,24 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
             raise AbsentError(f"{pattern}: there is no such file; correct {key}")
         found |= matches
     return sorted(found)
+
+
+def _find_in(folder: Path) -> set[Path]:
+    """Return the weather files in a folder: by their suffix, else by their first bytes.
+
+    GFS has ``gfs.t00z.pgrb2.0p25.f000``; where some have a suffix, the others are something else.
+    """
+    every = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return {path for path in every if path.suffix.lower() in SUFFIXES} or {
+        path for path in every if path.is_file() and _has_fields(path)
+    }
+
+
+def _has_fields(path: Path) -> bool:
+    try:
+        return bool(format_of(path, read_head(path)))
+    except OSError:  # nobody may read it: not for us
+        return False
 
 
 def manifest(paths: Sequence[Path], memory: Path | None = None) -> list[dict[str, Any]]:

@@ -19,6 +19,39 @@ from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.read.zarr.open import open_group
 
 
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file, by which `format_of` tells it.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def format_of(path: Path, head: bytes) -> str:
+    """Return ``GRIB``, ``NetCDF 3``, ``NetCDF 4`` or ``Zarr``; empty where a file is none of them.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its name tells only the metadata of a Zarr group, which are JSON.
+    head : bytes
+        From `read_head`.
+    """
+    magic = head[:4]
+    if magic == hdf5.MAGIC:
+        return "NetCDF 4"
+    if magic in classic.MAGIC:
+        return "NetCDF 3"
+    if magic[:1] == b"{" and is_group_file(path):
+        return "Zarr"
+    # behind the heading of a bulletin too, or what its reader names
+    return "GRIB" if magic == MAGIC or begins_grib(head) else ""
+
+
 def open_file(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a file of fields, told by its first bytes and not by its name.
 
@@ -41,19 +74,16 @@ def open_file(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) -
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        head = read_head(path)
     except OSError as problem:
         raise InputError(f"{path}: the file cannot be read ({problem.strerror})") from problem
-    magic = head[:4]
-    if magic == MAGIC:
+    kind, magic = format_of(path, head), head[:4]
+    if kind == "GRIB":
         return name_file(open_grib(path, reading), path)
-    if magic == hdf5.MAGIC or magic in classic.MAGIC:
-        return name_file(open_netcdf(path, any_grid, reading), path)
-    if magic[:1] == b"{" and is_group_file(path):
+    if kind == "Zarr":
         return name_file(open_group(path, any_grid, reading), path.parent)
-    if begins_grib(head):  # behind the heading of a bulletin, or what its reader names
-        return name_file(open_grib(path, reading), path)
+    if kind:
+        return name_file(open_netcdf(path, any_grid, reading), path)
     what = "is empty" if not magic else f"is neither GRIB nor NetCDF, for it begins with {magic!r}"
     raise InputError(f"{path}: the file {what}: fetch it again")
 

@@ -12,13 +12,12 @@ from smoecast.errors import InputError, SmoecastError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import place_of
 from smoecast.fields.left_out import LeftOut, left_out_of
-from smoecast.fields.read.grib.gaps import HEAD, begins_grib
 from smoecast.fields.read.grib.index import list_kinds
-from smoecast.fields.read.grib.open import MAGIC
 from smoecast.fields.read.netcdf.open import open_raw
+from smoecast.fields.read.open import format_of, read_head
 from smoecast.fields.read.results import open_result, read_attributes
 from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
-from smoecast.fields.read.zarr.group_file import folder_of, is_group_file
+from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.fields.read.zarr.open import read_group
 from smoecast.fields.store import store
 from smoecast.names import VARIABLES, parse_channel
@@ -128,18 +127,10 @@ def _in_words(error: Exception, place: Path) -> str:
 
 def _format_of(path: Path) -> str:
     """Return what kind of file it is, by its first bytes; empty where it is none."""
-    if is_group_file(path):
-        return "Zarr"
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        return format_of(path, read_head(path))
     except OSError:  # the reader says so
         return ""
-    if head[:4] == b"\x89HDF":
-        return "NetCDF 4"
-    if head[:3] == b"CDF":
-        return "NetCDF 3"
-    return "GRIB" if head.startswith(MAGIC) or begins_grib(head) else ""
 
 
 def axes_of(dataset: xr.Dataset | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from smoecast.text_table import table
 _NARROW = 100
 """Signs of a line where the width does not matter."""
 _HOURS_SHOWN = 8
+_LEVELS_SHOWN = 4
 _COLUMNS = ("name", "in the file", "level", "step", "units", "fields", "missing", "from", "to")
 
 
@@ -124,7 +125,22 @@ def _sum_variables(alike: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "highest": max((v["highest"] for v in ends), default=None),
         }
         rows.append(row)
-    return sorted(rows, key=lambda row: not row["read"])
+    return [row for row in rows if row["read"]] + _merge([row for row in rows if not row["read"]])
+
+
+def _merge(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return variables that are not read, those that differ in their levels alone as one."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        alike.setdefault(repr([row[key] for key in ("in_file", "step", "units")]), []).append(row)
+    merged = []
+    for each in alike.values():
+        levels = list(dict.fromkeys(row["level"] for row in each if row["level"]))
+        more = f" and {len(levels) - _LEVELS_SHOWN} more" if len(levels) > _LEVELS_SHOWN else ""
+        level = ", ".join(levels[:_LEVELS_SHOWN]) + more
+        fields = sum(row["fields"] for row in each)
+        merged.append({**each[0], "level": level, "fields": fields})
+    return merged
 
 
 def _table(variables: Sequence[dict[str, Any]], counted: bool, width: int) -> str:
@@ -163,12 +179,12 @@ def _say_number(value: float | None) -> str:
 def _say_rest(one: dict[str, Any], width: int) -> list[str]:
     """Return channels, and what is not read with its reasons."""
     lines = _say_channels(one, width)
-    plain = [left["name"] for left in one["left_out"] if not left["reason"]]
-    for left in one["left_out"]:
-        if left["reason"]:
-            lines.append(_wrap("  left out: ", f"{left['name']}: {left['reason']}", width))
-    if plain:
-        lines.append(_wrap("  left out, without a name in smoecast: ", ", ".join(plain), width))
+    by_reason: dict[str, list[str]] = {}
+    for left in sorted(one["left_out"], key=lambda left: not left["reason"]):
+        reason = left["reason"] or "without a name in smoecast"
+        by_reason.setdefault(reason, []).append(left["name"])
+    for reason, names in by_reason.items():
+        lines.append(_wrap("  left out: ", f"{', '.join(names)} ({reason})", width))
     before = [f"{e['name']} of {e['file']}" for e in one["left_out_before"]]
     if before:
         lines.append(_wrap("  left out when it was made: ", ", ".join(before), width))

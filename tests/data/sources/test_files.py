@@ -23,6 +23,18 @@ def test_paths_folders_and_globs_are_expanded_once_each(tmp_path: Path) -> None:
     assert [p.name for p in found] == ["a.grib", "b.nc"]
 
 
+def test_a_folder_without_suffixes_is_told_by_first_bytes(tmp_path: Path) -> None:
+    """As GFS names its files; where some have a suffix, the others are something else."""
+    (tmp_path / "gfs.t00z.pgrb2.f000").write_bytes(b"GRIB\0\0\xb4\1" + bytes(200))
+    (tmp_path / "gfs.t00z.pgrb2.f003").write_bytes(b"CDF\1" + bytes(200))
+    (tmp_path / "gfs.t00z.pgrb2.f000.idx").write_text("1:0:d=2026010100:GRIB")
+    (tmp_path / ".gfs.t06z.pgrb2.f000").write_bytes(b"CDF\1" + bytes(200))
+    found = expand([str(tmp_path)], "data.files")
+    assert [path.name for path in found] == ["gfs.t00z.pgrb2.f000", "gfs.t00z.pgrb2.f003"]
+    (tmp_path / "a.grib").touch()
+    assert expand([str(tmp_path)], "data.files") == [tmp_path / "a.grib"]
+
+
 def test_a_relative_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.nc").write_text("a")
     monkeypatch.chdir(tmp_path)

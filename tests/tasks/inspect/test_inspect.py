@@ -212,7 +212,7 @@ def test_a_reason_stands_below_the_table(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(contents, "open_result", lambda p: note_left_out(real(p), [reason]))
     found = inspect([str(path)])
     assert variables(found["files"][0])["stl1"]["reason"] == "soil is not read"
-    assert "  left out: stl1 on isobaricInhPa: soil is not read" in show(found)
+    assert "  left out: stl1 on isobaricInhPa (soil is not read)" in show(found)
 
 
 def test_what_smoecast_made_is_known(done: Config, tmp_path: Path):
