@@ -147,6 +147,8 @@ def _describe(
         kept["truth_read"] = read
     if settings.protocol == "default":
         del kept["protocol"]  # as before there was any other
+    if settings.opendata == type(settings.opendata)():
+        del kept["opendata"]  # likewise
     return {
         "kind": settings.method,
         "protocol": settings.protocol,

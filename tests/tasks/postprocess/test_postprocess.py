@@ -72,6 +72,14 @@ def test_everything_that_can_be_written(done: Config, tmp_path: Path) -> None:
     assert made["t2m_std"].attrs["units_metadata"] == "temperature: difference"
 
 
+def test_what_decides_a_fit_has_no_key_that_older_versions_lack(done: Config) -> None:
+    """Or every calibration there is would be fitted anew: a key that comes later is left out."""
+    assert sorted(load_state(done.calibration)["fitted"]) == [
+        *("advanced", "channels", "coefficients", "distribution", "ens10", "lead_hours", "method"),
+        *("network", "season", "seed", "split", "targets", "training", "truth", "window_days"),
+    ]
+
+
 def test_a_calibration_of_before_the_new_names_is_not_fitted_anew(
     done: Config, tmp_path: Path
 ) -> None:
