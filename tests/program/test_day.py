@@ -69,10 +69,14 @@ def weather(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(weather: Path, tmp_path: Path) -> Path:
-    """A copy of it in which the first two analyses have arrived."""
+    """A copy of it in which the first two analyses and the first ensemble have arrived.
+
+    A folder in which nothing has arrived yet is 3: only the first call of all may meet one.
+    """
     arrivals.copy(weather, tmp_path)
-    for path in sorted((tmp_path / "coming/analyses").iterdir())[:2]:
-        path.rename(tmp_path / "analyses" / path.name)
+    for folder, count in (("analyses", 2), ("ensembles", 1)):
+        for path in sorted((tmp_path / "coming" / folder).iterdir())[:count]:
+            path.rename(tmp_path / folder / path.name)
     return tmp_path
 
 
