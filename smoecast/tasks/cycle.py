@@ -257,6 +257,9 @@ def _refuse(failures: dict[str, SmoecastError | OSError], count: int) -> None:
     if not failures:
         return
     kinds = [_kind(problem) for problem in failures.values()]
+    if isinstance(failures.get("download"), NotPublishedError):
+        # what was to come with it is not there either, and will come with it
+        kinds = [NotPublishedError if kind is AbsentError else kind for kind in kinds]
     worst = max(kinds, key=lambda kind: WORST.index(kind) if kind in WORST else len(WORST))
     told = "; ".join(f"{name} ({problem})" for name, problem in failures.items())
     raise worst(f"{len(failures)} of {count} stages failed, the others are done: {told}")

@@ -14,7 +14,7 @@ from smoecast.data.download.remote_file import About, RemoteFile, shown
 from smoecast.data.download.retry import Limits
 from smoecast.data.sources.source import Entry, R, Source
 from smoecast.disk.locks import lock
-from smoecast.errors import InputError
+from smoecast.errors import AbsentError
 
 ListFiles = Callable[[R], list[RemoteFile]]
 """Returns the files that hold the channels of a run; no network is asked.
@@ -78,17 +78,17 @@ def find(list_files: ListFiles[R], hooks: MakeHooks[R], asked: R) -> list[Path]:
 
     Raises
     ------
-    InputError
+    AbsentError
         Another one is missing, or all are.
     """
     folder = asked.folder
     wanted = [(folder / name, r) for r in list_files(asked) for name in r.final_names]
     for path, remote in wanted:
         if not path.is_file() and not remote.may_come_after(today()):
-            raise InputError(f"{path}: the file is not there yet: run `smoecast download`")
+            raise AbsentError(f"{path}: the file is not there yet: run `smoecast download`")
     found = [path for path, _ in wanted if path.is_file()]
     if not found:
-        raise InputError(f"{folder}: no raw file is there yet: run `smoecast download`")
+        raise AbsentError(f"{folder}: no raw file is there yet: run `smoecast download`")
     return hooks(asked).opened(found)
 
 
