@@ -133,7 +133,10 @@ def normalize_levels(dataset: xr.Dataset, source: str) -> xr.Dataset:
     whole = np.round(hpa)
     wrong = ~np.isclose(hpa, whole, atol=1e-4) | ~((whole >= 1) & (whole <= _DEEPEST))
     if wrong.any():
-        raise InputError(f"{source}: the level {hpa[wrong][0]:g} hPa is no whole number of hPa")
+        raise InputError(
+            f"{source}: the level {hpa[wrong][0]:g} hPa is no whole number of hPa: leave it with "
+            f"data.select: {{not: {{level: {values[wrong][0]:g}}}}}"
+        )
     if len(set(whole.tolist())) < len(whole):
         raise InputError(f"{source}: a level is there twice among {whole.astype(int).tolist()} hPa")
     levels = whole.astype(np.int32)

@@ -179,3 +179,16 @@ def test_a_dimension_of_what_is_left_out_goes_with_it(tmp_path: Path) -> None:
     members.assign(msl=surface("msl", "Pa")["msl"]).to_netcdf(tmp_path / "f.nc")
     found = open_file(tmp_path / "f.nc", reading=of(variable="msl"))
     assert found["msl"].dims == ("time", "latitude", "longitude")
+
+
+def test_the_mend_of_a_level_between_two_is_one(tmp_path: Path) -> None:
+    """Levels in Pa, of which one is half a hectopascal."""
+    path = tmp_path / "a.nc"
+    made = upper((50.0, 85000.0), "Pa")
+    made["t"].attrs["units"] = "K"
+    made.to_netcdf(path)
+    with pytest.raises(InputError, match=r"level 0\.5 hPa .* data\.select: {not: {level: 50}}"):
+        open_file(path)
+    without = {"not": {"level": 50}}
+    found = open_file(path, reading=reading_of(without, {}, "data"))
+    assert found["level"].values.tolist() == [850]
