@@ -91,6 +91,8 @@ def unpack(stacked: xr.DataArray) -> xr.Dataset:
     return xr.Dataset(fields, coordinates).assign_coords(pressures)
 
 
+_SAID = 40
+"""Channels of a file that a message names."""
 LEVEL_PREFIX = "level_"
 """Name of the scalar pressure of a channel that stands alone: ``level_500``."""
 
@@ -184,8 +186,21 @@ def field_of(dataset: xr.Dataset, channel_name: str) -> xr.DataArray:
         what = f"{aloft.variable.long_name} on {aloft.level} hPa"
         instead += f"; the {what} is called {aloft.name}"
     raise InputError(
-        f"the channel {channel_name} is not in the data, which has {' '.join(there)}{instead}"
+        f"the channel {channel_name} is not in the data, which has {_say(there)}{instead}"
     )
+
+
+def _say(names: Sequence[str]) -> str:
+    """Return channels in words: each, or where there are many, how many levels a variable has."""
+    if len(names) <= _SAID:
+        return " ".join(names)
+    levels: dict[str, list[int]] = {}
+    for channel in map(_channel, names):
+        if channel.level is not None:
+            levels.setdefault(channel.variable.name, []).append(channel.level)
+    said = [name for name in names if _channel(name).level is None]
+    said += [f"{n} on {len(on)} levels of {min(on)} to {max(on)} hPa" for n, on in levels.items()]
+    return ", ".join(said)
 
 
 def channels_of(dataset: xr.Dataset) -> list[str]:

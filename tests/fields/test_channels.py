@@ -111,3 +111,10 @@ def test_what_was_left_out_explains_a_missing_channel():
         field_of(dataset, "sp")
     with pytest.raises(InputError, match=r"has t2m$"):
         field_of(dataset, "z500")
+
+
+def test_many_channels_are_said_by_their_levels():
+    names = [f"{name}{level}" for name in "tz" for level in range(100, 1000, 25)]
+    dataset = layout(fields(*names, "t2m"))
+    with pytest.raises(InputError, match=r"has t2m, t on 36 levels of 100 to 975 hPa, z on 36 "):
+        field_of(dataset, "sp")

@@ -118,9 +118,15 @@ def _join(name: str, pieces: list[_Piece]) -> _Piece:
     if len(pieces) > 1:
         raise InputError(
             f"{pieces[0].paths[0]} and {pieces[1].paths[0]} do not make one block of {name}"
-            f"{_hole(given)}: fetch what is missing, or read them one by one"
+            f"{_hole(given)}: fetch what is missing, or read them one by one{_or_starts(given)}"
         )
     return pieces[0]
+
+
+def _or_starts(pieces: list[_Piece]) -> str:
+    """Return the mend of forecasts that begin with analyses, of which these may be wanted."""
+    leads = {label for piece in pieces for label in piece.labels("lead_time")}
+    return ", or take their starts alone: data.select: {step: 0}" if 0 in leads else ""
 
 
 def _hole(pieces: list[_Piece]) -> str:

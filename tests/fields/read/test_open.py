@@ -253,6 +253,9 @@ def test_pieces_that_make_no_block(tmp_path):
     a = write(tmp_path / "a.nc", "t2m", init_time=times(0), lead_time=as_lead([6]))
     b = write(tmp_path / "b.nc", "t2m", init_time=times(24), lead_time=as_lead([12]))
     refused([a, b], "do not make one block of t2m", a, b)
+    c = write(tmp_path / "c.nc", "t2m", init_time=times(0), lead_time=as_lead([0]), number=[0])
+    d = write(tmp_path / "d.nc", "t2m", init_time=times(6), lead_time=as_lead([6]), number=[0])
+    refused([c, d], r"or take their starts alone: data\.select: {step: 0}", c, d)
 
 
 def test_analyses_with_forecasts(tmp_path):
