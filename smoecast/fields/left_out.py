@@ -1,15 +1,19 @@
-"""What a file has that is not read, and why; it is told once."""
+"""What a file has that is not read, and why; it is told once.
+
+The worker of ecCodes imports this: it needs no xarray.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from smoecast import console, run_record
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ATTRIBUTE = "smoecast_left_out"
 """Of a dataset in memory, and as JSON of a store or a result."""
@@ -50,24 +54,24 @@ class LeftOut:
         return f"{self.name} ({self.reason})" if self.reason else self.name
 
 
-def left_out_of(dataset: xr.Dataset) -> tuple[LeftOut, ...]:
+def left_out_of(dataset: "xr.Dataset") -> tuple[LeftOut, ...]:
     """Return what is not read of the files of which `dataset` was opened."""
     found = dataset.attrs.get(ATTRIBUTE, ())
     return found if isinstance(found, tuple) else ()  # of a store it is text
 
 
-def note_left_out(dataset: xr.Dataset, left_out: Iterable[LeftOut]) -> xr.Dataset:
+def note_left_out(dataset: "xr.Dataset", left_out: Iterable[LeftOut]) -> "xr.Dataset":
     """Return `dataset` with a note, in memory alone, of what is not read of its files."""
     return dataset.assign_attrs({ATTRIBUTE: tuple(dict.fromkeys(left_out))})
 
 
-def name_file(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+def name_file(dataset: "xr.Dataset", path: Path) -> "xr.Dataset":
     """Return `dataset`, opened of one file, with a note that it is this file that has it."""
     left_out = left_out_of(dataset)
     return note_left_out(dataset, [replace(left, file=path.name) for left in left_out])
 
 
-def note_more(dataset: xr.Dataset, left_out: Iterable[LeftOut]) -> xr.Dataset:
+def note_more(dataset: "xr.Dataset", left_out: Iterable[LeftOut]) -> "xr.Dataset":
     """Return `dataset` with more in its note of what is not read."""
     more = tuple(left_out)
     return note_left_out(dataset, (*left_out_of(dataset), *more)) if more else dataset

@@ -6,7 +6,7 @@ To be imported by `fields.read.grib.server` alone: ecCodes may end the process t
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import eccodes
@@ -27,9 +27,16 @@ class Keys:
     """
 
     handle: int
+    _texts: dict[str, str] = field(default_factory=dict, compare=False)
+    """Those that were asked for: a short name takes ecCodes as long as all other keys together."""
 
     def text(self, key: str) -> str:
         """Return a key as text of one line, empty when it is not there."""
+        if key not in self._texts:
+            self._texts[key] = self._read_text(key)
+        return self._texts[key]
+
+    def _read_text(self, key: str) -> str:
         try:
             text = str(eccodes.codes_get_string(self.handle, key))
         except eccodes.KeyValueNotFoundError:
@@ -113,10 +120,10 @@ def texts(
         A message is not there any more.
     """
     found = []
-    for number, offset, length, field in where.tolist():
+    for number, offset, length, place in where.tolist():
         begin(number, length)
-        name = f"{what}: message {number_of(number, field)}"
-        message = content_of(partial(os.pread, file), offset, length, field, name)
+        name = f"{what}: message {number_of(number, place)}"
+        message = content_of(partial(os.pread, file), offset, length, place, name)
         with open_message(message, name) as handle:
             found.append([Keys(handle).text(key) for key in keys])
     return found
