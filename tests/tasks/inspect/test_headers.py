@@ -9,8 +9,8 @@ from smoecast.fields.left_out import LeftOut
 from smoecast.tasks.inspect.headers import Header, headers_of_dataset, headers_of_grib
 
 KIND = {
-    **{"shortName": "pres", "name": "Pressure", "units": "Pa", "paramId": 54, "points": 12},
-    **{"typeOfLevel": "surface", "stepType": "instant", "dataType": "fc", "gridType": "regular_ll"},
+    **{"shortName": "pres", "name": "Pressure", "units": "Pa", "paramId": 54},
+    **{"typeOfLevel": "surface", "stepType": "instant", "dataType": "fc"},
     **{"fields": 3, "levels": {"0": 3}},
 }
 

@@ -11,12 +11,12 @@ import eccodes
 
 from smoecast.fields.read.grib.keys import Keys
 
-KIND = ("typeOfLevel", "stepType", "dataType", "gridType")
+KIND = ("typeOfLevel", "stepType", "dataType")
 """Keys in which the fields of one kind are alike, beside the parameter."""
 PARAMETER = ("shortName", "name", "units")
 """Keys that are the same for all fields of a parameter, and take ecCodes long to find."""
 MOST = 10_000
-"""Levels, steps, times and members of one kind that are counted apart."""
+"""Levels of one kind that are counted apart."""
 
 
 def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
@@ -32,14 +32,12 @@ def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``messages`` (fields in all), ``editions``, ``stopped`` (why it was not read to its end;
-        empty where it was), and ``kinds`` in the order of the file: each with the keys of
-        `PARAMETER` and `KIND`, ``paramId``, ``fields`` (how many), ``points``, and how many fields
-        have each text of ``levels``, ``steps``, ``times`` and ``members``.
+        ``editions``, and ``kinds`` in the order of the file: each with the keys of `PARAMETER` and
+        `KIND`, ``paramId``, ``fields`` (how many) and ``levels``, how many fields have each.
     """
     kinds: dict[tuple[str, ...], dict[str, Any]] = {}
     editions: set[int] = set()
-    number, stopped = 0, ""
+    number = 0
     eccodes.codes_grib_multi_support_on()  # a message of several fields gives each of them
     try:
         os.lseek(file, 0, os.SEEK_SET)
@@ -56,36 +54,23 @@ def list_kinds(file: int, begin: Callable[[int, int], None]) -> dict[str, Any]:
                     _add(keys, kinds)
                 finally:
                     eccodes.codes_release(handle)
-    except eccodes.CodesInternalError as problem:
-        stopped = f"message {number + 1}: {problem}"
+    except eccodes.CodesInternalError:
+        pass  # what is wrong with the file, its reader says
     finally:
         eccodes.codes_grib_multi_support_off()
-    told = {"messages": number, "editions": sorted(editions), "stopped": stopped}
-    return {**told, "kinds": list(kinds.values())}
+    return {"editions": sorted(editions), "kinds": list(kinds.values())}
 
 
 def _add(keys: Keys, kinds: dict[tuple[str, ...], dict[str, Any]]) -> None:
     """Count one field towards its kind."""
     parameter = keys.whole("paramId")
     alike = {key: keys.text(key) for key in KIND}
-    # the grid of a spectral or reduced field has no rows of one length
-    points = keys.whole("numberOfPoints") or keys.whole("numberOfValues")
-    which = (str(parameter), *alike.values(), str(points))
+    which = (str(parameter), *alike.values())
     if which not in kinds:
         named = {key: keys.text(key) for key in PARAMETER}
-        axes: dict[str, Any] = {axis: {} for axis in ("levels", "steps", "times", "members")}
-        count = {"fields": 0, "points": points}
-        kinds[which] = {**named, "paramId": parameter, **alike, **count, **axes}
+        kinds[which] = {**named, "paramId": parameter, **alike, "fields": 0, "levels": {}}
     kind = kinds[which]
     kind["fields"] += 1
-    day, clock = keys.whole("dataDate"), keys.whole("dataTime")
-    said = {
-        "levels": keys.text("level"),
-        "steps": keys.text("stepRange"),
-        "times": f"{day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
-        f"T{clock // 100:02d}:{clock % 100:02d}",
-        "members": keys.text("perturbationNumber"),
-    }
-    for axis, text in said.items():
-        if text and (text in kind[axis] or len(kind[axis]) < MOST):
-            kind[axis][text] = kind[axis].get(text, 0) + 1
+    level, levels = keys.text("level"), kind["levels"]
+    if level and (level in levels or len(levels) < MOST):
+        levels[level] = levels.get(level, 0) + 1
