@@ -3,36 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from smoecast.variables import (
-    VARIABLES,
-    Variable,
-    is_never_negative,
-    variable_of,
-    variable_of_param,
-    variables_called,
-)
-
-__all__ = [
-    "AREAS",
-    "COORDINATE_ATTRIBUTES",
-    "DIMENSIONS",
-    "DIMENSION_ALIASES",
-    "PROJECTION",
-    "REGIONS",
-    "SURFACES",
-    "VARIABLES",
-    "Box",
-    "Channel",
-    "Variable",
-    "channel_at",
-    "channel_of",
-    "explain_channel",
-    "is_never_negative",
-    "parse_channel",
-    "parse_level",
-    "variable_of",
-    "variable_of_param",
-]
+from smoecast.variables import VARIABLES, Variable, variable_of, variables_called
 
 DIMENSIONS = (
     "init_time",

@@ -11,7 +11,6 @@ from pydantic import (
     model_validator,
 )
 
-from smoecast import names
 from smoecast.config.data import Channels, Ens10, Hours, OpenData, Split, check_channels
 from smoecast.config.forecast import check_layout
 from smoecast.config.network import Natural, Network
@@ -19,6 +18,7 @@ from smoecast.config.products import WORDS, products
 from smoecast.config.reading import Assume, Select, without_unset
 from smoecast.config.section import BRIEF, RARE, Section
 from smoecast.config.training import Training
+from smoecast.variables import is_never_negative
 
 Protocol = Literal["default", "ens10-paper"]
 NETWORKS = ("mlp", "lenet", "unet", "transformer", "smoe")
@@ -184,7 +184,7 @@ class Postprocess(Section):
             raise ValueError("season and window_days are for methods emos and mbm only")
         if self.season != "none" and self.window_days:
             raise ValueError("season and window_days exclude each other: both follow the season")
-        wrong = [t for t in self.targets if not names.is_never_negative(t)]
+        wrong = [t for t in self.targets if not is_never_negative(t)]
         if wrong and self.distribution != "normal":
             raise ValueError(
                 f"distribution {self.distribution} is for what is never below 0, not for {wrong}"

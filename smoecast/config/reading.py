@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from smoecast import names
 from smoecast.config.section import Section
+from smoecast.variables import VARIABLES
 
 _NOT = "not"
 _MOST = 1000
@@ -34,7 +34,7 @@ class Assumption(Section):
     @classmethod
     def _is_known(cls, value: str | dict[str, str]) -> str | dict[str, str]:
         for name in [value] if isinstance(value, str) else value.values():
-            if name not in names.VARIABLES:
+            if name not in VARIABLES:
                 raise ValueError(
                     f"'{name}' is no variable: write its short name (z, t, t2m), level beside it"
                 )

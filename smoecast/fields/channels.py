@@ -12,12 +12,12 @@ from smoecast.names import (
     COORDINATE_ATTRIBUTES,
     DIMENSIONS,
     PROJECTION,
-    VARIABLES,
     Channel,
     channel_at,
     parse_channel,
     parse_level,
 )
+from smoecast.variables import VARIABLES
 
 
 def field(dataset: xr.Dataset, channel: str, source: str, key: str = "") -> xr.DataArray:

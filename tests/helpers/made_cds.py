@@ -11,7 +11,7 @@ import eccodes
 import numpy as np
 from loopback import Shelf, _Handler
 
-from smoecast.names import variable_of
+from smoecast.variables import variable_of
 
 LATITUDE, LONGITUDE = 4, 6
 FULL = (

@@ -17,7 +17,7 @@ from smoecast.data.sources.open import open_analyses
 from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.fields.derived import sources_of
-from smoecast.names import VARIABLES
+from smoecast.variables import VARIABLES
 
 ABOUT = About(
     name="weatherbench",

@@ -19,7 +19,7 @@ from smoecast.fields.times import (
     later,
     leads_between,
 )
-from smoecast.names import VARIABLES
+from smoecast.variables import VARIABLES
 
 _CLOCKS = ("time", "init_time", "lead_time")
 _STANDARD = ("standard", "gregorian", "proleptic_gregorian")

@@ -7,7 +7,7 @@ SI = factor x value + offset. A spelling that is not in it is refused, never gue
 import re
 
 from smoecast.errors import InputError
-from smoecast.names import Variable
+from smoecast.variables import Variable
 
 GRAVITY = 9.80665
 """Standard gravity in m s-2: geopotential over geopotential height (WMO; ECMWF IFS)."""

@@ -11,7 +11,8 @@ from smoecast.fields.canonical.dimensions import normalize_levels, rename_dimens
 from smoecast.fields.canonical.units import same_unit
 from smoecast.fields.read.choice import fields_of
 from smoecast.fields.times import as_lead, later
-from smoecast.names import VARIABLES, Variable, parse_channel, variable_of
+from smoecast.names import parse_channel
+from smoecast.variables import VARIABLES, Variable, variable_of
 
 Named = str | tuple[tuple[str, str], ...]
 """One word for the one variable of a file, or pairs of the file's name and a word."""

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import names
 from smoecast.config.forecast import Forecast
 from smoecast.errors import ModelError
 from smoecast.fields.grid import Grid
 from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.lead_times import Plan, plan_steps, read_history
+from smoecast.variables import is_never_negative
 
 EARTH_KM = 6371.0
 
@@ -278,6 +278,6 @@ def _perturbation(settings: Forecast, seed: int, model: Description) -> Perturba
     spread = model.state["statistics"]["std"]
     channels = model.config.data.channels
     scale = [0.0 if c in FORCED else settings.perturbation * spread[c] for c in channels]
-    floor = [0.0 if names.is_never_negative(c) else -np.inf for c in channels]
+    floor = [0.0 if is_never_negative(c) else -np.inf for c in channels]
     noise = SmoothNoise(model.grid, settings.perturbation_km, seed)
     return Perturbation(noise, np.array(scale, np.float32), np.array(floor, np.float32))

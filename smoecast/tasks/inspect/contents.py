@@ -20,8 +20,9 @@ from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.fields.read.zarr.open import read_group
 from smoecast.fields.store import store
-from smoecast.names import VARIABLES, parse_channel
+from smoecast.names import parse_channel
 from smoecast.tasks.inspect.headers import Header, headers_of_dataset, headers_of_grib
+from smoecast.variables import VARIABLES
 
 _PRODUCTS = ("_mean", "_std", "_quantile", "_probability_above", "_probability_below")
 """Ends of names that `postprocess` gives beside members."""

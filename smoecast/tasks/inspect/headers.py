@@ -12,14 +12,8 @@ from smoecast.fields.canonical.dimensions import normalize_levels, rename_dimens
 from smoecast.fields.canonical.units import conversion
 from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.left_out import LeftOut
-from smoecast.names import (
-    PROJECTION,
-    VARIABLES,
-    Variable,
-    parse_channel,
-    variable_of,
-    variable_of_param,
-)
+from smoecast.names import PROJECTION, parse_channel
+from smoecast.variables import VARIABLES, Variable, variable_of, variable_of_param
 
 PRESSURE = ("isobaricInhPa", "isobaricInPa")
 _PLAIN = ("surface", "meanSea", "entireAtmosphere", "nominalTop")

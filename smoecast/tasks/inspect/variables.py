@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from smoecast.errors import ConfigError
-from smoecast.names import VARIABLES, Channel, Variable, parse_channel
+from smoecast.names import Channel, parse_channel
+from smoecast.variables import VARIABLES, Variable
 
 STEPS = {
     "instant": "at a moment",
@@ -44,8 +45,9 @@ def list_variables(word: str = "") -> dict[str, Any]:
     Returns
     -------
     dict
-        ``word`` and ``variables``, each with the attributes of `names.Variable`, ``place`` (where
-        it is read, in words) and ``example`` (a channel of it).
+        ``word`` and ``variables``, each with the attributes of `smoecast.variables.Variable`,
+        ``place`` and ``when`` (where and over what time it is read, in words), and ``example`` (a
+        channel of it).
 
     Raises
     ------

@@ -12,7 +12,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from smoecast import names
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.calibrated_forecast import CalibratedForecast
 from smoecast.calibration.distributions import Distribution
@@ -24,6 +23,7 @@ from smoecast.data.members import is_moments, members_of
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields.times import as_hours, iso
 from smoecast.tasks.descriptions import FitRecord
+from smoecast.variables import is_never_negative
 
 Fields = NDArray[np.floating[Any]]
 Starts = NDArray[np.datetime64]
@@ -167,7 +167,7 @@ def _method(settings: Postprocess, channel: str) -> Callable[..., Fitted]:
 
 
 def _lowest(channel: str) -> float:
-    return 0.0 if names.is_never_negative(channel) else -np.inf
+    return 0.0 if is_never_negative(channel) else -np.inf
 
 
 def open_coefficients(

@@ -9,7 +9,7 @@ from smoecast.fields.canonical.units import (
     is_unit_of,
     unit_refusal,
 )
-from smoecast.names import VARIABLES
+from smoecast.variables import VARIABLES
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ from smoecast.data.sources.source import AnalysesRequest, size_analyses
 from smoecast.errors import ConfigError, InputError, NotPublishedError
 from smoecast.fields.derived import sources_of
 from smoecast.fields.read.grib.index import index
-from smoecast.names import VARIABLES, Channel, parse_channel
+from smoecast.names import Channel, parse_channel
+from smoecast.variables import VARIABLES
 
 ABOUT = About(
     name="era5",

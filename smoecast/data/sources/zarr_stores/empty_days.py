@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from smoecast.errors import InputError
 from smoecast.fields.read.zarr.array import ZarrArray
-from smoecast.names import Channel, variable_of
+from smoecast.names import Channel
+from smoecast.variables import variable_of
 
 HORIZONTAL = ("latitude", "longitude")
 """Dimensions of one field; every other one counts fields."""

@@ -17,7 +17,7 @@ from smoecast.data.sources.source import AnalysesRequest, Source, size_analyses
 from smoecast.data.sources.zarr_stores import zarr_subset
 from smoecast.data.sources.zarr_stores.zarr_subset import Request
 from smoecast.fields.derived import sources_of
-from smoecast.names import variable_of
+from smoecast.variables import variable_of
 
 
 @dataclass(frozen=True)

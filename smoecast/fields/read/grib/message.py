@@ -8,7 +8,8 @@ import numpy as np
 
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.sections import number_of
-from smoecast.names import VARIABLES, Channel, Variable
+from smoecast.names import Channel
+from smoecast.variables import VARIABLES, Variable
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from smoecast.errors import InputError
 from smoecast.fields.channels import LEVEL_PREFIX
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.times import iso
-from smoecast.names import Channel, Variable, channel_of, parse_channel, variable_of
+from smoecast.names import Channel, channel_of, parse_channel
+from smoecast.variables import Variable, variable_of
 
 _DIMENSIONS = ("time", "variable", "ensemble", "cell")
 _COMPUTED = re.compile(

@@ -29,7 +29,7 @@ from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
-from smoecast.names import Variable, is_never_negative, variable_of
+from smoecast.variables import Variable, is_never_negative, variable_of
 
 PART = "smoecast_part"
 """Group attribute: ``years`` and ``levels`` that were fetched of a larger group, and, where not all

@@ -7,7 +7,7 @@ import numpy as np
 
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain, to_plain
-from smoecast.names import VARIABLES
+from smoecast.variables import VARIABLES
 
 PLACE = GribGrid("regular_ll", (3, 4), (60.0, 0.0, 40.0, 30.0), (10.0, None), 0, False, True, False)
 ONE = Message(

@@ -23,7 +23,7 @@ from smoecast.fields.read.results import read_attributes
 from smoecast.fields.write.grib import verify as grib_verify
 from smoecast.fields.write.grib import writer
 from smoecast.fields.write.grib.parameters import PARAMETERS
-from smoecast.names import VARIABLES
+from smoecast.variables import VARIABLES
 
 HALF = 2.0**-24
 """Of a field's range: what packing may change."""
