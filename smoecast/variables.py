@@ -85,8 +85,9 @@ _PLACES = {
     "entireAtmosphere": "of the whole atmosphere",
     "nominalTop": "at the top of the atmosphere",
 }
+ISOBARIC = ("isobaricInhPa", "isobaricInPa")
+"""Kinds of level (`typeOfLevel`) that are a pressure."""
 _P, _S, _C = "pressure", "surface", "constant"
-_ISOBARIC = ("isobaricInhPa", "isobaricInPa")
 _ABOVE = ("heightAboveGround", "surface")  # GRIB 1 of ECMWF has 2t and 10u on the ground
 _GROUND = ("surface", "heightAboveGround")  # at 0 m: Meteo-France
 _COLUMN = ("entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface")
@@ -95,19 +96,19 @@ _SEA = ("surface", "oceanSurface")
 _TABLE = (
     Variable("z", "geopotential", "m2 s-2", "geopotential",
              "geopotential", 129, _P, ("phi", "hgt", "gh", "zg"),
-             levels=_ISOBARIC, other_params=(156,), elsewhere=("geopotential_height",)),
+             levels=ISOBARIC, other_params=(156,), elsewhere=("geopotential_height",)),
     Variable("t", "temperature", "K", "air_temperature",
-             "temperature", 130, _P, ("air", "ta"), levels=_ISOBARIC, elsewhere=("TMP",)),
+             "temperature", 130, _P, ("air", "ta"), levels=ISOBARIC, elsewhere=("TMP",)),
     Variable("u", "eastward wind", "m s-1", "eastward_wind",
-             "u_component_of_wind", 131, _P, ("uwnd", "ua"), levels=_ISOBARIC, elsewhere=("UGRD",)),
+             "u_component_of_wind", 131, _P, ("uwnd", "ua"), levels=ISOBARIC, elsewhere=("UGRD",)),
     Variable("v", "northward wind", "m s-1", "northward_wind",
-             "v_component_of_wind", 132, _P, ("vwnd", "va"), levels=_ISOBARIC, elsewhere=("VGRD",)),
+             "v_component_of_wind", 132, _P, ("vwnd", "va"), levels=ISOBARIC, elsewhere=("VGRD",)),
     Variable("q", "specific humidity", "kg kg-1", "specific_humidity",
-             "specific_humidity", 133, _P, ("shum", "hus"), levels=_ISOBARIC, elsewhere=("SPFH",)),
+             "specific_humidity", 133, _P, ("shum", "hus"), levels=ISOBARIC, elsewhere=("SPFH",)),
     Variable("r", "relative humidity", "1", "relative_humidity",
-             "relative_humidity", 157, _P, ("rhum", "hur"), levels=_ISOBARIC, elsewhere=("RH",)),
+             "relative_humidity", 157, _P, ("rhum", "hur"), levels=ISOBARIC, elsewhere=("RH",)),
     Variable("w", "vertical velocity in pressure", "Pa s-1", "lagrangian_tendency_of_air_pressure",
-             "vertical_velocity", 135, _P, ("omega", "wap"), levels=_ISOBARIC, elsewhere=("VVEL",)),
+             "vertical_velocity", 135, _P, ("omega", "wap"), levels=ISOBARIC, elsewhere=("VVEL",)),
     Variable("t2m", "2 metre temperature", "K", "air_temperature",
              "2m_temperature", 167, _S, ("2t", "tas", "air_2m"), _ABOVE, 2.0, elsewhere=("TMP",)),
     Variable("d2m", "2 metre dewpoint temperature", "K", "dew_point_temperature",

@@ -31,15 +31,15 @@ def channels(
     """
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.inspect.variables import list_variables
+        from smoecast.tasks.inspect.channels import list_variables
 
         return list_variables(word)
 
     def show(s: dict[str, Any]) -> str:
-        from smoecast.tasks.inspect import variables
+        from smoecast.tasks.inspect.channels import markdown
 
         if page:
-            return variables.markdown(s["variables"])
+            return markdown(s["variables"])
         if len(s["variables"]) <= _FEW:
             return "\n".join(map(_say_all, s["variables"]))
         return _say_table(s["variables"])
@@ -53,7 +53,7 @@ _FEW = 5
 
 def _say_all(variable: dict[str, Any]) -> str:
     """Return everything that is known of a variable."""
-    from smoecast.tasks.inspect.variables import levels_in_words, parameters_of
+    from smoecast.tasks.inspect.channels import levels_in_words, parameters_of
 
     numbers = parameters_of(variable)
     parts = {

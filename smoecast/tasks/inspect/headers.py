@@ -9,13 +9,13 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.canonical.dimensions import normalize_levels, rename_dimensions
+from smoecast.fields.canonical.rows import row_at
 from smoecast.fields.canonical.units import conversion
 from smoecast.fields.canonical.variables import Match, identify
 from smoecast.fields.left_out import LeftOut
 from smoecast.names import PROJECTION, parse_channel
-from smoecast.variables import VARIABLES, Variable, variable_of, variable_of_param
+from smoecast.variables import ISOBARIC, VARIABLES, Variable, variable_of, variable_of_param
 
-PRESSURE = ("isobaricInhPa", "isobaricInPa")
 _PLAIN = ("surface", "meanSea", "entireAtmosphere", "nominalTop")
 """Kinds of level of GRIB whose number says nothing."""
 _APART = ("heightAbove", "isobaricInPa")
@@ -80,7 +80,7 @@ class Header:
             if name != self.name or not words:
                 continue
             if words[0] == "at":
-                same = numbers == words[1:2] and type_ != PRESSURE[0]
+                same = numbers == words[1:2] and type_ != ISOBARIC[0]
             else:
                 same = bool({type_, self.kind, self.step} & {*words}) or words[0] == "as"
             if same:
@@ -128,10 +128,11 @@ def _header_of_grib(alike: Sequence[dict[str, Any]]) -> Header:
 
 def _ours(kind: dict[str, Any]) -> str:
     variable = variable_of_param(kind["paramId"]) or variable_of(kind["shortName"])
-    pressures = kind["typeOfLevel"] in PRESSURE
-    if variable is not None and variable.name == "z" and kind["typeOfLevel"] == "surface":
-        return "orography"
-    return variable.name if variable and (variable.vertical == "pressure") == pressures else ""
+    if variable is None:
+        return ""
+    variable = row_at(variable, kind["typeOfLevel"])
+    on_pressure = kind["typeOfLevel"] in ISOBARIC
+    return variable.name if (variable.vertical == "pressure") == on_pressure else ""
 
 
 def _say_levels(levels: Sequence[str], kind: str) -> str:

@@ -8,13 +8,6 @@ from smoecast.errors import ConfigError
 from smoecast.names import Channel, parse_channel
 from smoecast.variables import VARIABLES, Variable
 
-STEPS = {
-    "instant": "at a moment",
-    "accum": "a sum over the time before",
-    "max": "the most in the time before",
-    "": "without time",
-}
-"""What `Variable.step` means, in words."""
 _NO_NAMES = ("units", "vertical", "levels", "step", "height")
 """Attributes of a variable that are none of its names."""
 _PAGE = """\
@@ -67,7 +60,8 @@ def list_variables(word: str = "") -> dict[str, Any]:
 def _describe(variable: Variable) -> dict[str, Any]:
     has_levels = variable.vertical == "pressure"
     example = Channel(variable, 500 if has_levels else None).name
-    return {**dataclasses.asdict(variable), "place": variable.place, "example": example}
+    words = {"place": variable.place, "when": variable.when, "example": example}
+    return {**dataclasses.asdict(variable), **words}
 
 
 def _find(word: str) -> list[Variable]:
@@ -92,10 +86,10 @@ def _texts(variable: Variable) -> list[str]:
 
 def levels_in_words(variable: dict[str, Any]) -> str:
     """Return where and when a variable of `list_variables` is known."""
-    words = [variable["place"]]
+    place = variable["place"]
     if variable["vertical"] == "pressure":
-        words = [f"{variable['place']} ({variable['example']} is at 500 hPa)"]
-    return ", ".join([*words, STEPS[variable["step"]]])
+        place = f"{place} ({variable['example']} is at 500 hPa)"
+    return ", ".join(filter(None, (place, variable["when"])))
 
 
 def parameters_of(variable: dict[str, Any]) -> str:

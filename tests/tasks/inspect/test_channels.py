@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.errors import ConfigError
-from smoecast.tasks.inspect.variables import list_variables, markdown
+from smoecast.tasks.inspect.channels import list_variables, markdown
 from smoecast.variables import VARIABLES
 
 PAGE = Path(__file__).parents[3] / "docs" / "channels.md"
