@@ -1,10 +1,10 @@
-"""Tables of plain text, as wide as a terminal or as they need."""
+"""Tables of plain text, as wide as a terminal or as they need, and lists that are cut."""
 
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 _NARROWEST = 8
@@ -45,6 +45,13 @@ def table(header: list[str], rows: list[list[str]], width: int = 0) -> str:
             line = "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells)
             lines.append(line.rstrip())
     return "\n".join(lines)
+
+
+def name_some(texts: Iterable[str], most: int, between: str = ", ") -> str:
+    """Return texts in one line, each once: the first of them, and how many more there are."""
+    every = list(dict.fromkeys(texts))
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return between.join(every[:most]) + more
 
 
 def _narrow(widths: list[int], least: Sequence[int], width: int) -> None:

@@ -1,8 +1,8 @@
-"""Tables line up, and keep to a width."""
+"""Tables line up, and keep to a width; lists are cut."""
 
 import pytest
 
-from smoecast.text_table import table, width
+from smoecast.text_table import name_some, table, width
 
 
 def test_table_lines_up() -> None:
@@ -34,3 +34,8 @@ def test_lines_are_as_wide_as_the_terminal_or_as_wished(monkeypatch: pytest.Monk
     assert width() == 0
     monkeypatch.setenv("COLUMNS", "70")
     assert width() == 70
+
+
+def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
+    assert name_some("aab", 2, " or ") == "a or b"
+    assert name_some("abcd", 2) == "a, b and 2 more"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoecast import console, run_record
+from smoecast.text_table import name_some
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -148,12 +149,8 @@ def _summarize(left_out: Sequence[LeftOut]) -> str:
     chosen = [f"{len(names)} {r}" for r, names in by_reason.items() if r.startswith(UNSELECTED)]
     others = {r: names for r, names in by_reason.items() if not r.startswith(UNSELECTED)}
     said = [
-        _shorten(names) + (f" ({reason})" if reason else "") for reason, names in others.items()
+        name_some(names, SHOWN) + (f" ({reason})" if reason else "")
+        for reason, names in others.items()
     ]
     rest = sum(len(names) for names in list(others.values())[SHOWN:])
     return "; ".join([*said[:SHOWN], *([f"{rest} more"] if rest else []), *chosen])
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

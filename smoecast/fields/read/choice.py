@@ -8,14 +8,15 @@ import xarray as xr
 from smoecast.fields.canonical.dimensions import role_of
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.selection import (
+    SHOWN,
     VARIABLE,
     Condition,
     NotSelectedError,
     Selection,
-    listed,
 )
 from smoecast.fields.times import as_hours
 from smoecast.names import DIMENSIONS
+from smoecast.text_table import name_some
 
 
 def choose(
@@ -43,9 +44,11 @@ def choose(
     try:
         for asked in selection.conditions:
             name = None if asked.key == VARIABLE else _coordinate(dataset, asked.key)
-            take = _variables(dataset, asked) if name is None else _points(dataset, name, asked)
-            dataset = take[0]
-            gone += take[1]
+            if name is None:
+                dataset, others = _variables(dataset, asked)
+            else:
+                dataset, others = _points(dataset, name, asked)
+            gone += others
     except _NoneError as problem:
         raise NotSelectedError(f"{path}: {problem}; correct {selection.key}") from None
     return dataset, [LeftOut(name, selection.reason) for name in gone]
@@ -86,7 +89,7 @@ def _points(dataset: xr.Dataset, name: str, asked: Condition) -> tuple[xr.Datase
     if not chosen:
         raise _NoneError(asked.refuse("point", texts))
     others = [text for i, text in enumerate(texts) if i not in chosen]
-    gone = [f"{name} {listed(others)}"] if others else []
+    gone = [f"{name} {name_some(others, SHOWN)}"] if others else []
     if coordinate.ndim == 0:
         return dataset, gone
     # a start beside a single lead time would pass for the time at which it holds

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smoecast.errors import InputError
+from smoecast.fields.left_out import UNSELECTED
+from smoecast.text_table import name_some
 
 Value = str | int | float
 VARIABLE = "variable"
 """Key for the name of a variable, which of GRIB is the short name."""
-_MOST = 12  # values that a message names
+SHOWN = 12
+"""Values that a message names."""
 _SYNONYMS = {VARIABLE: "shortName"}
 
 
@@ -45,11 +48,11 @@ class Condition:
 
     def refuse(self, what: str, there: Iterable[str]) -> str:
         """Return in words that no variable, message or point is admitted."""
-        values = listed(map(str, self.values), " or ")
+        values = name_some(map(str, self.values), SHOWN, " or ")
         has = "is called" if self.key == VARIABLE else f"has {self.key}"
         if not self.is_wanted:
             return f"every {what} {has} {values}, which is to be left"
-        return f"no {what} {has} {values}, but there is {listed(there)}"
+        return f"no {what} {has} {values}, but there is {name_some(there, SHOWN)}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Selection:
     @property
     def reason(self) -> str:
         """Why the rest is left out."""
-        return f"not selected by {self.key}"
+        return f"{UNSELECTED} {self.key}"
 
     @property
     def wants_starts(self) -> bool:
@@ -149,10 +152,3 @@ def _is_same(text: str, value: Value) -> bool:
         return math.isclose(float(text), float(value), rel_tol=1e-6)
     except ValueError:
         return False
-
-
-def listed(texts: Iterable[str], between: str = ", ") -> str:
-    """Return texts as a message names them, each once, and no more than it can hold."""
-    every = list(dict.fromkeys(texts))
-    more = f" and {len(every) - _MOST} more" if len(every) > _MOST else ""
-    return between.join(every[:_MOST]) + more

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from smoecast.text_table import table
+from smoecast.text_table import name_some, table
 
 _NARROW = 100
 """Signs of a line where the width does not matter."""
@@ -135,9 +135,7 @@ def _merge(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         alike.setdefault(repr([row[key] for key in ("in_file", "step", "units")]), []).append(row)
     merged = []
     for each in alike.values():
-        levels = list(dict.fromkeys(row["level"] for row in each if row["level"]))
-        more = f" and {len(levels) - _LEVELS_SHOWN} more" if len(levels) > _LEVELS_SHOWN else ""
-        level = ", ".join(levels[:_LEVELS_SHOWN]) + more
+        level = name_some((row["level"] for row in each if row["level"]), _LEVELS_SHOWN)
         fields = sum(row["fields"] for row in each)
         merged.append({**each[0], "level": level, "fields": fields})
     return merged

@@ -163,12 +163,12 @@ def _message(
         if not tally.admits(keys.text):
             short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
             return LeftOut(f"{short} on {level_type}", tally.selection.reason)
-        return _understood(keys, where, what)
+        return _understand(keys, where, what)
     except eccodes.CodesInternalError as problem:
         raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
 
 
-def _understood(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
+def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Message | LeftOut:
     number, offset, length, field = where
     variable, kind, short = quantity_of(keys), keys.text("dataType"), keys.text("shortName")
     if isinstance(variable, LeftOut):
