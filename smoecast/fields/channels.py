@@ -85,10 +85,20 @@ def unpack(stacked: xr.DataArray) -> xr.Dataset:
         name: xr.Variable(dims, stacked.variable.data[(*place, index)], attributes_of(name))
         for index, name in enumerate(names)
     }
-    levels = [c.level for c in map(_channel, names) if c.level is not None]
     coordinates = _bare(stacked.drop_vars("channel")).coords
-    pressures = {f"{LEVEL_PREFIX}{level}": level_coordinate(level).variable for level in levels}
-    return xr.Dataset(fields, coordinates).assign_coords(pressures)
+    return xr.Dataset(fields, coordinates).assign_coords(pressures(names))
+
+
+def pressures(names: Sequence[str]) -> dict[str, xr.Variable]:
+    """Return the scalar pressures of channels that stand alone, by name: ``level_500``.
+
+    Raises
+    ------
+    InputError
+        A name is no channel.
+    """
+    levels = [channel.level for channel in map(_channel, names) if channel.level is not None]
+    return {f"{LEVEL_PREFIX}{level}": level_coordinate(level).variable for level in levels}
 
 
 _SAID = 40

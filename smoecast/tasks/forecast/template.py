@@ -32,17 +32,20 @@ def lay_out(
     numbers: Sequence[int],
 ) -> xr.Dataset:
     """Return forecasts (I, L, M, D, H, W) as variables; without `number` if it is no ensemble."""
-    grid = ensemble.model.grid
-    stacked = xr.DataArray(
-        values,
-        {
-            "init_time": starts,
-            "lead_time": times.as_lead(ensemble.plan.lead_hours),
-            "number": np.array(numbers),
-            "channel": list(ensemble.model.config.targets),
-            "latitude": grid.latitude,
-            "longitude": grid.longitude,
-        },
-        dims=("init_time", "lead_time", "number", "channel", "latitude", "longitude"),
-    )
-    return channels.unpack(stacked.isel(number=0, drop=True) if ensemble.single else stacked)
+    model = ensemble.model
+    axes = {
+        "init_time": starts,
+        "lead_time": times.as_lead(ensemble.plan.lead_hours),
+        "number": np.array(numbers),
+        "latitude": model.grid.latitude,
+        "longitude": model.grid.longitude,
+    }
+    if ensemble.single:
+        del axes["number"]
+        values = values[:, :, 0]
+    # built in one step: results of a start each are many, and each piece is laid out
+    fields = {
+        name: xr.Variable(tuple(axes), values[..., index, :, :], channels.attributes_of(name))
+        for index, name in enumerate(model.config.targets)
+    }
+    return xr.Dataset(fields, {**axes, **channels.pressures(model.config.targets)})
