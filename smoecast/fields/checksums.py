@@ -47,15 +47,20 @@ _DIGEST, _LENGTH = 64, 16
 _TAIL = _DIGEST + _LENGTH + len(_MAGIC)
 
 
-def seal_file(path: Path) -> None:
+def seal_file(path: Path, header: str) -> None:
     """Add checksums to a NetCDF file that has been written and closed.
+
+    Parameters
+    ----------
+    path : Path
+    header : str
+        Its `header_digest.digest`.
 
     Raises
     ------
     OSError
         The disk is full or refuses.
     """
-    header = header_digest.digest(path)
     with path.open("r+b") as file:
         pieces = [_sha256(piece) for piece in iter(lambda: file.read(PIECE_BYTES), b"")]
         body = json.dumps({"header": header, "pieces": pieces}).encode()

@@ -25,7 +25,7 @@ def digest_checked(path: Path) -> str:
         check_file(path)
         with watch(path), _opened(path) as file:
             check_promises(file, path)
-            return _digest(file, path)
+            return digest_opened(file, path)
     except InputError as problem:
         raise OutputError(str(problem)) from None
 
@@ -39,7 +39,7 @@ def digest(path: Path) -> str:
         It cannot be read.
     """
     with _opened(path) as file:
-        return _digest(file, path)
+        return digest_opened(file, path)
 
 
 def _opened(path: Path) -> netCDF4.Dataset:
@@ -53,7 +53,14 @@ def _unreadable(path: Path, problem: Exception) -> OutputError:
     return OutputError(f"{path}: it cannot be opened ({problem}): make it again")
 
 
-def _digest(file: netCDF4.Dataset, path: Path) -> str:
+def digest_opened(file: netCDF4.Dataset, path: Path) -> str:
+    """Return the sha256 of a file of our own making that is open.
+
+    Raises
+    ------
+    OutputError
+        It cannot be read.
+    """
     total = hashlib.sha256()
 
     def add(*said: Any) -> None:

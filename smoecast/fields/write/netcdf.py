@@ -16,7 +16,7 @@ import xarray as xr
 from smoecast.disk.atomic import put
 from smoecast.disk.explain import explain_errors
 from smoecast.errors import OutputError
-from smoecast.fields import checksums
+from smoecast.fields import checksums, header_digest
 from smoecast.fields.read.netcdf.open import CACHE_BYTES
 from smoecast.fields.write.blocks import (
     Append,
@@ -42,9 +42,9 @@ def netcdf_writer(
 ) -> Iterator[Append]:
     """Write a canonical dataset to `path` block by block: whole and verified, or not at all.
 
-    The file grows in a folder of its own beside its place. When the last block is written, it gets
-    its checksums (`fields.checksums`), is opened again and verified (dimensions, coordinates, every
-    value), synced, then renamed, so that a reader never sees half a file.
+    The file grows in a folder of its own beside its place. When the last block is written, it is
+    opened again and verified (dimensions, coordinates, every value), gets its checksums
+    (`fields.checksums`), is synced, then renamed, so that a reader never sees half a file.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def netcdf_writer(
         with _fill(template, part, path, gaps) as append:
             yield lambda block: append(lay_out(block))
         with explain_errors(path):
-            checksums.seal_file(part)
-            _verify(template, part, path, gaps)
+            header = _verify(template, part, path, gaps)
+            checksums.seal_file(part, header)
         confirm()
         with explain_errors(path):
             put(part, path)
@@ -123,8 +123,8 @@ def _fill(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> Iterator[
             )
 
 
-def _verify(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
-    """Open what was written and compare it with what should be there."""
+def _verify(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> str:
+    """Open what was written and compare it with what should be there; return its digest."""
     with netCDF4.Dataset(part) as file:
         file.set_auto_maskandscale(False)
         for name, coordinate in template.coords.items():
@@ -138,6 +138,7 @@ def _verify(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> None:
             if found.dimensions != array.dims or found.shape != array.shape:
                 raise OutputError(f"{path}: {name} was stored as {found.shape}: run again")
             _verify_values(found, path, gaps and "number" in array.dims)
+        return header_digest.digest_opened(file, path)
 
 
 def _verify_values(stored: "netCDF4.Variable[Any]", path: Path, gaps: bool) -> None:

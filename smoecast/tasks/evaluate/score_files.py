@@ -15,7 +15,7 @@ from smoecast.config.yaml_file import dump_values
 from smoecast.disk.atomic import put, refuse_special, write_atomic
 from smoecast.disk.explain import explain_errors
 from smoecast.errors import ConfigError
-from smoecast.fields import checksums
+from smoecast.fields import checksums, header_digest
 from smoecast.fields.times import as_lead
 from smoecast.fields.write.blocks import check_place, stage_result
 from smoecast.tasks.provenance import ARGUMENTS, CONFIG, compact
@@ -205,7 +205,7 @@ def _write_netcdf(summary: dict[str, Any], made_from: dict[str, Any], path: Path
         if summary[part]:
             table = _table(summary[part])
             table.to_netcdf(path, mode="a", group=part, engine="netcdf4")
-    checksums.seal_file(path)
+    checksums.seal_file(path, header_digest.digest(path))
 
 
 def _table(records: Sequence[Record]) -> xr.Dataset:

@@ -15,9 +15,8 @@ from write_whole import write_netcdf
 
 from smoecast.disk.leftovers import sweep
 from smoecast.errors import OutputError
-from smoecast.fields import checksums
 from smoecast.fields.read.netcdf.open import open_netcdf
-from smoecast.fields.write import cf
+from smoecast.fields.write import cf, netcdf
 from smoecast.fields.write.netcdf import netcdf_writer
 
 # ---- whole or not at all
@@ -47,12 +46,23 @@ def test_folder_that_is_a_file(tmp_path):
         write_netcdf(forecast("t2m"), tmp_path / "folder" / "out.nc")
 
 
+def damage_before_verifying(monkeypatch, damage):
+    """Have what was written be damaged before it is verified."""
+    real = netcdf._verify
+
+    def verify(template, part, path, gaps):
+        damage(part)
+        return real(template, part, path, gaps)
+
+    monkeypatch.setattr(netcdf, "_verify", verify)
+
+
 def test_damage_between_writing_and_verifying(tmp_path, monkeypatch):
     def damage(path: Path) -> None:
         with netCDF4.Dataset(path, "a") as file:
             file["latitude"][0] = 12.0
 
-    monkeypatch.setattr(checksums, "seal_file", damage)
+    damage_before_verifying(monkeypatch, damage)
     with pytest.raises(OutputError, match="the coordinate latitude was not stored right"):
         write_netcdf(forecast("t2m"), tmp_path / "out.nc")
     assert leftovers(tmp_path) == []
@@ -66,7 +76,7 @@ def test_a_field_of_another_shape(tmp_path, monkeypatch):
         with netCDF4.Dataset(path, "w") as file:
             cf.define(file, cf.prepare(given.transpose(..., "latitude")))
 
-    monkeypatch.setattr(checksums, "seal_file", damage)
+    damage_before_verifying(monkeypatch, damage)
     with pytest.raises(OutputError, match=r"t2m was stored as \(3, 2, 16, 9\)"):
         write_netcdf(given, tmp_path / "out.nc")
 
