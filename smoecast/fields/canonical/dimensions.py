@@ -1,5 +1,6 @@
 """Dimensions and coordinates of foreign files: which is which, and in our names and units."""
 
+import re
 from collections.abc import Hashable
 
 import numpy as np
@@ -10,6 +11,13 @@ from smoecast.fields.canonical.units import hectopascals
 from smoecast.names import DIMENSION_ALIASES, DIMENSIONS, PROJECTION
 
 _DEEPEST = 10_000  # hPa, past any pressure of the atmosphere
+
+_OF_THE_MODEL = re.compile(r"hybrid|sigma|model[ _]level", re.IGNORECASE)
+"""Words for levels that are no pressures whatever their unit: CAM's hybrid levels have hPa."""
+_NO_PRESSURES = re.compile(
+    _OF_THE_MODEL.pattern + r"|height|altitude|depth|isentropic|potential[ _]temp", re.IGNORECASE
+)
+"""The same of levels without a unit; GrADS calls levels in millibar altitudes too."""
 
 _BY_STANDARD_NAME = {
     "latitude": "latitude",
@@ -129,7 +137,7 @@ def normalize_levels(dataset: xr.Dataset, source: str) -> xr.Dataset:
     if level.dtype.kind not in "iuf" or not level.size:
         raise InputError(f"{source}: level has no pressures but {level.size} of {level.dtype}")
     values = np.atleast_1d(np.asarray(level.values, dtype=np.float64))
-    hpa = values * _level_factor(values, level.attrs.get("units"), source)
+    hpa = values * _level_factor(values, level.attrs, source)
     whole = np.round(hpa)
     wrong = ~np.isclose(hpa, whole, atol=1e-4) | ~((whole >= 1) & (whole <= _DEEPEST))
     if wrong.any():
@@ -146,16 +154,25 @@ def normalize_levels(dataset: xr.Dataset, source: str) -> xr.Dataset:
     return dataset if (np.diff(levels) > 0).all() else dataset.isel(level=np.argsort(levels))
 
 
-def _level_factor(values: np.ndarray, unit: object, source: str) -> float:
+def _level_factor(values: np.ndarray, attributes: dict[Hashable, object], source: str) -> float:
     """Return the factor to hPa; levels without a unit are hPa, or Pa when they are that large."""
+    unit = attributes.get("units")
     factor = hectopascals(unit)
-    if factor is not None:
+    strange = _OF_THE_MODEL if factor is not None else _NO_PRESSURES
+    words = [str(attributes.get(key, "")) for key in ("standard_name", "long_name")]
+    named = next((text for text in words if strange.search(text)), "")
+    if factor is not None and not named:
         return factor
-    counted = len(values) > 3 and np.array_equal(np.sort(values), np.arange(1, len(values) + 1))
-    if unit is None and not counted:
+    # 1, 2 and 3 hPa follow each other, and no more than these
+    counted = (np.diff(np.sort(values)) == 1).all() and len(values) > (2 if values.min() > 1 else 3)
+    if unit is None and not (counted or named):
         return 0.01 if values.max() > 1100 else 1.0
     stated = f"has the unit {str(unit)!r}" if unit is not None else "counts model levels"
-    raise InputError(f"{source}: level {stated}, which is no pressure: give pressure levels in hPa")
+    stated = f"is called {named!r}" if named else stated
+    raise InputError(
+        f"{source}: level {stated}, which is no pressure: give pressure levels in hPa, or take the "
+        "variables without level alone with data.select ({variable: [...]})"
+    )
 
 
 def normalize_members(dataset: xr.Dataset, source: str) -> xr.Dataset:

@@ -95,7 +95,7 @@ def _to_nanoseconds(dataset: xr.Dataset, source: str) -> xr.Dataset:
 def _describe_dates(times: xr.DataArray) -> str:
     """Say what times are that numpy has no dates for, and the mend."""
     dates = [date for date in times.values.flat if hasattr(date, "year")]
-    calendar = dates[0].calendar if dates else times.attrs.get("calendar")
+    calendar = dates[0].calendar if dates else ""
     outside = [date.year for date in dates if not YEARS[0] <= date.year <= YEARS[1]]
     if outside and calendar in _STANDARD:
         return f"in the year {outside[0]}, {NO_YEAR}"

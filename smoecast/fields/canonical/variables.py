@@ -10,7 +10,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.rows import fits_height, level_refusal, row_at, step_refusal
 from smoecast.fields.channels import LEVEL_PREFIX
 from smoecast.fields.left_out import LeftOut
-from smoecast.names import DIMENSION_ALIASES, Channel, parse_level
+from smoecast.names import DIMENSION_ALIASES, DIMENSIONS, PROJECTION, Channel, parse_level
 from smoecast.variables import HEIGHTS, VARIABLES, Variable, variable_of, variable_of_param
 
 _SIGMA = re.compile(r"sigma level 0?\.?995|0\.9950? sigma", re.IGNORECASE)
@@ -30,6 +30,7 @@ _OTHER_PLACES = re.compile(
     re.IGNORECASE,
 )
 """Words of files for levels on which nothing of the table without a pressure lies."""
+_AT_PRESSURE = re.compile(r"\b\d+ ?(hpa|mb|mbar|millibars?)\b", re.IGNORECASE)
 _MEAN = re.compile(r"\b(mean (daily|monthly)|(daily|monthly) mean (?!sea))", re.IGNORECASE)
 _CLOCKS = ("time", "init_time", "lead_time")
 _SPEED = re.compile(r"^(10[ -]?m(et(er|re)s?)? )?wind speed( at 10 ?m)?$", re.IGNORECASE)
@@ -206,7 +207,9 @@ def _near_ground(
     variable: Variable, array: xr.DataArray, height: float | None, what: str
 ) -> Match | None:
     """Return what a quantity of the pressure levels is where there is no pressure."""
-    if variable.name == "z":
+    if any(name not in (*DIMENSIONS, *PROJECTION) for name in array.dims):
+        return None  # levels of another kind: of a model, of the sea
+    if variable.name == "z" and not _mentions(_AT_PRESSURE, array, None):
         # ERA5 single levels: without a level the geopotential is that of the ground.
         return _variable_of("orography")
     if height is None and variable.name == "t" and _mentions(_TWO_METRES, array, None):

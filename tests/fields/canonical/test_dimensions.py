@@ -1,5 +1,7 @@
 """Dimensions and coordinates of foreign files: named, turned, or refused."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -197,10 +199,38 @@ def test_level_aliases(name):
         ((500, 500), "hPa", r"a level is there twice among \[500, 500\]"),
         ((1, 2), "~", "level has the unit '~', which is no pressure"),
         ((1, 2, 3, 4), None, "level counts model levels"),
+        ((137, 136, 135), None, "level counts model levels"),
     ],
 )
 def test_levels_refused(levels, units, words):
     refused(upper(levels, units), words)
+
+
+@pytest.mark.parametrize(
+    ("units", "attributes"),
+    [
+        ("hPa", {"standard_name": "atmosphere_hybrid_sigma_pressure_coordinate"}),  # CAM
+        ("hPa", {"long_name": "hybrid level at midpoints (1000*(A+B))"}),
+        (None, {"long_name": "model_level_number"}),  # ERA5 of MARS
+        (None, {"long_name": "height above ground"}),
+    ],
+)
+def test_levels_whose_name_says_that_they_are_no_pressures(units, attributes):
+    given = upper(units=units)
+    given["level"].attrs.update(attributes)
+    (name,) = attributes.values()
+    refused(given, re.escape(f"level is called '{name}', which is no pressure"))
+
+
+def test_millibars_that_are_called_altitudes():
+    """As GrADS writes them."""
+    given = upper(units="millibar")
+    given["level"].attrs["long_name"] = "altitude"
+    assert canonical(given, "a.nc")["level"].values.tolist() == [500, 850]
+
+
+def test_the_first_three_levels_of_era5():
+    assert canonical(upper((1, 2, 3), None), "a.nc")["level"].values.tolist() == [1, 2, 3]
 
 
 def test_level_without_values():

@@ -119,6 +119,19 @@ def test_temperature_without_any_level():
     refused(surface("t"), "t is temperature without a level")
 
 
+def test_geopotential_whose_pressure_only_words_tell():
+    words = "Geopotential height at 500 hPa"
+    given = surface("hgt", "m", long_name=words).isel(time=[0])
+    refused(given, "hgt is geopotential without a level: say its pressure with data.assume")
+
+
+def test_levels_of_the_model_and_of_the_sea():
+    array = field({"time": 4, "model_level": 2, "latitude": 3, "longitude": 4})
+    given = surface().assign(t=array).assign_coords(model_level=[136, 137])
+    (left,) = left_out_of(canonical(given, "a.nc"))
+    assert str(left) == "t (t is read on pressure levels alone)"
+
+
 def test_the_same_quantity_twice():
     given = surface().assign({"2t": surface()["t2m"]})
     refused(given, "t2m and 2t are both 2 metre temperature")

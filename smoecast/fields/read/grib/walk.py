@@ -26,6 +26,11 @@ from smoecast.fields.read.grib.sections import Read, fields_of, message_of, numb
 from smoecast.fields.read.selection import Selection, Tally
 
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
+_MONTHLY = {
+    *("mnth", "moda", "msmm", "mnfm", "mofm", "mnfa"),
+    *("edmm", "edmo", "ewmm", "ewmo", "wamo", "wamd", "wmfm"),
+}
+"""ECMWF's streams of means over a month; some say nothing else of it."""
 _STATISTICS = {
     "derivedForecast": "mean or spread",
     "percentileValue": "percentile",
@@ -177,6 +182,8 @@ def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Mess
         return LeftOut(f"{short} as {made}")
     if kind not in _TYPES:
         return LeftOut(f"{short} of type {kind}")
+    if (stream := keys.text("stream")) in _MONTHLY:
+        return LeftOut(f"{short} of stream {stream}", "it is a mean over a month", variable.name)
     level = _level(keys, short) if variable.vertical == "pressure" else None
     if isinstance(level, LeftOut):
         return level

@@ -54,6 +54,12 @@ def test_statistics_of_ensembles_are_no_values(tmp_path, template, key, words):
     assert describe(left_out_of(dataset)) == f"t as {words}"
 
 
+def test_means_over_a_month_are_left_out(tmp_path):
+    local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
+    path = write(tmp_path / "a.grib", temperature(), temperature(9.0, **local, stream="moda"))
+    assert describe(left_out_of(open_grib(path))) == "t of stream moda (it is a mean over a month)"
+
+
 def test_ensemble_means_are_left_out(tmp_path):
     local = {"setLocalDefinition": 1, "localDefinitionNumber": 1}
     path = write(tmp_path / "a.grib", temperature(), temperature(9.0, **local, type="em"))

@@ -186,6 +186,7 @@ def test_a_gap_in_time(tmp_path):
         ("days since 0001-01-01", "360_day", "time is in the calendar 360_day"),
         ("days since 0000-01-01", "noleap", "time is in the calendar noleap"),
         ("months since 2020-01-01", "standard", "its times, in months since 2020-01-01 with"),
+        ("day as %Y%m%d.%f", "standard", "time is no dates but int64: say from when on they count"),
         ("days since 2020-01-01", "none", "with calendar 'none', are no dates in the years 1678"),
     ],
 )
