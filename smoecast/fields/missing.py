@@ -16,6 +16,7 @@ from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.zarr.group_file import folder_of
+from smoecast.variables import VARIABLES
 
 
 def check_finite(
@@ -129,7 +130,7 @@ def name_files(paths: Sequence[Path]) -> str:
     return f"{_name(paths[0])} ... {folder_of(paths[-1]).name} ({len(paths)} files)"
 
 
-ACCUMULATED = ("tp", "tp6h", "lntp6h", "cp", "ssrd", "strd", "tisr")
+ACCUMULATED = [v.name for v in VARIABLES.values() if v.step == "accum"]
 """Channels over the time before, which the first field of an archive may not have."""
 
 MOST = 24

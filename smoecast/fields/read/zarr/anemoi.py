@@ -21,7 +21,7 @@ from smoecast.fields.channels import LEVEL_PREFIX
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.times import iso
 from smoecast.names import Channel, channel_of, parse_channel
-from smoecast.variables import Variable, variable_of
+from smoecast.variables import VARIABLES, Variable, variable_of
 
 _DIMENSIONS = ("time", "variable", "ensemble", "cell")
 _COMPUTED = re.compile(
@@ -29,9 +29,9 @@ _COMPUTED = re.compile(
     r"|latitude|longitude"
 )
 """Inputs that anemoi makes of time and place."""
-_SUMS = ("tp", "cp", "ssrd", "strd", "tisr", "fg10")
+_SUMS = ("fg10", *(v.name for v in VARIABLES.values() if v.step == "accum"))
 """Over hours: as ours, over the last one."""
-_MARS_UNITS = {"r": "%"}
+_MARS_UNITS = {"r": "%", "sd": "m of water equivalent"}
 """Where MARS has others than we."""
 _HOURS = {"s": 1 / 3600, "m": 1 / 60, "h": 1.0, "d": 24.0, "": 1.0}
 _DIGITS = 4

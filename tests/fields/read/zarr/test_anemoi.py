@@ -179,6 +179,15 @@ def test_winds_whose_name_means_others(tmp_path: Path) -> None:
     assert "u10" not in found
 
 
+def test_snow_is_in_the_units_of_mars_and_over_hours_that_are_told(tmp_path: Path) -> None:
+    names = [{"2t": "sd", "msl": "sf"}.get(name, name) for name in VARIABLES]
+    said = metadata(units=False) | {name: {"mars": {"param": name}} for name in ("sd", "sf")}
+    found = opened(store(tmp_path / "a.zarr", variables=names, variables_metadata=said))
+    metres = fields()[:, names.index("sd"), 0].reshape(-1, *SHAPE)
+    np.testing.assert_allclose(field_of(found, "sd"), 1000 * metres, rtol=1e-6)
+    assert "sf (over hours that are not told)" in map(str, left_out_of(found))
+
+
 def test_a_temperature_without_a_level(tmp_path: Path) -> None:
     names = ["t" if name == "t_850" else name for name in VARIABLES]
     said = metadata() | {"t": {"mars": {"param": "t", "levtype": "sfc"}}}
