@@ -15,7 +15,7 @@ def channels(
         typer.Argument(
             help="A name that a file, GRIB, CF or the CDS has for it, or a part of one: slp, 2t, "
             "gust, air_temperature. Default: all.",
-            metavar="[WORD]",
+            metavar="WORD",
             show_default=False,
         ),
     ] = "",

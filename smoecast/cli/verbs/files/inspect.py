@@ -16,7 +16,7 @@ def inspect(
         list[str],
         typer.Argument(
             help="GRIB, NetCDF and Zarr, stores and results; also folders and globs.",
-            metavar="FILE...",
+            metavar="FILE",
         ),
     ],
     values: Annotated[

@@ -12,7 +12,7 @@ from smoecast.cli.run import run
 def verify(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Results, stores and models, in any mixture.", metavar="PATH..."),
+        typer.Argument(help="Results, stores and models, in any mixture.", metavar="PATH"),
     ],
     as_json: options.Json = False,
     debug: options.Debug = False,
