@@ -8,8 +8,8 @@ import xarray as xr
 
 from smoecast.errors import InputError
 from smoecast.fields.left_out import LeftOut, name_file, note_more
-from smoecast.fields.read.grib.gaps import HEAD, begins_grib
-from smoecast.fields.read.grib.open import MAGIC, open_grib
+from smoecast.fields.read.grib.gaps import HEAD, MAGIC, begins_grib
+from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.read.join import join
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf

@@ -10,8 +10,9 @@ import re
 from smoecast.errors import InputError
 from smoecast.fields.read.grib.sections import Read
 
-_GRIB = b"GRIB"
-_SEARCHED = 1024  # bytes from the beginning of a file
+MAGIC = b"GRIB"
+HEAD = 1024 + 16
+"""Bytes from the beginning of a file that `begins_grib` wants to see."""
 _PIECE = 1 << 20
 _MOST = 1 << 12  # bytes of headings in one gap
 _BLANKS = b"\0 \r\n"
@@ -63,15 +64,11 @@ def begins_grib(head: bytes) -> bool:
     head : bytes
         As many as `HEAD`, fewer of a shorter file.
     """
-    at = head.find(_GRIB)
+    at = head.find(MAGIC)
     while at >= 0:
         edition = head[at + 7 : at + 8]
         size = head[at + 4 : at + 7] if edition == b"\1" else head[at + 8 : at + 16]
         if edition in (b"\1", b"\2") and int.from_bytes(size, "big") >= 8:
             return True
-        at = head.find(_GRIB, at + 1)
+        at = head.find(MAGIC, at + 1)
     return False
-
-
-HEAD = _SEARCHED + 16
-"""Bytes that `begins_grib` wants to see."""

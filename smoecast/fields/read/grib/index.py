@@ -125,7 +125,7 @@ def decode(path: Path, where: np.ndarray, place: GribGrid) -> np.ndarray:
         GRIB file.
     where : numpy.ndarray
         Number, offset, length and field of each message, (N, 4) int64.
-    place : Place
+    place : GribGrid
         The grid of them all.
 
     Returns

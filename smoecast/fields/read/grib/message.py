@@ -38,7 +38,7 @@ class Message:
         Whether it is known by the time at which it holds.
     experiment : str
         ECMWF's `expver`.
-    place : Place
+    place : GribGrid
         Its grid.
     field : int
         Which of the fields of the message, from 1; 0 where it holds one only.

@@ -30,7 +30,6 @@ from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.selection import Selection
 
-MAGIC = b"GRIB"
 BLOCK_BYTES = 32 * 2**20
 SMALL = 2**30
 """Bytes that may be made at once of messages however short: a field of one value takes 200."""

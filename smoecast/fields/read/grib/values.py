@@ -35,7 +35,7 @@ def decode(
         Number, offset, length and field of each message, (N, 4) int64.
     values : numpy.ndarray
         For what comes of them, (N, rows, columns) float32, missing values as NaN.
-    place : Place
+    place : GribGrid
         The grid of them all.
     what : str
         Names the file in messages.
