@@ -90,11 +90,19 @@ def open_channel(patterns: Sequence[str], channel: str) -> tuple[xr.Dataset, str
     InputError
         None can be read: what is wrong with the first.
     """
-    found = [look(path) for pattern in patterns for path in find(pattern)]
-    opened = [(c.dataset, str(c.place)) for c in found if c.dataset is not None]
-    if not opened:
-        raise InputError(found[0].problem)
-    return next((one for one in opened if has_field(one[0], channel)), opened[0])
+    readable: list[tuple[xr.Dataset, str]] = []
+    problems = []
+    for path in (path for pattern in patterns for path in find(pattern)):
+        contents = look(path)
+        if contents.dataset is None:
+            problems.append(contents.problem)
+            continue
+        readable.append((contents.dataset, str(contents.place)))
+        if has_field(contents.dataset, channel):
+            return readable[-1]
+    if not readable:
+        raise InputError(problems[0])
+    return readable[0]
 
 
 def describe(contents: Contents, read_values: bool) -> dict[str, Any]:

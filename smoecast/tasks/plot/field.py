@@ -1,7 +1,5 @@
 """A map of one field of any data set."""
 
-import importlib.util
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from smoecast.errors import ConfigError, InputError
 from smoecast.fields import channels, times
 from smoecast.fields.grid import ProjectedGrid, place_of
 from smoecast.names import channel_of
-from smoecast.tasks.plot.plot import save
+from smoecast.tasks.plot.plot import require_matplotlib, save
 
 
 def plot_field(dataset: xr.Dataset, channel: str, source: str, output: Path) -> str:
@@ -45,11 +43,9 @@ def plot_field(dataset: xr.Dataset, channel: str, source: str, output: Path) -> 
     OutputError
         Something that is no regular file has the name of the picture, or the disk refuses.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
+    require_matplotlib()
     if output.suffix.lower() != ".png":
         raise ConfigError(f"{output}: a picture is PNG, so its name ends in .png: choose another")
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # nobody asks where its cache is
     refuse_special(output)
     with run_record.stage("imports"):  # matplotlib is an extra, and slow to load
         from smoecast.tasks.plot import figures  # noqa: PLC0415

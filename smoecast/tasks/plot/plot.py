@@ -55,9 +55,7 @@ def plot(
     LockedError
         Another run draws in the same folder.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # nobody asks where its cache is
+    require_matplotlib()
     folder = output or config.place / "plots"
     run_record.set_folder(output or config.place)
     with run_record.stage("imports"):  # matplotlib is an extra, and slow to load
@@ -97,6 +95,19 @@ def plot(
                     "ensemble, with evaluate.events for reliability"
                 )
     return {"folder": str(folder), "files": files}
+
+
+def require_matplotlib() -> None:
+    """Refuse to draw where matplotlib is not installed, and let it say errors alone.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("plots need matplotlib: pip install 'smoecast[plot]'")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # nobody asks where its cache is
 
 
 def save(figure: "Figure", path: Path) -> None:

@@ -1,5 +1,6 @@
 """One field of any data set on a map."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from made_results import calibrated
 
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.fields.canonical.canonical import canonical
-from smoecast.tasks.plot import field
 from smoecast.tasks.plot.field import plot_field
 
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_drawn_is_named(
     dataset["t2m"][-1] = np.nan
     with pytest.raises(InputError, match="t2m, 2020-01-01T18:00 has no value"):
         plot_field(dataset, "t2m", "a.nc", tmp_path / "a.png")
-    monkeypatch.setattr(field.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="plots need matplotlib"):
         plot_field(dataset, "t2m", "a.nc", tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
