@@ -70,6 +70,13 @@ def test_clock(seconds: float, words: str) -> None:
     assert console.clock(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(12, "12 bytes"), (3400, "3.4 kB"), (2.5e6, "2.5 MB"), (7e10, "70.0 GB")]
+)
+def test_volume(count: float, words: str) -> None:
+    assert console.volume(count) == words
+
+
 def test_an_eta_leaves_out_what_was_done_before(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,8 +140,3 @@ def say_output(s: dict[str, Any]) -> str:
 def say_shape(part: dict[str, Any]) -> str:
     """Return the size of each dimension of a store."""
     return " x ".join(f"{count} {dim}" for dim, count in part["shape"].items())
-
-
-def say_size(count: float) -> str:
-    """Return bytes as a person says them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

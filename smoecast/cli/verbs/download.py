@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options, waiting
-from smoecast.cli.run import imports, read_config, require_config, run, say_size
+from smoecast.cli.run import imports, read_config, require_config, run
+from smoecast.console import volume
 from smoecast.text_table import table
 
 
@@ -79,7 +80,7 @@ def _say_plan(summary: dict[str, Any]) -> str:
     rows = [
         [
             _say_few(entry["file"]),
-            say_size(entry["bytes"]),
+            volume(entry["bytes"]),
             "there" if entry["there"] else entry["url"],
         ]
         for entry in entries
@@ -87,7 +88,7 @@ def _say_plan(summary: dict[str, Any]) -> str:
     missing = sum(not entry["there"] for entry in entries)
     return (
         f"{table(['file', 'about', 'from'], rows)}\n"
-        f"{missing} of {len(entries)} files to fetch, about {say_size(summary['bytes'])}, "
+        f"{missing} of {len(entries)} files to fetch, about {volume(summary['bytes'])}, "
         f"to {summary['folder']}"
     )
 
@@ -101,4 +102,4 @@ def _say_few(names: str) -> str:
 def _say_files(summary: dict[str, Any]) -> str:
     """Return how many raw files there are, and where."""
     total = sum(entry["bytes"] for entry in summary["files"])
-    return f"{len(summary['files'])} raw files, {say_size(total)}, in {summary['folder']}"
+    return f"{len(summary['files'])} raw files, {volume(total)}, in {summary['folder']}"

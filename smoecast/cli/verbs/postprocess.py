@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options, waiting
-from smoecast.cli.run import imports, read_config, run, say_output, say_shape, say_size
+from smoecast.cli.run import imports, read_config, run, say_output, say_shape
+from smoecast.console import volume
 from smoecast.text_table import table
 
 
@@ -107,15 +108,15 @@ def _say_cost(s: dict[str, Any]) -> str:
     basis = "there" if s["there"] else "not made yet; from the config"
     lines = [
         f"postprocess: method {s['method']}, protocol {s['protocol']}",
-        f"  {s['store']} ({basis})\n  {say_shape(s)}, {say_size(s['bytes'])}",
+        f"  {s['store']} ({basis})\n  {say_shape(s)}, {volume(s['bytes'])}",
         f"  {s['samples']:,} samples to fit to{'' if s['there'] else ' at most'}, "
-        f"about {say_size(s['memory'])} of memory for the fit, and the truth beside it",
+        f"about {volume(s['memory'])} of memory for the fit, and the truth beside it",
     ]
     if "parameters" in s:
         lines += [
             f"  {s['parameters']:,} parameters, {s['multiply_adds'] / 1e9:.1f} thousand million "
             "multiply-adds a sample",
-            f"  {say_size(s['batch_bytes'])} of inputs a batch",
+            f"  {volume(s['batch_bytes'])} of inputs a batch",
             f"  at least {s['seconds_per_sample']:.3g} s a sample on this CPU: {s['hours']:.3g} h "
             f"for {s['epochs']} epochs",
         ]

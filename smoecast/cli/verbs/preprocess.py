@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import imports, read_config, run, say_shape, say_size
+from smoecast.cli.run import imports, read_config, run, say_shape
+from smoecast.console import volume
 
 
 def preprocess(
@@ -72,5 +73,5 @@ def _say_store_plan(name: str, part: dict[str, Any]) -> str:
     """Return a store that would be made."""
     basis = "from the raw files" if part["raw"] else "from the config; no raw file is there yet"
     parts = f"{part['chunks']} part{'s' if part['chunks'] > 1 else ''}"
-    volume = f"{say_size(part['bytes'])} in {parts}"
-    return f"{name}: {part['store']} (would be, {basis})\n  {say_shape(part)}\n  {volume}"
+    size = f"{volume(part['bytes'])} in {parts}"
+    return f"{name}: {part['store']} (would be, {basis})\n  {say_shape(part)}\n  {size}"

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import EXIT_CODES, run, say_size
+from smoecast.cli.run import EXIT_CODES, run
+from smoecast.console import volume
 from smoecast.text_table import table
 
 app = typer.Typer(
@@ -111,7 +112,7 @@ def _say_record(r: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in r["versions"].items())
     spent = f"{r['seconds']:.1f} s, {r['cpu_seconds']:.1f} s of CPU"
     lines = [
-        f"{r['verb']} {r['run']}: {r['start']}, {spent}, {say_size(r['peak_memory_bytes'])}",
+        f"{r['verb']} {r['run']}: {r['start']}, {spent}, {volume(r['peak_memory_bytes'])}",
         f"  exit code {r['exit_code']}{': ' if r['error'] else ''}{r['error'] or ''}",
         f"  {' '.join(map(str, r['command']))}",
         f"  in {r['folder']} on {r['host']}, process {r['pid']}; {versions}",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smoecast.console import volume
 from smoecast.text_table import name_some, table
 
 _NARROW = 100
@@ -44,7 +45,7 @@ def _likeness(one: dict[str, Any]) -> str:
 
 def _show_group(alike: Sequence[dict[str, Any]], width: int) -> str:
     one = alike[0]
-    size = _say_bytes(sum(each["bytes"] for each in alike))
+    size = volume(sum(each["bytes"] for each in alike))
     title = one["file"]
     if len(alike) > 1:
         title = f"{len(alike)} files alike, {one['file']} to {Path(alike[-1]['file']).name}"
@@ -208,10 +209,3 @@ def _wrap(begin: str, text: str, width: int, indent: int = 6) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _say_bytes(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
