@@ -14,6 +14,7 @@ from smoecast.names import (
     PROJECTION,
     Channel,
     channel_at,
+    explain_channel,
     parse_channel,
     parse_level,
 )
@@ -228,7 +229,8 @@ def channels_of(dataset: xr.Dataset) -> list[str]:
 def _channel(name: str) -> Channel:
     channel = parse_channel(name)
     if channel is None:
-        raise InputError(f"{name!r} is no channel: write a short name, with its level in hPa: z500")
+        said = f"{name!r} is no channel: write a short name, with its level in hPa: z500"
+        raise InputError(explain_channel(name) or said)
     return channel
 
 

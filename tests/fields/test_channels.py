@@ -94,10 +94,18 @@ def test_field_of_says_what_is_there(name):
         pack(dataset, ["t2m", name], "a.nc", "data.channels")
 
 
-@pytest.mark.parametrize("name", ["nonsense", "z", "t2m500"])
-def test_no_channel(name):
-    with pytest.raises(InputError, match=rf"'{name}' is no channel"):
-        layout({name: fields("t2m")["t2m"]})
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nonsense", "'nonsense' is no channel"),
+        ("t2m500", "'t2m500' is no channel"),
+        ("z", "'z' needs its level in hPa: z500"),
+        ("hgt", "'hgt' is called z here"),
+    ],
+)
+def test_no_channel(name, words):
+    with pytest.raises(InputError, match=words):
+        field_of(layout(fields("z500")), name)
 
 
 def test_attributes_of_a_variable_without_a_standard_name():
