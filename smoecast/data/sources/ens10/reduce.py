@@ -157,10 +157,8 @@ def make(path: Path, request: Request, target: Path) -> Path:
     if request.keep == "members":
         _copy(path, whole, target)
         members = open_grib(target)
-        for channel in request.channels:
-            fields_channels.field(
-                members, channel, str(target)
-            )  # refuses what does not make one block
+        for channel in request.channels:  # refused where it does not make one block
+            fields_channels.field(members, channel, str(target))
         return target
     source = target.with_suffix(".grib") if lacking else path
     try:
