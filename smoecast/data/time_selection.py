@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smoecast.config.data import Split
 from smoecast.errors import ConfigError, InputError, NotPublishedError
+from smoecast.fields.canonical.time_axes import starts_as_analyses
 from smoecast.fields.times import as_hours, as_ns, check_step, iso
 
 PARTS = ("train", "validation", "test")
@@ -132,9 +133,7 @@ def as_analyses(dataset: xr.Dataset, source: str) -> xr.Dataset:
     InputError
         The dataset is no series of analyses.
     """
-    forecasts = {"init_time", "lead_time"} <= set(dataset.dims) and "number" not in dataset.dims
-    if forecasts and not as_hours(dataset["lead_time"].values).any():
-        return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
+    dataset = starts_as_analyses(dataset)
     if "time" not in dataset.dims:
         taken = "{step: 0, number: 0}" if "number" in dataset.dims else "{step: 0}"
         raise InputError(

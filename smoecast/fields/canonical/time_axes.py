@@ -220,6 +220,14 @@ def _expand(dataset: xr.Dataset, dimensions: tuple[str, ...]) -> xr.Dataset:
     return dataset.drop_vars(scalars).assign_coords(values).assign(fields)
 
 
+def starts_as_analyses(dataset: xr.Dataset) -> xr.Dataset:
+    """Return forecasts of no hours, without members, as analyses; others as they are."""
+    forecasts = {"init_time", "lead_time"} <= set(dataset.dims) and "number" not in dataset.dims
+    if not forecasts or as_hours(dataset["lead_time"].values).any():
+        return dataset
+    return dataset.isel(lead_time=0, drop=True).rename(init_time="time")
+
+
 def _still(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Take the first of the fields that are constant by nature, if the last one is the same.
 

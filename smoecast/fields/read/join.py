@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from smoecast.errors import InputError
-from smoecast.fields.canonical.time_axes import same_constant
+from smoecast.fields.canonical.time_axes import same_constant, starts_as_analyses
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
@@ -54,6 +54,8 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
         raise InputError("no file to read was named")
     if len(opened) == 1:
         return opened[0][1]
+    if any("time" in dataset.dims for _, dataset in opened):
+        opened = [(path, starts_as_analyses(dataset)) for path, dataset in opened]
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
     split = len({_levels(dataset) for _, dataset in opened} - {((), False)}) > 1
     pieces: dict[str, list[_Piece]] = {}

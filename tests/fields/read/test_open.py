@@ -266,6 +266,17 @@ def test_analyses_with_forecasts(tmp_path):
     refused([a, c], "only one of t2m and msl has the dimension time", a, c)
 
 
+def test_analyses_with_starts_of_forecasts(tmp_path):
+    """As `data.select: {step: 0}` leaves them; members are no analyses."""
+    a = write(tmp_path / "a.nc", "t2m", time=times(0, 6))
+    b = write(tmp_path / "b.nc", "msl", init_time=times(0, 6), lead_time=as_lead([0]))
+    c = write(tmp_path / "c.nc", "msl", init_time=times(0), lead_time=as_lead([0]), number=[0])
+    for dataset in (open_files([a, b]), open_files([b, a])):
+        assert dataset["msl"].dims == dataset["t2m"].dims == ("time", "latitude", "longitude")
+        assert dataset["time"].values.tolist() == times(0, 6).tolist()
+    refused([a, c], "only one of t2m and msl has the dimension time", a, c)
+
+
 def test_a_variable_that_lacks_a_time(tmp_path):
     a = write(tmp_path / "a.nc", "t2m", time=times(0, 6))
     b = write(tmp_path / "b.nc", "msl", time=times(0))
