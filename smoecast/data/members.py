@@ -50,6 +50,21 @@ def check_several(members: NDArray[np.floating]) -> None:
         raise InputError("a calibration needs at least two members; the ensemble has one")
 
 
+def check_sizes(ensemble: xr.Dataset | xr.DataArray, source: str) -> None:
+    """Refuse, naming `source`, an opened ensemble of a single member.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two members.
+    """
+    if ensemble.sizes.get("number", 2) < 2:
+        raise InputError(
+            f"{source}: a calibration needs at least two members; the ensemble has one: name the "
+            "files of the others too (postprocess.files, or -i)"
+        )
+
+
 def moment_names(channels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of an ensemble's moments: means, then spreads."""
     return (*(f"{c}_mean" for c in channels), *(f"{c}_std" for c in channels))

@@ -230,8 +230,8 @@ def starts_within(
     position = np.flatnonzero(mask)
     if not len(position):
         raise ConfigError(
-            f"training needs a {part} part, but data.split.{part} is 0: give it some times and run "
-            "`smoecast preprocess` again"
+            f"training needs a {part} part, but data.split.{part} had no times when the store "
+            "was made: give it some and run `smoecast preprocess` again"
         )
     first, last = history_steps[-1], len(mask) - 1 - lead_steps[-1]
     position = position[(position >= first) & (position <= last)]

@@ -16,6 +16,7 @@ from smoecast.config.run import Config
 from smoecast.config.training import Training
 from smoecast.config.yaml_file import dump
 from smoecast.data import raw
+from smoecast.data.members import check_sizes
 from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs
 from smoecast.disk.atomic import write_atomic
@@ -70,6 +71,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
     _refuse_no_training(settings)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder), store.open_store(source) as ensembles:
+        check_sizes(ensembles, str(source))
         # where results went is no part of the calibration
         whole = config.model_dump(mode="json", exclude={"folder"})
         state = _describe(settings, config.seed, whole, ensembles)

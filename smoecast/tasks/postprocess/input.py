@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smoecast import console
 from smoecast.config.postprocess import Postprocess
 from smoecast.data import time_selection
-from smoecast.data.members import is_moments, over_land, with_members
+from smoecast.data.members import check_sizes, is_moments, over_land, with_members
 from smoecast.data.readings import of_ensembles
 from smoecast.data.sources.open import stack_ensemble
 from smoecast.data.unchanged import Inputs, describe_fields
@@ -145,6 +145,7 @@ def open_input(
     fields = opened.fields
     if "number" not in fields.dims:
         raise ModelError(f"{source}: holds no ensemble members (dimension number)")
+    check_sizes(fields, source)
     here, there = place_of(fields), calibration.grid
     if there is not None and not same_place(there, here):
         raise ModelError(
