@@ -134,7 +134,8 @@ def tell(left_out: Iterable[LeftOut], paths: Sequence[Path]) -> None:
         return
     _told.update(dict.fromkeys(new))
     if new:
-        files = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+        # its own name, where a file stands for the Zarr group around it
+        files = (new[0].file or paths[0].name) if len(paths) == 1 else f"{len(paths)} files"
         said = _summarize(new)
         console.say(f"left out of {files}: {said} (`smoecast inspect` tells more)")
     if found:

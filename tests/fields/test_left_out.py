@@ -84,6 +84,13 @@ def test_it_is_told_once_with_reasons_first(told: list[str]):
     assert len(told) == 2
 
 
+def test_a_zarr_group_is_called_as_its_folder(told: list[str], tmp_path: Path):
+    surface().assign(zust=surface()["t2m"]).to_zarr(tmp_path / "a.zarr", zarr_format=2)
+    path = tmp_path / "a.zarr" / ".zmetadata"
+    tell(left_out_of(open_files([path])), [path])
+    assert told == ["left out of a.zarr: zust (`smoecast inspect` tells more)"]
+
+
 def test_what_is_left_out_on_purpose_is_counted(told: list[str]):
     chosen = [LeftOut(f"t on {n}", "not selected by data.select") for n in range(30)]
     tell([*chosen, PRES], [Path("a.grib")])

@@ -18,6 +18,9 @@ from smoecast.fields.times import as_hours
 from smoecast.names import DIMENSIONS
 from smoecast.text_table import name_some
 
+IN_FILE = "smoecast_name_in_file"
+"""Key of a variable's encoding: what its file calls it, where it has another name by now."""
+
 
 def choose(
     dataset: xr.Dataset, selection: Selection, path: Path
@@ -62,7 +65,7 @@ def _variables(dataset: xr.Dataset, asked: Condition) -> tuple[xr.Dataset, list[
     """Return the variables that are selected by name or by an attribute, and the others' names."""
     every = fields_of(dataset)
     if asked.key == VARIABLE:
-        texts = {name: name for name in every}
+        texts = {name: str(dataset[name].encoding.get(IN_FILE, name)) for name in every}
     else:  # cfgrib and earthkit keep keys of messages so
         attributes = {name: dataset[name].attrs.get(f"GRIB_{asked.key}") for name in every}
         texts = {name: str(value) for name, value in attributes.items() if value is not None}

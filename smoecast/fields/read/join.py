@@ -13,6 +13,7 @@ from smoecast.fields.canonical.time_axes import same_constant, starts_as_analyse
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
+from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.fields.times import as_hours, iso
 from smoecast.names import PROJECTION, parse_channel
 
@@ -56,6 +57,7 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
         return opened[0][1]
     if any("time" in dataset.dims for _, dataset in opened):
         opened = [(path, starts_as_analyses(dataset)) for path, dataset in opened]
+    opened = [(folder_of(path), dataset) for path, dataset in opened]  # as messages name it
     opened = [(path, _on_grid_of(opened[0], path, dataset)) for path, dataset in opened]
     split = len({_levels(dataset) for _, dataset in opened} - {((), False)}) > 1
     pieces: dict[str, list[_Piece]] = {}

@@ -83,6 +83,7 @@ class Reading:
             Two patterns of assumptions mean the file.
         """
         selection, assumed = self.selection_of(path), self.assumption_of(path)
+        path = folder_of(path)
         left: list[LeftOut] = []
         if selection is not None:
             dataset, left = choose(dataset, selection, path)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from smoecast.errors import InputError
 from smoecast.fields.channels import LEVEL_PREFIX
 from smoecast.fields.left_out import LeftOut
+from smoecast.fields.read.choice import IN_FILE
 from smoecast.fields.times import iso
 from smoecast.names import Channel, channel_of, parse_channel
 from smoecast.variables import VARIABLES, Variable, variable_of
@@ -93,6 +94,7 @@ def separate(dataset: xr.Dataset, source: str) -> tuple[xr.Dataset, list[LeftOut
         channel, units = found
         one = values[:, index, 0] if alone else values[:, index]
         array = xr.Variable(dims[:1] + dims[2:] if alone else dims, one, {"units": units})
+        array.encoding[IN_FILE] = name
         if channel.level is not None:
             array.encoding["coordinates"] = f"{LEVEL_PREFIX}{channel.level}"
         if channel.name in fields:
@@ -182,7 +184,8 @@ def _identify(name: str, attributes: Mapping[str, Any]) -> tuple[Channel, str] |
     param = str(mars.get("param", name))
     variable = variable_of(param)
     if variable is None:
-        return LeftOut(name)
+        leveled = number.isdecimal() and variable_of(stem) is not None
+        return LeftOut(name, "the store does not say that its level is a pressure" * leveled)
     kind = mars.get("levtype", "sfc")
     found: Channel | str = f"on levels of the type {kind}"
     if name not in (param, f"{param}_{level}", f"{param}{level}"):

@@ -16,6 +16,7 @@ from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.left_out import left_out_of
 from smoecast.fields.read.open import open_file
+from smoecast.fields.read.reading import reading_of
 from smoecast.fields.read.zarr.array import ZarrArray
 from smoecast.fields.store.store import open_store
 from smoecast.tasks.preprocess.preprocess import preprocess
@@ -270,3 +271,21 @@ data:
     for at, name in enumerate(("z_500", "t_850", "2t")):
         wanted = made_anemoi.fields()[:, VARIABLES.index(name), 0].reshape(-1, *SHAPE)
         np.testing.assert_array_equal(values[:, at], wanted)
+
+
+def test_variables_are_selected_by_their_name_in_the_store(tmp_path: Path) -> None:
+    (path,) = expand([str(store(tmp_path / "a.zarr"))], "data.files")
+    reading = reading_of({"not": {"variable": ["2t", "z_500"]}}, {}, "data")
+    found = channels_of(open_file(path, reading=reading))
+    assert found == sorted(set(KEPT) - {"t2m", "z500"})
+    reading = reading_of({"variable": "t2m"}, {}, "data")
+    with pytest.raises(
+        InputError, match=r"a\.zarr: no variable is called t2m, but there is 10u, 2t"
+    ):
+        open_file(path, reading=reading)
+
+
+def test_levels_of_which_nothing_is_said(tmp_path: Path) -> None:
+    found = opened(store(tmp_path / "a.zarr", variables_metadata={}))
+    told = [str(one) for one in left_out_of(found)]
+    assert "t_850 (the store does not say that its level is a pressure)" in told
