@@ -100,8 +100,11 @@ def _choose_variables(
         taken[found.name] = str(name)
         fields[found.name] = _field(array, found, source)
     if not fields:
+        unknown = [left.name for left in left_out if not left.reason]
+        mend = "; say what it is with data.assume ({'*.nc': {variable: t2m}})"
         raise InputError(
             f"{source}: no variable that smoecast knows among {describe(left_out) or 'none'}"
+            + mend * (len(unknown) == len(left_out) == 1)
         )
     given = {key: dataset.attrs.get(key) for key in KEPT_ATTRIBUTES}
     attributes = {key: text for key, text in given.items() if isinstance(text, str)}

@@ -115,6 +115,11 @@ def test_surface_quantity_on_levels_is_left_out():
     assert str(left) == "wind_speed (ws10 is read at 10 m above ground alone)"
 
 
+def test_one_variable_of_an_unknown_name_may_be_named():
+    words = r"knows among tg; say what it is with data\.assume \({'\*\.nc': {variable: t2m}}\)"
+    refused(surface("tg", "Celsius"), words)  # E-OBS
+
+
 def test_temperature_without_any_level():
     refused(surface("t"), "t is temperature without a level")
 
