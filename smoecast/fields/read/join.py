@@ -249,4 +249,5 @@ def _check_axes(joined: dict[str, _Piece]) -> None:
                 f"{lacks.paths[-1]} and its like have no {names[1]} for "
                 f"{_label(dimension, has, odd)}, which {has.paths[0]} and its like have of "
                 f"{names[0]}: fetch what is missing, or leave the other out with data.select"
+                f"{_or_starts([first, piece])}"
             )

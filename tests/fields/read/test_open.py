@@ -285,6 +285,12 @@ def test_a_variable_that_lacks_a_time(tmp_path):
     refused([b, a], words, a, b)
 
 
+def test_a_sum_that_the_start_of_a_forecast_lacks(tmp_path):
+    a = write(tmp_path / "a.nc", "t2m", init_time=times(0), lead_time=as_lead([0, 6]))
+    b = write(tmp_path / "b.nc", "msl", init_time=times(0), lead_time=as_lead([6]))
+    refused([a, b], r"have no msl for 0 h ahead.*take their starts alone: .*{step: 0}", a, b)
+
+
 def test_a_variable_that_begins_late(tmp_path):
     paths = [
         write(tmp_path / "a.nc", "t2m", 1.0, time=times(0, 1, 2, 3)),
