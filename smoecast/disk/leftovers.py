@@ -40,8 +40,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, *, whole: bool = False) -> None:
-    """Remove what killed runs left in a folder.
+def sweep(folder: Path, *, whole: bool = False) -> list[Path]:
+    """Remove what killed runs left in a folder; return all that was hidden there, by name.
 
     What another process is writing just now stays, as does everything that smoecast did not make.
 
@@ -52,7 +52,8 @@ def sweep(folder: Path, *, whole: bool = False) -> None:
         Whether the caller holds the lock of the whole folder: only then what versions before 0.2
         left can be told from what they are writing.
     """
-    for path in sorted(folder.glob(".*")):
+    hidden = _list_hidden(folder)
+    for path in hidden:
         if _OURS.fullmatch(path.name):
             _remove_left(path)
         elif not whole:
@@ -65,6 +66,17 @@ def sweep(folder: Path, *, whole: bool = False) -> None:
                 remove(path)
             else:
                 path.rename(place)  # killed between two renames: the only copy
+    return hidden
+
+
+def _list_hidden(folder: Path) -> list[Path]:
+    """Return what is hidden in a folder; of thousands of results no path is made."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(".")]
+    except OSError:
+        return []  # it is not there, or not for us
+    return [folder / name for name in sorted(names)]
 
 
 def sweep_beside(path: Path) -> None:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -75,8 +75,8 @@ def lock_output(path: Path) -> Iterator[None]:
     """
     ours = path.with_name(f".{path.name}.lock")
     with _hold(ours, remains=False):
-        sweep(path.parent)
-        _remove_dead_locks(path.parent, but=ours)
+        hidden = sweep(path.parent)
+        _remove_dead_locks(hidden, but=ours)
         yield
 
 
@@ -223,17 +223,17 @@ def _name(holder: dict[str, Any]) -> str:
         return ""
 
 
-def _remove_dead_locks(folder: Path, but: Path) -> None:
+def _remove_dead_locks(hidden: Iterable[Path], but: Path) -> None:
     """Remove the locks of results whose holders were killed; ours would be waited for."""
-    for path in folder.glob(".*.lock"):
-        if path == but:
+    for path in hidden:
+        if path.suffix != ".lock" or path == but:
             continue
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue  # gone, or somebody else's
         try:
-            if _holder(descriptor) and _is_free(descriptor, folder):
+            if _holder(descriptor) and _is_free(descriptor, path.parent):
                 path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
