@@ -5,6 +5,7 @@ not load it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,9 +121,9 @@ class Description:
     config: Config
     grid: Grid
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Return one sha256 over all that the model is."""
+        """One sha256 over all that the model is."""
         return identity_of(self.state)
 
     @property
