@@ -68,7 +68,7 @@ class Match:
     variable: Variable
 
 
-def is_moment(array: xr.DataArray) -> bool:
+def is_moment(array: xr.DataArray | xr.Variable) -> bool:
     """Whether a variable is a moment over members."""
     return f"{MEMBERS}:" in str(array.attrs.get("cell_methods", ""))
 

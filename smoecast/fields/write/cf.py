@@ -44,7 +44,7 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.drop_encoding()
 
 
-def encode_coordinate(name: str, coordinate: xr.DataArray) -> tuple[np.ndarray, dict[str, Any]]:
+def encode_coordinate(name: str, coordinate: xr.Variable) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the values and attributes with which a coordinate is stored.
 
     Times become whole hours since 1970 and lead times whole hours; minutes where hours do not do.
@@ -82,7 +82,9 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
     known = [name for name in (*DIMENSIONS, *PROJECTION) if name in dataset.sizes]
     for dimension in dict.fromkeys((*known, *map(str, dataset.sizes))):
         file.createDimension(dimension, None if dimension in RECORDS else dataset.sizes[dimension])
-    for name, coordinate in dataset.coords.items():
+    # variables, for an array of each with its coordinates is dear: results of a start are many
+    for name in dataset.coords:
+        coordinate = dataset.variables[name]
         values, attributes = encode_coordinate(str(name), coordinate)
         dimensions = [str(dimension) for dimension in coordinate.dims]
         variable = file.createVariable(
@@ -94,7 +96,8 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
         )
         variable.setncatts(attributes)
         variable[...] = values
-    named = {channel_name(str(name)) for name in dataset.data_vars}
+    fields = {str(name): dataset.variables[name] for name in dataset.data_vars}
+    named = {channel_name(name) for name in fields}
     for height in sorted({HEIGHTS[name] for name in named if name in HEIGHTS}):
         variable = file.createVariable(f"height_{height:g}m", "f8", fill_value=False)
         variable.setncatts(
@@ -102,14 +105,14 @@ def define(file: netCDF4.Dataset, dataset: xr.Dataset, gaps: bool = False) -> No
             | {"positive": "up"}
         )
         variable[...] = height
-    if any(map(is_moment, dataset.data_vars.values())):
+    if any(map(is_moment, fields.values())):
         variable = file.createVariable(MEMBERS, "i4", fill_value=False)
         variable.setncatts(
             {"standard_name": MEMBERS, "long_name": "the members as a whole", "units": "1"}
         )
         variable[...] = 0
-    for name, array in dataset.data_vars.items():
-        _define_field(file, str(name), array, gaps and "number" in array.dims)
+    for name, array in fields.items():
+        _define_field(file, name, array, gaps and "number" in array.dims)
     attributes = {key: value for key, value in dataset.attrs.items() if value is not None}
     times = [name for name in ("init_time", "lead_time", "valid_time") if name in dataset.coords]
     beside = [name for name in times if name not in dataset.dims]
@@ -132,7 +135,7 @@ def _beside_what(dimensions: list[str]) -> str:
     return SCALARS if taken else "coordinates"
 
 
-def _define_field(file: netCDF4.Dataset, name: str, array: xr.DataArray, gaps: bool) -> None:
+def _define_field(file: netCDF4.Dataset, name: str, array: xr.Variable, gaps: bool) -> None:
     chunk = tuple(array.sizes[d] if d in PLACE else 1 for d in array.dims)
     dimensions = [str(dimension) for dimension in array.dims]
     fill = np.float32(np.nan) if gaps else None

@@ -96,12 +96,13 @@ def _fill(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> Iterator[
     netCDF4.set_chunk_cache(CACHE_BYTES)
     with explain_errors(path):
         file = netCDF4.Dataset(part, "w", format="NETCDF4")
-    left = {name: array.size for name, array in template.data_vars.items()}
+    left = {name: template.variables[name].size for name in template.data_vars}
 
     def append(block: xr.Dataset) -> None:
         place = locate(template, block)
         with explain_errors(path):
-            for name, array in block.data_vars.items():
+            for name in block.data_vars:
+                array = block.variables[name]
                 where = tuple(place.get(d, slice(None)) for d in array.dims)
                 file[str(name)][where] = array.values
                 left[name] -= array.size
@@ -127,13 +128,14 @@ def _verify(template: xr.Dataset, part: Path, path: Path, gaps: bool) -> str:
     """Open what was written and compare it with what should be there; return its digest."""
     with netCDF4.Dataset(part) as file:
         file.set_auto_maskandscale(False)
-        for name, coordinate in template.coords.items():
-            stored, attributes = encode_coordinate(str(name), coordinate)
+        for name in template.coords:
+            stored, attributes = encode_coordinate(str(name), template.variables[name])
             found = file[str(name)]
             same_unit = getattr(found, "units", None) == attributes.get("units")
             if not np.array_equal(found[...], stored) or not same_unit:
                 raise OutputError(f"{path}: the coordinate {name} was not stored right: run again")
-        for name, array in template.data_vars.items():
+        for name in template.data_vars:
+            array = template.variables[name]
             found = file[str(name)]
             if found.dimensions != array.dims or found.shape != array.shape:
                 raise OutputError(f"{path}: {name} was stored as {found.shape}: run again")

@@ -209,7 +209,7 @@ def _coordinates(dataset: xr.Dataset, plan: _Plan) -> dict[str, xr.Variable]:
             described = dict(COORDINATE_ATTRIBUTES["level"])
             coordinates[theirs] = xr.Variable(theirs, np.array(plan.levels, np.int64), described)
             continue
-        values, attributes = encode_coordinate(ours, dataset[ours])
+        values, attributes = encode_coordinate(ours, dataset.variables[ours])
         if ours == "lead_time":
             values, attributes = values.astype(np.int64), attributes | {"dtype": "timedelta64[ns]"}
         if ours == "latitude" and _from_north(dataset):
