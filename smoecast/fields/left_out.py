@@ -78,6 +78,13 @@ def note_more(dataset: "xr.Dataset", left_out: Iterable[LeftOut]) -> "xr.Dataset
     return note_left_out(dataset, (*left_out_of(dataset), *more)) if more else dataset
 
 
+def left_out_of_files(
+    by_file: Mapping[Path, Iterable[LeftOut]], paths: Iterable[Path]
+) -> list[LeftOut]:
+    """Return what is not read of some of the files; nothing of a file that is not known."""
+    return [left for path in paths for left in by_file.get(path, ())]
+
+
 def describe(left_out: Iterable[LeftOut]) -> str:
     """Return what is not read in one line."""
     return ", ".join(map(str, left_out))

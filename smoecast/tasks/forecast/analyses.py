@@ -1,6 +1,5 @@
 """The analyses that forecasts start from, and which file holds which of them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,6 @@ class Analyses:
     def find_files(self, needed: NDArray[np.datetime64]) -> list[Path]:
         """Return the files that hold the analyses of some times; none of a store."""
         return [path for path, times_ in self.files.items() if self._uses(times_, needed)]
-
-    def find_left_out(self, paths: Sequence[Path]) -> list[LeftOut]:
-        """Return what is not read of some of the files."""
-        return [left for path in paths for left in self.left_out.get(path, ())]
 
     def _uses(self, there: NDArray[np.datetime64], needed: NDArray[np.datetime64]) -> bool:
         """Whether a file with some times is read for others; one without times always is."""

@@ -9,6 +9,7 @@ import numpy as np
 from smoecast import console, run_record, zoo
 from smoecast.config.run import Config
 from smoecast.data.sources import files
+from smoecast.fields.left_out import left_out_of_files
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.forecast.initial_conditions import select_starts
@@ -104,5 +105,5 @@ def forecast(
         retention.tell(gone, keep)
     more = [] if ensemble.single else [f"{len(ensemble.members)} members ({ensemble.words})"]
     targets, leads = ensemble.model.config.targets, ensemble.plan.lead_hours
-    left_out = run.analyses.find_left_out(paths)
+    left_out = left_out_of_files(run.analyses.left_out, paths)
     return summarize(name, jobs, written, targets, leads, more, left_out)

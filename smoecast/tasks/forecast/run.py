@@ -16,7 +16,7 @@ from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
 from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs, hold_inputs
-from smoecast.fields.left_out import to_attribute
+from smoecast.fields.left_out import left_out_of_files, to_attribute
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
@@ -131,7 +131,7 @@ class Run:
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
         described = attributes(config, "forecast", sha256, manifest, made_from)
         described |= {} if self.ensemble.single else {"ensemble": self.ensemble.words}
-        described |= to_attribute(self.analyses.find_left_out(paths))
+        described |= to_attribute(left_out_of_files(self.analyses.left_out, paths))
         return described | self.order.arguments
 
     def predict(self, piece: Piece) -> NDArray[np.float32]:

@@ -88,10 +88,6 @@ class EnsembleInput:
         """Return the files that hold the ensembles of some starts; none of a store."""
         return [path for path, there in self.files.items() if np.isin(there, starts).any()]
 
-    def find_left_out(self, paths: Sequence[Path]) -> list[LeftOut]:
-        """Return what is not read of some of the files."""
-        return [left for path in paths for left in self.left_out.get(path, ())]
-
     def find_gaps(self, fields: xr.DataArray) -> bool:
         """Tell whether a member of some of the fields is missing: NaN throughout a field.
 

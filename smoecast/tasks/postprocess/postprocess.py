@@ -11,6 +11,7 @@ from smoecast.config.products import products
 from smoecast.config.run import Config
 from smoecast.data import time_selection
 from smoecast.data.sources import files
+from smoecast.fields.left_out import left_out_of_files
 from smoecast.tasks import formats, provenance, retention
 from smoecast.tasks.postprocess.calibration import Calibrations
 from smoecast.tasks.postprocess.content import list_products, tell_short
@@ -105,6 +106,6 @@ def postprocess(
         gone = retention.remove_results(name, keep) + retention.remove_records(name.folder, keep)
         retention.tell(gone, keep)
     more = list_products(wanted, run.count)
-    hours, left_out = incoming.lead_hours, incoming.find_left_out(paths)
+    hours, left_out = incoming.lead_hours, left_out_of_files(incoming.left_out, paths)
     summary = summarize(name, jobs, written, calibration.targets, hours, more, left_out)
     return summary | {"fitted_to": [r.model_dump() for r in calibration.record]}

@@ -19,7 +19,7 @@ from smoecast.data.readings import of_analyses
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import place_of
-from smoecast.fields.left_out import to_attribute
+from smoecast.fields.left_out import left_out_of_files, to_attribute
 from smoecast.fields.store import store
 from smoecast.fields.times import iso
 from smoecast.run_record import stage
@@ -152,7 +152,7 @@ class Run:
         }
         described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
         described |= {"protocol": calibration.protocol}
-        described |= to_attribute(self.incoming.find_left_out(paths))
+        described |= to_attribute(left_out_of_files(self.incoming.left_out, paths))
         return with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
 
     def apply(self, fields: xr.DataArray) -> "CalibratedBlocks":
