@@ -217,7 +217,7 @@ def _at(variable: Variable, level: str) -> Channel | str:
         return f"on the level {level[:20]}"
     channel = Channel(variable, int(level))
     if parse_channel(channel.name) != channel:
-        return f"on {level} hPa, of which the name means another quantity"
+        return f"on {level[:20]} hPa, where no channel is"
     return channel
 
 

@@ -172,12 +172,21 @@ def test_nothing_is_guessed(tmp_path: Path, name: str, changes: dict, words: str
     assert words in str(left)
 
 
-def test_winds_whose_name_means_others(tmp_path: Path) -> None:
+def test_winds_at_10_hpa(tmp_path: Path) -> None:
     said = metadata() | {"10u": {"mars": {"param": "u", "levtype": "pl", "levelist": 10}}}
     names = ["u_10" if name == "10u" else name for name in VARIABLES]
     said["u_10"] = said.pop("10u")
     found = opened(store(tmp_path / "a.zarr", variables=names, variables_metadata=said))
-    assert "u10" not in found
+    wanted = fields()[:, names.index("u_10"), 0].reshape(-1, *SHAPE)
+    np.testing.assert_allclose(field_of(found, "u_10hPa"), wanted, rtol=1e-6)
+    assert "u10" not in channels_of(found)
+
+
+def test_a_level_of_no_channel(tmp_path: Path) -> None:
+    names = ["z_0" if name == "z_500" else name for name in VARIABLES]
+    said = metadata() | {"z_0": {"mars": {"param": "z", "levtype": "pl", "levelist": 0}}}
+    found = opened(store(tmp_path / "a.zarr", variables=names, variables_metadata=said))
+    assert "z_0 (on 0 hPa, where no channel is)" in map(str, left_out_of(found))
 
 
 def test_snow_is_in_the_units_of_mars_and_over_hours_that_are_told(tmp_path: Path) -> None:
