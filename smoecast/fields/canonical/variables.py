@@ -31,6 +31,7 @@ _OTHER_PLACES = re.compile(
 )
 """Words of files for levels on which nothing of the table without a pressure lies."""
 _AT_PRESSURE = re.compile(r"\b\d+ ?(hpa|mb|mbar|millibars?)\b", re.IGNORECASE)
+_NO_VALUES = re.compile(r"anomal|standard[_ ]error|climatolog", re.IGNORECASE)
 _MEAN = re.compile(r"\b(mean (daily|monthly)|(daily|monthly) mean (?!sea))", re.IGNORECASE)
 _CLOCKS = ("time", "init_time", "lead_time")
 _SPEED = re.compile(r"^(10[ -]?m(et(er|re)s?)? )?wind speed( at 10 ?m)?$", re.IGNORECASE)
@@ -160,6 +161,9 @@ def _refusal(variable: Variable, array: xr.DataArray) -> str:
         return f"{reason}; to take it all the same, write data.assume with step: {variable.step}"
     if variable.vertical != "pressure" and _mentions(_OTHER_PLACES, array, None):
         return f"{variable.name} is read {variable.place} alone"
+    named = f"{array.attrs.get('standard_name')} {array.attrs.get('long_name')}"
+    if _NO_VALUES.search(named) or any("climatology" in c.attrs for c in array.coords.values()):
+        return "it is an anomaly, an error or a climatology by what the file says of it"
     if variable.name in ("u10", "v10") and _mentions(_SPEED, array, None):
         return "it is a wind speed by its long_name"
     return ""
@@ -250,6 +254,8 @@ def _by_standard_name(standard_name: str, array: xr.DataArray) -> Variable | Non
     height = _height(array)
     if len(fitting) > 1:
         fitting = [v for v in fitting if height is not None and v.name in HEIGHTS]
+    if height is None:  # ua850 of a file without its pressure is an eastward wind too
+        fitting = [v for v in fitting if v.name not in HEIGHTS or v.step == "max"]
     if [v.name for v in fitting] == ["fg10"] and _step_type(fitting[0], array) == "instant":
         return VARIABLES["i10fg"]
     return fitting[0] if len(fitting) == 1 else None

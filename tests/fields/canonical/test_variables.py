@@ -65,6 +65,29 @@ def test_standard_names_at_a_height(standard_name, height, units, wanted):
     assert list(canonical(given, "a.nc").data_vars) == [wanted]
 
 
+@pytest.mark.parametrize("standard_name", ["eastward_wind", "wind_speed"])
+def test_standard_names_of_a_height_that_is_not_stated(standard_name):
+    refused(surface("ua850", "m s-1", standard_name=standard_name), "smoecast knows among ua850")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"standard_name": "air_temperature_anomaly"},
+        {"standard_name": "air_temperature standard_error"},
+        {"long_name": "2 metre temperature climatology"},
+    ],
+)
+def test_anomalies_and_climatologies_are_no_values(attributes):
+    refused(surface(**attributes), "it is an anomaly, an error or a climatology")
+
+
+def test_times_of_a_climatology():
+    given = surface()
+    given["time"].attrs["climatology"] = "climatology_bounds"
+    refused(given, "it is an anomaly, an error or a climatology")
+
+
 def test_standard_name_on_levels():
     given = upper(name="x")
     given["x"].attrs["standard_name"] = "air_temperature"
