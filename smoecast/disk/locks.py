@@ -27,6 +27,8 @@ from smoecast.errors import LockedError, OutputError
 BEAT, LEASE = 60.0, 300.0
 """Seconds between two signs of life, and after which a silent holder on another host is dead."""
 
+_PAUSES = (0.02, 0.1, 0.0)
+"""Seconds after each time that a lock was asked for which somebody holds."""
 _LOCK = ".lock"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -131,9 +133,9 @@ def _take(path: Path) -> int:
         os.close(descriptor)
 
 
-def _is_free(descriptor: int, folder: Path) -> bool:
+def _is_free(descriptor: int, folder: Path, pauses: tuple[float, ...] = _PAUSES) -> bool:
     """Lock what is free; a holder of whom the kernel knows nothing holds it while it lives."""
-    carries = _flock(descriptor)
+    carries = _flock(descriptor, pauses)
     if carries is False:
         return False
     holder = _holder(descriptor)
@@ -143,12 +145,12 @@ def _is_free(descriptor: int, folder: Path) -> bool:
     return _now(folder) - os.fstat(descriptor).st_mtime > LEASE
 
 
-def _flock(descriptor: int) -> bool | None:
+def _flock(descriptor: int, pauses: tuple[float, ...]) -> bool | None:
     """Return whether the kernel gives the lock; None where the file system has none.
 
     It is asked a few times: who sweeps a folder holds the locks of the dead for a moment.
     """
-    for pause in (0.02, 0.1, 0.0):
+    for pause in pauses:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -233,7 +235,8 @@ def _remove_dead_locks(hidden: Iterable[Path], but: Path) -> None:
         except OSError:
             continue  # gone, or somebody else's
         try:
-            if _holder(descriptor) and _is_free(descriptor, path.parent):
+            # asked once: what is held is alive, and there may be one of each worker beside us
+            if _holder(descriptor) and _is_free(descriptor, path.parent, pauses=(0.0,)):
                 path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)

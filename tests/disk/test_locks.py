@@ -120,6 +120,13 @@ def leave_lock(path, silent=0.0, **holder):
     os.utime(left, (now - silent, now - silent))
 
 
+def test_live_locks_of_others_are_not_waited_for(tmp_path, monkeypatch):
+    """Two workers made a file each a tenth of a second later for the lock of the other."""
+    monkeypatch.setattr(locks.time, "sleep", lambda seconds: seconds and pytest.fail("it waits"))
+    with locks.lock_output(tmp_path / "a.nc"), locks.lock_output(tmp_path / "b.nc"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".a.nc.lock", ".b.nc.lock"]
+
+
 def test_a_holder_on_another_host_is_respected_while_it_gives_signs_of_life(tmp_path):
     leave_lock(tmp_path / "a.nc")
     with pytest.raises(LockedError, match="on elsewhere"):
