@@ -135,13 +135,41 @@ def _field(array: xr.DataArray, found: Match, source: str) -> xr.DataArray:
     array = xr.apply_ufunc(
         _si,
         array,
-        kwargs={"factor": factor, "offset": offset},
+        kwargs={"factor": factor, "offset": offset, "valid": _valid_range(array, source)},
         dask="parallelized",
         output_dtypes=[np.float32],
     )
     if found.name != found.variable.name or found.variable.vertical != "pressure":
         return array.drop_vars("level", errors="ignore")
     return array if "level" in array.dims else array.expand_dims("level")
+
+
+def _valid_range(array: xr.DataArray, source: str) -> tuple[float, float] | None:
+    """Return the least and the most that is no missing value, as the file says (CF 2.5.1).
+
+    Packed values are bounded as they are packed, if the bounds have their type.
+    """
+    attributes = array.attrs
+    given = [attributes.get("valid_min", -np.inf), attributes.get("valid_max", np.inf)]
+    if "valid_range" in attributes:
+        given = np.atleast_1d(attributes["valid_range"]).tolist()
+    elif "valid_min" not in attributes and "valid_max" not in attributes:
+        return None
+    try:
+        low, high = (float(bound) for bound in given)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{source}: {array.name} has bounds of its values that are no two numbers: take "
+            "valid_range, valid_min and valid_max away"
+        ) from None
+    types = {np.asarray(attributes[k]).dtype for k in attributes if str(k).startswith("valid_")}
+    if types == {array.encoding.get("dtype")} and "_Unsigned" not in array.encoding:
+        scale = float(array.encoding.get("scale_factor", 1.0))
+        shift = float(array.encoding.get("add_offset", 0.0))
+        low, high = sorted((low * scale + shift, high * scale + shift))
+        rounding = abs(scale) / 2
+        return low - rounding, high + rounding
+    return low, high
 
 
 def _plain(values: np.ndarray) -> bool:
@@ -151,8 +179,13 @@ def _plain(values: np.ndarray) -> bool:
     return bool(values.min() > max(_FILLS) and values.max() <= HUGE)
 
 
-def _si(values: np.ndarray, factor: float, offset: float) -> np.ndarray:
-    """Return values in SI units as float32, undeclared fill values as NaN."""
+def _si(
+    values: np.ndarray, factor: float, offset: float, valid: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Return values in SI units as float32; undeclared fills and what is out of range as NaN."""
+    outside = (values < valid[0]) | (values > valid[1]) if valid is not None else None
+    if outside is not None and outside.any():
+        values = np.where(outside, np.nan, values)
     if np.issubdtype(values.dtype, np.floating) and not _plain(values):
         filled = (np.abs(values) > HUGE) | np.isin(values, _FILLS)
         if filled.any():

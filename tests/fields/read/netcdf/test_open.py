@@ -23,7 +23,7 @@ needs_data = pytest.mark.skipif(
 def plain(path: Path, name: str) -> np.ndarray:
     """Values as netCDF4 alone decodes them."""
     with netCDF4.Dataset(path) as file:
-        return np.asarray(file[name][...].filled(np.nan))
+        return np.asarray(file[name][...].astype("f8").filled(np.nan))
 
 
 # ---- real files
@@ -300,3 +300,54 @@ def test_classic_header_without_end(tmp_path, monkeypatch):
     monkeypatch.setattr(classic, "MOST_NUMBERS", 10)
     with pytest.raises(InputError, match=r"a\.nc: its NetCDF header is damaged"):
         open_netcdf(make(tmp_path / "a.nc", format="NETCDF3_CLASSIC"))
+
+
+# ---- bounds of values
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds"),
+    [
+        ("i2", {"valid_range": np.array([-2000, 500], "i2")}),
+        ("i2", {"valid_min": np.int16(-2000), "valid_max": np.int16(500)}),
+        ("i2", {"valid_range": np.array([260.0, 285.0], "f4")}),
+        ("f4", {"valid_range": np.array([260.0, 285.0], "f4")}),
+        ("f4", {"valid_max": np.float32(285.0)}),
+        ("f4", {"valid_min": np.float32(260.0)}),
+        ("i4", {"valid_range": np.array([260, 285], "i4")}),
+    ],
+)
+def test_what_is_out_of_range_is_missing(tmp_path, kind, bounds):
+    """As netCDF4 reads it, packed or not; bounds of the packed type bound what is packed."""
+    path = tmp_path / "a.nc"
+    values = np.array([[250.0, 261.0, 270.0], [284.9, 285.0, 1000.0 if kind != "i2" else 290.0]])
+    with netCDF4.Dataset(path, "w") as file:
+        for name, axis in {"time": [0], "lat": [10, 0], "lon": [0, 10, 20]}.items():
+            file.createDimension(name, len(axis))
+            file.createVariable(name, "f8", (name,))[:] = axis
+        file["time"].units, file["lat"].units = "hours since 2000-01-01", "degrees_north"
+        file["lon"].units = "degrees_east"
+        made = file.createVariable("t2m", kind, ("time", "lat", "lon"))
+        made.units = "K"
+        if kind == "i2":
+            made.scale_factor, made.add_offset = 0.01, 280.0
+        made[:] = values[None]
+        made.setncatts(bounds)
+    found = open_netcdf(path)["t2m"].values
+    wanted = plain(path, "t2m")
+    if kind == "i2" and next(iter(bounds.values())).dtype == "f4":
+        wanted = np.where((values < 260) | (values > 285), np.nan, values)[None]  # CF, 2.5.1
+    assert 0 < np.isnan(wanted).sum() < wanted.size
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("strange", ["low", np.array([1, 2, 3], "i2")])
+def test_bounds_that_are_none(tmp_path, strange):
+    given = xr.Dataset(
+        {"t2m": (("time", "lat", "lon"), np.full((1, 2, 2), 280.0, "f4"), {"units": "K"})},
+        {"time": np.array(["2000-01-01"], "datetime64[ns]"), "lat": [10.0, 0.0], "lon": [0.0, 9.0]},
+    )
+    given["t2m"].attrs["valid_range"] = strange
+    given.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(InputError, match="t2m has bounds of its values that are no two numbers"):
+        open_netcdf(tmp_path / "a.nc")
