@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, field_validator
 from smoecast.config.section import Section
 from smoecast.variables import VARIABLES
 
-_NOT = "not"
+NOT = "not"
+"""Key of a selection that says what to leave."""
 _MOST = 1000
 
 
@@ -51,17 +52,17 @@ def _check_values(where: str, values: dict[str, Any]) -> None:
 
 def _check_one(where: str, values: dict[str, Any]) -> None:
     """Refuse what is no mapping of keys to values, and of ``not`` to such a mapping."""
-    taken = {key: value for key, value in values.items() if key != _NOT}
-    left = values.get(_NOT, {})
+    taken = {key: value for key, value in values.items() if key != NOT}
+    left = values.get(NOT, {})
     if not isinstance(left, dict):
-        raise ValueError(f"{where}{_NOT} is a mapping: {_NOT}: {{typeOfLevel: surface}}")
+        raise ValueError(f"{where}{NOT} is a mapping: {NOT}: {{typeOfLevel: surface}}")
     _check_values(where, taken)
-    _check_values(f"{where}{_NOT}.", left)
+    _check_values(f"{where}{NOT}.", left)
 
 
 def check_select(values: dict[str, Any]) -> dict[str, Any]:
     """Refuse a selection that is neither keys and values, nor such for patterns of names."""
-    general = {k: v for k, v in values.items() if k == _NOT or not isinstance(v, dict)}
+    general = {k: v for k, v in values.items() if k == NOT or not isinstance(v, dict)}
     _check_one("", general)
     for pattern, inner in values.items():
         if pattern not in general:

@@ -154,7 +154,11 @@ def _summarize(left_out: Sequence[LeftOut]) -> str:
     by_reason: dict[str, list[str]] = {}
     for one in left_out:
         by_reason.setdefault(one.reason, []).append(one.name)
-    chosen = [f"{len(names)} {r}" for r, names in by_reason.items() if r.startswith(UNSELECTED)]
+    chosen = [
+        f"{len(names)} kind{'s' if len(names) > 1 else ''} of field {reason}"
+        for reason, names in by_reason.items()
+        if reason.startswith(UNSELECTED)
+    ]
     others = {r: names for r, names in by_reason.items() if not r.startswith(UNSELECTED)}
     said = [
         name_some(names, SHOWN) + (f" ({reason})" if reason else "")

@@ -96,9 +96,10 @@ def test_what_is_left_out_on_purpose_is_counted(told: list[str]):
     tell([*chosen, PRES], [Path("a.grib")])
     tell([LeftOut("x", "not selected by data.select")], [Path("b.grib")])
     assert told == [
-        "left out of a.grib: pres on maxWind (sp is read from the ground); 30 not selected by "
-        "data.select (`smoecast inspect` tells more)",
-        "left out of b.grib: 1 not selected by data.select (`smoecast inspect` tells more)",
+        "left out of a.grib: pres on maxWind (sp is read from the ground); 30 kinds of "
+        "field not selected by data.select (`smoecast inspect` tells more)",
+        "left out of b.grib: 1 kind of field not selected by data.select (`smoecast "
+        "inspect` tells more)",
     ]
 
 

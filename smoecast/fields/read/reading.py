@@ -1,23 +1,18 @@
 """How files are read that say more than is wanted, or less: what a config says of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
 
 import xarray as xr
 
 from smoecast.errors import ConfigError
 from smoecast.fields.left_out import LeftOut
-from smoecast.fields.read.assumption import Assumption, Named, assume
+from smoecast.fields.read.assumption import Assumption, assume
 from smoecast.fields.read.choice import choose
-from smoecast.fields.read.selection import Condition, Selection
+from smoecast.fields.read.selection import Selection
 from smoecast.fields.read.zarr.group_file import folder_of
-
-NOT = "not"
-"""Key of a selection that says what to leave."""
-EVERY = "*"
 
 
 @dataclass(frozen=True)
@@ -92,78 +87,6 @@ class Reading:
 
 AS_IT_IS = Reading()
 """Everything is read as the file says it."""
-
-
-class Said(Protocol):
-    """What a config says of files that do not say it."""
-
-    @property
-    def level(self) -> int | None:
-        """Pressure in hPa."""
-
-    @property
-    def variable(self) -> str | dict[str, str]:
-        """Short name of ours, or the file's names to ours."""
-
-    @property
-    def units(self) -> str | dict[str, str]:
-        """Likewise."""
-
-    @property
-    def step(self) -> str:
-        """Step type of ecCodes."""
-
-    @property
-    def time_offset_hours(self) -> int:
-        """By which times are too early."""
-
-
-def reading_of(select: Mapping[str, Any], assumed: Mapping[str, Said], section: str) -> Reading:
-    """Return how files are read.
-
-    Parameters
-    ----------
-    select : mapping
-        Of a config: keys to a value or a list of values, and ``not`` to a mapping of what is left;
-        or such a mapping for each of some patterns of names.
-    assumed : mapping
-        Patterns of names to what is assumed.
-    section : str
-        Of the config, for messages.
-    """
-    general: dict[str, Any] = {}
-    by_pattern: dict[str, Mapping[str, Any]] = {}
-    for key, value in select.items():
-        if isinstance(value, Mapping) and key != NOT:
-            by_pattern[key] = value
-        else:
-            general[key] = value
-    if general:
-        by_pattern = {EVERY: general, **by_pattern}
-    key = f"{section}.select"
-    return Reading(
-        tuple((p, Selection(_conditions(values), key)) for p, values in by_pattern.items()),
-        tuple((p, _assumption(said, f"{section}.assume")) for p, said in assumed.items()),
-    )
-
-
-def _conditions(values: Mapping[str, Any]) -> tuple[Condition, ...]:
-    taken = [Condition(k, _each(v)) for k, v in values.items() if k != NOT]
-    left = [Condition(k, _each(v), is_wanted=False) for k, v in values.get(NOT, {}).items()]
-    return (*taken, *left)
-
-
-def _each(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _assumption(said: Said, key: str) -> Assumption:
-    variable, units = _named(said.variable), _named(said.units)
-    return Assumption(said.level, variable, units, said.step, said.time_offset_hours, key)
-
-
-def _named(said: str | Mapping[str, str]) -> Named:
-    return said if isinstance(said, str) else tuple(said.items())
 
 
 def _fits(path: Path, pattern: str) -> bool:

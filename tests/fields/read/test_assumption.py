@@ -9,9 +9,10 @@ import xarray as xr
 from made_fields import TIMES, surface, upper
 
 from smoecast.config.reading import Assumption
+from smoecast.data.readings import reading_of
 from smoecast.errors import InputError
 from smoecast.fields.read.open import open_file
-from smoecast.fields.read.reading import Reading, reading_of
+from smoecast.fields.read.reading import Reading
 
 
 def of(**said: object) -> Reading:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from smoecast.config.reading import Assumption
+from smoecast.data.readings import reading_of
 from smoecast.errors import ConfigError
 from smoecast.fields.left_out import UNSELECTED
-from smoecast.fields.read.reading import AS_IT_IS, reading_of
+from smoecast.fields.read.reading import AS_IT_IS
 from smoecast.fields.read.selection import Condition
 
 

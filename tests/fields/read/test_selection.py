@@ -8,10 +8,11 @@ import pytest
 import xarray as xr
 from made_fields import surface, upper
 
+from smoecast.data.readings import reading_of
 from smoecast.errors import InputError
 from smoecast.fields.left_out import left_out_of
 from smoecast.fields.read.open import open_file, open_files
-from smoecast.fields.read.reading import Reading, reading_of
+from smoecast.fields.read.reading import Reading
 from smoecast.fields.read.selection import NotSelectedError
 
 HOURS = np.array([0, 6], "timedelta64[h]").astype("timedelta64[ns]")

@@ -11,12 +11,12 @@ import pytest
 from made_anemoi import DATES, KEPT, LATITUDE, LONGITUDE, VARIABLES, fields, grid, metadata, store
 
 from smoecast.config import yaml_file
+from smoecast.data.readings import reading_of
 from smoecast.data.sources.files import expand
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.left_out import left_out_of
 from smoecast.fields.read.open import open_file
-from smoecast.fields.read.reading import reading_of
 from smoecast.fields.read.zarr.array import ZarrArray
 from smoecast.fields.store.store import open_store
 from smoecast.tasks.preprocess.preprocess import preprocess
