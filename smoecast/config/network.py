@@ -94,6 +94,11 @@ class SmoeAdvanced(Section):
         description="routing_loss experts: share of earlier steps in the errors by which experts "
         "are compared, where all samples share a gate's scores",
     )
+    compared_samples: Natural = Field(
+        0,
+        description="routing_loss experts: experts are compared on so many samples of a batch, "
+        "which is cheaper; 0: on all",
+    )
     shared: bool = Field(
         True,
         description="a filter that all points share, to which experts add (grouped routing only)",

@@ -193,6 +193,7 @@ def smoe_layer(
             routing=advanced.routing,
             routing_loss=advanced.routing_loss,
             error_memory=advanced.error_memory,
+            compared_samples=advanced.compared_samples,
             experts_per_channel=terms,
             shared=advanced.shared,
             bias=advanced.bias,

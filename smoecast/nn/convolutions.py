@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smoecast.nn.padding import check_padding, conv2d_same, coordinates, unfold_same, wrap
+from smoecast.nn.padding import check_padding, conv2d_same, coordinates, wrap
+from smoecast.nn.point_filters import convolve_by_point
 
 
 class SameConv2d(nn.Module):
@@ -151,9 +152,10 @@ class LocallyConnected2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) into (B, D, H, W)."""
-        columns = unfold_same(x, self.kernel_size, self.padding)  # (B, C k k, H W)
-        out = torch.einsum("bcp,dcp->bdp", columns, self.weight)
-        return out.view(*out.shape[:2], *self.grid)
+        size = self.kernel_size
+        # (D, C k k, H W) -> (D, H, W, k, k, C)
+        filters = self.weight.view(len(self.weight), -1, size, size, *self.grid)
+        return convolve_by_point(x, filters.permute(0, 4, 5, 2, 3, 1), self.padding)
 
 
 class LowRankLocal2d(nn.Module):

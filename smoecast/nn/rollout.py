@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.errors import ModelError
+from smoecast.nn.smoe.model_layers import reuse_filters
 
 
 def rollout(
@@ -94,4 +95,6 @@ class Unrolled(nn.Module):
         count = self.states * self.fields
         history = torch.split(inputs[:, :count], self.fields, dim=1)
         extra = torch.split(inputs[:, count:], self.extra, dim=1)
-        return torch.cat(list(rollout(self.network, history, extra.__getitem__, self.steps)), dim=1)
+        with reuse_filters(self.network):
+            steps = list(rollout(self.network, history, extra.__getitem__, self.steps))
+        return torch.cat(steps, dim=1)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.nn.padding import check_padding, conv2d_same, pad_same
+from smoecast.nn.smoe.chosen_filters import FilterMemory, is_worth_it
 from smoecast.nn.smoe.experts import add_terms, copy_group_heads, draw_filters, with_common
 from smoecast.nn.smoe.gate_losses import Auxiliary
 from smoecast.nn.smoe.gate_training.comparative_loss import compare_experts
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gate_training.refusals import refuse_half
 from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective, attach_loss, train_routing
+from smoecast.nn.smoe.gate_training.sampled_comparison import compare_later
 from smoecast.nn.smoe.gates import Gate, build_gate
 from smoecast.nn.smoe.gather import MOST_PRODUCTS, Route, make_route, pick, stencil, weigh
 from smoecast.nn.smoe.initial_scores import start_plain, start_regions
@@ -130,8 +132,9 @@ class SpatialMoE2d(nn.Module):
             damping = 1.0 if compares else 0.1
         self.objective = RoutingObjective(
             how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
-            compares, terms, ours.error_memory,
+            compares, terms, ours.error_memory, ours.compared_samples,
         )  # fmt: skip
+        self.chosen = FilterMemory()
         self._make_filters((in_channels, kernel_size, kernel_size), ours)
         self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, ours.start)
         self._check_gate()
@@ -166,11 +169,10 @@ class SpatialMoE2d(nn.Module):
         clean = scores = self.gate(x)
         if self.training and self.gate_noise:
             scores = clean + self.gate_noise * torch.randn_like(clean)
-        out = add_terms(self._route_experts(x, scores), self.objective)
+        out = self._serve(x, scores)
         if self.training and self.auxiliary.is_needed:
-            scale = self.objective.scale
-            link = self.gate.link(told=scale.scaler is not None)
-            out = attach_loss(out, self.auxiliary(clean, scores), scale, link)
+            link = self.gate.link(told=self.objective.scale.scaler is not None)
+            out = attach_loss(out, self.auxiliary(clean, scores), self.objective.scale, link)
         return out
 
     def extra_repr(self) -> str:
@@ -191,22 +193,33 @@ class SpatialMoE2d(nn.Module):
         """Return the experts' filters as they act, (E F, C, k, k): with what they share."""
         return with_common(self.weight, self.common, self.objective)
 
-    def _route_experts(self, x: Tensor, scores: Tensor) -> Tensor:
-        """Values of the selected experts, (B, K F, H, W), that train experts and gate."""
+    def _serve(self, x: Tensor, scores: Tensor) -> Tensor:
+        """Values of the selected experts, added up, (B, D, H, W), that train experts and gate."""
         route, f = self._route(scores), self.objective
         if self.weighted:
-            return weigh(self._values(x, route), scores, route, f.num_filters)
+            return add_terms(weigh(self._values(x, route), scores, route, f.num_filters), f)
         rests = not scores.requires_grad and f.damping == 1.0
         if rests or not torch.is_grad_enabled():
-            return self._values(x, route)
-        told = f.scale.scaler is not None
-        others = [self.weight] if f.damping != 1.0 else []
+            return self._add_up(x, route)
+        told, others = f.scale.scaler is not None, [self.weight] if f.damping != 1.0 else []
         link = self.gate.link(told, f.compares and f.weight > 0, others)
+        if f.compared_samples:
+            out = self._add_up(x, route)
+            refuse_half(out, told)
+            some = x[: f.compared_samples].detach().to(self.weight.dtype)
+            return compare_later(out, lambda: self._all_values(some), scores, route, f, link)
         values = self._all_values(x) if f.compares else self._values(x, route)
         refuse_half(values, told)
         if f.compares:
-            return compare_experts(values, scores, route, f, link)
-        return train_routing(values, scores, route.index, f, link)
+            return add_terms(compare_experts(values, scores, route, f, link), f)
+        return add_terms(train_routing(values, scores, route.index, f, link), f)
+
+    def _add_up(self, x: Tensor, route: Route) -> Tensor:
+        """Values of the selected experts, added up, (B, D, H, W)."""
+        if is_worth_it(self.weight, route, self.objective):
+            chosen = self.chosen.filters(self.filters(), self.bias, route, self.objective)
+            return chosen.convolve(x, self.padding)
+        return add_terms(self._values(x, route), self.objective)
 
     def _route(self, scores: Tensor) -> Route:
         """Select experts; scores that stay the same between calls are sorted once (CPU)."""
@@ -229,9 +242,7 @@ class SpatialMoE2d(nn.Module):
         return conv2d_same(x, self.filters(), self.bias, self.padding)
 
     def _is_small(self, x: Tensor, route: Route) -> bool:
-        products = (
-            self.weight.shape[1] * self.objective.how.num_selected * self.objective.num_filters
-        )
+        products = self.weight.shape[1] * self._channels * self.objective.terms
         here = x.device.type == "cpu" and x.dtype == self.weight.dtype
         plain = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
         return here and plain and products <= MOST_PRODUCTS and route.index.dim() == 3
@@ -275,6 +286,8 @@ class SpatialMoE2d(nn.Module):
                 f"the gate has {self.gate.num_experts} experts on grid {self.gate.grid}, "
                 f"the layer {mine[0]} on grid {mine[1]}"
             )
+        if self.objective.compared_samples and self.gate.depends_on_input:
+            raise ValueError("compared_samples needs a gate that all samples share, like tensor")
 
     def _check_input(self, x: Tensor) -> None:
         if not x.is_floating_point():

@@ -1,6 +1,7 @@
 """The SMoE layers of a whole network: their gates, experts, losses, and what they remember."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,15 @@ def expert_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Return what SMoE layers add to the filters that all points share: experts and biases."""
     parts = [part for layer in smoe_layers(model) for part in (layer.weight, layer.bias)]
     return [part for part in parts if part is not None]
+
+
+@contextmanager
+def reuse_filters(model: nn.Module) -> Iterator[None]:
+    """Make the filters of points once for all passes within, whose losses end in one backward."""
+    with ExitStack() as stack:
+        for layer in smoe_layers(model):
+            stack.enter_context(layer.chosen.reuse())
+        yield
 
 
 def recall_errors(model: nn.Module) -> dict[str, Tensor]:

@@ -26,6 +26,10 @@ class SMoESettings:
     error_memory : float
         Share of earlier steps in the errors by which experts are compared, where samples share
         scores.
+    compared_samples : int
+        Experts are compared on so many samples of each batch, the first ones; all others compute
+        the selected experts alone, which is much cheaper. 0: on all (a gate that looks at the
+        input takes no other value).
     experts_per_channel : int
         T experts, each of a group of its own, serve an output channel together: their values add up
         (grouped routing only; the paper has one).
@@ -53,6 +57,7 @@ class SMoESettings:
     routing: str = "global"
     routing_loss: str = "points"
     error_memory: float = 0.0
+    compared_samples: int = 0
     experts_per_channel: int = 1
     shared: bool = False
     bias: bool = False
@@ -74,6 +79,8 @@ class SMoESettings:
             raise ValueError(
                 f"experts_per_channel must be at least 1, not {self.experts_per_channel}"
             )
+        if self.compared_samples < 0:
+            raise ValueError(f"compared_samples must not be negative, not {self.compared_samples}")
         if self.routing == "grouped":
             return
         if self.routing_loss == "experts":

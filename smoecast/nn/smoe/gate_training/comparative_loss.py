@@ -60,18 +60,32 @@ class _CompareExperts(torch.autograd.Function):
         judges = (learns or objective.damping != 1.0) and scale.part > 0
         error, slope, damped = torch.zeros_like(scores), None, grad
         if judges:
-            error, slope, damped = _score_experts(values, grad, route, objective, scale(grad))
-        if learns and scores.dim() == 3 and (judges or link.group is not None):
-            compare = partial(
-                _comparative_loss, scores=scores, index=route.index, objective=objective
+            error, slope, damped = score_experts(
+                values, grad, route, objective, scale(grad), len(grad)
             )
-            rule = Rule(compare, objective.memory, scale.factor(grad))
-            evidence = _evidence(error.to(scores.dtype), slope, len(grad), scale)
-            grad_scores = link.gradient.add(evidence, scores, rule, link)
+        if learns and scores.dim() == 3 and (judges or link.group is not None):
+            grad_scores = add_evidence(error, slope, scores, route, objective, link, grad)
         elif learns and judges:
             objective.loss, gradient = _comparative_loss(error, scores, route.index, objective)
             grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
         return spread(damped, route.places, values.shape), grad_scores, None, None, None
+
+
+def add_evidence(
+    error: Tensor,
+    slope: Tensor | None,
+    scores: Tensor,
+    route: Route,
+    objective: RoutingObjective,
+    link: Link,
+    grad: Tensor,
+) -> Tensor:
+    """Hand a pass' errors to the gate; return the gradient of its scores."""
+    scale = objective.scale
+    compare = partial(_comparative_loss, scores=scores, index=route.index, objective=objective)
+    rule = Rule(compare, objective.memory, scale.factor(grad))
+    evidence = _evidence(error.to(scores.dtype), slope, len(grad), scale)
+    return link.gradient.add(evidence, scores, rule, link)
 
 
 # The backward leaves values behind: torch.compile must step around it.
@@ -130,15 +144,20 @@ def _comparative_loss(
     return loss, gradient.mul_(objective.weight)
 
 
-def _score_experts(
-    values: Tensor, grad: Tensor, route: Route, objective: RoutingObjective, scale: Tensor | float
+def score_experts(
+    values: Tensor,
+    grad: Tensor,
+    route: Route,
+    objective: RoutingObjective,
+    scale: Tensor | float,
+    batch: int,
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Squared error of each expert, but for a term that all of a group share; damped gradient.
 
     Errors are (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
     Between the two comes the part of the mean that is proportional to the gradient, where nobody
     said what the loss is multiplied by. The gradient is damped where the selected expert was not
-    the best of this sample.
+    the best of this sample. The loss is a mean over the `batch`, of which these may be a part.
     """
     how, shared = objective.how, route.index.dim() == 3
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
@@ -150,7 +169,7 @@ def _score_experts(
         index, places = route.index, route.places
         if not shared:
             index, places = index[rows], places[rows]
-        one = _errors(values[rows], grad[rows], places, objective, len(grad), scale, dtype)
+        one = _errors(values[rows], grad[rows], places, objective, batch, scale, dtype)
         if shared:
             error += one.sum(dim=0).div_(len(grad))
         else:
@@ -163,7 +182,7 @@ def _score_experts(
             factor = factor.repeat_interleave(objective.num_filters, dim=1).to(grad.dtype)
             torch.mul(grad[rows], factor, out=damped[rows])
     if slope is not None:
-        slope.mul_(grad[0].numel() / objective.terms / scale)
+        slope.mul_(grad[0].numel() / objective.terms / scale * (batch / len(grad)))
     return error, slope, damped
 
 

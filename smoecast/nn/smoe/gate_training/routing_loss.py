@@ -49,6 +49,8 @@ class RoutingObjective:
     memory : float
         The share of what earlier steps said in the errors by which experts are compared, where
         samples share their scores.
+    compared_samples : int
+        Experts are compared on so many samples of each batch; 0: on all.
     loss : Tensor or None
         Left by the last backward pass, unless the gate has it (`gate_gradient`).
     """
@@ -62,6 +64,7 @@ class RoutingObjective:
     compares: bool = False
     terms: int = 1
     memory: float = 0.0
+    compared_samples: int = 0
     loss: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +73,11 @@ class RoutingObjective:
             raise ValueError(f"error_quantile must lie between 0 and 1, not {self.error_quantile}")
         if min(self.damping, self.weight) < 0:
             raise ValueError("damping and routing_loss_weight must not be negative")
+        if self.compared_samples and (self.damping != 1.0 or not self.compares):
+            raise ValueError(
+                "compared_samples needs routing_loss 'experts' and damping 1: damping looks at "
+                "every sample"
+            )
 
 
 class _Signal(torch.autograd.Function):

@@ -1,0 +1,111 @@
+"""Convolution with filters of their own at every point, as fast as one filter for all.
+
+Each point is a small product of matrices, (D, C k k) with (C k k, B). The fields are laid out point
+by point once, (H, W, C, B), so that what a point sees along a row of the kernel is one piece of
+memory: neighbouring points share it, nothing is copied, and a library for many small products does
+the rest. It is all a locally connected layer does, and all that is left of a Spatial
+Mixture-of-Experts once each point has chosen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from smoecast.nn.padding import pad_same, unfold_same
+
+
+class _PointConvolution(torch.autograd.Function):
+    """Padded input (B, C, H + k - 1, W + k - 1) and filters (D, H, W, k, k, C) to (B, D, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, filters: Tensor) -> Tensor:
+        by_point = padded.permute(2, 3, 1, 0).contiguous()  # (H + k - 1, W + k - 1, C, B)
+        ctx.save_for_backward(by_point, filters)
+        channels, height, width, size = filters.shape[:4]
+        out = padded.new_empty(height, width, channels, len(padded))
+        for row in range(height):
+            for tap in range(size):
+                seen, own = _seen(by_point[row + tap], width, size), _own(filters, row, tap)
+                if tap == 0:
+                    torch.bmm(own, seen, out=out[row])
+                else:
+                    out[row].baddbmm_(own, seen)
+        return out.permute(3, 2, 0, 1).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        by_point, filters = ctx.saved_tensors
+        wants_input, wants_filters = ctx.needs_input_grad
+        grad = grad.permute(2, 3, 1, 0).contiguous()  # (H, W, D, B)
+        grad_input = _grad_input(grad, filters, by_point.shape) if wants_input else None
+        return grad_input, _grad_filters(grad, by_point, filters) if wants_filters else None
+
+
+_point_convolution: Callable[[Tensor, Tensor], Tensor] = _PointConvolution.apply
+
+
+def _seen(row: Tensor, width: int, size: int) -> Tensor:
+    """Return what each point sees of one row (W + k - 1, C, B), without a copy: (W, k C, B)."""
+    step = row.stride(0)
+    return row.as_strided((width, size * row.shape[1], row.shape[2]), (step, row.stride(1), 1))
+
+
+def _own(filters: Tensor, row: int, tap: int) -> Tensor:
+    """Return one kernel row of the filters along a row of points: (W, D, k C)."""
+    return filters[:, row, :, tap].flatten(2).transpose(0, 1)
+
+
+def _grad_filters(grad: Tensor, by_point: Tensor, filters: Tensor) -> Tensor:
+    out = torch.empty_like(filters)
+    width, size = filters.shape[2:4]
+    for row, one in enumerate(grad):
+        for tap in range(size):
+            seen = _seen(by_point[row + tap], width, size).transpose(1, 2)  # (W, B, k C)
+            _own(out, row, tap).copy_(torch.bmm(one, seen))
+    return out
+
+
+def _grad_input(grad: Tensor, filters: Tensor, shape: torch.Size) -> Tensor:
+    out = grad.new_zeros(shape)  # (H + k - 1, W + k - 1, C, B)
+    width, size = filters.shape[2:4]
+    for row, one in enumerate(grad):
+        for tap in range(size):
+            # (W, k C, D) x (W, D, B) -> (W, k, C, B)
+            parts = torch.bmm(_own(filters, row, tap).transpose(1, 2), one)
+            for number, part in enumerate(torch.unflatten(parts, 1, (size, -1)).unbind(1)):
+                out[row + tap, number : number + width] += part
+    return out.permute(3, 2, 0, 1)
+
+
+def convolve_by_point(x: Tensor, filters: Tensor, padding: str) -> Tensor:
+    """Convolve each point with its own filters.
+
+    On the CPU by many small products, half precision in float32, which is faster there; elsewhere,
+    and where torch compiles, by one large product of unfolded neighbourhoods.
+
+    Parameters
+    ----------
+    x : Tensor
+        (B, C, H, W).
+    filters : Tensor
+        (D, H, W, k, k, C), the last axis contiguous.
+    padding : str
+        ``zeros`` or ``periodic`` (in longitude; zeros in latitude).
+
+    Returns
+    -------
+    Tensor
+        (B, D, H, W).
+    """
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        columns = unfold_same(x, filters.shape[3], padding)  # (B, C k k, H W)
+        # (D, H, W, k, k, C) -> (D, C k k, H W)
+        own = filters.permute(0, 5, 3, 4, 1, 2).flatten(1, 3).flatten(2)
+        return torch.unflatten(torch.einsum("bcp,dcp->bdp", columns, own), 2, x.shape[2:])
+    with torch.autocast(x.device.type, enabled=False):
+        padded = pad_same(x.to(filters.dtype), filters.shape[3], padding)
+        return _point_convolution(padded, filters.contiguous())
