@@ -260,8 +260,10 @@ class Network(Section):
     input_skip: bool = Field(
         False, description="the last layer sees the inputs too, beside the fields within"
     )
-    convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local"] = Field(
-        "smoe", description="what stands at smoe.layers: SMoE, or what it is compared with"
+    convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local", "frozen"] = Field(
+        "smoe",
+        description="what stands at smoe.layers: SMoE, what it is compared with, or (frozen) what "
+        "`smoecast models freeze` made of it",
     )
     smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
     advanced: NetworkAdvanced = Field(

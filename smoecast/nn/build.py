@@ -15,7 +15,13 @@ from smoecast.nn.backbones.conv_slots import Convolutions, ConvSlot, Special
 from smoecast.nn.backbones.linear import LinearMap
 from smoecast.nn.backbones.resnet import ResNet
 from smoecast.nn.backbones.unet import UNet
-from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
+from smoecast.nn.convolutions import (
+    CoordConv2d,
+    LocallyConnected2d,
+    LowRankLocal2d,
+    PointConv2d,
+    SameConv2d,
+)
 from smoecast.nn.normalize import Normalizer, Statistics, statistics_of
 from smoecast.nn.outline import is_outline, restore_tensors
 from smoecast.nn.smoe.gates import Gate
@@ -87,7 +93,7 @@ def build(
     last = backbone.last.basis if isinstance(backbone.last, LowRankLocal2d) else backbone.last
     with torch.no_grad():
         for name, parameter in last.named_parameters(recurse=False):
-            if name in ("weight", "common"):
+            if name in ("weight", "common", "filters"):
                 parameter.mul_(FIRST_FORECAST)
     if network.local_bias and network.kind != "linear":
         backbone.last = nn.Sequential(backbone.last, LocalBias(out_channels, grid))
@@ -137,6 +143,8 @@ def _special(network: Network, padding: str) -> Special:
             return CoordConv2d(*sizes, kernel_size=kernel_size, padding=padding)
         if network.convolution == "local":
             return LocallyConnected2d(*sizes, grid=here, kernel_size=kernel_size, padding=padding)
+        if network.convolution == "frozen":
+            return PointConv2d(*sizes, grid=here, kernel_size=kernel_size, padding=padding)
         if network.convolution == "lowrank":
             # as many filters as there would be experts for each channel
             rank = math.ceil(network.smoe.sizes_at(site.names)[0])

@@ -158,6 +158,50 @@ class LocallyConnected2d(nn.Module):
         return convolve_by_point(x, filters.permute(0, 4, 5, 2, 3, 1), self.padding)
 
 
+class PointConv2d(nn.Module):
+    """A convolution with a filter and a number of its own at every grid point.
+
+    What `smoecast models freeze` makes of a Spatial Mixture-of-Experts: as `LocallyConnected2d`,
+    with a bias, and laid out as it is computed (`convolve_by_point`).
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, padding
+        As for `SameConv2d`.
+    grid : tuple of int
+        (H, W).
+
+    Attributes
+    ----------
+    filters : Parameter
+        (D, H, W, k, k, C).
+    bias : Parameter
+        (D, H, W).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        grid: tuple[int, int],
+        kernel_size: int = 3,
+        padding: str = "zeros",
+    ) -> None:
+        super().__init__()
+        check_padding(padding, kernel_size)
+        self.padding = padding
+        limit = 1 / math.sqrt(in_channels * kernel_size**2)
+        sizes = (out_channels, *grid, kernel_size, kernel_size, in_channels)
+        self.filters = nn.Parameter(torch.empty(sizes))
+        self.bias = nn.Parameter(torch.zeros(out_channels, *grid))
+        nn.init.uniform_(self.filters, -limit, limit)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) into (B, D, H, W)."""
+        return convolve_by_point(x, self.filters, self.padding) + self.bias
+
+
 class LowRankLocal2d(nn.Module):
     """Low-rank locally connected layer: at each point a softmax mixes a few basis filters.
 

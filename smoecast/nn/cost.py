@@ -11,7 +11,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from smoecast.nn.convolutions import CondConv2d, LocallyConnected2d, LowRankLocal2d, SameConv2d
+from smoecast.nn.convolutions import (
+    CondConv2d,
+    LocallyConnected2d,
+    LowRankLocal2d,
+    PointConv2d,
+    SameConv2d,
+)
 from smoecast.nn.smoe.gates import ConvGate
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
@@ -96,6 +102,10 @@ def _local(module: LocallyConnected2d, _: Tensor, __: Tensor) -> int:
     return module.weight.numel()  # (D, C k k, H W): each weight serves one point
 
 
+def _own_filters(module: PointConv2d, _: Tensor, __: Tensor) -> int:
+    return module.filters.numel()
+
+
 def _low_rank(module: LowRankLocal2d, _: Tensor, output: Tensor) -> int:
     return module.rank * output.numel()  # the basis counts itself
 
@@ -118,6 +128,7 @@ _RULES: dict[type[nn.Module], _Rule] = {
     nn.Conv2d: _cost_of_sliding,
     nn.Linear: _linear,
     LocallyConnected2d: _local,
+    PointConv2d: _own_filters,
     LowRankLocal2d: _low_rank,
     CondConv2d: _cost_of_mixing,
 }

@@ -12,9 +12,13 @@ from smoecast.text_table import table
 app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    help="List, show and verify models of the zoo.",
+    help="List, show, verify and freeze models.",
     epilog=EXIT_CODES,
 )
+Output = Annotated[
+    str,
+    typer.Option("--output", "-o", help="Folder to make.", metavar="FOLDER", show_default=False),
+]
 Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.", metavar="MODEL")]
 
 
@@ -68,6 +72,31 @@ def verify(model: Name, as_json: options.Json = False, debug: options.Debug = Fa
             + ("" if s["sealed"] else "; state.json is of an earlier version, without a checksum")
         ),
         as_json=as_json,
+        debug=debug,
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+def freeze(
+    model: Name, output: Output, as_json: options.Json = False, debug: options.Debug = False
+) -> None:
+    """Turn a model's SMoE layers into one filter for each point.
+
+    The new model forecasts the same but for rounding. It knows no experts and no routing any more,
+    needs more space, and can be read by whoever has a locally connected layer.
+    """
+
+    def task() -> dict[str, Any]:
+        from smoecast.disk.atomic import resolve
+        from smoecast.tasks.models import freeze_model
+
+        return freeze_model(_locate(model), resolve(output))
+
+    run(
+        task,
+        lambda s: f"{s['output']}: {s['parameters']:,} parameters; use it with --model",
+        as_json=as_json,
+        verb="models",
         debug=debug,
     )
 

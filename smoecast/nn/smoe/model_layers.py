@@ -6,8 +6,10 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+from smoecast.nn.smoe.chosen_filters import choose_filters
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gates import Gate
+from smoecast.nn.smoe.gather import make_route
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
 
@@ -52,6 +54,38 @@ def remember_errors(model: nn.Module, errors: Mapping[str, Tensor]) -> None:
     for number, values in errors.items():
         layer = layers[int(number)]
         layer.gate.gradient.remembered = values.to(layer.weight.device)
+
+
+def freeze_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict of a model whose SMoE layers have become filters of the points.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its `SpatialMoE2d` layers have the place of a `smoecast.nn.convolutions.PointConv2d` in
+        what is returned.
+
+    Raises
+    ------
+    ValueError
+        There is no such layer, or the gate of one looks at the input or weighs its experts.
+    """
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, SpatialMoE2d)}
+    if not layers:
+        raise ValueError("it has no SMoE layer")
+    tensors = dict(model.state_dict())
+    for name, layer in layers.items():
+        if layer.gate.depends_on_input or layer.weighted:
+            raise ValueError(f"at {name} the choice of experts depends on the weather")
+        tensors = {key: t for key, t in tensors.items() if not key.startswith(f"{name}.")}
+        scores = layer.gate(layer.weight.new_zeros(1, layer.weight.shape[1], *layer.grid))
+        route = make_route(scores, layer.objective.how, layer.objective.num_filters)
+        with torch.no_grad():
+            chosen = choose_filters(layer.filters(), layer.bias, route, layer.objective)
+        bias = chosen.filters.new_zeros(chosen.filters.shape[:3])
+        tensors[f"{name}.filters"] = chosen.filters
+        tensors[f"{name}.bias"] = bias if chosen.bias is None else chosen.bias
+    return tensors
 
 
 def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> None:
