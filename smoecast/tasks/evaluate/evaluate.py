@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from smoecast.fields.left_out import gather, to_plain
 from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.run_record import stage
 from smoecast.tasks.evaluate import score_files
+from smoecast.tasks.evaluate.published import WEATHERBENCH
 from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
 from smoecast.tasks.evaluate.result_files import (
     drop_duplicates,
@@ -28,7 +28,6 @@ from smoecast.tasks.evaluate.result_files import (
     open_results,
 )
 from smoecast.tasks.evaluate.scoring import Order, Scoring
-from smoecast.tasks.evaluate.tables import TRUTH, WEATHERBENCH
 from smoecast.tasks.evaluate.truth import label_of
 
 OWN = ("forecast.nc", "forecast.zarr", "forecast.grib", "calibrated.nc", "calibrated.grib")
@@ -70,7 +69,8 @@ def evaluate(
     dict
         ``output``, ``truth``, ``protocol``, ``files``, ``bootstrap``; ``scores`` and ``events``,
         records as `records.records_of` has them; ``curves``, see `records.curves_of`; with
-        ``weatherbench`` also ``published`` and ``comparable``, whether they may be compared;
+        ``weatherbench`` also ``published``, ``grid`` (of the run, in points) and ``comparable``,
+        whether they may be compared;
         ``left_out``: what of the files of a truth and of ``--against`` is not read.
 
     Raises
@@ -137,8 +137,9 @@ def evaluate(
         if against in AGAINST:
             plain = [one.fields for one in scored if not one.ensemble]
             where = (config.data.source, label_of(config.data))
-            summary["published"] = [{**asdict(entry), "truth": TRUTH} for entry in WEATHERBENCH]
+            summary["published"] = [entry.to_plain() for entry in WEATHERBENCH]
             summary["comparable"] = _compare_truths(plain[-1], *where) if plain else ""
+            summary["grid"] = " x ".join(map(str, grid_of(plain[-1]).shape)) if plain else ""
         with stage("write"):
             held.confirm()
             written = score_files.write(summary, made_from, place)
@@ -177,11 +178,13 @@ def _compare_truths(result: xr.Dataset, source: str, truth: str) -> str:
     """Return whether a run's scores may stand beside those published at WeatherBench."""
     starts = result["init_time"].values
     years = np.unique(starts.astype("datetime64[Y]").astype(int) + 1970).tolist()
-    same = source == "weatherbench" and grid_of(result).shape == (32, 64)
-    if not same:
-        height, width = grid_of(result).shape
+    height, width = grid_of(result).shape
+    if source != "weatherbench" or (height, width) != (32, 64):
         return f"NOT COMPARABLE: this run has another truth ({truth}; {height} x {width} points)."
     span = f"{years[0]} to {years[-1]}" if len(years) > 1 else str(years[0])
     if years != [2017, 2018]:
         return f"NOT COMPARABLE: the same truth, but the starts of this run are in {span}."
-    return f"Comparable: the same truth and grid; {len(starts)} starts of this run in {span}."
+    return (
+        f"Comparable: the same truth and grid as the lines of {height} x {width} points; "
+        f"{len(starts)} starts of this run in {span}."
+    )

@@ -2,69 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from smoecast import names
+from smoecast.tasks.evaluate.published import compare_with_published
 from smoecast.tasks.evaluate.records import chance_of
 from smoecast.text_table import table
-
-TRUTH = "ERA5 as in WeatherBench 1, 5.625 degrees, 2017-2018"
-"""Against what all of them were scored."""
-
-COLUMNS = (("z500", 72), ("z500", 120), ("t850", 72), ("t850", 120))
-"""Channel and lead time in hours of the four numbers of each."""
-
-MARKS = {
-    "R": "read in the publication or its code",
-    "L": "read on a leaderboard or in notes about the paper",
-}
-
-
-@dataclass(frozen=True)
-class Published:
-    """Four published numbers.
-
-    Attributes
-    ----------
-    name : str
-        Of the model.
-    rmse : tuple of four floats or None
-        In the order of `COLUMNS`; None where none was published.
-    mark : str
-        How it is known, of `MARKS`.
-    source : str
-        Where it stands.
-    """
-
-    name: str
-    rmse: tuple[float | None, float | None, float | None, float | None]
-    mark: str
-    source: str
-
-
-_RASP_2020 = "Rasp et al. 2020, doi:10.1029/2020MS002203"
-
-
-_RASP_2021 = "Rasp and Thuerey 2021, doi:10.1029/2020MS002405"
-
-
-_DRYDEN = "Dryden and Hoefler 2022, arXiv 2211.13491"
-
-
-WEATHERBENCH = (
-    Published("persistence", (936, 1033, 4.23, 4.56), "R", _RASP_2020),
-    Published("climatology", (1075, 1075, 5.51, 5.51), "R", _RASP_2020),
-    Published("weekly climatology", (816, 816, 3.50, 3.50), "R", _RASP_2020),
-    Published("linear regression, direct", (693, 783, 3.19, 3.44), "R", _RASP_2020),
-    Published("CNN, direct", (626, 757, 2.87, 3.37), "R", _RASP_2020),
-    Published("Rasp and Thuerey, ERA5 only", (314, 561, 1.79, 2.82), "L", _RASP_2021),
-    Published("Rasp and Thuerey, pretrained", (268, 499, 1.65, 2.41), "R", _RASP_2021),
-    Published("IFS T63", (268, 463, 1.85, 2.52), "R", _RASP_2020),
-    Published("operational IFS", (153, 334, 1.36, 2.03), "R", _RASP_2020),
-    Published("SMoE, variant not stated", (198, None, 1.42, None), "L", _DRYDEN),
-)
-"""In the order in which the leaderboard lists them, baselines first."""
 
 Record = dict[str, Any]
 
@@ -198,7 +141,7 @@ def tables(summary: dict[str, Any]) -> str:
         parts[-1] += f"\n\n{DIFFERENCE},\nwith its 95 % interval ({summary['bootstrap']})."
     parts += event_tables(summary)
     if "published" in summary:
-        parts.append(_compare_with_others(summary))
+        parts.append(compare_with_published(summary, NAMES))
     place = f"scores: {summary['output']}\ntruth: {summary['truth']}"
     if summary.get("protocol", "default") != "default":
         place += f"\nprotocol: {summary['protocol']}, every grid point counts the same"
@@ -244,34 +187,3 @@ def _value(record: Record, column: str, digits: int) -> str:
         return "" if column.endswith("_difference") else "-"
     decimals = 3 if column in PURE_NUMBERS else digits
     return _bracket(record, column, lambda value: _number(value, decimals))
-
-
-def _compare_with_others(summary: dict[str, Any]) -> str:
-    """Return what others published beside this run's own, with a line on the truths."""
-    header = ["RMSE", *(f"{c} {h // 24} d" for c, h in COLUMNS), "read", "truth"]
-    rows = [
-        [f"this run: {NAMES.get(name, name)}", *_four(summary["scores"], name), "", "its own"]
-        for name in dict.fromkeys(r["forecast"] for r in summary["scores"] if "crps" not in r)
-    ]
-    rows += [
-        [entry["name"], *map(_short, entry["rmse"]), entry["mark"], "WeatherBench"]
-        for entry in summary["published"]
-    ]
-    marks = "; ".join(f"{mark}: {words}" for mark, words in MARKS.items())
-    lines = [table(header, rows), f"WeatherBench: {TRUTH}.", f"read: {marks}."]
-    return "\n".join([*lines, summary["comparable"]])
-
-
-def _four(records: Sequence[Record], name: str) -> list[str]:
-    found = {
-        (r["channel"], r["lead_hours"]): r.get("rmse")
-        for r in records
-        if r["forecast"] == name and (r["region"], r["season"]) == ("global", "year")
-    }
-    return [_short(found.get(column)) for column in COLUMNS]
-
-
-def _short(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"

@@ -252,6 +252,7 @@ def test_published_scores_stand_beside_ours_with_their_truth(done: Config, tmp_p
     assert "SMoE, variant not stated" in text
     assert "NOT COMPARABLE: this run has another truth (files: analyses_*.nc; 8 x 16" in text
     assert all(entry["truth"].startswith("ERA5") for entry in summary["published"])
+    assert summary["grid"] == "8 x 16"
     assert max(map(len, text.splitlines())) <= 120
     with pytest.raises(InputError, match=r"another.*correct --against"):
         evaluate(done, output=tmp_path / "s.json", against="another")
