@@ -13,6 +13,7 @@ from smoecast.fields.canonical.time_axes import same_constant, starts_as_analyse
 from smoecast.fields.channels import channels_of, field_of, layout
 from smoecast.fields.grid import TOLERANCE
 from smoecast.fields.left_out import LeftOut, left_out_of, note_left_out
+from smoecast.fields.read.intervals import find_clash, in_words, intervals_of
 from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.fields.times import as_hours, iso
 from smoecast.names import PROJECTION, parse_channel
@@ -64,10 +65,11 @@ def join(opened: Sequence[tuple[Path, xr.Dataset]], trim_start: bool = False) ->
     for path, dataset in opened:
         for name, array in _arrays(dataset, split).items():
             pieces.setdefault(name, []).append(_Piece(array, (path,)))
+    pieces, odd = _without_odd_sums(pieces)
     joined = {name: _join(name, found) for name, found in pieces.items()}
     if trim_start:
         joined = _from_one_start(joined)
-    left_out = [left for _, dataset in opened for left in left_out_of(dataset)]
+    left_out = [*(left for _, dataset in opened for left in left_out_of(dataset)), *odd]
     joined = _without(joined, left_out)
     _check_axes(joined)
     arrays = {name: piece.array for name, piece in joined.items()}
@@ -105,6 +107,35 @@ def _on_grid_of(first: tuple[Path, xr.Dataset], path: Path, dataset: xr.Dataset)
             )
         coordinates[name] = first[1][name].variable
     return dataset.assign_coords(coordinates)
+
+
+def _without_odd_sums(
+    pieces: dict[str, list[_Piece]],
+) -> tuple[dict[str, list[_Piece]], list[LeftOut]]:
+    """Leave out variables that are sums over hours that do not compare from file to file.
+
+    Raises
+    ------
+    InputError
+        Nothing else is there.
+    """
+    kept, odd = dict(pieces), []
+    for name, found in pieces.items():
+        holders = {one: piece for piece in reversed(found) for one in intervals_of(piece.array)}
+        clash = find_clash(one for piece in found for one in intervals_of(piece.array))
+        if clash is None:
+            continue
+        (first, one), (second, other) = ((holders[each].paths[0], each) for each in clash)
+        reason = (
+            f"{first} and {second} have sums of {name} over {in_words(one)} and over "
+            f"{in_words(other)}, which do not compare: name files that have one kind, or take one "
+            "with data.select, by stepRange"
+        )
+        odd.append(LeftOut(name, reason, name))
+        del kept[name]
+    if odd and not kept:
+        raise InputError(odd[0].reason)
+    return kept, odd
 
 
 def _join(name: str, pieces: list[_Piece]) -> _Piece:

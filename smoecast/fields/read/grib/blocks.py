@@ -15,6 +15,7 @@ import numpy as np
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib.index import texts
 from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.intervals import Interval, find_clash, in_words, select_alike
 from smoecast.fields.times import as_hours, iso
 
 Label = np.datetime64 | np.timedelta64 | int
@@ -47,6 +48,11 @@ class Block:
     holders: dict[tuple[int, ...], Message]
 
     @property
+    def intervals(self) -> list[Interval]:
+        """Over what its messages are sums, as far as they say."""
+        return [m.interval for m in self.holders.values() if m.interval is not None]
+
+    @property
     def first(self) -> Message:
         """A message of it."""
         return next(iter(self.holders.values()))
@@ -69,7 +75,8 @@ def blocks_of(messages: Sequence[Message], path: Path) -> tuple[dict[str, Block]
     Returns
     -------
     tuple
-        The channels, and those that are left out: there twice, not everywhere, in two units.
+        The channels, and those that are left out: there twice, not everywhere, in two units, sums
+        over hours that do not compare.
     """
     found: dict[str, list[Message]] = {}
     for message in messages:
@@ -141,6 +148,7 @@ def _block(messages: Sequence[Message], labels: Labels, path: Path) -> Block:
         if at in holders:
             _refuse_twice(holders[at], message, path)
         holders[at] = message
+    _check_sums(messages)
     for at in np.ndindex(*(len(values) for values in labels.values())):
         if at not in holders:
             gone = {n: values[i] for (n, values), i in zip(labels.items(), at, strict=True)}
@@ -155,6 +163,17 @@ def _check_unit(first: Message, second: Message, path: Path) -> None:
         raise _OddError(
             f"messages {first.label} and {second.label} give {first.channel} in {first.unit} and "
             f"in {second.unit}: keep one of them{select_one(first, second, path)}"
+        )
+
+
+def _check_sums(messages: Sequence[Message]) -> None:
+    by_interval = {m.interval: m for m in reversed(messages) if m.interval is not None}
+    intervals = [m.interval for m in messages if m.interval is not None]
+    if clash := find_clash(intervals):
+        (first, one), (second, other) = ((by_interval[each], in_words(each)) for each in clash)
+        raise _OddError(
+            f"messages {first.label} and {second.label} are sums of {first.channel} over {one} and "
+            f"over {other}, which do not compare: keep one kind with {select_alike(intervals)}"
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.sections import number_of
+from smoecast.fields.read.intervals import Interval
 from smoecast.names import Channel
 from smoecast.variables import VARIABLES, Variable
 
@@ -42,6 +43,8 @@ class Message:
         Its grid.
     field : int
         Which of the fields of the message, from 1; 0 where it holds one only.
+    since : numpy.timedelta64 or None
+        Begin of the step of a sum; None where it is no sum, or does not say.
     """
 
     number: int
@@ -57,6 +60,7 @@ class Message:
     experiment: str
     place: GribGrid
     field: int = 0
+    since: np.timedelta64 | None = None
 
     @property
     def where(self) -> tuple[int, int, int, int]:
@@ -67,6 +71,13 @@ class Message:
     def label(self) -> str:
         """Its number in words, ``3``, or ``3.2`` for a field among others of its message."""
         return number_of(self.number, self.field)
+
+    @property
+    def interval(self) -> Interval | None:
+        """Over what it is a sum; None where it is none, or does not say."""
+        if self.since is None:
+            return None
+        return self.since.astype(int).item(), self.lead_time.astype(int).item()
 
     @property
     def channel(self) -> str:
@@ -82,6 +93,7 @@ def to_plain(messages: Sequence[Message]) -> dict[str, Any]:
             *(m.number, m.offset, m.length, m.field, m.variable.name, m.unit, m.level),
             *(m.member, m.init_time.astype(int).item(), m.lead_time.astype(int).item()),
             *(m.analysis, m.experiment, places.setdefault(m.place, len(places))),
+            None if m.since is None else m.since.astype(int).item(),
         )
         for m in messages
     ]
@@ -109,6 +121,7 @@ def _message(
     analysis: bool,
     experiment: str,
     place: int,
+    since: int | None,
 ) -> Message:
     return Message(
         number=number,
@@ -124,6 +137,7 @@ def _message(
         analysis=analysis,
         experiment=experiment,
         place=places[place],
+        since=None if since is None else np.timedelta64(since, "ns"),
     )
 
 

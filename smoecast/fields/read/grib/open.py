@@ -27,6 +27,7 @@ from smoecast.fields.read.grib.blocks import OF_GRIDS, OF_KINDS, Block, blocks_o
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.index import decode, index
 from smoecast.fields.read.grib.message import Message
+from smoecast.fields.read.intervals import note_intervals
 from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.selection import Selection
 
@@ -84,6 +85,9 @@ def open_grib(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
         if name != first.variable.name:
             array.encoding = {"coordinates": f"{LEVEL_PREFIX}{first.level}"}
     found = note_left_out(canonical(raw, str(path)), [*left_out, *odd])
+    for name, block in blocks.items():
+        if block.intervals:
+            note_intervals(found[name], block.intervals)
     return shift(found, assumed, path) if assumed is not None else found
 
 

@@ -187,7 +187,8 @@ def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Mess
     level = _level(keys, short) if variable.vertical == "pressure" else None
     if isinstance(level, LeftOut):
         return level
-    init_time, lead_time = _times(keys, what)
+    is_sum = variable.step == keys.text("stepType") == "accum"
+    init_time, lead_time, since = _times(keys, what, is_sum)
     return Message(
         number=number,
         offset=offset,
@@ -202,6 +203,7 @@ def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Mess
         analysis=(kind == "an" and not lead_time) or keys.text("class") in _REANALYSES,
         experiment=keys.text("expver"),
         place=place_of(keys, f"{what} ({short})"),
+        since=since,
     )
 
 
@@ -248,8 +250,10 @@ def _member(keys: Keys, kind: str, what: str) -> int | None:
     return member
 
 
-def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
-    """Return the start, and the end of the step: an accumulation is known by when it ends."""
+def _times(
+    keys: Keys, what: str, is_sum: bool
+) -> tuple[np.datetime64, np.timedelta64, np.timedelta64 | None]:
+    """Return the start, the end of the step, by which a sum is known, and where a sum begins."""
     units = [keys.whole("indicatorOfUnitOfTimeRange")]
     if (of_range := keys.whole_if_there("indicatorOfUnitForTimeRange")) is not None:
         units.append(of_range)
@@ -284,4 +288,6 @@ def _times(keys: Keys, what: str) -> tuple[np.datetime64, np.timedelta64]:
             f"{what} starts on {start:%Y-%m-%d} and ends {step * size // 60} minutes later: such a "
             f"forecast cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
         )
-    return np.datetime64(start, "ns"), np.timedelta64(step * size * 10**9, "ns")
+    begin = keys.whole("startStep") if is_sum else -1
+    since = np.timedelta64(begin * size * 10**9, "ns") if 0 <= begin <= step else None
+    return np.datetime64(start, "ns"), np.timedelta64(step * size * 10**9, "ns"), since

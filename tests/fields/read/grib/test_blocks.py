@@ -12,6 +12,8 @@ from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of, field_of
 from smoecast.fields.left_out import LeftOut, left_out_of
 from smoecast.fields.read.grib.open import open_grib
+from smoecast.fields.read.reading import Reading
+from smoecast.fields.read.selection import Condition, Selection
 
 HEIGHT = {"shortName": "gh", "dataDate": 20200101, "dataTime": 0}
 GEOPOTENTIAL = HEIGHT | {"shortName": "z"}
@@ -74,6 +76,82 @@ def test_two_experiments(tmp_path):
     one, two = (temperature(**local, experimentVersionNumber=v) for v in ("0001", "0005"))
     words = r"of the experiments 0001 and 0005: keep one .* data.select: {not: {expver: '0005'}}$"
     refused(write(tmp_path / "a.grib", one, two), words)
+
+
+# ---- sums over other hours
+
+
+def forecast_to(*ends: int) -> list[bytes]:
+    """Return temperatures of a forecast, for each of its last hours."""
+    return [temperature(endStep=end, dataType="fc") for end in ends]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "clash", "mend"),
+    [
+        (["0-6", "6-9"], "2 and 3 are sums of tp over 0 to 6 h and over 6 to 9 h", "6-9"),
+        (
+            ["0-3", "0-6", "6-9", "6-12"],
+            "3 and 4 are sums of tp over 0 to 6 h and over 6 to 9 h",
+            "[6-9, 6-12]",
+        ),
+        (
+            ["0-6", "6-12", "12-18", "18-21"],
+            "3 and 5 are sums of tp over 6 to 12 h and over 18 to 21 h",
+            "18-21",
+        ),
+    ],
+)
+def test_sums_over_hours_that_do_not_compare(tmp_path, ranges, clash, mend):
+    """As a file of GFS has them: since the start, and over what followed."""
+    ends = sorted({int(steps.split("-")[1]) for steps in ranges})
+    dataset, (left,) = opened(tmp_path, *forecast_to(ends[-1]), *(rain(r) for r in ranges))
+    assert channels_of(dataset) == ["t500"]
+    assert (left.name, left.channel) == ("tp", "tp")
+    assert left.reason == (
+        f"messages {clash}, which do not compare: keep one kind with data.select: "
+        f"{{not: {{stepRange: {mend}}}}}"
+    )
+    assert_told(dataset, left)
+
+
+@pytest.mark.parametrize(
+    "ranges", [["0-6"], ["0-3", "0-6", "0-9"], ["0-6", "6-12", "12-18"], ["0-0", "6-12", "12-18"]]
+)
+def test_sums_that_compare(tmp_path, ranges):
+    ends = [int(steps.split("-")[1]) for steps in ranges]
+    dataset, left_out = opened(tmp_path, *forecast_to(*ends), *(rain(r) for r in ranges))
+    assert not left_out
+    assert channels_of(dataset) == ["t500", "tp"]
+
+
+def test_the_mend_of_sums_is_one(tmp_path):
+    path = write(tmp_path / "a.grib", *forecast_to(6, 9), rain("0-6"), rain("6-9"))
+    leaving = Selection((Condition("stepRange", ("6-9",), is_wanted=False),))
+    dataset = open_grib(path, Reading(selections=(("*", leaving),)))
+    assert channels_of(dataset) == ["t500", "tp"]
+    assert not [left for left in left_out_of(dataset) if left.channel]
+
+
+def test_maxima_may_be_over_any_hours(tmp_path):
+    """Gusts are the most since the step before, however long that is."""
+    gusts = [
+        message(
+            "regular_ll_sfc_grib2",
+            paramId=49,
+            typeOfFirstFixedSurface=103,
+            level=10,
+            dataDate=20200101,
+            dataTime=0,
+            productDefinitionTemplateNumber=8,
+            typeOfStatisticalProcessing=2,
+            stepRange=steps,
+        )
+        for steps in ("0-12", "12-14")
+    ]
+    dataset, left_out = opened(tmp_path, *gusts)
+    assert not left_out
+    assert channels_of(dataset) == ["fg10"]
 
 
 # ---- not everywhere

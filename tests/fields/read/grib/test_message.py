@@ -31,6 +31,7 @@ OTHER = replace(
     field=12,
     member=3,
     analysis=True,
+    since=np.timedelta64(0, "ns"),
     place=replace(PLACE, kind="regular_gg", parallels=32),
 )
 
@@ -43,3 +44,4 @@ def test_round_trip():
     assert ONE.channel == "t500"
     assert OTHER.channel == "orography"
     assert (ONE.label, OTHER.label) == ("1", "1.12")
+    assert (ONE.interval, OTHER.interval) == (None, (0, -90 * 60 * 10**9))
