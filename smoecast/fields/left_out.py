@@ -43,12 +43,16 @@ class LeftOut:
         ``t``, where it is of any level.
     file : str
         Name of the first file that has it; the same in another is the same thing.
+    keys : mapping of str to str
+        By which it is known: of GRIB keys of ecCodes, with their values as text, else ``variable``;
+        empty where `name` is the name of a variable in the file, and no more.
     """
 
     name: str
     reason: str = ""
     channel: str = ""
     file: str = field(default="", compare=False)
+    keys: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         """Return the name, and the reason where there is one."""

@@ -148,7 +148,8 @@ def _by_variable(name: str, array: xr.DataArray, dataset: xr.Dataset, what: str)
         and not near
         and (reason := level_refusal(row_at(variable, level_type), level_type, None))
     ):
-        return LeftOut(f"{name} on {level_type}", reason, variable.name)
+        of_name = {"variable": name}
+        return LeftOut(f"{name} on {level_type}", reason, variable.name, keys=of_name)
     found = _at_level(variable, array, dataset, what)
     if found is None:
         return LeftOut(name, f"{variable.name} is read {variable.place} alone", variable.name)

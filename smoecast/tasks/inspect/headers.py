@@ -1,7 +1,7 @@
 """What the headers of a file say of its variables, in the words of the file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from smoecast.variables import ISOBARIC, VARIABLES, Variable, variable_of, varia
 
 _PLAIN = ("surface", "meanSea", "entireAtmosphere", "nominalTop")
 """Kinds of level of GRIB whose number says nothing."""
+_ALIKE = ("shortName", "typeOfLevel", "stepType", "stream")
+"""Keys of ecCodes in which the fields of one header are alike, beside their type of data."""
 _APART = ("heightAbove", "isobaricInPa")
 _SHOWN = 6
 """Levels that are named one by one."""
@@ -40,8 +42,10 @@ class Header:
         Times, levels, members together.
     ours : str
         The variable of smoecast that it is or nearly is, empty where there is none.
-    kind : str
-        GRIB's type of data: ``an``, ``pf``.
+    keys : mapping of str to str
+        By which it is known: of GRIB keys of ecCodes that all of its fields have, else `variable`.
+    levels : frozenset of str
+        Of GRIB: the numbers of its levels.
     """
 
     name: str
@@ -51,7 +55,8 @@ class Header:
     step: str
     fields: int
     ours: str
-    kind: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    levels: frozenset[str] = frozenset()
 
     @property
     def variable(self) -> Variable | None:
@@ -70,22 +75,21 @@ class Header:
         return "" if same else self.variable.units
 
     def find_left_out(self, left_out: Sequence[LeftOut]) -> LeftOut | None:
-        """Return the note that says that it is not read."""
-        type_, *numbers = self.level.replace(",", " ").split() or [""]
-        for left in left_out:
-            name, *words = left.name.split()
-            if left.name == self.name or (words == ["at", "no", "pressure"] and name == self.name):
-                return left
-            # of GRIB: pres on maxWind, pres at 80 m, tcc of step type avg, t as percentile
-            if name != self.name or not words:
-                continue
-            if words[0] == "at":
-                same = numbers == words[1:2] and type_ != ISOBARIC[0]
-            else:
-                same = bool({type_, self.kind, self.step} & {*words}) or words[0] == "as"
-            if same:
-                return left
-        return None
+        """Return the note that says that it is not read: none of its levels is."""
+        meant = [left for left in left_out if self._is_meant(left)]
+        whole = next((left for left in meant if "level" not in left.keys), None)
+        if whole is not None:
+            return whole
+        gone = {left.keys["level"] for left in meant}
+        return meant[0] if meant and self.levels <= gone else None
+
+    def _is_meant(self, left: LeftOut) -> bool:
+        """Tell whether some of it is what is left out."""
+        if not left.keys:
+            return left.name == self.name
+        level = left.keys.get("level")
+        alike = all(self.keys.get(k) == v for k, v in left.keys.items() if k != "level")
+        return alike and (level is None or level in self.levels)
 
 
 def headers_of_grib(kinds: Sequence[dict[str, Any]]) -> list[Header]:
@@ -100,14 +104,15 @@ def headers_of_grib(kinds: Sequence[dict[str, Any]]) -> list[Header]:
     """
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for kind in kinds:
-        type_ = "pf" if kind["dataType"] == "cf" else kind["dataType"]
-        key = (*(kind[k] for k in ("shortName", "units", "typeOfLevel", "stepType")), type_)
+        # the control is a member
+        one_kind = {**kind, "dataType": "pf"} if kind["dataType"] == "cf" else kind
+        key = tuple(one_kind[k] for k in (*_ALIKE, "units", "dataType"))
         if kind["typeOfLevel"].startswith(_APART):
             for level, count in kind["levels"].items():
-                one = {**kind, "levels": {level: count}, "fields": count}
+                one = {**one_kind, "levels": {level: count}, "fields": count}
                 found.setdefault((*key, level), []).append(one)
         else:
-            found.setdefault(key, []).append(kind)
+            found.setdefault(key, []).append(one_kind)
     return [_header_of_grib(alike) for alike in found.values()]
 
 
@@ -122,7 +127,8 @@ def _header_of_grib(alike: Sequence[dict[str, Any]]) -> Header:
         first["stepType"],
         sum(kind["fields"] for kind in alike),
         _ours(first),
-        first["dataType"],
+        {key: first[key] for key in (*_ALIKE, "dataType")},
+        frozenset(levels),
     )
 
 
@@ -185,6 +191,7 @@ def _header_of_array(name: str, array: xr.DataArray, named: xr.Dataset, source: 
         " ".join(str(step).split()),
         int(np.prod(sizes)),
         match,
+        {"variable": name},
     )
 
 

@@ -10,7 +10,7 @@ from smoecast.tasks.inspect.headers import Header, headers_of_dataset, headers_o
 
 KIND = {
     **{"shortName": "pres", "name": "Pressure", "units": "Pa", "paramId": 54},
-    **{"typeOfLevel": "surface", "stepType": "instant", "dataType": "fc"},
+    **{"typeOfLevel": "surface", "stepType": "instant", "dataType": "fc", "stream": "oper"},
     **{"fields": 3, "levels": {"0": 3}},
 }
 
@@ -38,24 +38,46 @@ def test_the_control_is_a_member():
 
 
 @pytest.mark.parametrize(
-    ("name", "is_left_out"),
+    ("keys", "is_left_out"),
     [
-        ("pres on maxWind", True),
-        ("pres on tropopause", False),
-        ("pres of step type avg", True),
-        ("pres of type em", False),
-        ("pres of type fc", True),
-        ("pres as percentile (percentileValue 10)", True),
-        ("pres at 0 m", True),
-        ("pres at 10 m", False),
-        ("pres at no pressure", True),
-        ("sp on maxWind", False),
-        ("pres", True),
+        ({"typeOfLevel": "surface"}, True),
+        ({"typeOfLevel": "tropopause"}, False),
+        ({"stepType": "instant"}, True),
+        ({"stepType": "avg"}, False),
+        ({"dataType": "fc"}, True),
+        ({"dataType": "em"}, False),
+        ({"stream": "oper"}, True),
+        ({"stream": "moda"}, False),
+        ({"typeOfLevel": "surface", "level": "0"}, True),
+        ({"typeOfLevel": "surface", "level": "10"}, False),
     ],
 )
-def test_a_kind_of_message_is_found_among_what_is_left_out(name: str, is_left_out: bool):
-    header = Header("pres", "Pressure", "Pa", "maxWind 0", "avg", 3, "sp", kind="fc")
-    assert (header.find_left_out([LeftOut(name)]) is not None) == is_left_out
+def test_a_kind_of_message_is_found_among_what_is_left_out(
+    keys: dict[str, str], is_left_out: bool
+) -> None:
+    (header,) = headers_of_grib([KIND])
+    left = LeftOut("whatever it is called", keys={"shortName": "pres", **keys})
+    assert (header.find_left_out([left]) is left) == is_left_out
+    other = LeftOut("pres on surface", keys={"shortName": "sp", **keys})
+    assert header.find_left_out([other]) is None
+
+
+def test_a_kind_is_left_out_where_all_of_its_levels_are() -> None:
+    kind = {**KIND, "shortName": "t", "typeOfLevel": "isobaricInhPa"}
+    (header,) = headers_of_grib([{**kind, "levels": {"500": 1, "850": 1}}])
+    at = {"shortName": "t", "typeOfLevel": "isobaricInhPa"}
+    low, high = (LeftOut("t", "twice", keys={**at, "level": level}) for level in ("850", "500"))
+    assert header.find_left_out([low]) is None
+    assert header.find_left_out([low, high]) is low
+    elsewhere = LeftOut("t", "twice", keys={**at, "level": "1000"})
+    assert header.find_left_out([low, elsewhere]) is None
+
+
+def test_a_variable_is_found_by_its_name() -> None:
+    (header,) = headers_of_dataset(surface().rename(t2m="2t"), "a.nc")
+    assert header.find_left_out([LeftOut("2t")])
+    assert header.find_left_out([LeftOut("2t on hybrid", keys={"variable": "2t"})])
+    assert not header.find_left_out([LeftOut("2t on hybrid"), LeftOut("t2m")])
 
 
 def test_a_unit_that_is_brought_to_another_is_told():
@@ -85,9 +107,10 @@ def test_headers_are_told_where_dimensions_are_not_understood():
 
 
 def test_a_pressure_in_pascals_is_no_level_in_hectopascals():
-    left = [LeftOut("t at 1 Pa"), LeftOut("t at 10 Pa")]
-    found = {
-        level: Header("t", "", "K", level, "instant", 1, "t").find_left_out(left)
-        for level in ("isobaricInhPa 1", "isobaricInPa 1", "isobaricInPa 50")
-    }
-    assert [bool(one) for one in found.values()] == [False, True, False]
+    pascals = {**KIND, "shortName": "t", "typeOfLevel": "isobaricInPa"}
+    kinds = [{**pascals, "levels": {"1": 1, "50": 1}}]
+    kinds.append({**pascals, "typeOfLevel": "isobaricInhPa", "levels": {"1": 1}})
+    keys = {"shortName": "t", "typeOfLevel": "isobaricInPa"}
+    left = [LeftOut(f"t at {n} Pa", keys={**keys, "level": n}) for n in ("1", "10")]
+    found = {one.level: one.find_left_out(left) for one in headers_of_grib(kinds)}
+    assert found == {"isobaricInPa 1": left[0], "isobaricInPa 50": None, "isobaricInhPa 1": None}

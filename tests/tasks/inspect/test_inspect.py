@@ -75,6 +75,34 @@ def test_a_grib_file_is_told_by_variable(grib: Path):
     assert [left["name"] for left in found["left_out"]] == ["stl1 on depthBelowLandLayer"]
 
 
+def test_a_level_that_is_left_out_costs_no_other(tmp_path: Path):
+    """t500 is there twice: t850 is read, and so is the kind of field; t2m is left out whole."""
+    ground = {"shortName": "2t", "typeOfLevel": "surface", "level": 0}
+    found = only(
+        write(
+            tmp_path / "a.grib",
+            *(temperature(250.0 + i, level=level) for i, level in enumerate((500, 500, 850))),
+            *(temperature(280.0 + i, **ground) for i in range(2)),
+        )
+    )
+    told = variables(found)
+    assert found["channels"] == ["t850"]
+    assert (told["t"]["read"], told["t"]["reason"]) == (True, "")
+    assert not told["2t"]["read"]
+    assert "both hold t2m" in told["2t"]["reason"]
+
+
+def test_means_over_a_month_are_told_as_left_out(tmp_path: Path):
+    month = {"setLocalDefinition": 1, "localDefinitionNumber": 1, "stream": "moda"}
+    soil = message(shortName="t", level=850, dataDate=20200101, **month)
+    path = write(tmp_path / "a.grib", temperature(250.0), soil)
+    told = {(v["level"], v["read"]): v["reason"] for v in only(path)["variables"]}
+    assert told == {
+        ("isobaricInhPa 500", True): "",
+        ("isobaricInhPa 850", False): "it is a mean over a month",
+    }
+
+
 def test_a_netcdf_file_is_told_in_its_own_words(tmp_path: Path):
     dataset = upper(levels=(500, 850)).rename(t="air", level="lev")
     dataset["air"].attrs["units"] = "degC"
@@ -207,7 +235,8 @@ def test_fields_that_are_damaged_are_told(grib: Path, monkeypatch: pytest.Monkey
 
 def test_a_reason_stands_below_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path / "a.grib", temperature(), message(shortName="stl1"))
-    reason = LeftOut("stl1 on isobaricInhPa", "soil is not read", "t2m")
+    keys = {"shortName": "stl1"}
+    reason = LeftOut("stl1 on isobaricInhPa", "soil is not read", "t2m", keys=keys)
     real = contents.open_result
     monkeypatch.setattr(contents, "open_result", lambda p: note_left_out(real(p), [reason]))
     found = inspect([str(path)])

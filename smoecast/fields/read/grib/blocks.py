@@ -95,7 +95,9 @@ def blocks_of(messages: Sequence[Message], path: Path) -> tuple[dict[str, Block]
         try:
             blocks[name] = _block(own, labels, path)
         except _OddError as problem:
-            left_out.append(LeftOut(name_in_file(own[0], path), str(problem), name))
+            keys = _keys_of(own[0], path)
+            short = keys["shortName"] or own[0].variable.name
+            left_out.append(LeftOut(short, str(problem), name, keys=keys))
     return blocks, left_out
 
 
@@ -196,10 +198,11 @@ def _words(key: dict[str, Label]) -> str:
     )
 
 
-def name_in_file(message: Message, path: Path) -> str:
-    """Return ecCodes' short name of a message, or our name where it has none."""
-    ((short,),) = texts(path, [message], ["shortName"])
-    return short or message.variable.name
+def _keys_of(message: Message, path: Path) -> dict[str, str]:
+    """Return the keys by which the fields of a channel are known among those of a file."""
+    keys = ("shortName", "typeOfLevel", "level")
+    (found,) = texts(path, [message], keys)
+    return dict(zip(keys, found, strict=True))
 
 
 def select_one(

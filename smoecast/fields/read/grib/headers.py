@@ -11,7 +11,7 @@ import eccodes
 
 from smoecast.fields.read.grib.keys import Keys
 
-KIND = ("typeOfLevel", "stepType", "dataType")
+KIND = ("typeOfLevel", "stepType", "dataType", "stream")
 """Keys in which the fields of one kind are alike, beside the parameter."""
 PARAMETER = ("shortName", "name", "units")
 """Keys that are the same for all fields of a parameter, and take ecCodes long to find."""

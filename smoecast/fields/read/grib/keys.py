@@ -36,6 +36,10 @@ class Keys:
             self._texts[key] = self._read_text(key)
         return self._texts[key]
 
+    def texts(self, *keys: str) -> dict[str, str]:
+        """Return keys as text, by name."""
+        return {key: self.text(key) for key in keys}
+
     def _read_text(self, key: str) -> str:
         try:
             text = str(eccodes.codes_get_string(self.handle, key))

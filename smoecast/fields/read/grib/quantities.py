@@ -23,21 +23,25 @@ def quantity_of(keys: Keys) -> Variable | LeftOut:
     """
     short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
     name = f"{short or 'unknown'} on {level_type or 'unknown level'}"
+    of_level = keys.texts("shortName", "typeOfLevel")
     variable = variable_of_param(keys.whole("paramId")) or _by_short_name(short, keys)
     if variable is None:
         kind, _, of = short.partition("_")
         over_time = variable_of(of) if kind in _OVER_TIME else None
         if over_time is None:
-            return LeftOut(name)
-        return LeftOut(name, step_refusal(over_time, kind), over_time.name)
+            return LeftOut(name, keys=of_level)
+        return LeftOut(name, step_refusal(over_time, kind), over_time.name, keys=of_level)
     variable = row_at(variable, level_type)
     height = keys.real("level") if level_type == "heightAboveGround" else None
     if reason := level_refusal(variable, level_type, height):
-        at = f"{short} at {height:g} m" if height is not None else name
-        return LeftOut(at, reason, variable.name)
+        if height is None:
+            return LeftOut(name, reason, variable.name, keys=of_level)
+        of_level |= keys.texts("level")
+        return LeftOut(f"{short} at {height:g} m", reason, variable.name, keys=of_level)
     step_type = keys.text("stepType")
     if reason := step_refusal(variable, step_type):
-        return LeftOut(f"{short} of step type {step_type}", reason, variable.name)
+        of_step = keys.texts("shortName", "stepType")
+        return LeftOut(f"{short} of step type {step_type}", reason, variable.name, keys=of_step)
     return variable
 
 

@@ -166,8 +166,8 @@ def _message(
     """Return the message, or what it is where smoecast has no use for it."""
     try:
         if not tally.admits(keys.text):
-            short, level_type = keys.text("shortName"), keys.text("typeOfLevel")
-            return LeftOut(f"{short} on {level_type}", tally.selection.reason)
+            of_level = keys.texts("shortName", "typeOfLevel")
+            return LeftOut(" on ".join(of_level.values()), tally.selection.reason, keys=of_level)
         return _understand(keys, where, what)
     except eccodes.CodesInternalError as problem:
         raise InputError(f"{what} contradicts itself ({problem}): take it out") from problem
@@ -179,11 +179,12 @@ def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Mess
     if isinstance(variable, LeftOut):
         return variable
     if made := _statistic(keys):
-        return LeftOut(f"{short} as {made}")
+        return LeftOut(f"{short} as {made}", keys=keys.texts("shortName", "dataType"))
     if kind not in _TYPES:
-        return LeftOut(f"{short} of type {kind}")
+        return LeftOut(f"{short} of type {kind}", keys=keys.texts("shortName", "dataType"))
     if (stream := keys.text("stream")) in _MONTHLY:
-        return LeftOut(f"{short} of stream {stream}", "it is a mean over a month", variable.name)
+        name, of_stream = f"{short} of stream {stream}", keys.texts("shortName", "stream")
+        return LeftOut(name, "it is a mean over a month", variable.name, keys=of_stream)
     level = _level(keys, short) if variable.vertical == "pressure" else None
     if isinstance(level, LeftOut):
         return level
@@ -223,13 +224,15 @@ def _level(keys: Keys, short: str) -> int | LeftOut:
     else:
         in_hpa = keys.text("typeOfLevel") == "isobaricInhPa"
         factor, value = (-2 if in_hpa else 0), keys.whole_if_there("level")
+    at = ("shortName", "typeOfLevel", "level")
     if factor is None or value is None:
-        return LeftOut(f"{short} at no pressure", "the message does not tell its level")
+        reason = "the message does not tell its level"
+        return LeftOut(f"{short} at no pressure", reason, keys=keys.texts(*at))
     pascals = value / 10.0**factor
     level = round(pascals / 100)
     if not 1 <= level <= _HIGHEST or abs(pascals - 100 * level) > 1e-6:
         levels = f"levels are whole numbers of hPa up to {_HIGHEST}"
-        return LeftOut(f"{short} at {pascals:g} Pa", levels)
+        return LeftOut(f"{short} at {pascals:g} Pa", levels, keys=keys.texts(*at))
     return level
 
 
