@@ -11,6 +11,7 @@ from smoecast.fields.read.selection import (
     SHOWN,
     VARIABLE,
     Condition,
+    Leaving,
     NotSelectedError,
     Selection,
 )
@@ -24,8 +25,8 @@ IN_FILE = "smoecast_name_in_file"
 
 def choose(
     dataset: xr.Dataset, selection: Selection, path: Path
-) -> tuple[xr.Dataset, list[LeftOut]]:
-    """Return what of a NetCDF file or a Zarr group is selected, and what is left out.
+) -> tuple[xr.Dataset, list[LeftOut], tuple[Leaving, ...]]:
+    """Return what of a NetCDF file or a Zarr group is selected, what is left out, and why.
 
     A dimension of members, heights and the like of which one point is left becomes a scalar.
 
@@ -37,6 +38,11 @@ def choose(
     path : pathlib.Path
         Named in messages.
 
+    Returns
+    -------
+    tuple
+        The dataset, each thing that is left out, and what came of what is to be left.
+
     Raises
     ------
     NotSelectedError
@@ -44,6 +50,7 @@ def choose(
         says what is there.
     """
     gone: list[str] = []
+    leaving = _look_for_leaving(dataset, selection)
     try:
         for asked in selection.conditions:
             name = None if asked.key == VARIABLE else _coordinate(dataset, asked.key)
@@ -53,22 +60,42 @@ def choose(
                 dataset, others = _points(dataset, name, asked)
             gone += others
     except _NoneError as problem:
-        raise NotSelectedError(f"{path}: {problem}; correct {selection.key}") from None
-    return dataset, [LeftOut(name, selection.reason) for name in gone]
+        refusal = NotSelectedError(f"{path}: {problem}; correct {selection.key}")
+        refusal.leaving = leaving
+        raise refusal from None
+    return dataset, [LeftOut(name, selection.reason) for name in gone], leaving
 
 
 class _NoneError(Exception):
     """Nothing meets a condition; says why."""
 
 
-def _variables(dataset: xr.Dataset, asked: Condition) -> tuple[xr.Dataset, list[str]]:
-    """Return the variables that are selected by name or by an attribute, and the others' names."""
+def _look_for_leaving(dataset: xr.Dataset, selection: Selection) -> tuple[Leaving, ...]:
+    """Return what the file has of what is to be left; nothing of a key that it does not have."""
+    found = []
+    for asked in selection.conditions:
+        name = None if asked.key == VARIABLE else _coordinate(dataset, asked.key)
+        if asked.is_wanted or (name is not None and dataset[name].ndim > 1):
+            continue
+        texts = _names(dataset, asked).values() if name is None else _texts(dataset[name])
+        there = tuple(texts) if all(asked.admits(text) for text in texts) else ()
+        found.append(Leaving(asked, selection.key, there))
+    return tuple(found)
+
+
+def _names(dataset: xr.Dataset, asked: Condition) -> dict[str, str]:
+    """Return the variables that a condition can be asked of, with what each has."""
     every = fields_of(dataset)
     if asked.key == VARIABLE:
-        texts = {name: str(dataset[name].encoding.get(IN_FILE, name)) for name in every}
-    else:  # cfgrib and earthkit keep keys of messages so
-        attributes = {name: dataset[name].attrs.get(f"GRIB_{asked.key}") for name in every}
-        texts = {name: str(value) for name, value in attributes.items() if value is not None}
+        return {name: str(dataset[name].encoding.get(IN_FILE, name)) for name in every}
+    # cfgrib and earthkit keep keys of messages so
+    attributes = {name: dataset[name].attrs.get(f"GRIB_{asked.key}") for name in every}
+    return {name: str(value) for name, value in attributes.items() if value is not None}
+
+
+def _variables(dataset: xr.Dataset, asked: Condition) -> tuple[xr.Dataset, list[str]]:
+    """Return the variables that are selected by name or by an attribute, and the others' names."""
+    every, texts = fields_of(dataset), _names(dataset, asked)
     if not texts:
         there = ", ".join(map(str, (VARIABLE, *dataset.coords)))
         raise _NoneError(f"there is no {asked.key} to select by, but {there}")

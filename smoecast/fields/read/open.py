@@ -13,8 +13,8 @@ from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.read.join import join
 from smoecast.fields.read.netcdf import classic, hdf5
 from smoecast.fields.read.netcdf.open import open_netcdf
-from smoecast.fields.read.reading import AS_IT_IS, Reading
-from smoecast.fields.read.selection import NotSelectedError
+from smoecast.fields.read.reading import AS_IT_IS, Reading, take_leaving
+from smoecast.fields.read.selection import Leaving, NotSelectedError, tell_idle
 from smoecast.fields.read.zarr.group_file import is_group_file
 from smoecast.fields.read.zarr.open import open_group
 
@@ -133,6 +133,8 @@ def open_each(
 ) -> list[tuple[Path, xr.Dataset]]:
     """Open several files, but those of which nothing is selected.
 
+    What is to be left of them, but none of them has, is noted in the first.
+
     Parameters
     ----------
     paths : sequence of Path
@@ -151,15 +153,21 @@ def open_each(
     """
     opened: list[tuple[Path, xr.Dataset]] = []
     passed: dict[Path, NotSelectedError] = {}
+    leaving: list[Sequence[Leaving]] = []
     for path in paths:
         try:
-            opened.append((path, open_one(path)))
+            dataset, came = take_leaving(open_one(path))
         except NotSelectedError as problem:
             passed[path] = problem
+            leaving.append(problem.leaving)
+        else:
+            opened.append((path, dataset))
+            leaving.append(came)
     if passed and not opened:
         raise next(iter(passed.values()))
-    if passed:
+    left = [LeftOut(path.name, "nothing in it is selected") for path in passed]
+    left += tell_idle(leaving)
+    if left:
         first, dataset = opened[0]
-        left = [LeftOut(path.name, "nothing in it is selected") for path in passed]
         opened[0] = first, note_more(dataset, left)
     return opened

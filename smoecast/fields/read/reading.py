@@ -11,8 +11,11 @@ from smoecast.errors import ConfigError
 from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.assumption import Assumption, assume
 from smoecast.fields.read.choice import choose
-from smoecast.fields.read.selection import Selection
+from smoecast.fields.read.selection import Leaving, Selection
 from smoecast.fields.read.zarr.group_file import folder_of
+
+_LEAVING = "smoecast_leaving"
+"""Attribute of a dataset in memory."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,15 @@ class Reading:
                 there = ", ".join(dict.fromkeys(_name(path) for path in paths[:3]))
                 raise ConfigError(f"{key}: no file is called {pattern}, but {there}")
 
-    def prepare(self, dataset: xr.Dataset, path: Path) -> tuple[xr.Dataset, list[LeftOut]]:
-        """Return a decoded NetCDF file or Zarr group as it is to be read, and what is left out.
+    def prepare(
+        self, dataset: xr.Dataset, path: Path
+    ) -> tuple[xr.Dataset, list[LeftOut], tuple[Leaving, ...]]:
+        """Return a decoded NetCDF file or Zarr group as it is to be read.
+
+        Returns
+        -------
+        tuple
+            It, what is left out, and what came of what is to be left.
 
         Raises
         ------
@@ -80,9 +90,22 @@ class Reading:
         selection, assumed = self.selection_of(path), self.assumption_of(path)
         path = folder_of(path)
         left: list[LeftOut] = []
+        leaving: tuple[Leaving, ...] = ()
         if selection is not None:
-            dataset, left = choose(dataset, selection, path)
-        return (dataset if assumed is None else assume(dataset, assumed, path)), left
+            dataset, left, leaving = choose(dataset, selection, path)
+        dataset = dataset if assumed is None else assume(dataset, assumed, path)
+        return dataset, left, leaving
+
+
+def note_leaving(dataset: xr.Dataset, leaving: tuple[Leaving, ...]) -> xr.Dataset:
+    """Return `dataset` with a note, in memory alone, of what came of what was to be left."""
+    return dataset.assign_attrs({_LEAVING: leaving}) if leaving else dataset
+
+
+def take_leaving(dataset: xr.Dataset) -> tuple[xr.Dataset, tuple[Leaving, ...]]:
+    """Return `dataset` without that note, and the note."""
+    bare = dataset.copy(deep=False)
+    return bare, bare.attrs.pop(_LEAVING, ())
 
 
 AS_IT_IS = Reading()

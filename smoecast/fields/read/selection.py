@@ -6,12 +6,12 @@ there. Lead times (`step`) are hours. The worker of ecCodes imports this: it nee
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from smoecast.errors import InputError
-from smoecast.fields.left_out import UNSELECTED
+from smoecast.fields.left_out import UNSELECTED, LeftOut
 from smoecast.text_table import name_some
 
 Value = str | int | float
@@ -20,10 +20,6 @@ VARIABLE = "variable"
 SHOWN = 12
 """Values that a message names."""
 _SYNONYMS = {VARIABLE: "shortName"}
-
-
-class NotSelectedError(InputError):
-    """Nothing in a file is selected."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +89,59 @@ class Selection:
         )
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """What came in one file of a condition that names what is to be left.
+
+    Attributes
+    ----------
+    condition : Condition
+    key : str
+        Of the config that says so.
+    there : tuple of str
+        What the file has in the place of what is to be left; empty where it has that.
+    """
+
+    condition: Condition
+    key: str
+    there: tuple[str, ...]
+
+
+class NotSelectedError(InputError):
+    """Nothing in a file is selected.
+
+    Attributes
+    ----------
+    leaving : tuple of Leaving
+        What came of what is to be left.
+    """
+
+    leaving: tuple[Leaving, ...] = ()
+
+
+def tell_idle(files: Iterable[Sequence[Leaving]]) -> list[LeftOut]:
+    """Return what a selection leaves of some files, but none of them has: most likely a slip.
+
+    Parameters
+    ----------
+    files : iterable of sequence of Leaving
+        Of each file that was opened, or of which nothing is selected.
+    """
+    found: dict[tuple[Condition, str], list[tuple[str, ...]]] = {}
+    for each in files:
+        for one in each:
+            found.setdefault((one.condition, one.key), []).append(one.there)
+    idle = []
+    for (condition, key), theirs in found.items():
+        if all(theirs):
+            values = name_some(map(str, condition.values), SHOWN, " or ")
+            has = "called" if condition.key == VARIABLE else f"with {condition.key}"
+            there = name_some(dict.fromkeys(text for each in theirs for text in each), SHOWN)
+            reason = f"{key} has it under not, but there is {there}: correct it"
+            idle.append(LeftOut(f"nothing {has} {values}", reason))
+    return idle
+
+
 def selection_from_plain(plain: dict[str, Any] | None) -> Selection:
     """Return the selection of which JSON has made lists, as `dataclasses.asdict` gives it."""
     if plain is None:
@@ -115,6 +164,7 @@ class Tally:
     selection: Selection
     _there: dict[str, dict[str, None]] = field(default_factory=dict)
     _met: set[Condition] = field(default_factory=set)
+    _missed: set[Condition] = field(default_factory=set)
     _any: bool = False
 
     def admits(self, text_of: Callable[[str], str]) -> bool:
@@ -125,11 +175,17 @@ class Tally:
             fits = asked.admits(text)
             if text:
                 self._there.setdefault(asked.key, {})[text] = None
-            if fits:
-                self._met.add(asked)
+            (self._met if fits else self._missed).add(asked)
             admitted = admitted and fits
         self._any = self._any or admitted
         return admitted
+
+    def list_leaving(self) -> list[list[str]]:
+        """Return of each condition what was there; empty where one was missed, or all must be."""
+        return [
+            [] if asked.is_wanted or asked in self._missed else list(self._there.get(asked.key, {}))
+            for asked in self.selection.conditions
+        ]
 
     def refusal(self) -> str:
         """Return why no message is selected; nothing where one is."""

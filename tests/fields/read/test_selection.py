@@ -193,3 +193,53 @@ def test_the_mend_of_a_level_between_two_is_one(tmp_path: Path) -> None:
     without = {"not": {"level": 50}}
     found = open_file(path, reading=reading_of(without, {}, "data"))
     assert found["level"].values.tolist() == [850]
+
+
+# ---- what is to be left, and is nowhere
+
+
+def nothing(path: Path | list[Path], leave: dict[str, object], **keys: object) -> list[str]:
+    """Return what is told of it."""
+    reading = reading_of({**keys, "not": leave}, {}, "data")
+    found = open_files(path if isinstance(path, list) else [path], reading=reading)
+    assert "smoecast_leaving" not in found.attrs
+    return [str(left) for left in left_out_of(found) if left.name.startswith("nothing")]
+
+
+def test_messages_to_leave_that_are_not_there_are_told(gfs: Path) -> None:
+    assert nothing(gfs, {"variable": "tt"}) == [
+        "nothing called tt (data.select has it under not, but there is t, 2t: correct it)"
+    ]
+    assert nothing(gfs, {"stepRange": [3, 9]}, level=500) == [
+        "nothing with stepRange 3 or 9 (data.select has it under not, but there is 0, 6: "
+        "correct it)"
+    ]
+    assert nothing(gfs, {"shortName": ["2t", "tt"]}) == []
+
+
+def test_variables_and_points_to_leave_that_are_not_there_are_told(tmp_path: Path) -> None:
+    path = forecasts(tmp_path / "f.nc")
+    assert nothing(path, {"variable": "tt", "step": 12}) == [
+        "nothing called tt (data.select has it under not, but there is t2m: correct it)",
+        "nothing with step 12 (data.select has it under not, but there is 0, 6: correct it)",
+    ]
+    assert nothing(path, {"step": 6}) == []
+
+
+def test_what_one_of_the_files_has_to_leave_is_no_slip(tmp_path: Path, gfs: Path) -> None:
+    twelve = made_grib.write(
+        tmp_path / "12.grib2",
+        *(
+            made_grib.temperature(dataType="fc", step=12, edition=2, level=level)
+            for level in (500, 850)
+        ),
+    )
+    assert nothing([gfs, twelve], {"shortName": "2t"}) == []
+    assert nothing([twelve, gfs], {"shortName": "2t"}, step=0) == []
+    assert len(nothing([twelve, gfs], {"shortName": "tt"}, step=0)) == 1
+    wind = surface("u10", "m s-1")
+    wind.to_netcdf(tmp_path / "w.nc")
+    surface().to_netcdf(tmp_path / "t.nc")
+    both = [tmp_path / "t.nc", tmp_path / "w.nc"]
+    assert nothing(both, {"variable": "u10"}) == []  # of w.nc nothing is left then
+    assert len(nothing(both, {"variable": "v10"})) == 1

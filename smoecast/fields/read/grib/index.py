@@ -13,18 +13,16 @@ from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib import server, worker
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain
-from smoecast.fields.read.selection import NotSelectedError, Selection
+from smoecast.fields.read.selection import Leaving, NotSelectedError, Selection
 
 
-def index(path: Path, selection: Selection | None = None) -> tuple[list[Message], list[LeftOut]]:
+def index(path: Path) -> tuple[list[Message], list[LeftOut]]:
     """Walk a GRIB file from its first byte to its last.
 
     Parameters
     ----------
     path : pathlib.Path
         GRIB file, edition 1 or 2.
-    selection : Selection, optional
-        Which messages are to be used; the others are not understood.
 
     Returns
     -------
@@ -36,15 +34,47 @@ def index(path: Path, selection: Selection | None = None) -> tuple[list[Message]
     InputError
         If a message is broken or cut, if there are bytes that belong to none, or if a quantity
         that smoecast knows stands in a message that cannot be read right.
+    """
+    messages, left_out, _ = index_selected(path, Selection())
+    return messages, left_out
+
+
+def index_selected(
+    path: Path, selection: Selection
+) -> tuple[list[Message], list[LeftOut], tuple[Leaving, ...]]:
+    """Walk a GRIB file of which some messages are to be used; the others are not understood.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        GRIB file, edition 1 or 2.
+    selection : Selection
+        Which messages.
+
+    Returns
+    -------
+    tuple
+        The messages to use, each kind of message that is left out, and what came of what the
+        selection leaves.
+
+    Raises
+    ------
+    InputError
+        See `index`.
     NotSelectedError
         If no message is selected.
     """
-    chosen = None if selection is None else asdict(selection)
     with path.open("rb") as file:
-        found = worker.ask("walk", str(path), file=file.fileno(), selection=chosen)
+        found = worker.ask("walk", str(path), file=file.fileno(), selection=asdict(selection))
+    came = zip(selection.conditions, found["leaving"], strict=True)
+    leaving = tuple(
+        Leaving(asked, selection.key, tuple(there)) for asked, there in came if not asked.is_wanted
+    )
     if found["unselected"]:
-        raise NotSelectedError(f"{path}: {found['unselected']}")
-    return from_plain(found), [LeftOut(**left) for left in found["left_out"]]
+        problem = NotSelectedError(f"{path}: {found['unselected']}")
+        problem.leaving = leaving
+        raise problem
+    return from_plain(found), [LeftOut(**left) for left in found["left_out"]], leaving
 
 
 def list_kinds(path: Path) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from smoecast.fields.local_section import attributes_of
 from smoecast.fields.read.assumption import refuse_for_grib, shift
 from smoecast.fields.read.grib.blocks import OF_GRIDS, OF_KINDS, Block, blocks_of, select_one
 from smoecast.fields.read.grib.grid import GribGrid
-from smoecast.fields.read.grib.index import decode, index
+from smoecast.fields.read.grib.index import decode, index_selected
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.intervals import note_intervals
-from smoecast.fields.read.reading import AS_IT_IS, Reading
+from smoecast.fields.read.reading import AS_IT_IS, Reading, note_leaving
 from smoecast.fields.read.selection import Selection
 
 BLOCK_BYTES = 32 * 2**20
@@ -65,7 +65,7 @@ def open_grib(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
     selection, assumed = reading.selection_of(path), reading.assumption_of(path)
     if assumed is not None:
         refuse_for_grib(assumed, path)
-    messages, left_out = index(path, selection)
+    messages, left_out, leaving = index_selected(path, selection or Selection())
     if not messages:
         among = describe(left_out) or "no message at all"
         raise InputError(f"{path}: no variable that smoecast knows, but {among}")
@@ -88,6 +88,7 @@ def open_grib(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
     for name, block in blocks.items():
         if block.intervals:
             note_intervals(found[name], block.intervals)
+    found = note_leaving(found, leaving)
     return shift(found, assumed, path) if assumed is not None else found
 
 

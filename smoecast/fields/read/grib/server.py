@@ -124,7 +124,8 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
         tally = Tally(selection_from_plain(request["selection"]))
         messages, left_out = walk.walk(file, what, begin, tally)
         left = [asdict(one) for one in left_out]
-        return {**to_plain(messages), "left_out": left, "unselected": tally.refusal()}
+        of_selection = {"unselected": tally.refusal(), "leaving": tally.list_leaving()}
+        return {**to_plain(messages), "left_out": left, **of_selection}
     where = np.frombuffer(desk[AT:rest], np.int64).reshape(-1, 4)
     if request["do"] == "texts":
         return {"texts": grib_keys.texts(file, where, request["keys"], what, begin)}

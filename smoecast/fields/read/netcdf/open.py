@@ -18,7 +18,7 @@ from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.promises import LONGEST_AXIS, check_promises
 from smoecast.fields.read.netcdf.stored import explain_damage, in_blocks
 from smoecast.fields.read.netcdf.watchdog import watch
-from smoecast.fields.read.reading import AS_IT_IS, Reading
+from smoecast.fields.read.reading import AS_IT_IS, Reading, note_leaving
 
 CACHE_BYTES = 4 * 2**20
 """Bytes of decompressed chunks that netCDF-C keeps for each variable of each open file.
@@ -46,8 +46,8 @@ def open_netcdf(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS)
         if nothing is selected, or the file contradicts what is assumed; and whenever fields are
         read that are damaged.
     """
-    dataset, left = reading.prepare(open_raw(path), path)
-    return note_more(canonical(dataset, str(path), any_grid), left)
+    dataset, left, leaving = reading.prepare(open_raw(path), path)
+    return note_leaving(note_more(canonical(dataset, str(path), any_grid), left), leaving)
 
 
 def open_raw(path: Path) -> xr.Dataset:

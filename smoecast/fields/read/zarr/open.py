@@ -25,7 +25,7 @@ from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.canonical.time_axes import explain_undecodable
 from smoecast.fields.left_out import LeftOut, note_more
-from smoecast.fields.read.reading import AS_IT_IS, Reading
+from smoecast.fields.read.reading import AS_IT_IS, Reading, note_leaving
 from smoecast.fields.read.zarr.anemoi import is_anemoi, separate
 from smoecast.fields.read.zarr.array import METADATA, ZarrArray
 from smoecast.fields.read.zarr.metadata import arrays_of, group_attributes
@@ -197,9 +197,9 @@ def open_group(path: Path, any_grid: bool = False, reading: Reading = AS_IT_IS) 
         left_out: list[LeftOut] = []
         if "data" in dataset and is_anemoi(dataset.attrs, dataset["data"].dims):
             dataset, left_out = separate(dataset, str(path.parent))
-        dataset, left = reading.prepare(dataset, path)
+        dataset, left, leaving = reading.prepare(dataset, path)
         found = canonical(dataset, str(path.parent), any_grid)
-        return note_more(found, [*left_out, *left])
+        return note_leaving(note_more(found, [*left_out, *left]), leaving)
     except _STRANGE as problem:
         raise InputError(_unreadable(path.parent, problem)) from problem
 
