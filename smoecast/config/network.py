@@ -226,6 +226,11 @@ class NetworkAdvanced(Section):
     position_channels: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="learned input fields, one value a point"
     )
+    position_embedding: Literal["none", "first", "all"] = Field(
+        "none",
+        description="a learned number for each channel at each point, added to what the first "
+        "convolution makes, or to what it and every hidden one make",
+    )
 
 
 class Network(Section):
@@ -271,5 +276,16 @@ class Network(Section):
     )
 
     def decisive(self) -> dict[str, Any]:
-        """Return what makes it this network: without the preset, whose keys all stand in it."""
-        return self.model_dump(mode="json", exclude={"smoe": {"preset"}})
+        """Return what makes it this network: without the preset, whose keys all stand in it.
+
+        An advanced key that came later counts only where it is set, so that older runs can go on.
+        """
+        kept = self.model_dump(mode="json", exclude={"smoe": {"preset"}})
+        fields = NetworkAdvanced.model_fields
+        kept["advanced"] = {
+            k: v for k, v in kept["advanced"].items() if k not in _LATER or v != fields[k].default
+        }
+        return kept
+
+
+_LATER = {"position_embedding"}

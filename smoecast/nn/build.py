@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from smoecast.config.network import Network, Smoe
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.backbones.blocks import LocalBias
 from smoecast.nn.backbones.cnn import CNN
-from smoecast.nn.backbones.conv_slots import Convolutions, ConvSlot, Special
+from smoecast.nn.backbones.conv_slots import Convolutions, ConvSlot, Place, Special
 from smoecast.nn.backbones.linear import LinearMap
 from smoecast.nn.backbones.resnet import ResNet
 from smoecast.nn.backbones.unet import UNet
@@ -30,6 +31,11 @@ from smoecast.nn.smoe.settings import SMoESettings
 
 FIRST_FORECAST = 0.1
 """Factor on the last layer's first weights: training starts near the base of each target."""
+
+EMBEDDED: Mapping[str, tuple[Place, ...]] = MappingProxyType(
+    {"none": (), "first": ("first",), "all": ("first", "hidden")}
+)
+"""Places of a learned field by `position_embedding`; that of the last layer is `local_bias`."""
 
 
 Backbone = ResNet | CNN | UNet | LinearMap
@@ -113,6 +119,7 @@ def _backbone(
         kernel_size=network.kernel_size,
         first_kernel_size=network.advanced.first_kernel_size or network.kernel_size,
         padding=padding,
+        embedded=EMBEDDED[network.advanced.position_embedding],
     )
     sizes = (in_channels, out_channels, grid, convolutions)
     settings: dict[str, Any] = network.model_dump(include={"width", "normalization", "dropout"})

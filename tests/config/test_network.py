@@ -3,7 +3,7 @@
 import pytest
 
 from smoecast.config import yaml_file
-from smoecast.config.network import PRESETS, Smoe, SmoeAdvanced
+from smoecast.config.network import PRESETS, Network, NetworkAdvanced, Smoe, SmoeAdvanced
 from smoecast.config.run import Config
 
 
@@ -50,3 +50,11 @@ def test_sizes_stand_for_all_places_but_those_that_are_named() -> None:
     assert smoe.sizes_at(["last"]) == (8.0, 3)
     assert smoe.sizes_at(["hidden", "hidden.1"]) == (5.0, 2)
     assert smoe.places_with_size == ("last", "hidden.1")
+
+
+def test_a_key_that_came_later_counts_only_where_it_is_set() -> None:
+    """A training that an older version began can so go on."""
+    older = {"first_kernel_size": 0, "position_channels": 0}
+    assert Network().decisive()["advanced"] == older
+    changed = Network(advanced=NetworkAdvanced(position_embedding="all"))
+    assert changed.decisive()["advanced"] == {**older, "position_embedding": "all"}

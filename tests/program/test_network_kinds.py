@@ -16,6 +16,8 @@ SETTINGS = {
     "cnn": "network={kind: cnn, width: 6, blocks: 2, kernel_size: 5, convolution: lowrank}",
     "unet": "network={kind: unet, width: 4, levels: 3, smoe: {layers: [block.1, last]}}",
     "linear": "network={kind: linear}",
+    "rivals": "network={kind: unet, width: 4, levels: 2, convolution: local, local_bias: true, "
+    "input_skip: true, advanced: {position_embedding: all, position_channels: 1}}",
     "resnet": "network={width: 6, blocks: 2, advanced: {first_kernel_size: 5}, "
     "smoe: {layers: alternate, advanced: {share_gates: true}}}",
 }
@@ -23,7 +25,8 @@ SETTINGS = {
 
 @pytest.mark.parametrize("kind", list(SETTINGS))
 def test_a_network_is_trained_saved_and_used(kind: str, world: Path, tmp_path: Path) -> None:
-    config = small_run(world, tmp_path, SETTINGS[kind], "training.epochs=1")
+    steps = "training.fine_tuning={epochs: 1, rollout_steps: 2}" if kind == "rivals" else "seed=0"
+    config = small_run(world, tmp_path, SETTINGS[kind], "training.epochs=1", steps)
     preprocess(config)
     trained = train(config)
     assert trained["parameters"] == sum(

@@ -1,11 +1,12 @@
 """Where the convolutions of a network stand, by name, and what is put there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
+from smoecast.nn.backbones.blocks import LocalBias
 from smoecast.nn.convolutions import SameConv2d
 
 Place = Literal["first", "hidden", "last"]
@@ -74,6 +75,9 @@ class Convolutions:
         Of all convolutions but the first, and of the first.
     padding : str
         ``zeros``, or ``periodic`` in longitude with zeros in latitude.
+    embedded : collection of {"first", "hidden", "last"}
+        Places where a learned field is added to what the convolution makes, before anything else
+        follows.
 
     Attributes
     ----------
@@ -91,8 +95,10 @@ class Convolutions:
         kernel_size: int,
         first_kernel_size: int,
         padding: str,
+        embedded: Collection[Place] = (),
     ) -> None:
         self.layers, self.special, self.padding = layers, special, padding
+        self.embedded = embedded
         self.kernel_size, self.first_kernel_size = kernel_size, first_kernel_size
         self.sites: list[ConvSlot] = []
         self.parameters = 0
@@ -114,6 +120,8 @@ class Convolutions:
             )
         self.sites.append(site)
         layer = self._make(site, size)
+        if site.place in self.embedded:
+            layer = nn.Sequential(layer, LocalBias(site.out_channels, site.grid))
         self.parameters += sum(parameter.numel() for parameter in layer.parameters())
         if self.parameters > MOST_PARAMETERS:
             raise ValueError(

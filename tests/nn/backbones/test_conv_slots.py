@@ -11,13 +11,13 @@ GRID = (4, 6)
 HIDDEN = ConvSlot("hidden", 2, 3, GRID, number=5, block=2)
 
 
-def convolutions(*layers, padding="zeros", kernel_size=3, first_kernel_size=3):
+def convolutions(*layers, kernel_size=3, first_kernel_size=3, **changes):
     return Convolutions(
         layers,
         lambda site, size: nn.Identity(),
         kernel_size=kernel_size,
         first_kernel_size=first_kernel_size,
-        padding=padding,
+        **{"padding": "zeros", **changes},
     )
 
 
@@ -48,6 +48,15 @@ def test_the_first_convolution_has_its_own_size():
     make = convolutions("none", first_kernel_size=7)
     assert make(ConvSlot("first", 2, 3, GRID)).weight.shape == (3, 2, 7, 7)
     assert make(HIDDEN).weight.shape == (3, 2, 3, 3)
+
+
+def test_a_learned_field_follows_where_it_is_asked_for():
+    make = convolutions("hidden.5", embedded=("hidden",))
+    layer, bias = make(HIDDEN)
+    assert isinstance(layer, nn.Identity)
+    assert bias.field.shape == (3, *GRID)
+    assert make.parameters == bias.field.numel()
+    assert isinstance(make(ConvSlot("first", 2, 3, GRID)), SameConv2d)
 
 
 def test_a_kernel_that_wraps_twice_is_refused():
