@@ -1,6 +1,6 @@
 """The networks of the simulated planet, compared: the same data, depth, width and budget.
 
-Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe.md, with
+Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe-tables.md, with
 ``--direct`` for that of the same networks when they forecast both lead times at once, not by steps,
 and with ``--ablation`` for the ablation of these. Each network and seed is a run of its own,
 trained as ``smoecast train --config planet-smoe`` does it with the settings named here, and scored
