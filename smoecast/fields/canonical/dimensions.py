@@ -1,7 +1,7 @@
 """Dimensions and coordinates of foreign files: which is which, and in our names and units."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,8 @@ _NO_PRESSURES = re.compile(
 )
 """The same of levels without a unit; GrADS calls levels in millibar altitudes too."""
 
+_OF_CMIP = re.compile(r"r(?P<realization>\d{1,9})(?P<kind>i\d+p\d+(f\d+)?)")
+"""Labels of members of CMIP5 and 6: realization, initialization, physics, forcing."""
 _BY_STANDARD_NAME = {
     "latitude": "latitude",
     "longitude": "longitude",
@@ -178,6 +180,8 @@ def _level_factor(values: np.ndarray, attributes: dict[Hashable, object], source
 def normalize_members(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Return `dataset` with whole numbers, ascending, for its ensemble members.
 
+    CMIP's labels are numbers where they differ in the realization alone: ``r2i1p1f1`` is 2.
+
     Raises
     ------
     InputError
@@ -188,16 +192,30 @@ def normalize_members(dataset: xr.Dataset, source: str) -> xr.Dataset:
     if "number" not in dataset.coords:
         return dataset.assign_coords(number=np.arange(dataset.sizes["number"], dtype=np.int32))
     values = dataset["number"].values
+    labels = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
+    mend = f"take one of them with data.select: {{number: {labels[0]}}}, or number them"
     try:
-        numbers = np.asarray(values).astype(np.float64)
+        numbers = np.asarray(_realizations(labels) or values).astype(np.float64)
     except (ValueError, TypeError):
-        raise InputError(f"{source}: the ensemble members have no numbers, but {values}") from None
+        raise InputError(
+            f"{source}: the ensemble members have no numbers, but {values}: {mend}"
+        ) from None
     if not (np.isfinite(numbers) & (numbers == np.round(numbers)) & (abs(numbers) < 2**31)).all():
-        raise InputError(f"{source}: the ensemble members have no whole numbers, but {values}")
+        raise InputError(
+            f"{source}: the ensemble members have no whole numbers, but {values}: {mend}"
+        )
     if len(set(numbers.tolist())) < len(numbers):
         raise InputError(f"{source}: an ensemble member is there twice among {numbers.tolist()}")
     dataset = dataset.assign_coords(number=numbers.astype(np.int32))
     return dataset.isel(number=np.argsort(numbers, kind="stable"))
+
+
+def _realizations(labels: Sequence[str]) -> list[int]:
+    """Return the realizations of CMIP's labels; none where these are others, or of two kinds."""
+    found = [_OF_CMIP.fullmatch(label) for label in labels]
+    if not all(found) or len({one["kind"] for one in found if one}) != 1:
+        return []
+    return [int(one["realization"]) for one in found if one]
 
 
 def without_expver(dataset: xr.Dataset, source: str) -> xr.Dataset:

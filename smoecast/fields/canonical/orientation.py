@@ -76,13 +76,18 @@ def _west_to_east(dataset: xr.Dataset, source: str) -> xr.Dataset:
     stored = _degrees(dataset, "longitude", source)
     if np.abs(stored).max() > _FARTHEST:
         raise InputError(f"{source}: longitude reaches {np.abs(stored).max():g}, past three turns")
+    if len(stored) > 2 and abs(abs(stored[-1] - stored[0]) - 360.0) < TOLERANCE:
+        dataset, stored = _without_last_meridian(dataset, source), stored[:-1]
     longitude = np.round(stored, 6) % 360.0
     order = np.argsort(longitude, kind="stable")
     longitude = longitude[order]
     gaps = np.diff(longitude, append=longitude[0] + 360.0)
     if len(gaps) > 1 and gaps.min() < TOLERANCE:
         east = longitude[int(np.argmin(gaps))]
-        raise InputError(f"{source}: the longitude {east:g} is there twice, up to 360 degrees")
+        raise InputError(
+            f"{source}: the longitude {east:g} is there twice, up to 360 degrees: leave one with "
+            f"data.select: {{not: {{longitude: {stored[order[int(np.argmin(gaps))]]:g}}}}}"
+        )
     widest = int(np.argmax(gaps))
     # A region that crosses Greenwich starts after its widest gap, in negative degrees.
     if gaps[widest] > 1.5 * np.median(gaps) and widest != len(gaps) - 1:
@@ -93,6 +98,46 @@ def _west_to_east(dataset: xr.Dataset, source: str) -> xr.Dataset:
     if not np.array_equal(order, np.arange(len(order))):
         dataset = dataset.isel(longitude=order)
     return dataset
+
+
+def _without_last_meridian(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Return `dataset` without its last meridian, which is the first one a turn later.
+
+    The values of the two are compared when they are read.
+    """
+    first, last = (f"{float(dataset['longitude'][at]):g}" for at in (0, -1))
+    fields = {
+        name: xr.apply_ufunc(
+            _check_repeat,
+            array.isel(longitude=slice(None, -1)),
+            array.isel(longitude=0, drop=True),
+            array.isel(longitude=-1, drop=True),
+            kwargs={"what": f"{source}: {name}", "first": first, "last": last},
+            dask="parallelized",
+            output_dtypes=[array.dtype],
+            keep_attrs="override",
+        )
+        for name, array in dataset.data_vars.items()
+        if "longitude" in array.dims
+    }
+    return dataset.isel(longitude=slice(None, -1)).assign(fields)
+
+
+def _check_repeat(
+    values: np.ndarray,
+    at_first: np.ndarray,
+    at_last: np.ndarray,
+    *,
+    what: str,
+    first: str,
+    last: str,
+) -> np.ndarray:
+    if not np.array_equal(at_first, at_last, equal_nan=True):
+        raise InputError(
+            f"{what} has other values at the longitude {last} than at {first}, which is the same "
+            f"meridian: leave one with data.select: {{not: {{longitude: {last}}}}}"
+        )
+    return values
 
 
 def _unroll(longitude: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -7,9 +7,11 @@ import pytest
 import xarray as xr
 from made_fields import LATITUDE, LONGITUDE, TIMES, field, refused, surface, upper
 
+from smoecast.data.readings import reading_of
 from smoecast.errors import InputError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.grid import grid_of
+from smoecast.fields.read.open import open_file
 
 # ---- names, order, place
 
@@ -122,7 +124,7 @@ def test_float32_coordinates_lose_their_noise():
         ({"latitude": ["a", "b", "c"]}, "latitude has missing values"),
         ({"latitude": [0.0, 20.0, 10.0]}, "latitude neither falls nor rises"),
         ({"latitude": [0.0, 50.0, 100.0]}, "latitude reaches 100, past the pole"),
-        ({"longitude": [0.0, 120.0, 240.0, 360.0]}, "longitude 0 is there twice"),
+        ({"longitude": [0.0, 120.0, 360.0, 240.0]}, "longitude 0 is there twice"),
     ],
 )
 def test_damaged_coordinates(coordinates, words):
@@ -278,13 +280,83 @@ def test_scalar_member_of_an_analysis_goes():
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        (["a", "b"], "members have no numbers"),
-        ([0.5, 1.0], "members have no whole numbers"),
+        (["a", "b"], r"members have no numbers.* data\.select: {number: a}, or number them$"),
+        (["r1i1p1f1", "r1i1p2f1"], r"members have no numbers.* {number: r1i1p1f1}, or"),
+        (["r1i1p1f1", "r1i1p1f1"], "member is there twice"),
+        ([0.5, 1.0], r"members have no whole numbers.* data\.select: {number: 0\.5}, or number"),
         ([1, 1], "member is there twice"),
     ],
 )
 def test_members_refused(numbers, words):
     refused(surface().expand_dims(number=numbers), words)
+
+
+@pytest.mark.parametrize("labels", [["r12i1p1f2", "r2i1p1f2"], ["r12i1p1", "r2i1p1"]])
+def test_labels_of_cmip_are_numbers(labels):
+    both = surface().expand_dims(member=labels)
+    given = both * xr.DataArray([12.0, 2.0], dims="member")
+    given["t2m"].attrs["units"] = "K"
+    for members in (labels, [label.encode() for label in labels]):
+        found = canonical(given.assign_coords(member=members), "a.nc")
+        assert found["number"].values.tolist() == [2, 12]
+        np.testing.assert_allclose(found["t2m"].sel(number=12), 6 * found["t2m"].sel(number=2))
+
+
+@pytest.mark.parametrize("label", ["r1i1p1f1", "r1i1p2f1"])
+def test_the_mend_of_labels_is_one(tmp_path, label):
+    both = surface().expand_dims(member=["r1i1p1f1", "r1i1p2f1"], axis=1)
+    both.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(InputError, match="number them"):
+        open_file(tmp_path / "a.nc")
+    found = open_file(tmp_path / "a.nc", reading=reading_of({"number": label}, {}, "data"))
+    assert found["t2m"].dims == ("time", "latitude", "longitude")
+
+
+# ---- a meridian that is there twice
+
+
+def cyclic(last: float = 360.0) -> xr.Dataset:
+    """A first meridian that is repeated a turn later, as plotting programs want it."""
+    given = surface()
+    again = given.isel(longitude=[0]).assign_coords(longitude=[last])
+    return xr.concat([given, again], dim="longitude")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("shift", [0.0, -180.0])
+def test_a_meridian_that_is_repeated_is_read_once(lazy, shift):
+    plain, given = surface(), cyclic()
+    for one in (plain, given):
+        one.coords["longitude"] = one["longitude"] + shift
+    given["t2m"][1, 2, [0, 4]] = plain["t2m"][1, 2, 0] = np.nan
+    found = canonical(given.chunk(time=1, longitude=2) if lazy else given, "a.nc")
+    assert grid_of(found).shape == (3, 4)
+    xr.testing.assert_identical(found.compute(), canonical(plain, "a.nc").compute())
+
+
+def test_a_field_without_longitude_stays_beside_it():
+    mean = surface("msl", "Pa")["msl"].isel(longitude=0, drop=True)
+    found = canonical(cyclic().assign(msl=mean), "a.nc")
+    assert found["msl"].dims == ("time", "latitude")
+    assert found["t2m"].sizes["longitude"] == 4
+
+
+def test_a_meridian_with_other_values_the_second_time(tmp_path):
+    given = cyclic()
+    given["t2m"][0, 0, -1] += 1
+    words = r"t2m has other values at the longitude 360 than at 0, which is the same meridian"
+    refused(given, words)
+    given.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(InputError, match=words):
+        open_file(tmp_path / "a.nc").load()
+    leaving = reading_of({"not": {"longitude": 360}}, {}, "data")
+    assert open_file(tmp_path / "a.nc", reading=leaving).sizes["longitude"] == 4
+
+
+def test_another_meridian_that_is_there_twice():
+    given = surface().assign_coords(longitude=[0.0, 90.0, 450.0, 270.0])
+    words = r"the longitude 90 is there twice.*leave one with data\.select: {not: {longitude: 90}}"
+    refused(given, words)
 
 
 # ---- experiments
