@@ -4,6 +4,8 @@ Every time in memory is ``datetime64[ns]`` in UTC, every lead time ``timedelta64
 not fit there numpy wraps around without a word (the year 1677 into 2261, 0 into 1754), so every
 time that comes from outside goes through `as_ns`, every lead time through `as_lead`, and sums and
 differences of the two are taken in seconds.
+
+The worker of ecCodes imports this: it needs no xarray.
 """
 
 import re
@@ -11,7 +13,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from smoecast.errors import ConfigError, InputError, SmoecastError
 
@@ -249,52 +250,33 @@ def valid_times(init_time: np.ndarray, lead_time: np.ndarray) -> np.ndarray:
     return later(init_time[:, np.newaxis], lead_time[np.newaxis, :], "the end of a forecast")
 
 
-def align(forecast: xr.Dataset, truth: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Look the truth up at the times for which forecasts hold.
+def find_known(
+    init_time: np.ndarray, lead_time: np.ndarray, truth_times: np.ndarray
+) -> npt.NDArray[np.intp]:
+    """Return which forecasts have their truth at every lead time.
 
     Parameters
     ----------
-    forecast : xarray.Dataset
-        With dimensions `init_time` and `lead_time`.
-    truth : xarray.Dataset
-        Analyses with dimension `time`.
+    init_time : (I,) datetime64
+    lead_time : (L,) timedelta64
+    truth_times : (T,) datetime64
+        At which the truth is known, ascending.
 
     Returns
     -------
-    tuple of xarray.Dataset
-        The forecasts whose truth is known at every lead time, and that truth with dimensions
-        (init_time, lead_time, ...) in place of `time`. Both stay lazy.
+    numpy.ndarray
+        Their places among the I, ascending.
 
     Raises
     ------
     InputError
         If no forecast has all its truth.
     """
-    valid = valid_times(forecast["init_time"].values, forecast["lead_time"].values)
-    where = truth.indexes["time"].get_indexer(valid.ravel()).reshape(valid.shape)  # (init, lead)
-    kept = np.flatnonzero((where >= 0).all(axis=1))
-    if not len(kept):
+    valid = valid_times(init_time, lead_time)
+    known = np.flatnonzero(np.isin(valid, truth_times).all(axis=1))
+    if not len(known):
         raise InputError(
             f"no forecast has its truth at every lead time: forecasts hold from {iso(valid.min())} "
-            f"to {iso(valid.max())}, the truth from {iso(truth['time'].values[0])} to "
-            f"{iso(truth['time'].values[-1])}"
+            f"to {iso(valid.max())}, the truth from {iso(truth_times[0])} to {iso(truth_times[-1])}"
         )
-    chosen = forecast.isel(init_time=kept)
-    looked_up = _look_up(truth, where[kept]).assign_coords(
-        init_time=chosen["init_time"],
-        lead_time=chosen["lead_time"],
-        valid_time=(("init_time", "lead_time"), valid[kept]),
-    )
-    return chosen, looked_up
-
-
-def _look_up(truth: xr.Dataset, where: np.ndarray) -> xr.Dataset:
-    """Take the times at the indices `where`, (init_time, lead_time), out of `truth`."""
-    timed = [name for name, array in truth.data_vars.items() if "time" in array.dims]
-    moving = truth[timed]
-    # One take per lead time keeps dask chunks along init_time; a 2-D indexer would not.
-    columns = [moving.isel(time=c).drop_vars("time").rename(time="init_time") for c in where.T]
-    found = xr.concat(
-        columns, dim="lead_time", data_vars="all", coords="minimal", compat="override", join="exact"
-    ).transpose("init_time", "lead_time", ...)
-    return found.assign({name: truth[name] for name in truth.data_vars if name not in timed})
+    return known

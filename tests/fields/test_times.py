@@ -1,19 +1,18 @@
-"""Times: reading, refusing, and looking truth up."""
+"""Times: reading, refusing, and which have their truth."""
 
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields.times import (
-    align,
     as_hours,
     as_lead,
     as_ns,
     check_axis,
     check_step,
+    find_known,
     iso,
     later,
     leads_between,
@@ -118,54 +117,17 @@ def test_parse_times_refuses_a_backward_range():
         parse_times(["2013-01-03/2013-01-01"], 24)
 
 
-@pytest.fixture
-def truth() -> xr.Dataset:
-    times = hourly("2020-01-01", 12)
-    return xr.Dataset(
-        {
-            "t2m": (("time", "latitude"), np.arange(24.0).reshape(12, 2)),
-            "lsm": ("latitude", [0.0, 1.0]),
-        },
-        {"time": times, "latitude": [10.0, 0.0]},
-    )
+def test_starts_that_have_their_truth_at_every_lead_time():
+    truth = hourly("2020-01-01", 12)
+    starts = hourly("2019-12-31", 8, step=12)
+    assert find_known(starts, as_lead([6, 24]), truth).tolist() == [2, 3, 4, 5]
+    assert find_known(starts, as_lead([6]), truth).tolist() == [2, 3, 4, 5, 6, 7]
+    assert find_known(starts, as_lead([-12]), truth).tolist() == [3, 4, 5, 6, 7]
 
 
-def forecast_of(truth: xr.Dataset, starts: np.ndarray, hours: list[int]) -> xr.Dataset:
-    """A forecast that is right wherever the truth is known."""
-    valid = valid_times(starts, as_lead(hours))
-    lead_time = as_lead(hours)
-    values = truth["t2m"].reindex(time=valid.ravel()).values.reshape(*valid.shape, 2)
-    return xr.Dataset(
-        {"t2m": (("init_time", "lead_time", "latitude"), values)},
-        {"init_time": starts, "lead_time": lead_time, "latitude": truth["latitude"]},
-    )
-
-
-@pytest.mark.parametrize("lazy", [False, True])
-def test_align_finds_the_truth_of_a_perfect_forecast(truth, lazy):
-    forecast = forecast_of(truth, hourly("2020-01-01", 4, step=12), [6, 18])
-    chosen, found = align(forecast, truth.chunk(time=3) if lazy else truth)
-    assert found["t2m"].dims == ("init_time", "lead_time", "latitude")
-    np.testing.assert_array_equal(found["t2m"].values, chosen["t2m"].values)
-    np.testing.assert_array_equal(
-        found["valid_time"].values, valid_times(found["init_time"].values, as_lead([6, 18]))
-    )
-    assert (found["t2m"].chunks is not None) is lazy
-    assert found["lsm"].dims == ("latitude",)
-
-
-def test_align_keeps_starts_with_all_their_truth(truth):
-    forecast = forecast_of(truth, hourly("2019-12-31", 7, step=12), [6, 24])
-    chosen, found = align(forecast, truth)
-    assert not np.isnan(chosen["t2m"]).any()
-    assert chosen.sizes["init_time"] == found.sizes["init_time"] == 4
-    assert chosen["init_time"].values[0] == np.datetime64("2020-01-01")
-
-
-def test_align_refuses_when_nothing_is_left(truth):
-    forecast = forecast_of(truth, hourly("2021-01-01", 2), [6])
+def test_no_start_that_has_its_truth():
     with pytest.raises(InputError, match=r"hold from 2021-01-01T06:00 .* truth from 2020-01-01"):
-        align(forecast, truth)
+        find_known(hourly("2021-01-01", 2), as_lead([6]), hourly("2020-01-01", 12))
 
 
 # ---- what 64 bits of nanoseconds cannot hold

@@ -122,7 +122,8 @@ def with_truth(
                 "persistence begin; leave them out of evaluate.baselines"
             )
         result = result.isel(init_time=np.flatnonzero(known))
-    return times.align(result, truth.to_dataset(name="fields"))[0]
+    axes = (result["init_time"].values, result["lead_time"].values, truth["time"].values)
+    return result.isel(init_time=times.find_known(*axes))
 
 
 def cut(

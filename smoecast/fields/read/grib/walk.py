@@ -24,6 +24,7 @@ from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.quantities import quantity_of
 from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
 from smoecast.fields.read.selection import Selection, Tally
+from smoecast.fields.times import YEARS
 
 _TYPES = {"an", "fc", "cf", "pf", "af", ""}
 _MONTHLY = {
@@ -41,7 +42,6 @@ _SECONDS = 13  # of GRIB 2
 _TIME_OF_VALIDITY = 2  # code table 1.2 of GRIB 2
 _MISSING_BYTE = 255
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
-_YEARS = range(1678, 2262)
 _LONGEST_STEP = timedelta(days=100 * 366)
 _HIGHEST = 2000  # hPa
 _LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted before it is read
@@ -286,10 +286,11 @@ def _times(
     except OverflowError:
         end = datetime.max
     # nanoseconds of 64 bits hold 292 years on both sides of 1970
-    if not {start.year, end.year} <= set(_YEARS) or abs(end - start) > _LONGEST_STEP:
+    years = sorted((start.year, end.year))
+    if years[0] < YEARS[0] or years[1] > YEARS[1] or abs(end - start) > _LONGEST_STEP:
         raise InputError(
             f"{what} starts on {start:%Y-%m-%d} and ends {step * size // 60} minutes later: such a "
-            f"forecast cannot be, and times lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+            f"forecast cannot be, and times lie in the years {YEARS[0]} to {YEARS[1]}"
         )
     begin = keys.whole("startStep") if is_sum else -1
     since = np.timedelta64(begin * size * 10**9, "ns") if 0 <= begin <= step else None
