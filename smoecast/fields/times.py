@@ -204,7 +204,9 @@ def parse_time(text: str) -> np.datetime64:
     return checked
 
 
-def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
+def parse_times(
+    texts: Iterable[str], every_hours: int, step_hours: int = 0, offset: np.timedelta64 = 0 * HOUR
+) -> np.ndarray:
     """Read times and ranges of times.
 
     Parameters
@@ -214,6 +216,11 @@ def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
         the whole of that day.
     every_hours : int
         Spacing inside a range.
+    step_hours : int
+        Spacing of the times that there are: a range begins with the first of them in it. 0: with
+        its own first time.
+    offset : timedelta64
+        Of these from midnight.
 
     Returns
     -------
@@ -223,7 +230,7 @@ def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If a text is no time, or a range ends before it begins.
+        If a text is no time, or a range ends before it begins or holds none of these times.
     """
     every: np.timedelta64 = as_lead([every_hours], "the spacing of starts", ConfigError)[0]
     found: list[np.ndarray] = []
@@ -235,6 +242,14 @@ def parse_times(texts: Iterable[str], every_hours: int) -> np.ndarray:
             end = end + np.timedelta64(24 * 60 - 1, "m")
         if end < begin:
             raise ConfigError(f"{text!r} ends before it begins: write first/last")
+        if slash and step_hours:
+            of_day = begin - begin.astype("datetime64[D]")
+            begin = begin + (offset - of_day) % (step_hours * HOUR)
+        if end < begin:
+            raise ConfigError(
+                f"{text!r} holds none of the times that there are, of which the next is "
+                f"{iso(begin)}: let it reach there"
+            )
         found.append(np.arange(begin, end + np.timedelta64(1, "ns"), every))
     return np.unique(np.concatenate(found)) if found else np.array([], dtype="datetime64[ns]")
 

@@ -112,6 +112,20 @@ def test_parse_times_ranges_hold_both_ends():
     assert len(parse_times([], 24)) == 0
 
 
+def test_parse_times_ranges_begin_where_there_are_times():
+    noon = np.timedelta64(12, "h")
+    found = parse_times(["2013-01-01/2013-01-03"], 24, 24, noon)
+    np.testing.assert_array_equal(found, parse_times(["2013-01-01T12/2013-01-03T12"], 24))
+    np.testing.assert_array_equal(parse_times(["2013-01-01T12/2013-01-03"], 24, 24, noon), found)
+    of_three = parse_times(["2013-01-01T04/2013-01-01"], 6, 6, np.timedelta64(3, "h"))
+    np.testing.assert_array_equal(of_three, parse_times(["2013-01-01T09/2013-01-01"], 6))
+    # a single time is what it is, and so is a range from a time that is there
+    assert len(parse_times(["2013-01-01"], 24, 24, noon)) == 1
+    assert iso(parse_times(["2013-01-01T06/2013-01-02"], 24, 6)[0]) == "2013-01-01T06:00"
+    with pytest.raises(ConfigError, match=r"holds none of .* the next is 2013-01-01T12:00: let"):
+        parse_times(["2013-01-01T00/2013-01-01T11"], 24, 24, noon)
+
+
 def test_parse_times_refuses_a_backward_range():
     with pytest.raises(ConfigError, match="ends before it begins"):
         parse_times(["2013-01-03/2013-01-01"], 24)

@@ -78,6 +78,11 @@ def test_downloads_that_say_too_little_at_noon(place: Path) -> None:
         assert latest["valid_time"].values.ravel()[-1] == noon[-1] + 3 * own_files.DAY
     with xr.open_dataset(place / "runs/interim/forecast.nc", decode_timedelta=True) as tested:
         assert set(tested["init_time"].values) <= set(noon)
+    days = ["forecast", "-c", "interim.yaml", "-t", "2001-03-01/2001-03-03", "-o", "days.nc"]
+    said = CliRunner().invoke(app, days)
+    assert said.exit_code == 0, said.output
+    with xr.open_dataset("days.nc") as found:
+        np.testing.assert_array_equal(found["init_time"].values, noon[59:62])
     # the same files, given by hand, are read as the config says
     again = ["forecast", "-c", "interim.yaml", "-t", "latest", "-o", "again.nc", "-i", "interim"]
     assert CliRunner().invoke(app, again).exit_code == 0

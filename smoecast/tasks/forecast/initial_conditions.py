@@ -141,20 +141,22 @@ def select_starts(
     Raises
     ------
     ConfigError
-        A part of the split holds no start.
+        A part of the split, or a range, holds no start.
     NotPublishedError
         The latest analysis is older than `oldest`.
     """
     found: list[NDArray[np.datetime64]] = []
+    every, step = wanted.init_every_hours, ensemble.model.config.data.step_hours
+    offset = time_selection.offset_of(there, step)
     for text in wanted.init_times:
         if text == LATEST:
             time_selection.check_age(there[-1], oldest)
             found.append(_recent(there, ensemble.history, catch_up))
         elif text in time_selection.PARTS:
             earliest = there[0] + ensemble.history[-1] * HOUR
-            found.append(_part(path, text, wanted.init_every_hours, ensemble.plan, earliest))
+            found.append(_part(path, text, every, ensemble.plan, earliest))
         else:
-            found.append(times.parse_times([text], wanted.init_every_hours))
+            found.append(times.parse_times([text], every, step, offset))
     return np.unique(np.concatenate(found)).astype("datetime64[ns]")
 
 
