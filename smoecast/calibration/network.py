@@ -6,6 +6,7 @@ the other unit of the shift: few members give a noisy spread, and its noise is i
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,24 @@ from smoecast.nn.normalize import Normalizer, Statistics
 
 FLOOR = 1e-3
 """Least spread, in units of the target's scale: members that agree wholly still leave a doubt."""
+
+
+@dataclass(frozen=True)
+class LeadStatistics:
+    """What a network knows of its fields at each of L lead times.
+
+    Attributes
+    ----------
+    each : tuple of L Statistics
+    channel : int
+        The input that holds the lead time, one number throughout.
+    leads : tuple of L floats
+        Its values.
+    """
+
+    each: tuple[Statistics, ...]
+    channel: int
+    leads: tuple[float, ...]
 
 
 class SpreadCorrection(nn.Module):
@@ -31,24 +50,51 @@ class SpreadCorrection(nn.Module):
         (D,) integers: the inputs with the targets' ensemble standard deviation.
     steady : bool
         Shift the mean in units of `target_scale`, not of the ensemble's spread.
+    apart : LeadStatistics, optional
+        What takes the place of means, standard deviations and scales in `statistics`: those of
+        the lead time that an input names, or of the nearest.
     """
 
     spread: Tensor
+    leads: Tensor
 
     def __init__(
-        self, backbone: nn.Module, statistics: Statistics, spread: Tensor, steady: bool = False
+        self,
+        backbone: nn.Module,
+        statistics: Statistics,
+        spread: Tensor,
+        steady: bool = False,
+        apart: LeadStatistics | None = None,
     ) -> None:
         super().__init__()
         self.steady = steady
         self.normalizer = Normalizer(statistics)
         self.backbone = backbone
         self.register_buffer("spread", spread.to(torch.int64).clone())
+        self.channel = None if apart is None else apart.channel
+        if apart is not None:
+            self.apart = nn.ModuleList(Normalizer(one) for one in apart.each)
+            # what the config says of lead times makes the network, and is saved there
+            self.register_buffer("leads", torch.tensor(apart.leads), persistent=False)
 
     def forward(self, fields: Tensor) -> Tensor:
         """(B, C, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
-        output = self.backbone(self.normalizer.inputs(fields))
+        seen, scale = self._normalize(fields)
         mean, spread = fields[:, self.normalizer.base], fields[:, self.spread]
-        return correct_moments(output, mean, spread, self.normalizer.target_scale, self.steady)
+        return correct_moments(self.backbone(seen), mean, spread, scale, self.steady)
+
+    def _normalize(self, fields: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the fields normalised, and the targets' scale, (D,) or (B, D)."""
+        if self.channel is None:
+            return self.normalizer.inputs(fields), self.normalizer.target_scale
+        ahead = fields[:, self.channel, 0, 0]
+        which = (ahead[:, None] - self.leads).abs().argmin(dim=1)
+        centre, units, scale = (
+            torch.stack([getattr(one, name) for one in self.apart])[which]
+            for name in ("input_mean", "input_std", "target_scale")
+        )
+        # (B, C) -> (B, C, 1, 1)
+        return (fields - centre[..., None, None]) / units[..., None, None], scale
 
 
 class MemberCorrection(nn.Module):
@@ -138,7 +184,7 @@ def correct_moments(
     mean, spread : Tensor
         (B, D, H, W), of the ensemble.
     scale : Tensor
-        (D,), physical units, of the targets.
+        (D,), or (B, D) of each sample, physical units, of the targets.
 
     Returns
     -------
@@ -146,7 +192,7 @@ def correct_moments(
         (B, 2 D, H, W): D means, then D spreads.
     """
     shift, stretch = output.chunk(2, dim=1)
-    usual = scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
+    usual = scale[..., None, None]  # ([B,] D) -> ([B,] D, 1, 1)
     least = FLOOR * usual
     raw = spread.clamp_min(least)
     # bounded: a spread e^6 times the raw one is a diverging network, not a forecast
@@ -154,20 +200,25 @@ def correct_moments(
     return torch.cat([mean + shift * (usual if steady else raw), std], dim=1)
 
 
-def crps_loss(latitude_weights: Tensor, scale: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+def crps_loss(
+    latitude_weights: Tensor, scale: Tensor | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the training loss: the area-weighted CRPS, each target in units of its scale.
 
     Parameters
     ----------
     latitude_weights : Tensor
         (H,).
-    scale : Tensor
-        (D,), physical units.
+    scale : Tensor, optional
+        (D,), physical units. Without it, the target's channels are D truths and their D scales.
     """
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
         mean, std = output.chunk(2, dim=1)
-        units = scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
-        return area_mean(gaussian_crps(mean, std, target) / units, latitude_weights)
+        if scale is None:
+            truth, units = target.chunk(2, dim=1)
+        else:
+            truth, units = target, scale.view(-1, 1, 1)  # (D,) -> (D, 1, 1)
+        return area_mean(gaussian_crps(mean, std, truth) / units, latitude_weights)
 
     return loss

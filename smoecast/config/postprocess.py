@@ -33,6 +33,9 @@ ENS10_SPLIT = Split(
 """Of the benchmark (Ashkboos et al. 2022, arXiv 2206.14786), which chooses on the test years."""
 
 
+MemberCount = Annotated[int, Field(ge=2, le=10_000)]
+
+
 class PostprocessAdvanced(Section):
     """What only research on calibrations turns."""
 
@@ -41,6 +44,31 @@ class PostprocessAdvanced(Section):
         description="networks move the mean in units of the ensemble's spread (ENS-10), or of the "
         "usual error of its mean in the training part, which few members do not make noisy",
     )
+    lead_statistics: Literal["together", "apart"] = Field(
+        "together",
+        description="mean, spread and usual error of the fields, by which networks normalise and "
+        "errors are weighed: over all lead times, or of each",
+    )
+    member_counts: tuple[MemberCount, ...] = Field(
+        (),
+        max_length=100,
+        description="networks that see mean and spread learn from so many of the members, another "
+        "choice for each sample, and see how many there are; none given: from all of them",
+    )
+
+    @field_validator("member_counts")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"member_counts names a number twice: {list(value)}")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later where it is not set: older calibrations stay what they are."""
+        later = {"lead_statistics": "together", "member_counts": ()}
+        kept = handler(self)
+        return {k: v for k, v in kept.items() if k not in later or getattr(self, k) != later[k]}
 
 
 class Postprocess(Section):
@@ -182,6 +210,13 @@ class Postprocess(Section):
             raise ValueError(f"distribution {self.distribution} is for method emos only")
         if (self.season != "none" or self.window_days) and self.method not in ("emos", "mbm"):
             raise ValueError("season and window_days are for methods emos and mbm only")
+        alone = [m for m in NETWORKS if m != "transformer"]
+        later = self.advanced.member_counts or self.advanced.lead_statistics != "together"
+        if later and self.method not in alone:
+            raise ValueError(
+                "advanced.member_counts and lead_statistics are for networks that see mean and "
+                f"spread, methods {', '.join(alone)}, not for {self.method}"
+            )
         if self.season != "none" and self.window_days:
             raise ValueError("season and window_days exclude each other: both follow the season")
         wrong = [t for t in self.targets if not is_never_negative(t)]

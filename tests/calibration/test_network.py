@@ -1,14 +1,18 @@
 """The head of every calibration network, and members with gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from smoecast.calibration.network import (
     FLOOR,
+    LeadStatistics,
     MemberCorrection,
     SpreadCorrection,
     correct_moments,
+    crps_loss,
     member_moments,
 )
 from smoecast.data.members import moments
@@ -62,6 +66,39 @@ def test_several_targets_take_their_own_moments() -> None:
             parameter.zero_()
     fields = torch.arange(6.0).view(1, 6, 1, 1).expand(1, 6, 2, 3)
     assert network(fields)[0, :, 0, 0].tolist() == [2.0, 0.0, 5.0, 3.0]
+
+
+def test_each_lead_time_by_its_own_statistics() -> None:
+    """A batch of both is what a network of each would say; a strange one counts as the nearest."""
+    torch.manual_seed(0)
+    early = replace(statistics(6, [2, 0]), input_mean=torch.arange(6.0))
+    late = replace(statistics(6, [2, 0]), target_scale=torch.tensor([5.0, 7.0]))
+    backbone, spread = nn.Conv2d(6, 4, 1), torch.tensor([5, 3])
+    apart = LeadStatistics((early, late), 4, (0.24, 0.48))
+    both = SpreadCorrection(backbone, statistics(6, [2, 0]), spread, True, apart)
+    alone = [SpreadCorrection(backbone, one, spread, True) for one in (early, late)]
+    fields = torch.randn(3, 6, 2, 3) + 280
+    fields[:, 4] = torch.tensor([0.48, 0.24, 0.72])[:, None, None]
+    made = both(fields)
+    for index, one in ((0, 1), (1, 0), (2, 1)):
+        torch.testing.assert_close(made[[index]], alone[one](fields[[index]]))
+    kept = set(both.state_dict()) - set(alone[0].state_dict())
+    assert {name.split(".")[0] for name in kept} == {"apart"}
+
+
+def test_the_loss_counts_each_target_in_its_units() -> None:
+    torch.manual_seed(0)
+    output, truth = torch.rand(2, 4, 3, 5) + 0.5, torch.randn(2, 2, 3, 5)
+    weights, scale = torch.tensor([0.5, 1.0, 0.5]), torch.tensor([2.0, 3.0])
+    units = scale[:, None, None].expand(truth.shape)
+    same = crps_loss(weights)(output, torch.cat([truth, units], dim=1))
+    torch.testing.assert_close(same, crps_loss(weights, scale)(output, truth))
+    units = torch.stack([units[0], 10 * units[1]])
+    other = crps_loss(weights)(output, torch.cat([truth, units], dim=1))
+    each = [
+        crps_loss(weights, s)(output[[i]], truth[[i]]) for i, s in ((0, scale), (1, 10 * scale))
+    ]
+    torch.testing.assert_close(other, sum(each) / 2)
 
 
 def test_moments_of_members_are_those_of_numpy() -> None:

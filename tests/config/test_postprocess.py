@@ -3,7 +3,7 @@
 import pytest
 
 from smoecast.config import yaml_file
-from smoecast.config.postprocess import ENS10_SPLIT
+from smoecast.config.postprocess import ENS10_SPLIT, PostprocessAdvanced
 from smoecast.errors import ConfigError
 
 
@@ -40,3 +40,26 @@ def test_a_network_has_no_season_and_no_window(method: str) -> None:
     for key in ("season: harmonic", "window_days: 30"):
         with pytest.raises(ConfigError, match="for methods emos and mbm only"):
             yaml_file.parse(f"postprocess: {{method: {method}, {key}}}", "run.yaml")
+
+
+@pytest.mark.parametrize("method", ["raw", "emos", "mbm", "transformer"])
+@pytest.mark.parametrize("key", ["member_counts: [5]", "lead_statistics: apart"])
+def test_only_networks_of_mean_and_spread_learn_from_some_members(method: str, key: str) -> None:
+    text = f"postprocess: {{method: {method}, advanced: {{{key}}}}}"
+    with pytest.raises(ConfigError, match=f"methods mlp, lenet, unet, smoe, not for {method}"):
+        yaml_file.parse(text, "run.yaml")
+
+
+def test_a_number_of_members_is_named_once_and_has_a_spread() -> None:
+    for numbers, why in (("[5, 5]", "names a number twice"), ("[1, 5]", "greater than or equal")):
+        text = f"postprocess: {{method: smoe, advanced: {{member_counts: {numbers}}}}}"
+        with pytest.raises(ConfigError, match=why):
+            yaml_file.parse(text, "run.yaml")
+
+
+def test_what_came_later_is_said_only_where_it_is_set() -> None:
+    assert PostprocessAdvanced().model_dump() == {"correction_units": "spread"}
+    text = "postprocess: {method: smoe, advanced: {member_counts: [10, 5]}}"
+    config = yaml_file.parse(text, "run.yaml")
+    assert config.postprocess.advanced.model_dump()["member_counts"] == (10, 5)
+    assert yaml_file.parse(yaml_file.dump(config), "again.yaml") == config

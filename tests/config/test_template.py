@@ -43,5 +43,7 @@ def test_all_keys_are_all_there_are_and_each_is_there_once() -> None:
     wanted = keys_of(Config().model_dump(mode="json"))
     twice = (".postprocess.network", ".postprocess.training")
     wanted |= {f".{s}.{key}" for s in ("data", "postprocess") for key in ("select", "assume")}
+    later = ("lead_statistics", "member_counts")
+    wanted |= {f".postprocess.advanced.{key}" for key in later}
     wanted = {key for key in wanted if not key.startswith(tuple(f"{name}." for name in twice))}
     assert named == wanted | {*twice}

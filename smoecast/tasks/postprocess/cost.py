@@ -16,7 +16,12 @@ from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
 from smoecast.nn.cost import count_parameters, multiply_adds
 from smoecast.nn.normalize import Statistics
-from smoecast.tasks.postprocess.network import check_members, new_correction, predictors_of
+from smoecast.tasks.postprocess.network import (
+    check_members,
+    is_apart,
+    new_correction,
+    predictors_of,
+)
 
 PROBE = (64, 128)
 """Points of the small grid on which a network is tried, at most."""
@@ -58,7 +63,7 @@ def plan(config: Config) -> dict[str, Any]:
     if settings.method not in NETWORKS:
         # one channel of one lead time at once, in double precision
         return {**summary, "memory": 8 * shape["init_time"] * shape.get("number", 2) * points}
-    check_members(settings, "number" in shape, path)
+    check_members(settings, shape.get("number", 0), path)
     return {**summary, **_network(settings, config.data.constants, shape, summary["samples"])}
 
 
@@ -117,7 +122,8 @@ def _new_network(
         base=torch.arange(targets, device="cpu"),
         target_mean=torch.zeros(targets, device="cpu"),
     )
-    return new_correction(settings, predictors, statistics), count
+    apart = [statistics] * len(settings.lead_hours) if is_apart(settings) else []
+    return new_correction(settings, predictors, statistics, apart), count
 
 
 def _try_network(network: nn.Module, inputs: Tensor, wanted: int) -> tuple[int, float]:

@@ -1,5 +1,7 @@
 """Fit a network that calibrates."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from smoecast import console
 from smoecast.calibration.network import crps_loss
 from smoecast.config.postprocess import Postprocess
-from smoecast.data.ensemble_samples import EnsembleSamples, Predictors
+from smoecast.data.ensemble_samples import EnsembleSamples, MemberDraw, Predictors
 from smoecast.data.members import is_moments, moments
 from smoecast.data.statistics import mean_and_std
 from smoecast.fields.grid import Grid, ProjectedGrid
@@ -23,12 +25,16 @@ from smoecast.tasks.postprocess.network import (
     Fields,
     Tensors,
     check_members,
+    is_apart,
     new_correction,
     predictors_of,
 )
 from smoecast.training.job import TrainingJob, device_of
 from smoecast.training.loop import train as learn
 from smoecast.training.model_files import of_model
+
+VALUES = 1 << 27
+"""Values of members that are in memory at once, at most, where their moments are taken."""
 
 Cases = tuple[xr.DataArray, NDArray[np.float32]]
 """Ensembles of some starts, lazy, and their truth (N, L, D, H, W)."""
@@ -76,7 +82,8 @@ def fit_network(
     Raises
     ------
     ConfigError
-        The network does not fit the grid, or needs members where mean and spread were kept.
+        The network does not fit the grid, or needs members where mean and spread were kept, or
+        more of them than there are.
     ModelError
         Method smoe is to work on a map projection.
     Interrupted
@@ -85,16 +92,27 @@ def fit_network(
     with of_model(source):
         predictors = predictors_of(settings, place, constants)
     for fields, _ in (training, validation):
-        check_members(settings, not is_moments(fields), source)
+        check_members(settings, fields.sizes.get("number", 0), source)
     plain = settings.method != "transformer"
     samples, judges = (_samples(c, predictors, plain) for c in (training, validation))
     base = [settings.channels.index(target) for target in settings.targets]
     statistics = _statistics(samples, base)
+    several, scale = range(len(samples.lead_hours)), statistics.target_scale.float()
+    apart = [_statistics(samples, base, [i]) for i in several] if is_apart(settings) else []
     torch.manual_seed(seed)
-    network = new_correction(settings, predictors, statistics)
+    network = new_correction(settings, predictors, statistics, apart)
     device = device_of(settings.training.device)
     weights = torch.from_numpy(rows).float().to(device)
-    loss = crps_loss(weights, statistics.target_scale.float().to(device))
+    loss = crps_loss(weights, None if apart else scale.to(device))
+    units = torch.stack([s.target_scale for s in apart]).float().numpy() if apart else None
+    counts = settings.advanced.member_counts
+    if counts:
+        draw = MemberDraw(counts, seed)
+        samples, judges = (
+            replace(some, fields=cases[0], draw=draw)
+            for some, cases in ((samples, training), (judges, validation))
+        )
+    samples, judges = (replace(some, units=units) for some in (samples, judges))
     with console.progress("fitting the calibration", settings.training.epochs) as step:
         job = TrainingJob(
             samples,
@@ -131,19 +149,33 @@ def read_constants(path: Path) -> dict[str, NDArray[np.float32]]:
 def _samples(cases: Cases, predictors: Predictors, plain: bool) -> EnsembleSamples:
     """Return samples of the moments of ensembles where that is all that a network sees."""
     fields, true = cases
-    whole = moments(fields.values) if plain and not is_moments(fields) else fields
+    whole = _moments_of(fields) if plain and not is_moments(fields) else fields
     hours, starts = as_hours(fields["lead_time"].values), fields["init_time"].values
     return EnsembleSamples(whole, true, starts, hours, predictors)
 
 
-def _statistics(samples: EnsembleSamples, base: list[int]) -> Statistics:
-    """Return statistics of the training part; targets are the channels `base`."""
-    mean, std = mean_and_std(samples.fields, np.ones(len(samples.fields), bool))
+def _moments_of(fields: xr.DataArray) -> NDArray[np.float32]:
+    """Return mean and spread, read in blocks, for the members may be larger than memory."""
+    count = len(fields)
+    size = max(1, min(count, VALUES // int(np.prod(fields.shape[1:]))))
+    blocks = np.array_split(np.arange(count), -(-count // size))
+    return np.concatenate([moments(fields[block].values) for block in blocks])
+
+
+def _statistics(
+    samples: EnsembleSamples, base: list[int], leads: Sequence[int] | None = None
+) -> Statistics:
+    """Return statistics of the training part; targets are the channels `base`.
+
+    Of all lead times, or of some alone, `leads`; what is beside the ensemble is counted over all.
+    """
+    some = slice(None) if leads is None else leads
+    mean, std = mean_and_std(samples.fields[:, some], np.ones(len(samples.fields), bool))
     beside = samples.predictors.statistics(samples.lead_hours)
     # start by start, for the fields may be larger than memory
     squares = [
-        ((true - _means(np.asarray(some), base)) ** 2).mean(axis=(0, 2, 3))
-        for true, some in zip(samples.truth, samples.fields, strict=True)
+        ((true[some] - _means(np.asarray(fields[some]), base)) ** 2).mean(axis=(0, 2, 3))
+        for true, fields in zip(samples.truth, samples.fields, strict=True)
     ]
     return Statistics(
         input_mean=torch.from_numpy(np.concatenate([mean, beside[0]])),

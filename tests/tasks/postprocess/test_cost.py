@@ -88,3 +88,15 @@ def test_members_that_will_not_be_kept_are_missed(tmp_path: Path) -> None:
     config = full_size("ens10-paper-t2m", tmp_path, "postprocess.method=transformer")
     with pytest.raises(ConfigError, match="transformer needs the members"):
         plan(config)
+
+
+def test_several_lead_times_apart_and_some_of_the_members(tmp_path: Path) -> None:
+    """What a network keeps of each lead time is no parameter; the number of members is an input."""
+    more = "postprocess.lead_hours=[24, 48]"
+    plain = plan(full_size("planet-calibration", tmp_path, more))
+    some = "postprocess.advanced={lead_statistics: apart, member_counts: [5, 10]}"
+    wide = plan(full_size("planet-calibration", tmp_path, more, some))
+    assert wide["parameters"] - plain["parameters"] == 32 * 9
+    assert wide["samples"] == plain["samples"]
+    with pytest.raises(ConfigError, match=r"has 10 members; .*member_counts asks for 11"):
+        plan(full_size("planet-calibration", tmp_path, "postprocess.advanced.member_counts=[11]"))

@@ -13,15 +13,18 @@ from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
-from smoecast.config.postprocess import NETWORKS
+from smoecast.config.postprocess import NETWORKS, PostprocessAdvanced
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, Interrupted, ModelError
+from smoecast.fields.grid import place_from_dict
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.postprocess import fit_network
+from smoecast.tasks.postprocess.network import check_members, open_correction
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.training.model_files import load_state, load_tensors
 
+COUNTS = "postprocess.advanced.member_counts="
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 KINDS = {
     **{method: f"method: {method}" for method in NETWORKS},
@@ -31,6 +34,8 @@ KINDS = {
     "mlp for any grid": "method: mlp, coefficients: pooled",
     "U-Net with SMoE": "method: smoe, advanced: {correction_units: error}, "
     "network: {kind: unet, width: 4, local_bias: true, smoe: {layers: [block.1]}}",
+    "several sizes": "method: smoe, advanced: {member_counts: [3, 5], lead_statistics: apart}, "
+    "network: {width: 6, blocks: 1}",
     "plain network": "method: smoe, network: {width: 6, blocks: 1, smoe: {layers: none}}",
 }
 PARAMETERS = {"mlp": 128 * (2 * 2 + 3 + 1 + 3) + 2, "lenet": 64 * 5 * 9 + 64 + 20_500 + 2688 + 258}
@@ -72,7 +77,7 @@ def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path
     assert load_state(config.calibration)["protocol"] == "default"
 
 
-@pytest.mark.parametrize("kind", ["transformer", "lenet"])
+@pytest.mark.parametrize("kind", ["transformer", "lenet", "several sizes"])
 def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
     kind: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,9 +105,9 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
 
 @pytest.fixture(scope="module")
 def fitted(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
-    """A run of the transformer, of the MLP for any grid, and of the LeNet."""
+    """A run of the transformer, of the MLP for any grid, of the LeNet, and of several sizes."""
     configs = {}
-    for kind in ("transformer", "mlp for any grid", "lenet"):
+    for kind in ("transformer", "mlp for any grid", "lenet", "several sizes"):
         config = world_run(world, tmp_path_factory.mktemp(kind.replace(" ", "_")), kind)
         preprocess(config)
         postprocess(config)
@@ -124,7 +129,7 @@ def written(config: Config, folder: Path, dataset: xr.Dataset, **settings: Any) 
         return made.load()
 
 
-@pytest.mark.parametrize("kind", ["transformer", "mlp for any grid", "lenet"])
+@pytest.mark.parametrize("kind", ["transformer", "mlp for any grid", "lenet", "several sizes"])
 def test_members_may_be_missing_more_or_fewer(
     kind: str, fitted: dict[str, Config], tmp_path: Path
 ) -> None:
@@ -192,3 +197,55 @@ def test_a_network_needs_a_part_to_be_chosen_by(world: Path, tmp_path: Path) -> 
     preprocess(config)
     with pytest.raises(ConfigError, match=r"postprocess.split.validation is 0: give it some start"):
         postprocess(config)
+
+
+def test_a_network_of_several_sizes_knows_how_many_members_there_are(
+    fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    """Each member twice: the same mean and, but for M - 1, spread; only the number differs."""
+    some = ensembles(analyses()).isel(init_time=slice(40, 42))
+    twice = xr.concat([some, some.assign_coords(number=np.arange(5, 10))], "number")
+    shrink = np.sqrt((2 * 5 - 1) / (2 * (5 - 1)))
+    wide = twice.mean("number") + shrink * (twice - twice.mean("number"))
+    for kind, knows in (("several sizes", True), ("lenet", False)):
+        one, two = (written(fitted[kind], tmp_path, d)["t2m_std"] for d in (some, wide))
+        assert np.allclose(one, two, rtol=1e-3) != knows
+
+
+def test_no_more_members_are_learned_from_than_there_are(world: Path, tmp_path: Path) -> None:
+    config = world_run(world, tmp_path, "several sizes", f"{COUNTS}[3, 6]")
+    preprocess(config)
+    with pytest.raises(ConfigError, match=r"has 5 members; .*member_counts asks"):
+        postprocess(config)
+
+
+def test_mean_and_spread_are_no_members_to_choose_from() -> None:
+    settings = Config().postprocess.model_copy(
+        update={"method": "smoe", "advanced": PostprocessAdvanced(member_counts=(3,))}
+    )
+    with pytest.raises(ConfigError, match=r"advanced.member_counts needs the members .* leave"):
+        check_members(settings, 0, Path("store"))
+
+
+def test_what_an_older_calibration_says_of_itself_is_unchanged(fitted: dict[str, Config]) -> None:
+    kept = load_state(fitted["lenet"].calibration)["fitted"]["advanced"]
+    assert kept == {"correction_units": "spread"}
+    kept = load_state(fitted["several sizes"].calibration)["fitted"]["advanced"]
+    assert kept == {
+        "correction_units": "spread", "lead_statistics": "apart", "member_counts": [3, 5]
+    }  # fmt: skip
+
+
+def test_statistics_of_a_lead_time_that_are_missing_are_refused(
+    fitted: dict[str, Config],
+) -> None:
+    folder = fitted["several sizes"].calibration
+    state = load_state(folder)
+    tensors = load_tensors(folder, state)
+    settings = fitted["several sizes"].postprocess
+    place = place_from_dict(state["grid"])
+    open_correction(settings, state, tensors, place)
+    for name in ("apart.1.input_mean", "apart.0.target_scale"):
+        fewer = {key: value for key, value in tensors.items() if key != name}
+        with pytest.raises(ModelError, match=r"do not fit the calibration network .* is missing"):
+            open_correction(settings, state, fewer, place)
