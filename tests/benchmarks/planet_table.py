@@ -1,8 +1,8 @@
 """The networks of the simulated planet, compared: the same data, depth, width and budget.
 
-Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe-tables.md, with
-``--direct`` for that of the same networks when they forecast both lead times at once, not by steps,
-and with ``--ablation`` for the ablation of these. Each network and seed is a run of its own,
+Run ``python tests/benchmarks/planet_table.py --folder F`` for the table of docs/smoe-tables.md,
+with ``--direct`` for that of the same networks when they forecast both lead times at once, not by
+steps, and with ``--ablation`` for the ablation of these. Each network and seed is a run of its own,
 trained as ``smoecast train --config planet-smoe`` does it with the settings named here, and scored
 on the test years. What is there is not made again: the work may be cut off, or shared by two
 processes that are given different ``--seeds``. ``--show`` only prints.
