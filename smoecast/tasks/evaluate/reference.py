@@ -16,7 +16,9 @@ from smoecast.fields import channels
 from smoecast.fields.grid import place_of, same_place
 from smoecast.fields.left_out import left_out_of, tell
 from smoecast.fields.missing import name_files
-from smoecast.fields.read.open import open_files
+from smoecast.fields.read.join import join
+from smoecast.fields.read.open import open_each, open_file
+from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.results import read_attributes
 from smoecast.fields.store import store
 from smoecast.fields.times import YEAR_DAYS
@@ -24,6 +26,7 @@ from smoecast.scores.ensemble import member_quantiles
 from smoecast.scores.extremes import efi, efi_ens10, sot
 from smoecast.scores.pointwise import Values
 from smoecast.tasks.evaluate import truth
+from smoecast.tasks.provenance import IDENTITY
 
 LEVELS = np.linspace(0.0, 1.0, 101)
 """Of the climate's quantiles: those that ECMWF uses."""
@@ -227,8 +230,22 @@ def open_against(
     targets: Sequence[str],
     protocol: str,
     climates: Mapping[str, ModelClimate],
+    reading: Reading,
 ) -> Reference:
     """Open the ensemble that ``--against`` names.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Its files.
+    targets : sequence of str
+        Channels of which those that it has are compared.
+    protocol : str
+        Of the results that are scored.
+    climates : mapping of str to ModelClimate
+        By the name of their EFI.
+    reading : Reading
+        How files of ensembles are read; results of smoecast are read as they are.
 
     Raises
     ------
@@ -236,14 +253,22 @@ def open_against(
         It cannot be read, lacks a channel, or is no ensemble of forecasts; or it was calibrated
         under another `protocol`.
     """
+    made_here = set()
     for path in paths:
-        theirs = read_attributes(path).get("protocol", protocol)
+        attributes = read_attributes(path)
+        if IDENTITY in attributes:
+            made_here.add(path)
+        theirs = attributes.get("protocol", protocol)
         if theirs != protocol:
             raise InputError(
                 f"{path}: was calibrated under the protocol {theirs}, the results under "
                 f"{protocol}: their scores do not compare; give --against one of the same"
             )
-    opened = open_files(paths, any_grid=True)
+
+    def open_one(path: Path) -> xr.Dataset:
+        return open_file(path, True, AS_IT_IS if path in made_here else reading)
+
+    opened = join(open_each(paths, open_one))
     tell(left_out_of(opened), paths)
     source = name_files(paths)
     missing = [d for d in ("init_time", "lead_time", "number") if d not in opened.dims]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smoecast.config.run import Config
 from smoecast.data.raw import open_truth, truth_of
-from smoecast.data.readings import of_analyses
+from smoecast.data.readings import of_analyses, of_ensembles
 from smoecast.fields.grid import Grid, place_of, same_place
 from smoecast.fields.regrid import regrid
 from smoecast.fields.store.store import open_store
@@ -86,7 +86,8 @@ class Scoring:
         if not self.order.others:
             return raw
         climates = raw.climates if raw else {}
-        return open_against(self.order.others, config.postprocess.targets, protocol, climates)
+        wanted, reading = config.postprocess.targets, of_ensembles(config.postprocess)
+        return open_against(self.order.others, wanted, protocol, climates, reading)
 
     @cached_property
     def truth(self) -> Truth:

@@ -264,6 +264,27 @@ def test_another_ensemble_to_compare_with(done: Config, whole: Path, tmp_path: P
     assert own["eecrps"] > 0
 
 
+def test_the_other_ensemble_is_read_as_the_config_says(
+    done: Config, whole: Path, tmp_path: Path
+) -> None:
+    """One of two heights is selected, of files of others alone: a result has no such key."""
+    made_ensembles = ensembles(made_analyses()).isel(init_time=slice(-8, None), lead_time=[0])
+    low, high = made_ensembles, made_ensembles.assign(t2m=made_ensembles["t2m"] + 50.0)
+    low["t2m"].attrs = high["t2m"].attrs = made_ensembles["t2m"].attrs
+    xr.concat([low, high], dim=xr.Variable("height", [2.0, 100.0])).to_netcdf(tmp_path / "two.nc")
+    two = str(tmp_path / "two.nc")
+    with pytest.raises(InputError, match="has the dimension height"):
+        evaluate(done, inputs=[str(whole)], output=tmp_path / "s.json", against=two)
+    section = done.postprocess.model_copy(update={"select": {"height": 2}})
+    config = done.model_copy(update={"postprocess": section})
+    summary = evaluate(config, inputs=[str(whole)], output=tmp_path / "s.json", against=two)
+    against = only(summary["scores"], forecast="against", lead_hours=24)
+    assert against["rmse"] < 10
+    assert [left["name"] for left in summary["left_out"]] == ["height 100"]
+    again = evaluate(config, inputs=[str(whole)], output=tmp_path / "s.json", against=str(whole))
+    assert {r["forecast"] for r in again["scores"]} == {"against", "calibrated"}
+
+
 def test_what_cannot_be_compared_with(done: Config, whole: Path, tmp_path: Path) -> None:
     base = ensembles(made_analyses())
     wrong = {
