@@ -49,19 +49,22 @@ AT = "postprocess.lead_hours="
 PLAIN = "postprocess.network.smoe.layers=none"
 APART = "postprocess.advanced.lead_statistics=apart"
 COUNTS = "postprocess.advanced.member_counts="
+ALONE = [f"{AT}[48]", "postprocess.training.epochs=6"]
+"""One lead time is a third of the samples, and needs more epochs."""
 ROWS = {
-    "20 members, 48 h": [f"{AT}[48]"],
-    "10 members, 48 h": [f"{AT}[48]", f"{COUNTS}[10]"],
-    "5 members, 48 h": [f"{AT}[48]", f"{COUNTS}[5]"],
-    "3, 5, 10, 20 members, 48 h": [f"{AT}[48]", f"{COUNTS}[3,5,10,20]"],
-    "20 members, 24 h": [f"{AT}[24]"],
-    "20 members, 72 h": [f"{AT}[72]"],
-    "three lead times, together": [],
-    "three lead times, apart": [APART],
-    "twin, apart": [APART, PLAIN],
-    "two layers, apart": [APART, "postprocess.network.smoe.layers=[hidden.8,last]"],
-    "all: apart, 3, 5, 10, 20 members": [APART, f"{COUNTS}[3,5,10,20]"],
-    "twin, all": [APART, f"{COUNTS}[3,5,10,20]", PLAIN],
+    "20 members, 48 h": ALONE,
+    "10 members, 48 h": [*ALONE, f"{COUNTS}[10]"],
+    "5 members, 48 h": [*ALONE, f"{COUNTS}[5]"],
+    "3, 5, 10, 20 members, 48 h": [*ALONE, f"{COUNTS}[3,5,10,20]"],
+    "twin, 20 members, 48 h": [*ALONE, PLAIN],
+    "twin, 20 members, three lead times together": [PLAIN],
+    "twin, 20 members, three lead times apart": [PLAIN, APART],
+    "20 members, three lead times apart": [APART],
+    "two layers, 20 members, three lead times apart": [
+        APART,
+        "postprocess.network.smoe.layers=[hidden.8,last]",
+    ],
+    "3, 5, 10, 20 members, three lead times apart": [APART, f"{COUNTS}[3,5,10,20]"],
 }
 
 
@@ -81,9 +84,11 @@ def make_data(folder: Path) -> None:
         if not some.exists():
             with xr.open_dataset(path) as whole:
                 whole.isel(number=slice(20)).to_netcdf(some)
-    config = configure(folder, cells.DATA, 0, [f"postprocess.files={[*map(str, made), str(some)]}"])
-    download(config)
-    preprocess(config)
+    files = f"postprocess.files={[*map(str, made), str(some)]}"
+    for name, leads in ((cells.DATA, LEADS), (f"{cells.DATA}-48", (48,))):
+        config = configure(folder, name, 0, [files, f"{AT}{list(leads)}"])
+        download(config)
+        preprocess(config)
 
 
 def configure(folder: Path, name: str, seed: int, settings: list[str]) -> Config:
@@ -102,6 +107,8 @@ def configure(folder: Path, name: str, seed: int, settings: list[str]) -> Config
             f"postprocess.truth={truth}",
             f"postprocess.split={SPLIT}",
             f"{AT}{list(LEADS)}",
+            "postprocess.network.width=16",
+            "postprocess.training.epochs=4",
             *settings,
         ],
     )
@@ -119,9 +126,11 @@ def fit_row(folder: Path, name: str, seed: int) -> Path:
         return place
     config = configure(folder, place.name, seed, ROWS[name])
     place.mkdir(parents=True, exist_ok=True)
+    alone = config.postprocess.lead_hours == (48,)
+    data = f"{cells.DATA}-48" if alone else cells.DATA
     for store in (config.store, config.ensemble_store):
         if not store.exists():
-            store.symlink_to(Path("..") / cells.DATA / store.name)
+            store.symlink_to(Path("..") / data / store.name)
     before = time.process_time()
     fit(config)
     minutes = (time.process_time() - before) / 60
@@ -133,8 +142,9 @@ def fit_row(folder: Path, name: str, seed: int) -> Path:
 def score(folder: Path, part: str, calibration: Path | None, size: int) -> dict:
     """Return CRPS and spread over skill by channel and lead time; of the members without one."""
     paths = sorted((folder / part.replace(" ", "-")).glob("planet_ens_*.nc"))
-    whole = xr.open_mfdataset([str(p) for p in paths], decode_timedelta=True)
-    truth = xr.open_mfdataset([str(p) for p in truth_of(folder, part)])
+    how = {"data_vars": "minimal", "combine": "nested", "compat": "override", "coords": "minimal"}
+    whole = xr.open_mfdataset(paths, concat_dim="init_time", decode_timedelta=True, **how)
+    truth = xr.open_mfdataset(truth_of(folder, part), concat_dim="time", **how)
     fitted = None if calibration is None else open_calibration(calibration)
     leads = LEADS if fitted is None else fitted.lead_hours
     some = whole.isel(number=slice(size)).sel(lead_time=[np.timedelta64(h, "h") for h in leads])
@@ -196,11 +206,12 @@ def main() -> None:
     parser.add_argument("--part", choices=["validation", "test"], default="validation")
     parser.add_argument("--native", action="store_true", help="on ensembles of 5 and 10 members")
     parser.add_argument("--data", action="store_true", help="make the data alone")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="members scored with")
     asked = parser.parse_args()
     make_data(asked.folder)
     if asked.data:
         return
-    parts = {asked.part: SIZES}
+    parts = {asked.part: asked.sizes}
     if asked.native:
         parts = {f"native {size}": (size,) for size in (5, 10)}
     for part in parts:
