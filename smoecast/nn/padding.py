@@ -4,7 +4,8 @@ One place decides what lies beyond the edge: zeros on all sides, or the far side
 longitude and zeros beyond the poles (as in Rasp & Thuerey 2021, doi:10.1029/2020MS002405).
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -40,6 +41,11 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
     padding : str
         ``zeros`` or ``periodic``.
 
+    Raises
+    ------
+    ValueError
+        The kernel would wrap around the globe more than once.
+
     Returns
     -------
     Tensor, tuple of int
@@ -49,7 +55,31 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
     half = kernel_size // 2
     if padding == "zeros" or half == 0:
         return x, (half, half)
-    return functional.pad(x, (half, half, 0, 0), mode="circular"), (half, 0)
+    if half > x.shape[3]:
+        raise ValueError(
+            f"a kernel of {kernel_size} points wraps around {x.shape[3]} longitudes more than once"
+        )
+    return _wrap(x, half), (half, 0)
+
+
+class _Wrap(torch.autograd.Function):
+    """(B, C, H, W) to (B, C, H, W + 2 n), as `pad` in mode circular, whose backward is slow."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        ctx.count = count
+        return torch.cat((x[..., -count:], x, x[..., :count]), dim=3)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        count = ctx.count
+        inner = grad[..., count:-count].clone(memory_format=torch.contiguous_format)
+        inner[..., -count:] += grad[..., :count]
+        inner[..., :count] += grad[..., -count:]
+        return inner, None
+
+
+_wrap: Callable[[Tensor, int], Tensor] = _Wrap.apply
 
 
 def pad_same(x: Tensor, kernel_size: int, padding: str) -> Tensor:
