@@ -22,7 +22,7 @@ class _PointConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, padded: Tensor, filters: Tensor) -> Tensor:
-        by_point = padded.permute(2, 3, 1, 0).contiguous()  # (H + k - 1, W + k - 1, C, B)
+        by_point = _by_point(padded)  # (H + k - 1, W + k - 1, C, B)
         ctx.save_for_backward(by_point, filters)
         channels, height, width, size = filters.shape[:4]
         out = padded.new_empty(height, width, channels, len(padded))
@@ -33,14 +33,14 @@ class _PointConvolution(torch.autograd.Function):
                     torch.bmm(own, seen, out=out[row])
                 else:
                     out[row].baddbmm_(own, seen)
-        return out.permute(3, 2, 0, 1).contiguous()
+        return _by_sample(out)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         by_point, filters = ctx.saved_tensors
         wants_input, wants_filters = ctx.needs_input_grad
-        grad = grad.permute(2, 3, 1, 0).contiguous()  # (H, W, D, B)
+        grad = _by_point(grad)  # (H, W, D, B)
         grad_input = _grad_input(grad, filters, by_point.shape) if wants_input else None
         return grad_input, _grad_filters(grad, by_point, filters) if wants_filters else None
 
@@ -71,14 +71,29 @@ def _grad_filters(grad: Tensor, by_point: Tensor, filters: Tensor) -> Tensor:
 
 def _grad_input(grad: Tensor, filters: Tensor, shape: torch.Size) -> Tensor:
     out = grad.new_zeros(shape)  # (H + k - 1, W + k - 1, C, B)
-    width, size = filters.shape[2:4]
-    for row, one in enumerate(grad):
-        for tap in range(size):
-            # (W, k C, D) x (W, D, B) -> (W, k, C, B)
-            parts = torch.bmm(_own(filters, row, tap).transpose(1, 2), one)
-            for number, part in enumerate(torch.unflatten(parts, 1, (size, -1)).unbind(1)):
-                out[row + tap, number : number + width] += part
-    return out.permute(3, 2, 0, 1)
+    height, width, size = filters.shape[1:4]
+    for place in range(len(out)):
+        # what all kernel rows say to this row of the input, (W, k C, B)
+        first, *others = range(max(0, place - height + 1), min(size, place + 1))
+        parts = torch.bmm(_own(filters, place - first, first).transpose(1, 2), grad[place - first])
+        for tap in others:
+            parts.baddbmm_(_own(filters, place - tap, tap).transpose(1, 2), grad[place - tap])
+        # (W, k C, B) -> k x (W, C, B)
+        for number, part in enumerate(torch.unflatten(parts, 1, (size, -1)).unbind(1)):
+            out[place, number : number + width] += part
+    return _by_sample(out)
+
+
+def _by_point(fields: Tensor) -> Tensor:
+    """Lay out (B, C, H, W) point by point, (H, W, C, B): two steps are twice as fast as one."""
+    turned = fields.flatten(1).t().contiguous().view(*fields.shape[1:], -1)  # (C, H, W, B)
+    return turned.permute(1, 2, 0, 3).contiguous()
+
+
+def _by_sample(fields: Tensor) -> Tensor:
+    """Lay out (H, W, C, B) sample by sample, (B, C, H, W)."""
+    turned = fields.permute(2, 0, 1, 3).contiguous()  # (C, H, W, B)
+    return turned.view(-1, turned.shape[3]).t().contiguous().view(-1, *turned.shape[:3])
 
 
 def convolve_by_point(x: Tensor, filters: Tensor, padding: str) -> Tensor:
