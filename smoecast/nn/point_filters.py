@@ -50,8 +50,8 @@ _point_convolution: Callable[[Tensor, Tensor], Tensor] = _PointConvolution.apply
 
 def _seen(row: Tensor, width: int, size: int) -> Tensor:
     """Return what each point sees of one row (W + k - 1, C, B), without a copy: (W, k C, B)."""
-    step = row.stride(0)
-    return row.as_strided((width, size * row.shape[1], row.shape[2]), (step, row.stride(1), 1))
+    channels, batch = row.shape[1:]  # strides of what has one element say nothing
+    return row.as_strided((width, size * channels, batch), (channels * batch, batch, 1))
 
 
 def _own(filters: Tensor, row: int, tap: int) -> Tensor:
