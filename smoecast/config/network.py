@@ -231,6 +231,11 @@ class NetworkAdvanced(Section):
         description="a learned number for each channel at each point, added to what the first "
         "convolution makes, or to what it and every hidden one make",
     )
+    polar_padding: bool = Field(
+        False,
+        description="on a globe, fields go on across the poles, on the opposite meridian; else "
+        "zeros lie there",
+    )
 
 
 class Network(Section):
@@ -288,4 +293,4 @@ class Network(Section):
         return kept
 
 
-_LATER = {"position_embedding"}
+_LATER = {"position_embedding", "polar_padding"}

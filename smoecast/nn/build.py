@@ -111,7 +111,8 @@ def _backbone(
 ) -> Backbone:
     if network.kind == "linear":
         return LinearMap(in_channels, out_channels, grid)
-    padding = "periodic" if periodic else "zeros"
+    globe = "polar" if network.advanced.polar_padding else "periodic"
+    padding = globe if periodic else "zeros"
     layers = network.smoe.layers
     convolutions = Convolutions(
         (layers,) if isinstance(layers, str) else layers,

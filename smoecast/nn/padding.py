@@ -1,7 +1,8 @@
 """Same-size convolution on a grid of latitudes and longitudes.
 
 One place decides what lies beyond the edge: zeros on all sides, or the far side of the globe in
-longitude and zeros beyond the poles (as in Rasp & Thuerey 2021, doi:10.1029/2020MS002405).
+longitude and zeros beyond the poles (as in Rasp & Thuerey 2021, doi:10.1029/2020MS002405), or there
+the rows of the opposite meridian (as in KARINA, Cheon et al. 2024, arXiv 2403.10555).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Padding = Literal["zeros", "periodic"]
+Padding = Literal["zeros", "periodic", "polar"]
 
 
 def check_padding(padding: str, kernel_size: int) -> None:
@@ -20,11 +21,11 @@ def check_padding(padding: str, kernel_size: int) -> None:
     Raises
     ------
     ValueError
-        If `padding` is neither ``zeros`` nor ``periodic``, or `kernel_size` is even or below 1
-        (the output would not keep the grid).
+        If `padding` is none of ``zeros``, ``periodic`` and ``polar``, or `kernel_size` is even or
+        below 1 (the output would not keep the grid).
     """
     if padding not in get_args(Padding):
-        raise ValueError(f"padding must be 'zeros' or 'periodic', not '{padding}'")
+        raise ValueError(f"padding must be 'zeros', 'periodic' or 'polar', not '{padding}'")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd to keep the grid, not {kernel_size}")
 
@@ -39,7 +40,7 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
     kernel_size : int
         Odd.
     padding : str
-        ``zeros`` or ``periodic``.
+        ``zeros``, ``periodic`` or ``polar``.
 
     Raises
     ------
@@ -49,8 +50,8 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
     Returns
     -------
     Tensor, tuple of int
-        The field, (B, C, H, W) or (B, C, H, W + kernel_size - 1), and the zero padding
-        (latitude, longitude) that the convolution or unfolding still has to add.
+        The field, (B, C, H, W), (B, C, H, W + kernel_size - 1) or that with as many rows more, and
+        the zero padding (latitude, longitude) that the convolution or unfolding still has to add.
     """
     half = kernel_size // 2
     if padding == "zeros" or half == 0:
@@ -59,6 +60,8 @@ def wrap(x: Tensor, kernel_size: int, padding: str) -> tuple[Tensor, tuple[int, 
         raise ValueError(
             f"a kernel of {kernel_size} points wraps around {x.shape[3]} longitudes more than once"
         )
+    if padding == "polar":
+        return _wrap(cross_poles(x, half), half), (0, 0)
     return _wrap(x, half), (half, 0)
 
 
@@ -80,6 +83,25 @@ class _Wrap(torch.autograd.Function):
 
 
 _wrap: Callable[[Tensor, int], Tensor] = _Wrap.apply
+
+
+def cross_poles(x: Tensor, rows: int) -> Tensor:
+    """Continue fields beyond both poles: (B, C, H, W) to (B, C, H + 2 rows, W).
+
+    Beyond a pole lies the opposite meridian, half the globe further east, seen from there: the row
+    next to the pole comes first. A vector's components point the other way there; which of a
+    network's fields are such components nobody knows, so none changes its sign.
+
+    Parameters
+    ----------
+    x : Tensor
+        On a grid whose first and last row are half a step from the poles.
+    rows : int
+        At most H; W is even.
+    """
+    over = torch.cat([x[:, :, :rows].flip(2), x[:, :, x.shape[2] - rows :].flip(2)], dim=2)
+    over = over.roll(x.shape[3] // 2, dims=3)
+    return torch.cat([over[:, :, :rows], x, over[:, :, rows:]], dim=2)
 
 
 def pad_same(x: Tensor, kernel_size: int, padding: str) -> Tensor:

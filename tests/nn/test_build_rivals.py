@@ -122,3 +122,27 @@ def test_weights_with_an_embedding_go_through_a_file_and_fit_no_other_network(ki
     assert torch.equal(again(inputs), model.eval()(inputs))
     with pytest.raises(ModelError, match="do not fit the network"):
         restore(network(kind), model.state_dict(), GRID, True)
+
+
+@pytest.mark.parametrize("convolution", CONVOLUTIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_across_the_poles_of_a_globe_do_fields_go_on(kind, convolution):
+    """At the southern pole one sees what lies just beyond it, if a row of zeros is not there."""
+    wide = (8, 48)
+    inputs, beside = torch.zeros(2, 1, 3, *wide)
+    beside[:, :, -1, 0] = 1.0
+    told = {"width": 4, "blocks": 1, "levels": 2, "normalization": "none"}
+    seen = []
+    for polar, periodic in ((True, True), (False, True), (True, False)):
+        torch.manual_seed(0)
+        config = Network(
+            kind=kind,
+            convolution=convolution,
+            smoe=smoe_of(layers="all"),
+            advanced={"polar_padding": polar},
+            **told,
+        )
+        model = build(config, 3, 2, wide, periodic).eval()
+        seen.append((model(beside) - model(inputs))[..., -1, 24].abs().max().item())
+    assert seen[0] > 0
+    assert seen[1:] == [0.0, 0.0]

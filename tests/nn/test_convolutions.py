@@ -32,7 +32,7 @@ def x():
     return torch.randn(2, 3, *GRID, dtype=torch.float64, requires_grad=True)
 
 
-@pytest.mark.parametrize("padding", ["zeros", "periodic"])
+@pytest.mark.parametrize("padding", ["zeros", "periodic", "polar"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_shape_and_gradient(name, padding, x):
     layer = LAYERS[name](padding).double()
@@ -40,9 +40,10 @@ def test_shape_and_gradient(name, padding, x):
     assert torch.autograd.gradcheck(layer, x)
 
 
+@pytest.mark.parametrize("padding", ["periodic", "polar"])
 @pytest.mark.parametrize("name", ["conv", "condconv"])
-def test_periodic_layers_commute_with_a_turn_of_the_globe(name, x):
-    layer = LAYERS[name]("periodic").double()
+def test_layers_on_a_globe_commute_with_its_turn(name, padding, x):
+    layer = LAYERS[name](padding).double()
     torch.testing.assert_close(layer(x.roll(2, dims=3)), layer(x).roll(2, dims=3))
 
 
@@ -59,8 +60,34 @@ def test_zeros_equal_pytorch_and_periodic_equals_padding_by_hand(x):
     torch.testing.assert_close(weight.flatten(1) @ columns, by_hand.flatten(2))
 
 
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_a_field_on_the_sphere_goes_on_across_the_poles(size):
+    """Its formula tells what lies beyond: 100 degrees north is 80 on the opposite meridian."""
+    half = size // 2
+    latitude = torch.deg2rad(81.0 - 18.0 * torch.arange(-half, 10 + half))
+    longitude = torch.deg2rad(45.0 * torch.arange(-half, 8 + half))
+
+    def field(rows, columns):
+        along = torch.cos(latitude[rows])[:, None] * torch.cos(longitude[columns] - 0.3)
+        return (along + torch.sin(latitude[rows])[:, None])[None, None]
+
+    inner = slice(half, -half)
+    padded = pad_same(field(inner, inner), size, "polar")
+    torch.testing.assert_close(padded, field(slice(None), slice(None)))
+
+
+def test_padding_across_the_poles_is_the_other_elsewhere(x):
+    both = [pad_same(x, 5, padding)[:, :, 2:-2] for padding in ("periodic", "polar")]
+    assert torch.equal(*both)
+    weight = torch.randn(4, 3, 3, 3, dtype=x.dtype)
+    columns = unfold_same(x, 3, "polar")
+    by_hand = functional.conv2d(pad_same(x, 3, "polar"), weight)
+    torch.testing.assert_close(weight.flatten(1) @ columns, by_hand.flatten(2))
+    torch.testing.assert_close(conv2d_same(x, weight, None, "polar"), by_hand)
+
+
 def test_kernel_of_one_point_needs_no_padding(x):
-    assert pad_same(x, 1, "periodic") is not None
+    assert torch.equal(pad_same(x, 1, "polar"), x)
     weight = torch.randn(4, 3, 1, 1, dtype=x.dtype)
     torch.testing.assert_close(
         conv2d_same(x, weight, None, "periodic"), functional.conv2d(x, weight)

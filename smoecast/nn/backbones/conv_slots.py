@@ -113,11 +113,7 @@ class Convolutions:
             has more than `MOST_PARAMETERS`.
         """
         size = self.first_kernel_size if site.place == "first" else self.kernel_size
-        if self.padding == "periodic" and size // 2 > site.grid[1]:
-            raise ValueError(
-                f"a kernel of {size} points wraps around the {site.grid[1]} longitudes at "
-                f"{site.name} more than once: take a smaller kernel or fewer levels"
-            )
+        check_reach(size, site.grid, self.padding, site.name)
         self.sites.append(site)
         layer = self._make(site, size)
         if site.place in self.embedded:
@@ -159,3 +155,37 @@ class Convolutions:
                     f"section smoe names {name}, but there are first, last and, counted from "
                     f"0, {len(hidden)} hidden convolutions in {len(blocks)} blocks"
                 )
+
+
+def check_reach(kernel_size: int, grid: tuple[int, int], padding: str, name: str) -> None:
+    """Refuse a kernel that reaches farther than the padding can tell what lies there.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Odd.
+    grid : tuple of int
+        (H, W).
+    padding : str
+        ``zeros``, ``periodic`` or ``polar``.
+    name : str
+        Of the place, for the message.
+
+    Raises
+    ------
+    ValueError
+        The kernel would wrap around the globe more than once; or with padding across the poles it
+        reaches beyond the other pole, or no meridian lies opposite.
+    """
+    half = kernel_size // 2
+    if padding != "zeros" and half > grid[1]:
+        raise ValueError(
+            f"a kernel of {kernel_size} points wraps around the {grid[1]} longitudes at {name} "
+            "more than once: take a smaller kernel or fewer levels"
+        )
+    if padding == "polar" and half and (half > grid[0] or grid[1] % 2):
+        raise ValueError(
+            f"a kernel of {kernel_size} points cannot look across the poles of the {grid[0]} x "
+            f"{grid[1]} points at {name}: take a smaller kernel, fewer levels, an even number of "
+            "longitudes, or leave polar_padding out"
+        )

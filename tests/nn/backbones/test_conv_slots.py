@@ -67,6 +67,15 @@ def test_a_kernel_that_wraps_twice_is_refused():
     convolutions(padding="zeros", kernel_size=7)(narrow)
 
 
+@pytest.mark.parametrize("grid", [(2, 8), (8, 9)])
+def test_a_kernel_that_cannot_look_across_the_poles_is_refused(grid):
+    place = ConvSlot("hidden", 2, 3, grid)
+    with pytest.raises(ValueError, match=r"across the poles of the \d x \d points at hidden\.0"):
+        convolutions(padding="polar", kernel_size=7)(place)
+    convolutions(padding="periodic", kernel_size=7)(place)
+    convolutions(padding="polar", kernel_size=1)(place)
+
+
 def test_places_that_there_are_not_are_refused():
     make = convolutions("none", "hidden.5", "hidden.6")
     make(HIDDEN)
