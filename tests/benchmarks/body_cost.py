@@ -13,8 +13,8 @@ from smoecast.config.network import Network
 from smoecast.nn.build import build
 from smoecast.nn.cost import count_parameters, multiply_adds
 
-INPUTS, OUTPUTS, GRID, BATCH, TURNS = 21, 7, (32, 64), 32, 5
-"""Those of planet-smoe."""
+INPUTS, OUTPUTS, GRID, BATCH, TURNS = 22, 7, (32, 64), 32, 5
+"""Those of planet-smoe, and one constant more."""
 PLAIN, LAST = {"smoe": {"layers": "none"}}, {"smoe": {"layers": "last"}}
 NETWORKS = {
     "plain": PLAIN,
