@@ -35,11 +35,13 @@ NONE = ["network.smoe.layers=none"]
 NETWORKS = {
     "ResNet, bare": [*NONE, "network.local_bias=false", "network.input_skip=false"],
     "ResNet": NONE,
-    "U-Net": [*NONE, "network.kind=unet", "network.width=32", "network.levels=2"],
+    "ResNet of 48": [*NONE, "network.width=48"],
+    "U-Net": [*NONE, "network.kind=unet", "network.levels=2"],
     "position fields": [*NONE, "network.advanced.position_channels=8"],
+    "position embedding": [*NONE, "network.advanced.position_embedding=all"],
     "CoordConv": ["network.convolution=coordconv"],
     "low-rank local": ["network.convolution=lowrank"],
-    "locally connected": ["network.convolution=local", "network.smoe.layers=last"],
+    "locally connected": ["network.convolution=local"],
     SMOE: [],
 }
 """All but the first have, as SMoE has, an offset at each point and the inputs at the last layer."""
