@@ -53,6 +53,10 @@ class SpreadCorrection(nn.Module):
     apart : LeadStatistics, optional
         What takes the place of means, standard deviations and scales in `statistics`: those of
         the lead time that an input names, or of the nearest.
+    counted : bool
+        Whether the last input says of how many members the ensemble is, as 1 / M. The logarithm
+        of the factor on the spread then has a term that is linear in it, one number a target:
+        the error of the mean falls as M grows, everywhere, which a network learns slowly.
     """
 
     spread: Tensor
@@ -65,9 +69,11 @@ class SpreadCorrection(nn.Module):
         spread: Tensor,
         steady: bool = False,
         apart: LeadStatistics | None = None,
+        counted: bool = False,
     ) -> None:
         super().__init__()
         self.steady = steady
+        self.by_count = nn.Parameter(torch.zeros(len(spread))) if counted else None
         self.normalizer = Normalizer(statistics)
         self.backbone = backbone
         self.register_buffer("spread", spread.to(torch.int64).clone())
@@ -81,7 +87,13 @@ class SpreadCorrection(nn.Module):
         """(B, C, H, W) in physical units -> (B, 2 D, H, W): D means, then D spreads."""
         seen, scale = self._normalize(fields)
         mean, spread = fields[:, self.normalizer.base], fields[:, self.spread]
-        return correct_moments(self.backbone(seen), mean, spread, scale, self.steady)
+        output = self.backbone(seen)
+        if self.by_count is not None:
+            shift, stretch = output.chunk(2, dim=1)
+            # (D,) x (B, 1, H, W) -> (B, D, H, W)
+            stretch = stretch + self.by_count[:, None, None] * seen[:, -1:]
+            output = torch.cat([shift, stretch], dim=1)
+        return correct_moments(output, mean, spread, scale, self.steady)
 
     def _normalize(self, fields: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fields normalised, and the targets' scale, (D,) or (B, D)."""

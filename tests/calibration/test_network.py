@@ -86,6 +86,22 @@ def test_each_lead_time_by_its_own_statistics() -> None:
     assert {name.split(".")[0] for name in kept} == {"apart"}
 
 
+def test_the_spread_follows_the_number_of_members_by_a_number_a_target() -> None:
+    known, spread = replace(statistics(7, [2, 0]), input_std=torch.ones(7)), torch.tensor([5, 3])
+    known.input_mean[6] = 0.1
+    network = SpreadCorrection(nn.Conv2d(7, 4, 1), known, spread, counted=True)
+    with torch.no_grad():
+        for parameter in network.backbone.parameters():
+            parameter.zero_()
+        network.by_count.copy_(torch.tensor([2.0, -1.0]))
+    fields = torch.arange(7.0).view(1, 7, 1, 1).repeat(2, 1, 2, 3)
+    fields[:, 6] = torch.tensor([0.1, 0.3])[:, None, None]
+    made = network(fields)[:, :, 1, 2]
+    torch.testing.assert_close(made[0], torch.tensor([2.0, 0.0, 5.0, 3.0]))
+    factors = torch.tensor([1.0, 1.0, np.exp(0.4), np.exp(-0.2)]).float()
+    torch.testing.assert_close(made[1], made[0] * factors)
+
+
 def test_the_loss_counts_each_target_in_its_units() -> None:
     torch.manual_seed(0)
     output, truth = torch.rand(2, 4, 3, 5) + 0.5, torch.randn(2, 2, 3, 5)

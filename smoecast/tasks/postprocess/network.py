@@ -118,16 +118,16 @@ def new_correction(
         isinstance(place, Grid) and place.periodic,
         settings.advanced.correction_units == "error",
     )
-    by_lead = None
+    by_lead, counted = None, bool(predictors.counts)
     if apart:
         # the lead time stands last, but for the number of members
-        last = count - (2 if predictors.counts else 1)
+        last = count - (2 if counted else 1)
         leads = tuple(hour / LEAD_UNIT_HOURS for hour in settings.lead_hours)
         by_lead = LeadStatistics(tuple(apart), last, leads)
     if method == "smoe":
         backbone = build(settings.network, count, outputs, place.shape, periodic)
         spread = statistics.base + channels
-        return SpreadCorrection(backbone, statistics, spread, steady, by_lead)
+        return SpreadCorrection(backbone, statistics, spread, steady, by_lead, counted)
     wide = (count, outputs, place.shape, "periodic" if periodic else "zeros")
     plain: PointMLP | LeNet | EnsembleUNet | EnsembleTransformer
     try:
@@ -143,7 +143,8 @@ def new_correction(
         plain.last.weight.mul_(FIRST_FORECAST)
     if method == "transformer":
         return MemberCorrection(plain, statistics, channels, steady)
-    return SpreadCorrection(plain, statistics, statistics.base + channels, steady, by_lead)
+    spread = statistics.base + channels
+    return SpreadCorrection(plain, statistics, spread, steady, by_lead, counted)
 
 
 def open_correction(

@@ -96,7 +96,7 @@ def test_several_lead_times_apart_and_some_of_the_members(tmp_path: Path) -> Non
     plain = plan(full_size("planet-calibration", tmp_path, more))
     some = "postprocess.advanced={lead_statistics: apart, member_counts: [5, 10]}"
     wide = plan(full_size("planet-calibration", tmp_path, more, some))
-    assert wide["parameters"] - plain["parameters"] == 32 * 9
+    assert wide["parameters"] - plain["parameters"] == 32 * 9 + 3
     assert wide["samples"] == plain["samples"]
     with pytest.raises(ConfigError, match=r"has 10 members; .*member_counts asks for 11"):
         plan(full_size("planet-calibration", tmp_path, "postprocess.advanced.member_counts=[11]"))
