@@ -1,6 +1,33 @@
 """smoecast: weather forecasting with Spatial Mixture-of-Experts networks.
 
-Importing the package loads neither torch nor xarray; import the module you need.
+::
+
+    model = smoecast.load("ncep-air-6h")
+    forecast = model.forecast("air.nc", lead_hours=[6, 12, 24])
+
+`docs/python.md` teaches it. Importing the package loads neither torch nor xarray: what is named
+here is loaded when it is first asked for.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smoecast.interface.open import open  # noqa: A004  # it is asked for as smoecast.open
+
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "open"]
+
+_HOME = {"open": "open"}
+"""Module of `smoecast.interface` in which each is."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.interface.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

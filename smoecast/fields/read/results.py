@@ -14,11 +14,13 @@ from smoecast.events import Event
 from smoecast.fields import local_section
 from smoecast.fields.canonical.variables import MEMBERS, SCALARS
 from smoecast.fields.grid import place_of, same_place
+from smoecast.fields.left_out import LeftOut, note_more
 from smoecast.fields.read.netcdf import hdf5
 from smoecast.fields.read.netcdf.headers import check_file
 from smoecast.fields.read.netcdf.open import open_raw
 from smoecast.fields.read.netcdf.watchdog import watch
 from smoecast.fields.read.open import open_file
+from smoecast.fields.read.reading import AS_IT_IS, Reading
 from smoecast.fields.read.zarr.group_file import METADATA_V3
 from smoecast.fields.read.zarr.metadata import METADATA_BYTES
 from smoecast.names import PROJECTION, parse_channel
@@ -64,13 +66,15 @@ _PRODUCT = re.compile(
 _PLACES = (("latitude", "longitude"), PROJECTION)
 
 
-def open_result(path: Path) -> xr.Dataset:
+def open_result(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
     """Open a result file as a canonical dataset that has its moments and probabilities too.
 
     Parameters
     ----------
     path : pathlib.Path
         Any file of fields, or the ``.zmetadata`` of a Zarr group.
+    reading : Reading
+        What of the fields is selected, and what is assumed.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def open_result(path: Path) -> xr.Dataset:
     """
     made = _products(path) if path.is_file() else xr.Dataset()
     if not made.data_vars or made.attrs.pop("others", False):
-        fields = open_file(path, any_grid=True)
+        fields = open_file(path, any_grid=True, reading=reading)
         return _beside(fields, made, path) if made.data_vars else fields
     return made
 
@@ -136,8 +140,10 @@ def _products(path: Path) -> xr.Dataset:
     for name, match in ours.items():
         _check(found[name], match, path)
         found[name].attrs.pop(SCALARS, None)
-    others = [n for n in named if n not in ours and not n.endswith("_quantile")]
-    return found.assign_attrs(others=bool(others))
+    quantiles = [n for n in named if n.endswith("_quantile")]
+    others = [n for n in named if n not in ours and n not in quantiles]
+    noted = note_more(found, [LeftOut(name, "quantiles are not read") for name in quantiles])
+    return noted.assign_attrs(others=bool(others))
 
 
 def _by_start(dataset: xr.Dataset) -> xr.Dataset:
