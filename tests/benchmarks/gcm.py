@@ -10,7 +10,8 @@ the climatology that jcm's wheel carries. Snapshots at 00 and 12 UTC go to one C
 month, on the model's own grid: z, t, u, v and q at 250, 500, 700 and 850 hPa, the temperature near
 the surface, the pressure there, and the constants.
 What is before ``--keep`` is the spin-up, and is not written. A run that was stopped goes on from
-its last whole month. One thread: ``XLA_FLAGS="--xla_cpu_multi_thread_eigen=false"``.
+its last whole month. ``--truncation 21`` (64 x 32 points) takes a third of the time. One thread:
+``XLA_FLAGS="--xla_cpu_multi_thread_eigen=false"``. Figures: docs/decisions/0041.
 """
 
 import argparse
@@ -28,6 +29,7 @@ EVERY_HOURS = 12
 GRAVITY = 9.81
 DRY_AIR = 2.0 / 7.0 * 1004.64
 REFERENCE_PA = 1.0e5
+SEA_LEVEL_PA = 101325.0
 VAPOUR = 461.51 / DRY_AIR - 1.0
 LAPSE_RATE = 6.5e-3
 
@@ -97,8 +99,8 @@ def take(values, index):
     return np.take_along_axis(values, index, axis=0)[0]
 
 
-def build_model(start):
-    """The model and its forcing, from the files in jcm's own wheel."""
+def build_model(start, truncation):
+    """The model and its forcing, from the files (of T30) in jcm's own wheel."""
     import jcm
     from jcm.forcing import ForcingData
     from jcm.model import Model
@@ -107,7 +109,7 @@ def build_model(start):
     from jcm.terrain import TerrainData
 
     climatology = Path(jcm.__file__).parent / "data/bc/t30/clim"
-    coords = get_speedy_coords(layers=8, spectral_truncation=31)
+    coords = get_speedy_coords(layers=8, spectral_truncation=truncation)
     model = Model(
         coords=coords,
         terrain=TerrainData.from_file(climatology / "terrain.nc", coords),
@@ -119,6 +121,19 @@ def build_model(start):
         str(climatology / "forcing.nc"), coords=coords, align_mode="wrap_year"
     )
     return model, forcing
+
+
+def build_rest(model):
+    """Air at rest of 288 K, in balance with the ground.
+
+    What jcm starts from has 1000 hPa on mountains too, 17 hPa more than the real atmosphere in the
+    mean, and keeps them for ever; its own mend, `balanced_isothermal_state`, means the logarithm of
+    pressure in Pa, where sigma layers have that of the share of 1000 hPa.
+    """
+    rest = model.initial_state()
+    lift = np.log(SEA_LEVEL_PA / REFERENCE_PA) - model.terrain.phis0 / (DRY_AIR * 288.0)
+    balanced = rest.log_surface_pressure + model.coords.horizontal.to_modal(lift[None])
+    return rest.replace(log_surface_pressure=balanced)
 
 
 def build_snapshot(model, forcing):
@@ -199,10 +214,11 @@ def as_dataset(times, snapshots, axes, constants):
     )
     level = ("level", np.array(LEVELS_HPA), {"standard_name": "air_pressure", "units": "hPa"})
     dataset = xr.Dataset(data, {"time": times, "level": level, **axes})
+    points = f"{len(axes['lon'][1])} x {len(axes['lat'][1])} points"
     dataset.attrs = {
         "Conventions": "CF-1.10",
         "title": "A run of the circulation model jcm 3.0.0, no real weather",
-        "source": f"jcm 3.0.0, SPEEDY physics, T31L8, steps of {STEP_MINUTES:g} minutes",
+        "source": f"jcm 3.0.0, SPEEDY physics, {points}, steps of {STEP_MINUTES:g} minutes",
     }
     dataset.time.encoding = {"units": "hours since 2000-01-01", "dtype": "i4"}
     return dataset
@@ -228,11 +244,12 @@ def main():
     parser.add_argument("--start", default="2000-07-01", help="first day of the run")
     parser.add_argument("--keep", default="2001-01-01", help="first day that is written")
     parser.add_argument("--end", default="2014-01-01", help="day after the last")
+    parser.add_argument("--truncation", type=int, default=31, choices=(21, 31))
     asked = parser.parse_args()
     from jcm.checkpoint import load_checkpoint, save_checkpoint
 
-    model, forcing = build_model(asked.start)
-    model.bootstrap_state()
+    model, forcing = build_model(asked.start, asked.truncation)
+    model.bootstrap_state(build_rest(model))
     state = asked.folder / "state.ckpt"
     month = np.datetime64(asked.start, "M")
     if state.exists():
