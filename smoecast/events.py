@@ -8,6 +8,9 @@ from smoecast.names import parse_channel
 
 _EVENT = re.compile(r"([a-z]\w*)\s*([<>])\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 
+COLDEST = 100.0
+"""K: no air of the atmosphere below 100 km is colder (the summer mesopause has some 130)."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -37,14 +40,21 @@ def event(text: str) -> Event:
     Raises
     ------
     ValueError
-        It is not a channel, ``<`` or ``>``, and a number.
+        It is not a channel, ``<`` or ``>``, and a number, or a temperature that can only be meant
+        in degrees Celsius.
     """
     match = _EVENT.fullmatch(text.strip())
-    if match is None or parse_channel(match[1]) is None:
+    channel = parse_channel(match[1]) if match else None
+    if match is None or channel is None:
         raise ValueError(
             f"'{text}' is no event: give a channel, < or >, and a number in SI units, as t2m>273.15"
         )
     threshold = float(match[3])
     if not math.isfinite(threshold):
         raise ValueError(f"'{text}' is no event: the threshold is infinite")
+    if channel.variable.units == "K" and threshold < COLDEST:
+        kelvin = f"{match[1]}{match[2]}{threshold + 273.15:g}"
+        raise ValueError(
+            f"'{text}' is in kelvin, and no air is so cold: for degrees Celsius write {kelvin}"
+        )
     return Event(match[1], match[2] == ">", threshold)
