@@ -60,9 +60,18 @@ def expand(patterns: Sequence[str], key: str) -> list[Path]:
         else:
             matches = {path} if path.is_file() else set()
         if not matches:
-            raise AbsentError(f"{pattern}: there is no such file; correct {key}")
+            raise AbsentError(f"{pattern}: {_explain_none(path)}; correct {key}")
         found |= matches
     return sorted(found)
+
+
+def _explain_none(path: Path) -> str:
+    """Say why a pattern matches no file."""
+    if not path.is_dir():
+        return "there is no such file"
+    if not any(path.iterdir()):
+        return "the folder is empty"
+    return "the folder holds no GRIB, NetCDF or Zarr"
 
 
 def _find_in(folder: Path) -> set[Path]:

@@ -12,7 +12,7 @@ from smoecast.config.run import Config
 from smoecast.data.sources.files import expand, manifest
 from smoecast.data.sources.registry import requests_of
 from smoecast.data.time_selection import evenly, leads
-from smoecast.errors import InputError
+from smoecast.errors import AbsentError, InputError
 from smoecast.fields.missing import check_finite, name_files
 
 
@@ -41,10 +41,20 @@ def test_a_relative_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert expand(["*.nc"], "--input") == [Path("a.nc")]
 
 
-@pytest.mark.parametrize("pattern", ["none.nc", "*.none", "empty"])
-def test_a_pattern_without_files_is_named(tmp_path: Path, pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("none.nc", "there is no such file"),
+        ("*.none", "there is no such file"),
+        ("empty", "the folder is empty"),
+        ("notes", "the folder holds no GRIB, NetCDF or Zarr"),
+    ],
+)
+def test_a_pattern_without_files_is_named(tmp_path: Path, pattern: str, said: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"there is no such file; correct data\.files"):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("notes")
+    with pytest.raises(AbsentError, match=rf"{pattern.strip('*')}: {said}; correct data\.files"):
         expand([str(tmp_path / pattern)], "data.files")
 
 
