@@ -34,7 +34,7 @@ SMOE = "SMoE"
 TIMED = " in SMoE's time"
 NONE = ["network.smoe.layers=none"]
 BODY = ["network.kind=unet", "network.width=16", "network.levels=3", "network.smoe.layers=[last]"]
-SAMPLED = "network.smoe.advanced.compared_samples=4"
+SAMPLED = ("network.smoe.advanced.compared_samples=8", "network.smoe.advanced.error_memory=0.985")
 NETWORKS = {
     "ResNet": [*NONE, "network.kind=resnet", "network.width=32"],
     "U-Net, bare": [*NONE, "network.local_bias=false", "network.input_skip=false"],
@@ -66,8 +66,8 @@ class World:
 
 
 WORLDS = {
-    "planet": World("planet-smoe", ("data.planet.seed=21", *BODY, SAMPLED)),
-    "gcm": World(str(Path(__file__).with_name("gcm.yaml")), (*BODY, SAMPLED)),
+    "planet": World("planet-smoe", ("data.planet.seed=21", *BODY, *SAMPLED)),
+    "gcm": World(str(Path(__file__).with_name("gcm.yaml")), (*BODY, *SAMPLED)),
 }
 
 
