@@ -5,7 +5,7 @@ or with ``--part test`` for that of the test years. Each network and seed is a r
 trained as ``smoecast train --config iberia-smoe`` does it with the settings named here; both parts
 score the same runs, and without ``--part test`` the test years are not scored. Rows "in SMoE's
 time" have as many epochs as fit into the CPU time that SMoE took with seed 0. What is there is not
-made again: the work may be cut off; ``--show`` only prints.
+made again: the work may be cut off; ``--trained`` only scores, ``--show`` only prints.
 """
 
 import json
@@ -154,19 +154,24 @@ def main() -> None:
     """Fill what is asked for, and print all that is there."""
     parser = cells.parser(__doc__.splitlines()[0])
     parser.add_argument("--part", choices=("validation", "test"), default="validation")
+    parser.add_argument(
+        "--trained", action="store_true", help="score what is trained, train nothing"
+    )
     asked = parser.parse_args()
     folder, part = asked.folder, asked.part
     rows = cells.chosen(NETWORKS, asked.only)
     others = [name for name in rows if name != SMOE]
     if not asked.show:
         cells.data(folder, CONFIG)
-        for seed in asked.seeds:
-            for name, settings in rows.items():
-                fill(folder, name, seed, settings, part)
-        for seed in asked.seeds:
-            for name in others:
-                settings = in_smoe_time(folder, name, NETWORKS[name])
-                fill(folder, name + TIMED, seed, settings, part)
+        for timed, names in (("", list(rows)), (TIMED, others)):
+            for seed in asked.seeds:
+                for name in names:
+                    place = cells.place_of(folder, name + timed, seed)
+                    if asked.trained and not (place / "cell.json").exists():
+                        continue
+                    settings = NETWORKS[name]
+                    settings = in_smoe_time(folder, name, settings) if timed else settings
+                    fill(folder, name + timed, seed, settings, part)
     names = [*rows, *(name + TIMED for name in others)]
     there = {name: runs for name in names if (runs := found(folder, name, asked.seeds, part))}
     straight = linear(folder, part, not asked.show)
