@@ -13,13 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from smoecast.interface.calibrate import calibrate
+    from smoecast.interface.load import ForecastModel, load
     from smoecast.interface.open import open  # noqa: A004  # it is asked for as smoecast.open
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "open"]
+__all__ = ["ForecastModel", "__version__", "calibrate", "load", "open"]
 
-_HOME = {"open": "open"}
+_HOME = {"ForecastModel": "load", "calibrate": "calibrate", "load": "load", "open": "open"}
 """Module of `smoecast.interface` in which each is."""
 
 

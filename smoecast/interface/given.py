@@ -1,11 +1,14 @@
 """What the Python interface is given: files by their names, or a dataset in memory."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
 from smoecast.errors import ConfigError
 from smoecast.fields.canonical.canonical import canonical
 from smoecast.fields.read.netcdf.stored import in_blocks
@@ -41,8 +44,29 @@ def as_text(source: Given, name: str) -> list[str]:
     """Return what was given as a result tells it: names, or what a dataset in memory is called."""
     if isinstance(source, xr.Dataset):
         return [name]
-    each = [source] if isinstance(source, str | os.PathLike) else source
-    return [os.fspath(one) for one in each]
+    if isinstance(source, str | os.PathLike):
+        return [os.fspath(source)]
+    return [str(one) for one in source]
+
+
+def take(
+    source: Given,
+    name: str,
+    any_grid: bool = False,
+    take: Callable[[xr.Dataset, str], xr.Dataset] | None = None,
+) -> tuple[tuple[Path, ...], tuple[str, xr.Dataset] | None]:
+    """Return files, or in their place a dataset in canonical form with what messages call it.
+
+    Such a dataset is taken by `take_dataset`, unless another way to `take` it is named.
+
+    Raises
+    ------
+    AbsentError, InputError, ConfigError
+        See `find_files` and `take_dataset`.
+    """
+    if isinstance(source, xr.Dataset):
+        return (), (name, take(source, name) if take else take_dataset(source, name, any_grid))
+    return tuple(find_files(source)), None
 
 
 def take_dataset(dataset: xr.Dataset, name: str, any_grid: bool = False) -> xr.Dataset:
@@ -69,3 +93,16 @@ def take_dataset(dataset: xr.Dataset, name: str, any_grid: bool = False) -> xr.D
         if array.chunks is None
     }
     return canonical(dataset.assign(blocks), name, any_grid)
+
+
+def with_section(config: Config, section: str, changes: dict[str, Any]) -> Config:
+    """Return a model's config with other values in a section, in one process.
+
+    Raises
+    ------
+    ConfigError
+        A value is none that the section may have.
+    """
+    values = config.in_one_process().model_dump(mode="json")
+    values[section] |= changes
+    return yaml_file.validate(values, f"smoecast.{section}")

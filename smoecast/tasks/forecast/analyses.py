@@ -35,6 +35,8 @@ class Analyses:
         Manifest of the files that the store was made of.
     lookback : timedelta64
         By which sums that were computed reach back to earlier times.
+    in_memory : bool
+        Whether they are of a dataset in memory, which `files` names as if it were one.
     """
 
     fields: xr.DataArray
@@ -45,6 +47,7 @@ class Analyses:
     store: Path | None
     stored: Any
     lookback: np.timedelta64
+    in_memory: bool = False
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -59,11 +62,12 @@ class Analyses:
     def describe(self, needed: NDArray[np.datetime64]) -> list[dict[str, Any]]:
         """Return name, size and sha256 of what holds the analyses of some times.
 
-        Files are told by their bytes; of a store, which grows, it is the fields themselves.
+        Files are told by their bytes; of a store, which grows, and of a dataset in memory it is
+        the fields themselves.
         """
-        if self.store is None:
+        if self.store is None and not self.in_memory:
             return self.held.describe(self.find_files(needed))
-        name = self.store.name
+        name = self.store.name if self.store else self.source
         return [
             describe_fields(f"{name} {times.iso(time)}", self.fields.sel(time=time))
             for time in needed

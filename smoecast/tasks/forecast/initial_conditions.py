@@ -18,7 +18,7 @@ from smoecast.fields import channels, times
 from smoecast.fields import missing as fields_missing
 from smoecast.fields.derived import derive
 from smoecast.fields.grid import grid_of
-from smoecast.fields.left_out import LeftOut, left_out_of, tell
+from smoecast.fields.left_out import left_out_of, tell
 from smoecast.fields.read.join import join
 from smoecast.fields.read.open import open_each, open_file
 from smoecast.fields.regrid import regrid
@@ -61,37 +61,69 @@ def open_analyses(
     ModelError
         The store lacks a channel, or the fields are on another grid than the model's.
     """
-    channels_needed = model.config.data.channels
-    files: dict[Path, NDArray[np.datetime64]] = {}
-    left_out: dict[Path, tuple[LeftOut, ...]] = {}
-    stored, lookback = None, 0 * HOUR
-    if not paths:
-        dataset = store.open_store(path)
-        fields, stored = dataset["fields"], store.details_of(dataset)["manifest"]
-        missing = sorted(set(channels_needed) - set(fields["channel"].values))
-        if missing:
-            raise ModelError(f"{path}: the model needs {missing[0]}, the store has none")
-        fields = fields.sel(channel=list(channels_needed))
-        source = str(path)
-    else:
-        source = fields_missing.name_files(paths)
+    if paths:
         each = open_each(paths, open_one)
-        files = {file: _times_of(dataset) for file, dataset in each}
-        left_out = {file: left_out_of(dataset) for file, dataset in each}
-        tell(chain.from_iterable(left_out.values()), paths)
-        step = model.config.data.step_hours
-        opened = time_selection.on_step(join(each), step, source, model.offset)
-        derived = derive(opened, channels_needed, (), source)
-        lookback = LONGEST_SUM if set(derived.data_vars) != set(opened.data_vars) else lookback
-        fields = _on_grid(channels.pack(derived, channels_needed, source), model)
+        tell(chain.from_iterable(left_out_of(dataset) for _, dataset in each), paths)
+        return analyses_of(model, each, fields_missing.name_files(paths), held)
+    channels_needed = model.config.data.channels
+    dataset = store.open_store(path)
+    missing = sorted(set(channels_needed) - set(dataset["channel"].values))
+    if missing:
+        raise ModelError(f"{path}: the model needs {missing[0]}, the store has none")
+    fields = dataset["fields"].sel(channel=list(channels_needed))
+    _check_grid(fields, model, str(path))
+    stored = store.details_of(dataset)["manifest"]
+    return Analyses(fields, str(path), held, {}, {}, path, stored, 0 * HOUR)
+
+
+def analyses_of(
+    model: Description,
+    each: Sequence[tuple[Path, xr.Dataset]],
+    source: str,
+    held: Inputs,
+    *,
+    in_memory: bool = False,
+) -> Analyses:
+    """Return what a model can start from of opened files, or of a dataset that passes for one.
+
+    Parameters
+    ----------
+    model : Description
+    each : sequence of tuple
+        File, and what was opened of it, canonical.
+    source : str
+        Names them in messages.
+    held : Inputs
+        The files.
+    in_memory : bool
+        Whether there are no files.
+
+    Raises
+    ------
+    InputError
+        They do not fit together, or lack a channel.
+    ModelError
+        The fields are on another grid than the model's, to which they cannot be brought.
+    """
+    channels_needed, lookback = model.config.data.channels, 0 * HOUR
+    files = {file: _times_of(dataset) for file, dataset in each}
+    left_out = {file: left_out_of(dataset) for file, dataset in each}
+    step = model.config.data.step_hours
+    opened = time_selection.on_step(join(each), step, source, model.offset)
+    derived = derive(opened, channels_needed, (), source)
+    lookback = LONGEST_SUM if set(derived.data_vars) != set(opened.data_vars) else lookback
+    fields = _on_grid(channels.pack(derived, channels_needed, source), model)
+    _check_grid(fields, model, source)
+    return Analyses(fields, source, held, files, left_out, None, None, lookback, in_memory)
+
+
+def _check_grid(fields: xr.DataArray, model: Description, source: str) -> None:
     grid = grid_of(fields)
     if not grid.matches(model.grid):
         raise ModelError(
             f"{source}: the fields are on {grid.describe()}, the model wants "
             f"{model.grid.describe()}; bring fields on the model's grid"
         )
-    store_path = None if paths else path
-    return Analyses(fields, source, held, files, left_out, store_path, stored, lookback)
 
 
 def _times_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:

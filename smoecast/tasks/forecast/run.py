@@ -7,7 +7,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast import console, run_record
@@ -20,13 +22,18 @@ from smoecast.fields.left_out import left_out_of_files, to_attribute
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
 from smoecast.fields.times import iso
+from smoecast.fields.write.memory import InMemory
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance
 from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.fan_out.per_worker import PerWorker
 from smoecast.tasks.forecast.analyses import Analyses
 from smoecast.tasks.forecast.ensemble import Ensemble, ensemble_of
-from smoecast.tasks.forecast.initial_conditions import check_history, open_analyses
+from smoecast.tasks.forecast.initial_conditions import (
+    analyses_of,
+    check_history,
+    open_analyses,
+)
 from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.pieces import Piece, predict_blocks
 from smoecast.tasks.forecast.template import template
@@ -115,17 +122,36 @@ class Run:
             See `forecast`.
         """
         described = self.describe(path, starts)
-        write = partial(self._write, path, starts, described, step)
+        open_writer = formats.writer_of(self.order.config.forecast)
+        write = partial(self._write, path, starts, described, step, open_writer)
         return make_result(path, described, verify=self.order.verify, write=write)
 
     def describe(self, path: Path, starts: Starts) -> dict[str, Any]:
         """Return the attributes of one result, once its analyses and its place are there."""
+        provenance.check_output(path, folder=formats.is_store(self.order.config.forecast))
+        return self._describe_content(starts)
+
+    def gather(self, starts: Starts, step: console.Progress) -> xr.Dataset:
+        """Return one result in memory, with the values, axes and attributes of its file.
+
+        Raises
+        ------
+        SmoecastError
+            See `forecast`.
+        """
+        memory = InMemory()
+        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
+        with dask.config.set(scheduler="synchronous"):
+            self._write(Path(), starts, self._describe_content(starts), step, memory.open)
+        return memory.get()
+
+    def _describe_content(self, starts: Starts) -> dict[str, Any]:
         wanted, config = self.order.config.forecast, self.order.config
-        provenance.check_output(path, folder=formats.is_store(wanted))
         needed = check_history(starts, self.analyses.times, self.ensemble.history)
         alone = self.order.name.is_pattern  # a result of other files is another one
+        by_time = alone or self.analyses.in_memory
         with stage("input"):
-            manifest = self.analyses.describe(needed) if alone else self.analyses.describe_all()
+            manifest = self.analyses.describe(needed) if by_time else self.analyses.describe_all()
         paths = self.analyses.find_files(needed) if alone else list(self.analyses.files)
         run_record.add_inputs(manifest, paths)
         sha256, made_from = _describe(wanted, config.seed, self.ensemble, starts)
@@ -146,10 +172,14 @@ class Run:
         return forecast_piece(self.ensemble, opened, self.analyses.fields, piece)
 
     def _write(
-        self, path: Path, starts: Starts, described: dict[str, Any], step: console.Progress
+        self,
+        path: Path,
+        starts: Starts,
+        described: dict[str, Any],
+        step: console.Progress,
+        open_writer: formats.Writer,
     ) -> None:
         whole = template(self.ensemble, starts).assign_attrs(described)
-        open_writer = formats.writer_of(self.order.config.forecast)
         with self.held.tell_changes():
             with stage("input"):
                 needed = check_history(starts, self.analyses.times, self.ensemble.history)
@@ -164,9 +194,14 @@ class Run:
 
 @contextmanager
 def open_run(
-    order: Order, networks: Networks | None = None, opened_files: OpenedFiles | None = None
+    order: Order,
+    networks: Networks | None = None,
+    opened_files: OpenedFiles | None = None,
+    given: tuple[str, xr.Dataset] | None = None,
 ) -> Iterator[Run]:
     """Open what is to be forecast from, and hold it until the block ends.
+
+    In the place of files a canonical dataset in memory may be `given`, with its name for messages.
 
     Raises
     ------
@@ -179,14 +214,18 @@ def open_run(
         ensemble = ensemble_of(wanted, config.seed, described)
     run_record.note(model_sha256=[model.identity for model in described])
     split = set(wanted.init_times) & set(time_selection.PARTS)
-    stores = [config.store] if split or not order.paths else []
+    stores = [config.store] if split or not (order.paths or given) else []
     whole = order.digests and not order.name.is_pattern
     with hold_inputs(order.paths, stores, describe=whole) as held:
         with stage("input"):
             model, paths = ensemble.model, order.paths
             opener = partial(opened_files.open, load=True) if opened_files else open_file
             open_one = partial(opener, reading=of_analyses(config.data))
-            analyses = open_analyses(model, config.store, paths, held, open_one)
+            if given:
+                name, dataset = given
+                analyses = analyses_of(model, [(Path(name), dataset)], name, held, in_memory=True)
+            else:
+                analyses = open_analyses(model, config.store, paths, held, open_one)
         run_record.note(newest_analysis=iso(analyses.times[-1]))
         yield Run(order, ensemble, held, analyses, networks)
 

@@ -79,10 +79,7 @@ class EnsembleInput:
         """
         if self.files:
             return self.held.describe(self.find_files(starts))
-        return [
-            describe_fields(f"{self.source} {times.iso(start)}", self.fields.sel(init_time=start))
-            for start in starts
-        ]
+        return _describe_fields(self.source, self.fields, starts)
 
     def find_files(self, starts: NDArray[np.datetime64]) -> list[Path]:
         """Return the files that hold the ensembles of some starts; none of a store."""
@@ -109,6 +106,7 @@ def open_input(
     ensemble_store: Path,
     paths: Sequence[Path],
     held: Inputs,
+    given: tuple[str, xr.Dataset] | None = None,
 ) -> EnsembleInput:
     """Open what is to be calibrated.
 
@@ -124,6 +122,8 @@ def open_input(
         Files; none: the test part of that store.
     held : Inputs
         The files and the store.
+    given : tuple of str and xr.Dataset, optional
+        A canonical dataset in memory in the place of files, with its name for messages.
 
     Raises
     ------
@@ -132,7 +132,10 @@ def open_input(
     ModelError
         It has no members, lies on another grid, or the calibration was not fitted for a lead time.
     """
-    if paths:
+    if given:
+        source, dataset = given
+        opened = _take_given(settings, calibration, source, dataset, held)
+    elif paths:
         source = missing.name_files(paths)
         opened = _open_files(settings, calibration, paths, held)
     else:
@@ -161,7 +164,39 @@ def _open_files(
     starts = {path: _starts_of(dataset) for path, dataset in each}
     left_out = {path: left_out_of(dataset) for path, dataset in each}
     tell(chain.from_iterable(left_out.values()), paths)
-    opened = over_land(join(each))
+    fields = _select_fields(settings, calibration, join(each), source)
+    return EnsembleInput(fields, source, held.manifest[: len(paths)], held, starts, left_out)
+
+
+def _take_given(
+    settings: Postprocess,
+    calibration: Calibration,
+    source: str,
+    dataset: xr.Dataset,
+    held: Inputs,
+) -> EnsembleInput:
+    """Take a dataset in memory as if it were a file: its fields stand for its bytes."""
+    fields = _select_fields(settings, calibration, dataset, source)
+    starts = {Path(source): _starts_of(dataset)}
+    left_out = {Path(source): left_out_of(dataset)}
+    manifest = _describe_fields(source, fields, fields["init_time"].values)
+    return EnsembleInput(fields, source, manifest, held, starts, left_out)
+
+
+def _describe_fields(
+    source: str, fields: xr.DataArray, starts: NDArray[np.datetime64]
+) -> list[dict[str, Any]]:
+    return [
+        describe_fields(f"{source} {times.iso(start)}", fields.sel(init_time=start))
+        for start in starts
+    ]
+
+
+def _select_fields(
+    settings: Postprocess, calibration: Calibration, dataset: xr.Dataset, source: str
+) -> xr.DataArray:
+    """Return the channels and lead times that are calibrated, in memory where they are few."""
+    opened = over_land(dataset)
     if "lead_time" in opened.dims and not settings.any_lead:
         there = times.as_hours(opened["lead_time"].values).round().astype(int).tolist()
         if not set(there) & set(calibration.lead_hours):
@@ -173,7 +208,7 @@ def _open_files(
         # in this thread: netCDF-C is not asked from several
         with dask.config.set(scheduler="synchronous"):
             fields = fields.load()
-    return EnsembleInput(fields, source, held.manifest[: len(paths)], held, starts, left_out)
+    return fields
 
 
 def _starts_of(dataset: xr.Dataset) -> NDArray[np.datetime64]:

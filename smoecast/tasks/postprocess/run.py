@@ -1,12 +1,13 @@
 """A run of `postprocess`: inputs held and described, from which results are made one by one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from smoecast.fields.grid import place_of
 from smoecast.fields.left_out import left_out_of_files, to_attribute
 from smoecast.fields.store import store
 from smoecast.fields.times import iso
+from smoecast.fields.write.blocks import Append
+from smoecast.fields.write.memory import InMemory
 from smoecast.run_record import stage
 from smoecast.tasks import formats, provenance
 from smoecast.tasks.fan_out.per_worker import PerWorker
@@ -128,7 +131,7 @@ class Run:
         """
         fields = self.select(starts)
         described = self.describe(path, fields)
-        write = partial(self._write, path, fields, described, step)
+        write = partial(self._write, path, fields, described, step, self._open_writer)
         return make_result(path, described, verify=self.order.verify, write=write)
 
     def select(self, starts: Starts) -> xr.DataArray:
@@ -138,9 +141,26 @@ class Run:
 
     def describe(self, path: Path, fields: xr.DataArray) -> dict[str, Any]:
         """Return the attributes of one result of some ensembles, once its place can take it."""
+        provenance.check_output(path)
+        return self._describe_content(fields)
+
+    def gather(self, step: console.Progress) -> xr.Dataset:
+        """Return the result in memory, with the values, axes and attributes of its file.
+
+        Raises
+        ------
+        SmoecastError
+            See `postprocess`.
+        """
+        memory, fields = InMemory(), self.incoming.fields
+        # in this thread: netCDF-C is not asked from several, and dask looks for no cluster
+        with dask.config.set(scheduler="synchronous"):
+            self._write(Path(), fields, self._describe_content(fields), step, memory.open)
+        return memory.get()
+
+    def _describe_content(self, fields: xr.DataArray) -> dict[str, Any]:
         config, calibration = self.order.config, self.calibration
         starts, alone = fields["init_time"].values, self.order.name.is_pattern
-        provenance.check_output(path)
         with stage("input"):
             manifest = self.incoming.describe(starts) if alone else self.incoming.manifest
         paths = self.incoming.find_files(starts) if alone else list(self.order.paths)
@@ -152,7 +172,8 @@ class Run:
         }
         described = attributes(config, "postprocess", calibration.sha256, manifest, made_from)
         described |= {"protocol": calibration.protocol}
-        described |= to_attribute(left_out_of_files(self.incoming.left_out, paths))
+        used = paths if alone else self.incoming.left_out
+        described |= to_attribute(left_out_of_files(self.incoming.left_out, used))
         return with_lineage(described, fields.attrs, "calibrated") | self.order.arguments
 
     def apply(self, fields: xr.DataArray) -> "CalibratedBlocks":
@@ -167,13 +188,21 @@ class Run:
             self.history, self.order.config.seed,
         )  # fmt: skip
 
+    def _open_writer(self, *given: Any, **more: Any) -> AbstractContextManager[Append]:
+        settings, is_calibrated = self.order.config.postprocess, self.calibration.method != "raw"
+        writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
+        return writer(*given, **more)
+
     def _write(
-        self, path: Path, fields: xr.DataArray, described: dict[str, Any], step: console.Progress
+        self,
+        path: Path,
+        fields: xr.DataArray,
+        described: dict[str, Any],
+        step: console.Progress,
+        open_writer: formats.Writer,
     ) -> None:
-        settings, calibrated = self.order.config.postprocess, self.apply(fields)
+        calibrated = self.apply(fields)
         template = calibrated.template().assign_attrs(described)
-        is_calibrated = self.calibration.method != "raw"
-        open_writer = formats.writer_of(settings, members=self.count, calibrated=is_calibrated)
         with self.held.tell_changes():
             with stage("input"):
                 gaps = self.incoming.find_gaps(fields)
@@ -186,15 +215,21 @@ class Run:
 
 
 @contextmanager
-def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator[Run]:
+def open_run(
+    order: Order,
+    calibrations: Calibrations | None = None,
+    given: tuple[str, xr.Dataset] | None = None,
+) -> Iterator[Run]:
     """Open what is to be calibrated, and hold it until the block ends; fit first if need be.
 
+    In the place of files a canonical dataset in memory may be `given`, with its name for messages.
     Raises as `postprocess`.
     """
     config, settings, model = order.config, order.config.postprocess, order.model
     wanted = products(settings.write)
     # a fitted calibration that meets files reads no store
-    alone = model is not None and order.paths and settings.reordering != "schaake"
+    named = order.paths or given
+    alone = model is not None and named and settings.reordering != "schaake"
     stores = [] if alone else [config.store, config.ensemble_store]
     whole = order.digests and not order.name.is_pattern
     with hold_inputs([*order.paths, *order.truth], stores, describe=whole) as held:
@@ -211,7 +246,8 @@ def open_run(order: Order, calibrations: Calibrations | None = None) -> Iterator
         run_record.note(model_sha256=[calibration.sha256])
         check_events(wanted, calibration)
         with stage("input"):
-            incoming = open_input(settings, calibration, config.ensemble_store, order.paths, held)
+            store_path = config.ensemble_store
+            incoming = open_input(settings, calibration, store_path, order.paths, held, given)
         run_record.note(newest_analysis=iso(incoming.fields["init_time"].values[-1]))
         history = None
         if settings.reordering == "schaake" and wanted.members:
