@@ -1,11 +1,14 @@
 """The model zoo: one folder per published model, in the repository and in the wheel.
 
 A model's folder is a run folder (``config.yaml model.safetensors state.json``) with a card and
-scores beside it: ``card.md scores.json``.
+scores beside it: ``card.md scores.json``. A folder with a card and no config is an experiment of
+its own, whose card says how it is run.
 """
 
+import difflib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from smoecast.errors import ConfigError, ModelError
 CONFIG, CARD, SCORES = "config.yaml", "card.md", "scores.json"
 MOST_TEXT = 10_000_000
 """Bytes of a card or of scores."""
+_LINK = re.compile(r"\]\((?P<target>[^():#]+)(?P<rest>#[^()]*)?\)")
+"""Of Markdown, to a file."""
 
 
 def folder() -> Path:
@@ -31,6 +36,43 @@ def names() -> list[str]:
     return sorted(p.parent.name for p in folder().glob(f"*/{CONFIG}"))
 
 
+def experiments() -> list[str]:
+    """Return the names of what has a card and no config, sorted."""
+    return sorted({p.parent.name for p in folder().glob(f"*/{CARD}")} - {*names()})
+
+
+def list_models() -> dict[str, Any]:
+    """Return name, title and size of the weights of every model in the zoo."""
+    models = []
+    for name in sorted([*names(), *experiments()]):
+        place = folder() / name
+        weights = place / "model.safetensors"
+        size = "config only" if name in names() else "experiment"
+        size = f"{weights.stat().st_size / 1e6:.1f} MB" if weights.exists() else size
+        title = card(place).partition("\n")[0].lstrip("# ")
+        models.append({"name": name, "weights": size, "title": title})
+    return {"zoo": str(folder()), "models": models}
+
+
+def show_model(place: Path) -> dict[str, Any]:
+    """Return a model's card, links in it leading to files from wherever it is read, and scores.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no card.
+    """
+    text = card(place)
+    if not text:
+        raise ModelError(f"{place}: there is no {CARD}; `smoecast models verify` checks a run")
+
+    def lead(link: re.Match[str]) -> str:
+        path = (place / link["target"]).resolve()
+        return f"]({path}{link['rest'] or ''})" if path.is_file() else link[0]
+
+    return {"model": str(place), "card": _LINK.sub(lead, text), "scores": scores(place)}
+
+
 def locate(name_or_path: str, file: str = "") -> Path:
     """Return a model's folder, or a file in it, from a zoo name or a path.
 
@@ -40,7 +82,7 @@ def locate(name_or_path: str, file: str = "") -> Path:
     Raises
     ------
     ConfigError
-        It is neither a name in the zoo nor a path that exists.
+        It is neither a name in the zoo nor a path that exists, or an experiment has no such file.
     """
     if name_or_path in names():
         if os.path.lexists(name_or_path):
@@ -55,8 +97,17 @@ def locate(name_or_path: str, file: str = "") -> Path:
         raise ConfigError(f"{name_or_path[:100]}: cannot be looked up ({error})") from None
     if there:
         return path
+    if name_or_path in experiments():
+        if not file:
+            return folder() / name_or_path
+        raise ConfigError(
+            f"{name_or_path}: is an experiment of its own, without a config of a run; "
+            f"`smoecast models show {name_or_path}` says how it is run"
+        )
+    close = difflib.get_close_matches(name_or_path[:100], names(), n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
     raise ConfigError(
-        f"{name_or_path}: there is no such file and no such model in the zoo; "
+        f"{name_or_path}: there is no such file and no such model in the zoo; {hint}"
         "`smoecast models list` names those there are"
     )
 

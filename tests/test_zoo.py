@@ -1,6 +1,11 @@
 """Every model of the zoo is whole, its config runs, and its published scores are its own."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,10 +17,11 @@ from smoecast.config import yaml_file
 from smoecast.errors import ConfigError, ModelError
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast.forecast import forecast
-from smoecast.tasks.models import list_models, show_model, verify_model
+from smoecast.tasks.models import verify_model
 from smoecast.tasks.postprocess.calibration import KINDS
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.training.model_files import load_state
+from smoecast.zoo import list_models, show_model
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 NCEP = SHARED / "ncep-air" / "air_temperature_2013_2014.nc"
@@ -77,7 +83,10 @@ def test_published_scores_come_out_again(name: str, tmp_path: Path) -> None:
 
 def test_the_list_names_every_model() -> None:
     listed = list_models()["models"]
-    assert [m["name"] for m in listed] == zoo.names()
+    assert [m["name"] for m in listed] == sorted([*zoo.names(), *zoo.experiments()])
+    assert {"name": "heat-diffusion", "weights": "experiment"}.items() <= next(
+        m.items() for m in listed if m["name"] == "heat-diffusion"
+    )
     assert "planet-demo" in run(app, ["models", "list"]).output
     assert json.loads(run(app, ["models", "list", "--json"]).output)["models"] == listed
 
@@ -89,6 +98,58 @@ def test_a_card_can_be_shown() -> None:
 def test_what_is_neither_path_nor_model_is_refused() -> None:
     with pytest.raises(ConfigError, match="no such model in the zoo"):
         zoo.locate("nothing")
+
+
+def test_an_experiment_has_a_card_and_no_config() -> None:
+    assert "Heat diffusion" in run(app, ["models", "show", "heat-diffusion"]).output
+    with pytest.raises(ConfigError, match="is an experiment of its own"):
+        zoo.locate("heat-diffusion", zoo.CONFIG)
+
+
+@pytest.mark.parametrize("file", ["", zoo.CONFIG])
+def test_a_name_nearly_right_is_told(file: str) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'ncep-air-6h'"):
+        zoo.locate("ncep-air6h", file)
+
+
+LINK = re.compile(r"\]\(([^():#]+)(?:#[^()]*)?\)")
+
+
+@pytest.mark.parametrize("name", [*zoo.names(), *zoo.experiments()])
+def test_links_of_a_card_lead_to_files_in_a_clone_and_in_a_wheel(name: str) -> None:
+    """In a wheel the zoo is the package's folder `models`, what is linked beside it."""
+    root = Path(__file__).parents[1]
+    with (root / "pyproject.toml").open("rb") as file:
+        targets = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packed = {root / source: target for source, target in targets["force-include"].items()}
+    place = zoo.folder() / name
+    for target in LINK.findall(zoo.card(place)):
+        path = Path(os.path.normpath(place / target))
+        assert path.is_file(), target
+        (source,) = [source for source in packed if path.is_relative_to(source)]
+        assert packed[source] == f"smoecast/{source.relative_to(root)}", target
+    for target in LINK.findall(show_model(place)["card"]) if zoo.card(place) else ():
+        assert Path(target).is_absolute()
+
+
+def test_what_only_looks_loads_no_torch(tmp_path: Path) -> None:
+    commands = [
+        ["models", "list"],
+        ["models", "show", "planet-smoe"],
+        ["config", "check", "-c", "planet-smoe"],
+        ["config", "show", "-c", "planet-smoe"],
+        ["config", "init", str(tmp_path / "run.yaml")],
+        ["config", "schema"],
+    ]
+    code = (
+        "import sys\n"
+        "from smoecast.cli.main import app\n"
+        f"for words in {commands}:\n"
+        "    app(words, standalone_mode=False)\n"
+        "    assert 'torch' not in sys.modules, words\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_name_of_the_zoo_is_the_zoos(

@@ -1,5 +1,7 @@
 """What every section of a config is."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -26,3 +28,15 @@ class Section(BaseModel):
         if isinstance(value, bool) and field.annotation in (int, float):
             raise ValueError(f"a number is wanted, not {str(value).lower()}")
         return value
+
+
+def first_difference(old: Any, new: Any, key: str = "") -> str:
+    """Name the first key (dotted) at which two JSON values differ; empty when they agree."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return "" if old == new else f"{key} ({json.dumps(old)}, now {json.dumps(new)})"
+    for name in sorted({*old, *new}):
+        inner = f"{key}.{name}" if key else str(name)
+        found = first_difference(old.get(name), new.get(name), inner)
+        if found:
+            return found
+    return ""

@@ -1,4 +1,4 @@
-"""`smoecast models`: what there is, what it is for, and whether it is whole."""
+"""`smoecast models`: whether a model is whole, and what it is without experts."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from smoecast import zoo
 from smoecast.config import yaml_file
 from smoecast.config.network import Network
 from smoecast.config.renamed import upgrade
-from smoecast.config.section import Section
+from smoecast.config.section import Section, first_difference
 from smoecast.errors import ModelError, OutputError
 from smoecast.fields.grid import place_from_dict
 from smoecast.nn.cost import count_parameters
@@ -18,7 +18,6 @@ from smoecast.tasks.descriptions import CONSTANTS, calibration_config
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.postprocess.calibration import KINDS, open_calibration
 from smoecast.tasks.postprocess.network import open_correction
-from smoecast.training.checkpoint import first_difference
 from smoecast.training.model_files import (
     STATE,
     identity_of,
@@ -27,35 +26,6 @@ from smoecast.training.model_files import (
     of_model,
     save_model,
 )
-
-
-def list_models() -> dict[str, Any]:
-    """Return name, title and size of the weights of every model in the zoo."""
-    models = []
-    for name in zoo.names():
-        place = zoo.folder() / name
-        weights = place / "model.safetensors"
-        size = f"{weights.stat().st_size / 1e6:.1f} MB" if weights.exists() else "config only"
-        models.append({"name": name, "weights": size, "title": _title(place)})
-    return {"zoo": str(zoo.folder()), "models": models}
-
-
-def _title(place: Path) -> str:
-    return zoo.card(place).partition("\n")[0].lstrip("# ")
-
-
-def show_model(place: Path) -> dict[str, Any]:
-    """Return a model's card and scores.
-
-    Raises
-    ------
-    ModelError
-        The folder holds no card.
-    """
-    card = zoo.card(place)
-    if not card:
-        raise ModelError(f"{place}: there is no {zoo.CARD}; `smoecast models verify` checks a run")
-    return {"model": str(place), "card": card, "scores": zoo.scores(place)}
 
 
 def verify_model(place: Path) -> dict[str, Any]:

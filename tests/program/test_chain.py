@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from small_world import BIAS, analyses, small_run
 
+from smoecast import zoo
 from smoecast.config.run import Config
 from smoecast.disk.locks import lock
 from smoecast.errors import ConfigError, InputError, LockedError, ModelError, NotPublishedError
@@ -16,7 +17,7 @@ from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.forecast_model import open_model
-from smoecast.tasks.models import show_model, verify_model
+from smoecast.tasks.models import verify_model
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import train
@@ -361,7 +362,7 @@ def test_a_calibration_without_truth_in_its_split(world: Path, tmp_path: Path) -
 
 def test_a_model_without_a_card_says_what_to_do(done: Config) -> None:
     with pytest.raises(ModelError, match="models verify"):
-        show_model(done.model)
+        zoo.show_model(done.model)
     assert verify_model(done.model)["parameters"] > 0
 
 

@@ -27,9 +27,9 @@ def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
     """List the models of the zoo."""
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.models import list_models
+        from smoecast import zoo
 
-        return list_models()
+        return zoo.list_models()
 
     def show(summary: dict[str, Any]) -> str:
         rows = [[m["name"], m["weights"], m["title"]] for m in summary["models"]]
@@ -43,9 +43,9 @@ def show(model: Name, as_json: options.Json = False, debug: options.Debug = Fals
     """Show a model's card: what it forecasts, how it was trained, how good it is."""
 
     def task() -> dict[str, Any]:
-        from smoecast.tasks.models import show_model
+        from smoecast import zoo
 
-        return show_model(_locate(model))
+        return zoo.show_model(_locate(model))
 
     run(
         task,
