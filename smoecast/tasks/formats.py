@@ -21,6 +21,11 @@ from smoecast.tasks.output_names import OutputName
 
 PATTERN = "{init_time:%Y%m%d%H}"
 SUFFIXES = {"netcdf": ".nc", "wb2": ".zarr", "wb2-v3": ".zarr", "grib": ".grib"}
+ALSO = {
+    **dict.fromkeys((".nc4", ".cdf", ".netcdf"), ".nc"),
+    **dict.fromkeys((".grb", ".grib2", ".grb2", ".gb2", ".grib1", ".grb1"), ".grib"),
+}
+"""Other endings of the same formats."""
 
 Writer = Callable[..., AbstractContextManager[Append]]
 """Opened with a template and a path; with `confirm`, and of a calibrated ensemble `gaps`."""
@@ -60,13 +65,14 @@ def name_output(
             "folder, or name the result by --output"
         )
     found = OutputName(str(resolve(given) if output is not None else place / given))
-    known = get_args(type(settings).model_fields["format"].annotation)
-    for other in known:
-        if found.suffix == SUFFIXES[other] != wanted:
-            raise ConfigError(
-                f"{given}: has the name of another format than {settings.format}; "
-                f"give --format {other} or a name that ends in {wanted}"
-            )
+    own = ALSO.get(found.suffix.lower(), found.suffix.lower())
+    if own != wanted and own in SUFFIXES.values():
+        known = get_args(type(settings).model_fields["format"].annotation)
+        other = next((f"give --format {name} or " for name in known if SUFFIXES[name] == own), "")
+        raise ConfigError(
+            f"{given}: has the name of another format than {settings.format}; "
+            f"{other or 'give '}a name that ends in {wanted}"
+        )
     return found
 
 

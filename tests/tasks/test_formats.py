@@ -99,6 +99,7 @@ def test_made_once_verified_and_mended(run_file: Path, tmp_path: Path, verb: str
 
 
 def test_formats_have_names_of_their_own(done: Config, run_file: Path, tmp_path: Path) -> None:
+    grib = changed(changed(done, "postprocess", format="grib"), "forecast", format="grib")
     found = call("forecast", "-c", run_file, "--format", "grib", "-o", tmp_path / "f.nc")
     assert found.exit_code == 2
     assert "give --format netcdf or a name that ends in .grib" in found.stderr
@@ -106,15 +107,19 @@ def test_formats_have_names_of_their_own(done: Config, run_file: Path, tmp_path:
     assert found.exit_code == 2
     assert "give --format grib or a name that ends in .nc" in found.stderr
     assert call("postprocess", "-c", run_file, "--format", "wb2").exit_code == 2
-    name = formats.name_output(done.place, "calibrated", done.postprocess, tmp_path / "f.zarr")
-    assert name.text == str(tmp_path / "f.zarr")  # no format of this verb
+    found = call("postprocess", "-c", run_file, "-o", tmp_path / "f.zarr")
+    assert "f.zarr: has the name of another format than netcdf; give a name" in found.stderr
+    for ending in ("grib2", "GRB", "grb2"):
+        found = call("forecast", "-c", run_file, "-o", tmp_path / f"f.{ending}")
+        assert found.exit_code == 2
+        assert "give --format grib or a name that ends in .nc" in found.stderr
+        formats.name_output(tmp_path, "forecast", grib.forecast, tmp_path / f"f.{ending}")
     for name in ("../f_{init_time}.nc", "/f_{init_time}.nc", "~/f_{init_time}.nc"):
         out = changed(done, "forecast", output=name).forecast
         with pytest.raises(ConfigError, match=r"f_.*: leads out of the folder of the run"):
             formats.name_output(tmp_path, "forecast", out, None)
     assert formats.name_output(tmp_path, "forecast", out, Path("../f.nc")).text == "../f.nc"
-    grib = changed(done, "postprocess", format="grib").postprocess
-    assert formats.name_output(tmp_path, "calibrated", grib, None).text == str(
+    assert formats.name_output(tmp_path, "calibrated", grib.postprocess, None).text == str(
         tmp_path / "calibrated.grib"
     )
 
