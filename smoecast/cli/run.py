@@ -27,8 +27,25 @@ def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     with imports():
         from smoecast.config import yaml_file
     with run_record.stage("config"):
-        config = yaml_file.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ())
-        digest = hashlib.sha256(yaml_file.dump(config).encode()).hexdigest()
+        return _note(yaml_file.load(zoo.locate(name_or_path, zoo.CONFIG), overrides or ()))
+
+
+def read_config_of_model(name_or_path: str, overrides: Sequence[str]) -> "Config":
+    """Load the config under which a forecast model forecasts from files, with overrides."""
+    from smoecast import run_record, zoo
+
+    with imports():
+        from smoecast.tasks.forecast.trained_keys import config_of_model
+    with run_record.stage("config"):
+        return _note(config_of_model(zoo.locate(name_or_path), overrides))
+
+
+def _note(config: "Config") -> "Config":
+    """Have the record of the run say what config it has; return it."""
+    from smoecast import run_record
+    from smoecast.config import yaml_file
+
+    digest = hashlib.sha256(yaml_file.dump(config).encode()).hexdigest()
     run_record.note(run=config.name, config_sha256=digest, seed=config.seed)
     return config
 

@@ -2,16 +2,20 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smoecast.cli import options, waiting
-from smoecast.cli.run import imports, read_config, run, say_output
+from smoecast.cli.run import imports, read_config, read_config_of_model, run, say_output
+from smoecast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from smoecast.config.run import Config
 
 
 def forecast(
-    config: options.Config,
+    config: options.OptionalConfig = None,
     set_: options.Set = None,
     model: options.Models = None,
     input_: options.Input = None,
@@ -42,6 +46,7 @@ def forecast(
 ) -> None:
     """Forecast from a store or from analysis files (--input), once or as an ensemble.
 
+    Without --config, --model and --input forecast from the newest analysis.
     Writes CF NetCDF, a WeatherBench 2 store with --format wb2 or wb2-v3, or GRIB 2 with --format
     grib.
     Several models (--model again), forecast.members with forecast.perturbation and
@@ -55,8 +60,9 @@ def forecast(
 
         given = [f"forecast.format={format_}"] if format_ else []
         given += [f"forecast.layout={layout}"] if layout else []
+        overrides = [*(set_ or []), *given, *options.say_compute(workers, scheduler)]
         return work(
-            read_config(config, [*(set_ or []), *given, *options.say_compute(workers, scheduler)]),
+            _read(config, model, input_, overrides),
             models=[zoo.locate(name) for name in model or ()],
             inputs=input_ or (),
             init_times=init_time or (),
@@ -77,3 +83,17 @@ def forecast(
         log_json=log_json,
         metrics=metrics,
     )
+
+
+def _read(
+    config: str | None, models: list[str] | None, inputs: list[str] | None, overrides: list[str]
+) -> "Config":
+    """Return the config that was named, or that of the model where files are given with it."""
+    if config is not None:
+        return read_config(config, overrides)
+    if not models or not inputs:
+        raise ConfigError(
+            "no config was named: give --config FILE|NAME, or --model FOLDER|NAME and --input FILE "
+            "to forecast from the newest analysis in it"
+        )
+    return read_config_of_model(models[0], overrides)

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.forecast import Forecast
-from smoecast.errors import ModelError
+from smoecast.errors import ConfigError, ModelError
 from smoecast.fields.grid import Grid
 from smoecast.tasks.descriptions import Description
 from smoecast.tasks.forecast.lead_times import Plan, plan_steps, read_history
@@ -227,9 +227,12 @@ def ensemble_of(wanted: Forecast, seed: int, models: Sequence[Description]) -> E
 
     Raises
     ------
+    ConfigError
+        A model is named twice.
     ModelError
         The models do not agree on channels, targets or grid, or one cannot reach a lead time.
     """
+    _refuse_repeats(models)
     for model in models[1:]:
         _check_agreement(models[0], model)
     plan = plan_steps(models[0], wanted.lead_hours)
@@ -250,6 +253,18 @@ def ensemble_of(wanted: Forecast, seed: int, models: Sequence[Description]) -> E
         share = f"noise of {wanted.perturbation:g} standard deviations"
         parts.append(f"{wanted.members} starts, all but the first with {share}")
     return Ensemble(members, plan, not parts, " x ".join(parts))
+
+
+def _refuse_repeats(models: Sequence[Description]) -> None:
+    """Refuse a model that is named twice: its members would be the same, and their spread false."""
+    known: dict[str, Description] = {}
+    for model in models:
+        first = known.setdefault(model.identity, model)
+        if first is not model:
+            raise ConfigError(
+                f"{model.folder}: is the same model as {first.folder}: name each once; several "
+                "members of one come from forecast.members or forecast.lags_hours"
+            )
 
 
 def _check_agreement(first: Description, other: Description) -> None:

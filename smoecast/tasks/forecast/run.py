@@ -37,6 +37,7 @@ from smoecast.tasks.forecast.initial_conditions import (
 from smoecast.tasks.forecast.networks import Networks
 from smoecast.tasks.forecast.pieces import Piece, predict_blocks
 from smoecast.tasks.forecast.template import template
+from smoecast.tasks.forecast.trained_keys import adopt_trained
 from smoecast.tasks.output_names import OutputName
 from smoecast.tasks.provenance import attributes, make_result
 
@@ -211,6 +212,7 @@ def open_run(
     config, wanted = order.config, order.config.forecast
     with stage("model"):
         described = [read_description(folder) for folder in order.models]
+        order = replace(order, config=adopt_trained(config, described))
         ensemble = ensemble_of(wanted, config.seed, described)
     run_record.note(model_sha256=[model.identity for model in described])
     split = set(wanted.init_times) & set(time_selection.PARTS)

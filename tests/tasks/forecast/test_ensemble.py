@@ -1,6 +1,7 @@
 """Ensembles of forecasts: several models, older starts, starts with noise, and all of them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,14 @@ def test_a_weatherbench_2_store_of_members(done: Config, tmp_path: Path) -> None
         for name in ("e.nc", "e.zarr")
     )
     assert one == two
+
+
+def test_the_same_model_twice_is_refused(done: Config, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done.model, copy)
+    for again in (done.model, copy):
+        with pytest.raises(ConfigError, match=r"is the same model as .*: name each once"):
+            forecast(done, models=[done.model, again], output=tmp_path / "no.nc")
 
 
 def test_models_that_do_not_agree(done: Config, world: Path, tmp_path: Path) -> None:
