@@ -87,7 +87,9 @@ class TrainingAdvanced(Section):
 class Training(Section):
     """How the network learns."""
 
-    epochs: Positive = Field(20, description="at most so many passes through the data")
+    epochs: Positive = Field(
+        20, description="at most so many passes through the data; more, later, go on from there"
+    )
     batch_size: Positive = Field(32, description="samples at once; of each process under torchrun")
     accumulate: Positive = Field(
         1, description="passes per step: a batch of so many batch_size", json_schema_extra=RARE

@@ -175,6 +175,7 @@ def _prepare(
         folder,
         config.seed,
         {"config": _decisive(stage.asked), "data": state["data"]},
+        f"config.training.{'fine_tuning.' if stage.kind else ''}epochs",
         last=keep_last,
         team=team,
     )

@@ -6,7 +6,7 @@ the place in the epoch, the losses so far. One file holds it, so that it is neve
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from smoecast.config.renamed import upgrade_identity
+from smoecast.config.section import first_difference
 from smoecast.errors import ConfigError, ModelError
 from smoecast.training.schedule import Progress
 
@@ -58,7 +59,9 @@ class TrainingProgress:
     scaler: dict[str, Any] = field(default_factory=dict)
 
 
-def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], TrainingProgress]:
+def load(
+    path: Path, identity: Mapping[str, Any], growing: str = ""
+) -> tuple[dict[str, Tensor], TrainingProgress]:
     """Read what `trainer.Trainer.save` wrote, if it belongs to the same run.
 
     Parameters
@@ -67,6 +70,8 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tr
         An existing file.
     identity : mapping
         What makes a run this run: the resolved config and what the data is; JSON values.
+    growing : str
+        Path of a number in it, ``config.training.epochs``, that may have been smaller.
 
     Returns
     -------
@@ -97,6 +102,7 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tr
         ledger = scalars["ledger"]
         found = TrainingProgress(**{**ledger, "progress": Progress(**ledger["progress"])})
         theirs = upgrade_identity(scalars["identity"])
+        _grow(theirs, identity, growing.split("."))
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError):
         raise damaged from None
     if not whole:
@@ -110,16 +116,13 @@ def load(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tr
     return tensors, found
 
 
-def first_difference(old: Any, new: Any, key: str = "") -> str:
-    """Name the first key (dotted) at which two JSON values differ; empty when they agree."""
-    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
-        return "" if old == new else f"{key} ({json.dumps(old)}, now {json.dumps(new)})"
-    for name in sorted({*old, *new}):
-        inner = f"{key}.{name}" if key else str(name)
-        found = first_difference(old.get(name), new.get(name), inner)
-        if found:
-            return found
-    return ""
+def _grow(old: Any, new: Any, path: Sequence[str]) -> None:
+    """Take over the number at a path where it is larger than the old one."""
+    *sections, last = path
+    for name in sections:
+        old, new = old.get(name, {}), new.get(name, {})
+    if last in old and last in new:
+        old[last] = max(old[last], new[last])
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

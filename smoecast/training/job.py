@@ -82,6 +82,8 @@ class TrainingJob:
         Of the order of samples and of dropout. The weights are drawn before, by the caller.
     identity : mapping
         Config and data as JSON values; a run resumes under the same identity only.
+    growing : str
+        Path in `identity` of the number of epochs, which may be larger than that of a saved run.
     tick : callable
         Called after each step with the epochs that are done, a fraction included.
     last : callable
@@ -102,6 +104,7 @@ class TrainingJob:
     folder: Path
     seed: int
     identity: Mapping[str, Any]
+    growing: str = ""
     tick: Callable[[float], None] = _ignore
     last: Callable[[dict[str, Tensor]], None] = _ignore
     team: ProcessGroup = field(default_factory=ProcessGroup)

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from smoecast.disk.atomic import write_atomic
-from smoecast.errors import Interrupted
+from smoecast.errors import ConfigError, Interrupted
 from smoecast.nn.smoe.model_layers import follow_scaler
 from smoecast.signals import SignalWatcher, watch
-from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load
+from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load, part
 from smoecast.training.job import TrainingJob, TrainingOutcome, device_of
 from smoecast.training.model_files import portable
 from smoecast.training.schedule import is_over
@@ -36,6 +36,9 @@ def train(
     fresh: bool = False,
 ) -> TrainingOutcome:
     """Train until the epochs are done or the validation loss stops falling; resume by itself.
+
+    A finished run of fewer epochs goes on, where `job.growing` names their number; under a cosine
+    schedule it goes on at the rate that the new number has there.
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def train(
     ------
     ConfigError
         The folder holds a run of another identity or number of processes, or the device does not
-        exist or lacks the precision.
+        exist or lacks the precision, or more epochs are asked for than a finished run can be given.
     ModelError
         The saved state is damaged.
     OutputError
@@ -92,7 +95,16 @@ def _open(model: nn.Module, job: TrainingJob, device: torch.device, fresh: bool)
     job.team.wait()  # nobody reads before that
     run = Trainer(model, job.settings, device, job.team)
     if saved.exists():
-        run.restore(*load(saved, job.key), saved)
+        tensors, ledger = load(saved, job.key, job.growing)
+        # more epochs than before may be asked for
+        over = is_over(ledger.progress, ledger.epoch, job.settings)
+        if ledger.finished and not over and not part(tensors, "model."):
+            raise ConfigError(
+                f"{saved}: an earlier version of smoecast kept the best model alone of this run, "
+                "which cannot go on: start another from it (training.initial_weights), or add "
+                "--fresh to begin again"
+            )
+        run.restore(tensors, replace(ledger, finished=over), saved)
     return run
 
 
@@ -115,7 +127,10 @@ def _train_epoch(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> Reco
     record = _close_epoch(run, job, validation_loss)
     if run.ledger.finished and job.team.first:
         job.last(portable(run.judged.state_dict()))
-    run.save(job.folder / RESUME, job.key)
+    # what may be given more epochs is kept whole
+    stopped = run.ledger.progress.stale >= job.settings.patience
+    may_grow = bool(job.growing) and not stopped
+    run.save(job.folder / RESUME, job.key, whole=may_grow or not run.ledger.finished)
     if job.team.first:
         _write_history(run.ledger, job.folder)
     return record

@@ -128,13 +128,13 @@ class Trainer:
             for buffer in self.model.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
-    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
-        """Write the whole state to one file, atomically; of a finished run the best model alone.
+    def save(self, path: Path, identity: Mapping[str, Any], *, whole: bool = True) -> None:
+        """Write the whole state to one file, atomically; or the best model alone.
 
         All processes call it together; the first one writes.
         """
         tensors = {f"best.{name}": value for name, value in self.best.items()}
-        if not self.ledger.finished:
+        if whole:
             tensors |= {f"model.{name}": v for name, v in self.model.state_dict().items()}
             if self.judged is not self.model:
                 tensors |= {f"average.{name}": v for name, v in self.judged.state_dict().items()}
@@ -163,14 +163,14 @@ class Trainer:
         self.ledger = ledger
         self.best = part(tensors, "best.")
         try:
-            self.model.load_state_dict(self.best if ledger.finished else part(tensors, "model."))
+            self.model.load_state_dict(part(tensors, "model.") or self.best)
         except RuntimeError:
             raise ConfigError(
                 f"{path} holds another network than the one described: choose another run name, "
                 "or add --fresh to begin again"
             ) from None
-        if ledger.finished:
-            return
+        if not part(tensors, "model."):
+            return  # the best alone: nothing follows
         if self.judged is not self.model:
             self.judged.load_state_dict(part(tensors, "average."))
         moments: dict[int, dict[str, Tensor]] = {}

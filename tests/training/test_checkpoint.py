@@ -14,7 +14,7 @@ from safetensors.torch import save
 from small_training import small_model, small_settings, train
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
-from smoecast.training.checkpoint import RESUME, first_difference, load
+from smoecast.training.checkpoint import RESUME, SEAL, digest, load, seal
 
 
 def stop_after(calls):
@@ -208,9 +208,53 @@ def test_paths_and_tuples_in_the_identity_survive_json(task):
     assert not train(small_model(), **task)["trained"]
 
 
-def test_first_difference():
-    assert first_difference({"a": {"b": [1, 2]}}, {"a": {"b": [1, 2]}}) == ""
-    assert first_difference({"a": {"b": 1, "c": 2}}, {"a": {"c": 3, "b": 1}}) == "a.c (2, now 3)"
+def settled(task, folder, **changes):
+    """A task whose identity has the settings in it, as that of `smoecast train`."""
+    settings = small_settings(**{"plateau_patience": 1, **changes})
+    said = {"config": {"training": settings.decisive()}}
+    more = {"identity": said, "growing": "config.training.epochs"}
+    return {**task, "settings": settings, "folder": folder, **more}
+
+
+def test_more_epochs_for_a_finished_run_go_on_from_it(task, tmp_path):
+    expected, history = run_until_done(settled(task, tmp_path / "whole", epochs=4), [])
+    run_until_done(settled(task, tmp_path / "grown", epochs=2), [])
+    longer, asked = small_model(), settled(task, tmp_path / "grown", epochs=4)
+    reported = []
+    assert train(longer, **asked, report=reported.append)["trained"]
+    assert [record["epoch"] for record in reported] == [3, 4]
+    assert len(history) == 4
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, longer.state_dict()[name]), name
+    assert not train(small_model(), **asked)["trained"]
+    with pytest.raises(ConfigError, match=r"another config\.training\.epochs \(4, now 3\)"):
+        train(small_model(), **settled(task, tmp_path / "grown", epochs=3))
+    with pytest.raises(ConfigError, match=r"another config\.training\.batch_size"):
+        train(small_model(), **settled(task, tmp_path / "grown", epochs=5, batch_size=5))
+
+
+def test_a_run_of_before_kept_too_little_to_go_on(task, tmp_path):
+    train(small_model(), **settled(task, tmp_path / "old", epochs=1))
+    path = tmp_path / "old" / RESUME
+    with safe_open(path, framework="pt") as file:
+        scalars = json.loads(file.metadata()["run"])
+        names = [name for name in file.keys() if name.startswith("best.")]  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in names}
+    scalars["sha256"] = digest(tensors)
+    path.write_bytes(save(tensors, metadata={"run": json.dumps({**scalars, SEAL: seal(scalars)})}))
+    assert not train(small_model(), **settled(task, tmp_path / "old", epochs=1))["trained"]
+    with pytest.raises(ConfigError, match="kept the best model alone"):
+        train(small_model(), **settled(task, tmp_path / "old", epochs=2))
+
+
+def test_a_run_that_stopped_for_want_of_gain_does_not_go_on(task, tmp_path):
+    task["loss"] = lambda output, _: output.sum() * 0 + 1
+    asked = settled(task, tmp_path / "flat", epochs=9, patience=1)
+    assert train(small_model(), **asked)["epochs"] == 2
+    with safe_open(tmp_path / "flat" / RESUME, framework="pt") as file:
+        assert all(name.startswith("best.") for name in file.keys())  # noqa: SIM118
+    longer = settled(task, tmp_path / "flat", epochs=10, patience=1)
+    assert not train(small_model(), **longer)["trained"]
 
 
 @pytest.mark.parametrize("finished", [True, False])
