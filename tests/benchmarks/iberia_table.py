@@ -12,21 +12,22 @@ import json
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cells
+import numpy as np
 import torch
 from iberia_ridge import ridge
 
 from smoecast import zoo
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
+from smoecast.data.samples import load, starts_within
 from smoecast.disk.atomic import write_atomic
-from smoecast.fields.store.store import open_store
+from smoecast.fields.store.store import open_store, rows_of
 from smoecast.nn.cost import count_parameters, multiply_adds
-from smoecast.tasks.evaluate.evaluate import evaluate
-from smoecast.tasks.forecast.forecast import forecast
-from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.forecast_model import inputs_of, open_model, samples_of
 from smoecast.tasks.train import train
 
 CONFIG = "iberia-smoe"
@@ -80,14 +81,31 @@ def forecast_seconds(network: torch.nn.Module, shape: tuple[int, int, int]) -> f
 
 
 def score(config: Config, part: str) -> dict[str, float]:
-    """Return the RMSE of a trained network on a part of the split, by channel and lead time."""
-    made = forecast(config, init_times=[part])
-    scores = evaluate(config)["scores"]
-    Path(made["output"]).unlink()
+    """Return the RMSE of a trained network on a part of the split, by channel and lead time.
+
+    The sums are those of ``smoecast forecast`` and ``smoecast evaluate``, without a file between.
+    """
+    dataset, sample = open_store(config.store), config.sample
+    source = load(rows_of(config.store))
+    inputs = inputs_of(config.data, sample, dataset, config.store)
+    samples = samples_of(sample, config.data.step_hours, dataset, inputs, source)["validation"]
+    mask = dataset[part].values
+    starts = starts_within(mask, samples.history_steps, samples.lead_steps, part)
+    samples = replace(samples, starts=starts)
+    network = open_model(config.model).network.eval()
+    squares = []
+    with torch.inference_mode():
+        for some in np.array_split(np.arange(len(samples)), -(-len(samples) // 256)):
+            fields, truth = samples.batch(some)
+            squares.append(((network(fields) - truth).double() ** 2).mean(dim=3).numpy())
+    rows = np.concatenate(squares).mean(axis=0)  # (B, L D, H) to (L D, H)
+    errors = np.sqrt((rows * inputs.grid.weights()).mean(axis=1)).tolist()
+    keys = [f"{target} {hours} h" for hours in sample.lead_hours for target in sample.targets]
+    found = dict(zip(keys, errors, strict=True))
     return {
-        f"{record['channel']} {record['lead_hours']} h": record["rmse"]
-        for record in scores
-        if record["forecast"] == "forecast"
+        f"{t} {hours} h": found[f"{t} {hours} h"]
+        for t in sample.targets
+        for hours in sample.lead_hours
     }
 
 
@@ -97,8 +115,7 @@ def fill(folder: Path, name: str, seed: int, settings: list[str], part: str) -> 
     cells.cell(place, CONFIG, seed, settings, make)
     done = place / f"{part}.json"
     if not done.exists():
-        chosen = ["evaluate.baselines=[]", "evaluate.resamples=0"]
-        names = [f"folder={folder}", f"name={place.name}", f"seed={seed}", *settings, *chosen]
+        names = [f"folder={folder}", f"name={place.name}", f"seed={seed}", *settings]
         config = yaml_file.load(zoo.locate(CONFIG, zoo.CONFIG), names)
         write_atomic(done, json.dumps(score(config, part), indent=1).encode())
 
