@@ -92,12 +92,14 @@ def find_difference(asked: Config, trained: Config) -> str:
     """
     for name in SECTIONS:
         section, model = getattr(asked, name), _decisive(getattr(trained, name))
-        given = _shared(section.model_dump(mode="json", exclude_unset=True), _decisive(section))
+        given = _keep_common(
+            section.model_dump(mode="json", exclude_unset=True), _decisive(section)
+        )
         if "convolution" not in model:
             given.pop("convolution", None)
         if model.get("smoe") == _NO_LAYERS:
-            given["smoe"] = _shared(given.get("smoe", {}), _NO_LAYERS)
-        key = first_difference(_shared(model, given), given, name)
+            given["smoe"] = _keep_common(given.get("smoe", {}), _NO_LAYERS)
+        key = first_difference(_keep_common(model, given), given, name)
         if key:
             return key
     return ""
@@ -118,10 +120,10 @@ def _decisive(section: Section) -> dict[str, Any]:
     return values
 
 
-def _shared(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _keep_common(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return of nested values those whose keys the others have too."""
     return {
-        key: _shared(value, other[key])
+        key: _keep_common(value, other[key])
         if isinstance(value, Mapping) and isinstance(other[key], Mapping)
         else value
         for key, value in values.items()
