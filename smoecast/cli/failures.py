@@ -5,6 +5,7 @@ import os
 import signal
 import traceback
 from pathlib import Path
+from typing import Any
 
 from smoecast import console
 from smoecast.disk.leftovers import place_of
@@ -72,7 +73,7 @@ def _of_signal(signum: int) -> tuple[str, int]:
 
 def _of_strangers(error: BaseException) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # of the parser of the command line
-        return f"{error.format_message()} (--help says more)", ConfigError.exit_code
+        return _of_the_parser(error), ConfigError.exit_code
     if isinstance(error, RecursionError):
         return (
             "what was given is nested too deeply to be read: flatten it (--debug shows where)"
@@ -81,6 +82,15 @@ def _of_strangers(error: BaseException) -> tuple[str, int]:
         f"unexpected {type(error).__name__}: {_line(error)}; please report it to the developers "
         "of smoecast, with what the same command says with --debug"
     ), SmoecastError.exit_code
+
+
+def _of_the_parser(error: Any) -> str:
+    """Return what is wrong with what was typed, and which help says more."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "smoecast"
+    said = _line(error.format_message()).rstrip(".")
+    said = said.replace(". Did you mean", "; did you mean").replace(" (Possible", " (possible")
+    return f"{said[:1].lower()}{said[1:]} (`{command} --help` says more)"
 
 
 def trace(error: BaseException) -> None:
@@ -134,7 +144,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or _line(error)
 
 
-def _line(error: BaseException) -> str:
+def _line(error: BaseException | str) -> str:
     """Return the message on one line, not too long."""
     text = " ".join(str(error).split())
     return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."

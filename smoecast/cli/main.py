@@ -7,7 +7,8 @@ import typer
 
 from smoecast import __version__, console
 from smoecast.cli import boundary
-from smoecast.cli.run import EXIT_CODES, say_failure
+from smoecast.cli.examples import finish
+from smoecast.cli.run import say_failure
 from smoecast.cli.verbs import (
     channels,
     config,
@@ -32,7 +33,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXIT_CODES,
 )
 app.add_typer(config.app, name="config", rich_help_panel="Around them")
 app.add_typer(models.app, name="models", rich_help_panel="Around them")
@@ -46,7 +46,7 @@ for verb in (
     evaluate.evaluate,
     plot.plot,
 ):
-    app.command(epilog=EXIT_CODES, rich_help_panel="The chain")(verb)
+    app.command(rich_help_panel="The chain")(verb)
 for other in (
     inspect.inspect,
     channels.channels,
@@ -55,7 +55,7 @@ for other in (
     verify.verify,
     demo.demo,
 ):
-    app.command(epilog=EXIT_CODES, rich_help_panel="Around them")(other)
+    app.command(rich_help_panel="Around them")(other)
 
 
 def _version(wanted: bool) -> None:
@@ -67,16 +67,22 @@ def _version(wanted: bool) -> None:
 def call() -> None:
     """Call the command line as it was typed.
 
-    For a machine (``--json``, ``--log-json``) what the parser refuses is an error like any other.
+    What the parser refuses is an error like any other: one sentence, for a machine (``--json``,
+    ``--log-json``) as for a person.
     """
     machine = {"--json", "--log-json"} & {*sys.argv}
-    if not machine:
-        app()
-        return
-    console.configure(quiet=False, log_json="--log-json" in machine)
+    if machine:
+        console.configure(quiet=False, log_json="--log-json" in machine)
     if "--json" in machine:
         boundary.configure(debug=False, close=say_failure)
-    raise SystemExit(app(standalone_mode=False) or 0)
+    try:
+        code = app(standalone_mode=False, prog_name="smoecast")
+    except typer.TyperException as error:
+        # a command that needs another one was called alone, and its help is shown by now
+        if type(error).__name__ != "NoArgsIsHelpError":
+            raise
+        code = error.exit_code
+    raise SystemExit(code or 0)
 
 
 @app.callback()
@@ -90,3 +96,6 @@ def main(
     The chain is download, preprocess, train, forecast, evaluate; ensembles go through postprocess.
     `smoecast demo` runs all of it on a simulated planet.
     """
+
+
+finish(app)

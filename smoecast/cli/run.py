@@ -14,11 +14,6 @@ from smoecast.errors import ConfigError
 if TYPE_CHECKING:
     from smoecast.config.run import Config
 
-EXIT_CODES = """**Exit codes**, the same for every verb: 0 done or nothing to do · 1 unexpected
-error · 2 usage or config · 3 input missing or invalid · 4 input not published yet, try later · 5
-output incomplete or failed verification · 6 model refused · 75 another run holds the lock · 128+n
-ended by signal n"""
-
 
 def read_config(name_or_path: str, overrides: Sequence[str] | None) -> "Config":
     """Load a config from a file or from the zoo, with overrides."""

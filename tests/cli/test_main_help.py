@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from log_lines import without_times
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
@@ -82,6 +83,26 @@ def test_config_init_writes_what_one_begins_with_or_all(tmp_path: Path) -> None:
     assert run(app, ["config", "check", "-c", str(every)]).exit_code == 0
 
 
+def test_config_init_for_a_task_asks_nothing(tmp_path: Path) -> None:
+    code = "from smoecast.cli.entry import main\nmain()"
+    words = ["config", "init", "uk.yaml", "--for", "ensemble"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "uk.yaml"
+    assert "source: none" in path.read_text()
+    assert run(app, ["config", "check", "-c", str(path)]).exit_code == 0
+    both = run(app, ["config", "init", str(tmp_path / "a.yaml"), "--for", "era5", "--all"])
+    assert both.exit_code == 2
+    assert run(app, ["config", "init", str(tmp_path / "a.yaml"), "--for", "x"]).exit_code == 2
+
+
 def test_config_init_keeps_a_file_that_is_there(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("mine")
@@ -129,3 +150,34 @@ def test_config_init_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_usage_errors_end_in_2(arguments: list[str], code: int) -> None:
     assert run(app, arguments).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("trian", "no such command 'trian'; did you mean 'train'? (`smoecast --help` says more)"),
+        ("train", "missing option '--config' / '-c' (`smoecast train --help` says more)"),
+        ("config shw", "no such command 'shw'; did you mean 'show'? (`smoecast config --help`"),
+        ("demo --qiet", "no such option: --qiet (possible options: --quiet) (`smoecast demo"),
+        ("train -c", "option '-c' requires an argument"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_sentence(words: str, said: str) -> None:
+    code = "from smoecast.cli.entry import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    (line,) = without_times(done.stderr).splitlines()
+    assert line.startswith(f"smoecast: {said}")
+    assert done.stdout == ""
+
+
+def test_a_command_of_commands_alone_shows_its_help() -> None:
+    code = "from smoecast.cli.entry import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "config"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == ""
+    assert "Write, check and show configs" in done.stdout

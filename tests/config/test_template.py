@@ -4,8 +4,9 @@ import pytest
 
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
-from smoecast.config.template import template
+from smoecast.config.template import TASKS, template, template_for
 from smoecast.config.yaml_text import read_yaml
+from smoecast.errors import ConfigError
 
 
 def keys_of(values: object, path: str = "") -> set[str]:
@@ -47,3 +48,19 @@ def test_all_keys_are_all_there_are_and_each_is_there_once() -> None:
     wanted |= {f".postprocess.advanced.{key}" for key in later}
     wanted = {key for key in wanted if not key.startswith(tuple(f"{name}." for name in twice))}
     assert named == wanted | {*twice}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_template_for_a_task_is_short_good_and_explained(task: str) -> None:
+    text = template_for(task, "mine")
+    assert yaml_file.parse(text, "t").name == "mine"
+    lines = text.splitlines()
+    assert len(lines) <= 30
+    assert lines[0].startswith("# ")
+    assert sum("  # " in line for line in lines) >= 4
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_task_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'ensemble'.*there are forecast, ensemble"):
+        template_for("ensembles", "mine")

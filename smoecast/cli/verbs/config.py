@@ -6,35 +6,45 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import EXIT_CODES, read_config, run
+from smoecast.cli.run import read_config, run
 from smoecast.errors import ConfigError
 
 app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
     help="Write, check and show configs, and print their schema.",
-    epilog=EXIT_CODES,
 )
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Config file to write.")] = Path("run.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     every_key: Annotated[
         bool, typer.Option("--all", help="Write every key, also those hardly ever changed.")
     ] = False,
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            help="Write a short config for a task instead: forecast (on the simulated planet), "
+            "ensemble (calibrate yours), era5 (by WeatherBench 2), ens10 or files (your analyses).",
+            metavar="TASK",
+        ),
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Write a config to edit: the keys that one begins with at their defaults, each explained."""
 
     def task() -> dict[str, str]:
         from smoecast.config import yaml_file
-        from smoecast.config.template import template
+        from smoecast.config.template import template, template_for
         from smoecast.disk.atomic import write_atomic
         from smoecast.disk.leftovers import sweep_beside
 
-        text = template(path.stem, every_key=every_key)
+        if for_ and every_key:
+            raise ConfigError("--all and --for are two configs: give one of them")
+        text = template_for(for_, path.stem) if for_ else template(path.stem, every_key=every_key)
         yaml_file.parse(text, f"{path}: the run would be called '{path.stem}'")
         content = text.encode()
         if path.exists() and not force and not (path.is_file() and path.read_bytes() == content):
@@ -51,7 +61,7 @@ def init(
     run(task, show, verb="config", debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def check(config: options.Config, set_: options.Set = None, debug: options.Debug = False) -> None:
     """Check a config: unknown keys, values that do not fit, parts that do not hang together."""
 
@@ -62,7 +72,7 @@ def check(config: options.Config, set_: options.Set = None, debug: options.Debug
     run(task, lambda s: f"{s['config']}: good", verb="config", debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def show(
     config: options.Config,
     set_: options.Set = None,
@@ -82,7 +92,7 @@ def show(
     run(task, show, as_json=as_json, verb="config", debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def schema(debug: options.Debug = False) -> None:
     """Print the JSON schema of a config, for editors."""
 

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import EXIT_CODES, run
+from smoecast.cli.run import run
 from smoecast.text_table import table
 
 app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
     help="List, show, verify and freeze models.",
-    epilog=EXIT_CODES,
 )
 Output = Annotated[
     str,
@@ -22,7 +21,7 @@ Output = Annotated[
 Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.", metavar="MODEL")]
 
 
-@app.command("list", epilog=EXIT_CODES)
+@app.command("list")
 def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
     """List the models of the zoo."""
 
@@ -38,7 +37,7 @@ def list_(as_json: options.Json = False, debug: options.Debug = False) -> None:
     run(task, show, as_json=as_json, verb="models", debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def show(model: Name, as_json: options.Json = False, debug: options.Debug = False) -> None:
     """Show a model's card: what it forecasts, how it was trained, how good it is."""
 
@@ -56,7 +55,7 @@ def show(model: Name, as_json: options.Json = False, debug: options.Debug = Fals
     )
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def verify(model: Name, as_json: options.Json = False, debug: options.Debug = False) -> None:
     """Check a model's files against their checksums and each other, and that it loads."""
 
@@ -76,7 +75,7 @@ def verify(model: Name, as_json: options.Json = False, debug: options.Debug = Fa
     )
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def freeze(
     model: Name, output: Output, as_json: options.Json = False, debug: options.Debug = False
 ) -> None:

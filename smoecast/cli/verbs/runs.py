@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from smoecast.cli import options
-from smoecast.cli.run import EXIT_CODES, run
+from smoecast.cli.run import run
 from smoecast.console import volume
 from smoecast.text_table import table
 
@@ -14,13 +14,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
     help="List, show and verify the records that every run leaves in the folder of its results.",
-    epilog=EXIT_CODES,
 )
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the results, such as runs/NAME.")]
 
 
-@app.command("list", epilog=EXIT_CODES)
+@app.command("list")
 def list_(
     folder: Folder = Path(),
     failed: Annotated[
@@ -42,7 +41,7 @@ def list_(
     run(task, _say_runs, verb="runs", as_json=as_json, debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def show(
     record: Annotated[
         Path, typer.Argument(help="A record, or a folder of results: its newest.", metavar="RECORD")
@@ -60,7 +59,7 @@ def show(
     run(task, _say_record, verb="runs", as_json=as_json, debug=debug)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command()
 def verify(
     place: Annotated[
         Path, typer.Argument(help="Folder of the results, or a record.", metavar="FOLDER|RECORD")
