@@ -1,5 +1,6 @@
 """The names of things: dimensions, coordinates, regions, and channels of the table of variables."""
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -236,3 +237,23 @@ def _find_called(name: str) -> tuple[list[Variable], int | None]:
 def _example(variable: Variable) -> str:
     """Return the name of a variable as a config has it, on some level if it needs one."""
     return Channel(variable, 500 if variable.vertical == _PRESSURE else None).name
+
+
+def suggest_channel(name: str) -> str:
+    """Return the channel whose name is most like one that nobody calls anything; empty: none is.
+
+    Parameters
+    ----------
+    name : str
+        What stands in a config: ``tm2``, ``zz500``.
+    """
+    level = re.search(r"_?[1-9][0-9]{0,3}(hPa)?$", name)
+    elsewhere = [v.name for v in VARIABLES.values() if v.vertical != _PRESSURE]
+    on_levels = [
+        channel_at(variable.name, int(re.sub(r"\D", "", level[0])))
+        for variable in VARIABLES.values()
+        if level and variable.vertical == _PRESSURE
+    ]
+    # few ask for 2 hPa, many misspell t2m
+    close = [difflib.get_close_matches(name[:40], some, n=1) for some in (elsewhere, on_levels)]
+    return next((found[0] for found in close if found), "")

@@ -86,3 +86,10 @@ def test_u10_is_the_wind_at_10_metres() -> None:
 )
 def test_the_names_of_others_are_answered_with_ours(name: str, words: str) -> None:
     assert names.explain_channel(name) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "close"), [("tm2", "t2m"), ("zz500", "z500"), ("tt_850hPa", "t850"), ("frost", "")]
+)
+def test_a_name_nearly_right_is_known(name: str, close: str) -> None:
+    assert names.suggest_channel(name) == close

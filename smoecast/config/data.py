@@ -59,10 +59,12 @@ def check_channels(values: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a name that is no channel, and one named twice."""
     for value in values:
         if names.parse_channel(value) is None:
+            close = names.suggest_channel(value)
+            hint = f"; did you mean {close}?" if close else ""
             raise ValueError(
                 names.explain_channel(value)
                 or f"'{value}' is no channel: use a variable and, on pressure levels, its level "
-                "in hPa (z500, t850, t2m)"
+                f"in hPa (z500, t850, t2m){hint}"
             )
     if len(set(values)) != len(values):
         raise ValueError("a channel is named twice")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smoecast.errors import ConfigError
-from smoecast.names import Channel, parse_channel
+from smoecast.names import Channel, parse_channel, suggest_channel
 from smoecast.variables import VARIABLES, Variable
 
 _NO_NAMES = ("units", "vertical", "levels", "step", "height")
@@ -50,8 +50,10 @@ def list_variables(word: str = "") -> dict[str, Any]:
     channel = parse_channel(word)
     found = [channel.variable] if channel else _find(word.strip().lower())
     if not found:
+        close = suggest_channel(word)
+        hint = f"did you mean {close}? " if close else ""
         raise ConfigError(
-            f"{word}: no variable that smoecast knows has such a name; `smoecast channels` "
+            f"{word}: no variable that smoecast knows has such a name; {hint}`smoecast channels` "
             "shows all of them"
         )
     return {"word": word, "variables": [_describe(variable) for variable in found]}
