@@ -52,24 +52,28 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 """Of each command, without the name of the program; empty: of the program."""
 
 
-class _Flags:
-    """A command whose flags show no type: there is nothing to be typed after them."""
-
-    def get_params(self, ctx: typer.Context) -> list[Any]:
-        """Return the parameters."""
-        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
-        for param in params:
-            if getattr(param, "is_flag", False) and param.metavar is None:
-                param.metavar = ""
-        return params
+def _hide_types(params: list[Any]) -> list[Any]:
+    """Have flags show no type: there is nothing to be typed after them."""
+    for param in params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
 
 
-class Command(_Flags, TyperCommand):
+class Command(TyperCommand):
     """One command."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _hide_types(super().get_params(ctx))
 
-class Group(_Flags, TyperGroup):
+
+class Group(TyperGroup):
     """A command of commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _hide_types(super().get_params(ctx))
 
 
 def epilog(path: str) -> str:

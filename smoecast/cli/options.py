@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from smoecast.cli import completion
+
 Config = Annotated[
     str,
     typer.Option(
         "--config",
         "-c",
         help="A YAML file, or the name of a model in the zoo (`smoecast models list`).",
+        autocompletion=completion.models,
         metavar="FILE|NAME",
     ),
 ]
@@ -19,6 +22,7 @@ OptionalConfig = Annotated[
         "--config",
         "-c",
         help="A YAML file, or the name of a model in the zoo (`smoecast models list`).",
+        autocompletion=completion.models,
         metavar="FILE|NAME",
     ),
 ]
@@ -28,6 +32,7 @@ Set = Annotated[
         "--set",
         "-s",
         help="Override one key of the config; may be given again.",
+        autocompletion=completion.keys,
         metavar="SECTION.KEY=VALUE",
     ),
 ]
@@ -118,6 +123,7 @@ Format = Annotated[
         help="netcdf (CF), wb2, a WeatherBench 2 store (wb2-v3: Zarr v3 in shards), or grib, "
         "GRIB 2; default: forecast.format.",
         metavar="netcdf|wb2|wb2-v3|grib",
+        autocompletion=completion.formats,
     ),
 ]
 CalibratedFormat = Annotated[
@@ -126,6 +132,7 @@ CalibratedFormat = Annotated[
         "--format",
         help="netcdf (CF) or grib, GRIB 2; default: postprocess.format.",
         metavar="netcdf|grib",
+        autocompletion=completion.calibrated_formats,
     ),
 ]
 Layout = Annotated[
@@ -135,6 +142,7 @@ Layout = Annotated[
         help="Of NetCDF: default, or cdo: along the time at which fields hold, a file a start, "
         "which CDO and other tools of four dimensions read; default: that of the config.",
         metavar="default|cdo",
+        autocompletion=completion.layouts,
     ),
 ]
 Write = Annotated[
@@ -160,6 +168,7 @@ Model = Annotated[
         "-m",
         help="A run folder, or the name of a model in the zoo; default: the run's own.",
         metavar="FOLDER|NAME",
+        autocompletion=completion.models,
     ),
 ]
 Models = Annotated[
@@ -170,6 +179,7 @@ Models = Annotated[
         help="A run folder, or the name of a model in the zoo; given again, each is a member of an "
         "ensemble. Default: forecast.models, or the run's own.",
         metavar="FOLDER|NAME",
+        autocompletion=completion.models,
     ),
 ]
 

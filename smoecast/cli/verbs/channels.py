@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import run
 from smoecast.text_table import table, width
 
@@ -17,6 +17,7 @@ def channels(
             "gust, air_temperature. Default: all.",
             metavar="WORD",
             show_default=False,
+            autocompletion=completion.channels,
         ),
     ] = "",
     page: Annotated[

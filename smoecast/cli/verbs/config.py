@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import read_config, run
 from smoecast.errors import ConfigError
 
@@ -30,6 +30,7 @@ def init(
             help="Write a short config for a task instead: forecast (on the simulated planet), "
             "ensemble (calibrate yours), era5 (by WeatherBench 2), ens10 or files (your analyses).",
             metavar="TASK",
+            autocompletion=completion.tasks,
         ),
     ] = None,
     debug: options.Debug = False,

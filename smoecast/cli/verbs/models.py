@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import run
 from smoecast.text_table import table
 
@@ -18,7 +18,14 @@ Output = Annotated[
     str,
     typer.Option("--output", "-o", help="Folder to make.", metavar="FOLDER", show_default=False),
 ]
-Name = Annotated[str, typer.Argument(help="A name in the zoo, or a run folder.", metavar="MODEL")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A name in the zoo, or a run folder.",
+        metavar="MODEL",
+        autocompletion=completion.cards,
+    ),
+]
 
 
 @app.command("list")

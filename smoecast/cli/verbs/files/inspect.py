@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import run
 from smoecast.errors import ConfigError
 from smoecast.text_table import width
@@ -28,7 +28,13 @@ def inspect(
         typer.Option("--plot", help="Draw the last field of --channel.", metavar="FILE.png"),
     ] = None,
     channel: Annotated[
-        str | None, typer.Option("--channel", help="What to draw: z500, t2m.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--channel",
+            help="What to draw: z500, t2m.",
+            metavar="NAME",
+            autocompletion=completion.channels,
+        ),
     ] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
