@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smoecast.interface.calibrate import calibrate
+    from smoecast.interface.evaluate import Scores, evaluate
     from smoecast.interface.load import ForecastModel, load
     from smoecast.interface.open import open  # noqa: A004  # it is asked for as smoecast.open
 
 __version__ = "0.1.0"
 
-__all__ = ["ForecastModel", "__version__", "calibrate", "load", "open"]
+__all__ = ["ForecastModel", "Scores", "__version__", "calibrate", "evaluate", "load", "open"]
 
-_HOME = {"ForecastModel": "load", "calibrate": "calibrate", "load": "load", "open": "open"}
+_HOME = {
+    "ForecastModel": "load",
+    "Scores": "evaluate",
+    "calibrate": "calibrate",
+    "evaluate": "evaluate",
+    "load": "load",
+    "open": "open",
+}
 """Module of `smoecast.interface` in which each is."""
 
 

@@ -1,6 +1,7 @@
 """Results opened with all that they say of an ensemble: members, mean and spread, probabilities."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,34 @@ def open_result(path: Path, reading: Reading = AS_IT_IS) -> xr.Dataset:
         The file cannot be read, or such a variable has other dimensions than ours.
     """
     made = _products(path) if path.is_file() else xr.Dataset()
+    return _join(made, path, lambda: open_file(path, any_grid=True, reading=reading))
+
+
+def take_result(
+    dataset: xr.Dataset, name: str, take: Callable[[xr.Dataset], xr.Dataset]
+) -> xr.Dataset:
+    """Return a result in memory as `open_result` opens its file.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+    name : str
+        What messages call it.
+    take : callable
+        Returns its fields in canonical form.
+
+    Raises
+    ------
+    InputError
+        See `open_result`.
+    """
+    return _join(_products_of(dataset.copy(), Path(name)), Path(name), lambda: take(dataset))
+
+
+def _join(made: xr.Dataset, path: Path, read: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """Return products alone, or beside the fields where there are any."""
     if not made.data_vars or made.attrs.pop("others", False):
-        fields = open_file(path, any_grid=True, reading=reading)
+        fields = read()
         return _beside(fields, made, path) if made.data_vars else fields
     return made
 
@@ -134,6 +161,10 @@ def _products(path: Path) -> xr.Dataset:
         dataset = open_raw(path)
     except InputError:
         return xr.Dataset()  # the reader says what is wrong with it
+    return _products_of(dataset, path)
+
+
+def _products_of(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     named = {str(name): _PRODUCT.fullmatch(str(name)) for name in dataset.data_vars}
     ours = {n: m for n, m in named.items() if m is not None and parse_channel(m["channel"])}
     found = _by_start(dataset[list(ours)]).drop_vars(MEMBERS, errors="ignore")

@@ -22,6 +22,7 @@ from smoecast.tasks.evaluate import score_files
 from smoecast.tasks.evaluate.published import WEATHERBENCH
 from smoecast.tasks.evaluate.records import YEAR, curves_of, records_of
 from smoecast.tasks.evaluate.result_files import (
+    ResultFile,
     drop_duplicates,
     label_by_file,
     one_protocol,
@@ -116,24 +117,10 @@ def evaluate(
             scoring = Scoring(order, dict(enumerate(scored)))
             if others:
                 scoring.reference  # noqa: B018  # what is wrong with it is said first
-        how = (config.evaluate, config.seed)
         with stage("score"):
-            found = label_by_file(scoring.score(), [one.paths[0] for one in scored])
-            labels = "; ".join(dict.fromkeys(one.truth for one in found))
-            records = drop_duplicates([r for one in found for r in records_of(one, *how)])
-        summary: dict[str, Any] = {
-            "output": str(place),
-            "truth": f"{labels} ({config.store})" if config.store.exists() else labels,
-            "protocol": protocol,
-            "files": _manifest(results, held),
-            "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
-            f"{config.evaluate.block_days} days, seed {config.seed}",
-            "scores": [r for r in records if "event" not in r],
-            "events": [r for r in records if "event" in r],
-            "curves": drop_duplicates(
-                [r for one in found for r in curves_of(one, config.evaluate)]
-            ),
-        }
+            made = score_results(scoring, scored)
+        summary: dict[str, Any] = {"output": str(place), "truth": made.pop("truth")}
+        summary |= {"protocol": protocol, "files": _manifest(results, held), **made}
         if against in AGAINST:
             plain = [one.fields for one in scored if not one.ensemble]
             where = (config.data.source, label_of(config.data))
@@ -147,6 +134,41 @@ def evaluate(
             run_record.add_output(path)
         run_record.note(scores=_main_scores(summary["scores"]))
     return {**summary, "left_out": to_plain(left_out)}
+
+
+def score_results(scoring: Scoring, scored: Sequence[ResultFile]) -> dict[str, Any]:
+    """Score opened results.
+
+    Parameters
+    ----------
+    scoring : Scoring
+    scored : sequence of ResultFile
+        Those of `scoring`, in its order.
+
+    Returns
+    -------
+    dict
+        ``truth``, ``bootstrap``, ``scores``, ``events`` and ``curves`` of `evaluate`.
+
+    Raises
+    ------
+    InputError
+        There is no truth for one of them.
+    """
+    config = scoring.order.config
+    how = (config.evaluate, config.seed)
+    found = label_by_file(scoring.score(), [one.paths[0] for one in scored])
+    labels = "; ".join(dict.fromkeys(one.truth for one in found))
+    records = drop_duplicates([r for one in found for r in records_of(one, *how)])
+    curves = [r for one in found for r in curves_of(one, config.evaluate)]
+    return {
+        "truth": f"{labels} ({config.store})" if config.store.exists() else labels,
+        "bootstrap": f"{config.evaluate.resamples} resamples of blocks of "
+        f"{config.evaluate.block_days} days, seed {config.seed}",
+        "scores": [r for r in records if "event" not in r],
+        "events": [r for r in records if "event" in r],
+        "curves": drop_duplicates(curves),
+    }
 
 
 def _main_scores(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

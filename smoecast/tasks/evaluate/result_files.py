@@ -1,6 +1,6 @@
 """Results that are to be scored: what each is, under which protocol, and under which name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,22 @@ def open_result_file(path: Path) -> ResultFile:
     InputError
         It cannot be read.
     """
-    said = read_attributes(folder_of(path))
+    return result_file(results.open_result(path), read_attributes(folder_of(path)), path)
+
+
+def result_file(fields: xr.Dataset, said: Mapping[str, Any], path: Path) -> ResultFile:
+    """Return a result that was opened, by what it says of itself.
+
+    Parameters
+    ----------
+    fields : xr.Dataset
+        Of `fields.read.results`.
+    said : mapping
+        Its attributes.
+    path : Path
+        Its file, or what one in memory is called.
+    """
     last = str(said.get("history", "")).strip().rpartition("\n")[2]
-    fields = results.open_result(path)
     protocol = str(said.get("protocol", DEFAULT))
     verb = next((v for v in ("forecast", "postprocess") if f"smoecast {v}" in last), "")
     model = str(said.get("model_sha256", ""))

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from smoecast.config.run import Config
@@ -66,10 +67,13 @@ class Scoring:
     order : Order
     opened : dict
         Results by their numbers; of those opened later the last is kept.
+    known : tuple of xr.DataArray and str, optional
+        Truth ``(time, channel, latitude, longitude)`` in the place of the run's, and what it is.
     """
 
     order: Order
     opened: dict[int, ResultFile] = field(default_factory=dict)
+    known: tuple[xr.DataArray, str] | None = None
     _scorers: dict[int, Scorer] = field(default_factory=dict)
 
     @cached_property
@@ -92,8 +96,11 @@ class Scoring:
     @cached_property
     def truth(self) -> Truth:
         """Of forecasts."""
-        config, files = self.order.config, self.order.truth
-        training = open_store(config.store) if config.store.exists() or not files else None
+        config, files, known = self.order.config, self.order.truth, self.known
+        there = config.store.exists() or not (files or known)
+        training = open_store(config.store) if there else None
+        if known:
+            return Truth(known[0], config.targets, known[1], config.store, training)
         if files or training is None:
             fields = open_truth(files, config.targets, of_analyses(config.data))
         else:
@@ -104,7 +111,7 @@ class Scoring:
     def truth_for(self, one: ResultFile) -> Truth:
         """Return it on the grid of a forecast, brought there as the run's own analyses came."""
         here, there = place_of(self.truth.fields), place_of(one.fields)
-        if not self.order.truth or same_place(here, there):
+        if not (self.order.truth or self.known) or same_place(here, there):
             return self.truth  # a store is on the grid that its run was given
         if not (isinstance(here, Grid) and isinstance(there, Grid)):
             return self.truth  # who scores it refuses it
@@ -114,7 +121,9 @@ class Scoring:
     @cached_property
     def ensemble_truth(self) -> Truth:
         """Of ensembles."""
-        config = self.order.config
+        config, known = self.order.config, self.known
+        if known:
+            return Truth(known[0], config.postprocess.targets, known[1], config.store)
         label = label_of(config.data, config.postprocess.truth)
         fields = truth_of(config.postprocess, config.store, of_analyses(config.data))
         return Truth(fields, config.postprocess.targets, label, config.store)
