@@ -1,4 +1,4 @@
-"""`smoecast plot`: draw a run's maps and scores."""
+"""`smoecast plot`: draw files, a run's results, or a model."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,43 +7,122 @@ import typer
 
 from smoecast.cli import options
 from smoecast.cli.run import imports, read_config, run
+from smoecast.errors import ConfigError
+
+Kind = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        "-k",
+        help="Of a file: value, mean, spread, member, probability. Of a run: maps, scores, skill, "
+        "spread, scorecard, ranks, reliability, training, routing. Of a model: training, routing. "
+        "May be given again. Default: all there is; of a file the value, or mean and spread.",
+        metavar="KIND",
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="A picture (.png, .svg, .pdf) or a folder for several; default: plots in the run's "
+        "folder, or here.",
+        metavar="NAME.png|FOLDER",
+    ),
+]
+Channel = Annotated[
+    list[str] | None,
+    typer.Option("--channel", help="What to draw: z500, t2m; may be given again.", metavar="NAME"),
+]
+InitTime = Annotated[
+    str | None,
+    typer.Option(
+        "--init-time",
+        "-t",
+        help="Start of the forecast, or time of an analysis; default: the last.",
+        metavar="TIME",
+    ),
+]
+Lead = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--lead", help="Hours ahead; may be given again. Default: up to six.", metavar="HOURS"
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        help="europe, tropics, arctic ..., or north, west, south, east in degrees.",
+        metavar="NAME|N,W,S,E",
+    ),
+]
+Member = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--member", help="Which, for --kind member; may be given again.", metavar="NUMBER"
+    ),
+]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--units",
+        help="K, C, gpm, 'm2 s-2', hPa, Pa ... in place of the usual ones; may be given again.",
+        metavar="UNIT",
+    ),
+]
+Point = Annotated[
+    str | None,
+    typer.Option("--point", help="A meteogram of the nearest grid point.", metavar="LAT,LON"),
+]
 
 
 def plot(
-    config: options.Config,
+    config: options.OptionalConfig = None,
     set_: options.Set = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--kind",
-            "-k",
-            help="maps, scores, routing, ranks or reliability; may be given again. Default: all "
-            "there is.",
-            metavar="KIND",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Folder for the pictures; default: plots in the run's folder.",
-            metavar="FOLDER",
-        ),
-    ] = None,
+    inputs: options.Input = None,
+    model: options.Model = None,
+    kind: Kind = None,
+    channel: Channel = None,
+    init_time: InitTime = None,
+    lead: Lead = None,
+    region: Region = None,
+    member: Member = None,
+    point: Point = None,
+    units: Units = None,
+    output: Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Draw maps, score curves, routing maps, rank histograms and reliability of a run."""
+    """Draw maps of any file of fields, a run's results, or what a model has learnt.
+
+    Give --input FILE, --config FILE|NAME or --model FOLDER|NAME.
+    """
+    place = Path(output).expanduser() if output else None
+    of_files: dict[str, Any] = {
+        "init_time": init_time,
+        "leads": tuple(lead or ()),
+        "region": region,
+        "members": tuple(member or ()),
+        "units": tuple(units or ()),
+        "channels": tuple(channel or ()),
+        "point": point,
+    }
 
     def task() -> dict[str, Any]:
+        _check_source(config, inputs, model, set_, [n for n, given in of_files.items() if given])
         with imports():
             from smoecast.tasks.plot.plot import plot as work
+            from smoecast.tasks.plot.plot import plot_model
+            from smoecast.tasks.plot.plot_input import plot_input
 
-        folder = Path(output) if output else None
-        return work(read_config(config, set_), kinds=kind or (), output=folder)
+        if inputs:
+            return plot_input(inputs, kinds=tuple(kind or ()), output=place, **of_files)
+        if model:
+            return plot_model(model, kinds=kind or (), output=place)
+        return work(read_config(str(config), set_), kinds=kind or (), output=place)
 
     run(
         task,
@@ -55,3 +134,30 @@ def plot(
         debug=debug,
         log_json=log_json,
     )
+
+
+def _check_source(
+    config: str | None,
+    inputs: list[str] | None,
+    model: str | None,
+    overrides: list[str] | None,
+    of_files: list[str],
+) -> None:
+    """Refuse what does not go together; ConfigError says what does."""
+    given = [
+        name
+        for name, value in (("--input", inputs), ("--config", config), ("--model", model))
+        if value
+    ]
+    if not given:
+        raise ConfigError("nothing to draw: give --input FILE, --config FILE|NAME or --model NAME")
+    if len(given) > 1:
+        raise ConfigError(f"{given[0]} and {given[1]}: each is drawn by itself: give one of them")
+    names = {"leads": "lead", "members": "member", "channels": "channel", "init_time": "init-time"}
+    if of_files and not inputs:
+        raise ConfigError(
+            f"--{names.get(of_files[0], of_files[0])} is for files: give --input FILE in place of "
+            f"{given[0]}"
+        )
+    if overrides and not config:
+        raise ConfigError("--set changes a config: give --config too, or leave it out")

@@ -2,17 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from smoecast import run_record
-from smoecast.disk.atomic import refuse_special
-from smoecast.disk.explain import explain_errors
-from smoecast.errors import ConfigError, InputError
+from smoecast.errors import ConfigError
 from smoecast.fields import channels, times
-from smoecast.fields.grid import ProjectedGrid, place_of
-from smoecast.names import channel_of
-from smoecast.tasks.plot.plot import require_matplotlib, save
+from smoecast.tasks.plot.saving import FORMATS, is_picture, require_matplotlib, save_one
 
 
 def plot_field(dataset: xr.Dataset, channel: str, source: str, output: Path) -> str:
@@ -27,7 +22,7 @@ def plot_field(dataset: xr.Dataset, channel: str, source: str, output: Path) -> 
     source : str
         Names its files.
     output : Path
-        The picture, PNG.
+        The picture: PNG, SVG or PDF.
 
     Returns
     -------
@@ -37,45 +32,28 @@ def plot_field(dataset: xr.Dataset, channel: str, source: str, output: Path) -> 
     Raises
     ------
     ConfigError
-        matplotlib is not installed, or the picture would be no PNG.
+        matplotlib is not installed, or the name is none of a picture.
     InputError
         The channel is not there, or has no value.
     OutputError
         Something that is no regular file has the name of the picture, or the disk refuses.
     """
     require_matplotlib()
-    if output.suffix.lower() != ".png":
-        raise ConfigError(f"{output}: a picture is PNG, so its name ends in .png: choose another")
-    refuse_special(output)
+    if not is_picture(output):
+        raise ConfigError(f"{output}: a picture is {', '.join(FORMATS)}: choose another name")
     with run_record.stage("imports"):  # matplotlib is an extra, and slow to load
-        from smoecast.tasks.plot import figures  # noqa: PLC0415
+        from smoecast.tasks.plot.file_maps import Choice, draw_channel  # noqa: PLC0415
+        from smoecast.tasks.plot.opening import Opened, attributes_say_simulated  # noqa: PLC0415
 
-    field, words = _last_field(dataset, channel, source)
-    values = field.values
-    if np.isnan(values).all():
-        raise InputError(f"{source}: {words} has no value: nothing can be drawn")
-    place = place_of(dataset)
-    if isinstance(place, ProjectedGrid):
-        axes, labels = (place.y / 1000, place.x / 1000), ("y [km]", "x [km]")
-    else:
-        axes, labels = (place.latitude, place.longitude), ("latitude", "longitude")
-    unit = channel_of(channel).variable.units
-    panels = {"mean of the members" if "number" in dataset.dims else "": (values, False)}
-    figure = figures.maps(panels, *axes, title=words, unit=unit, labels=labels)
-    with explain_errors(output):
-        save(figure, output)
-    return words
-
-
-def _last_field(dataset: xr.Dataset, channel: str, source: str) -> tuple[xr.DataArray, str]:
-    """Return the field that is drawn, and what it is."""
     field, words = channels.field(dataset, channel, source), [channel]
+    leads: tuple[float, ...] = ()
     for axis in ("time", "init_time", "lead_time"):
         if axis in field.dims:
             last = dataset[axis].values[-1]
-            lead = f"{times.as_hours(last):g} h ahead" if axis == "lead_time" else times.iso(last)
-            words.append(lead)
-            field = field.isel({axis: -1})
-    if "number" in field.dims:
-        field = field.mean("number")
-    return field, ", ".join(words)
+            if axis == "lead_time":
+                leads = (float(times.as_hours(last)),)
+            words.append(f"{leads[0]:g} h ahead" if leads else times.iso(last))
+    simulated = attributes_say_simulated(dataset.attrs)
+    opened = Opened(dataset, source, str(dataset.attrs.get("title", "")), simulated)
+    save_one(draw_channel(opened, channel, Choice(kinds=("value",), leads=leads)), output)
+    return ", ".join(words)

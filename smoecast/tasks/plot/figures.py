@@ -1,7 +1,6 @@
-"""Pictures of fields, scores, routing and ranks: arrays in, a matplotlib figure out."""
+"""Charts of ensembles and of training: arrays in, a matplotlib figure out."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib as mpl
 
@@ -9,161 +8,124 @@ mpl.use("agg")
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-
-Field = NDArray[np.floating[Any]]
+from matplotlib.ticker import MaxNLocator
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
 """Okabe and Ito's colours, told apart by the colour-blind as well."""
 
-
-def maps(
-    panels: Mapping[str, tuple[Field, bool]],
-    latitude: Field,
-    longitude: Field,
-    *,
-    title: str,
-    unit: str,
-    labels: tuple[str, str] = ("latitude", "longitude"),
-) -> Figure:
-    """Draw fields of one quantity in a row; what is missing stays white.
-
-    Parameters
-    ----------
-    panels : mapping of str to (field, is_error)
-        (H, W) each; fields share one colour scale, errors have one of their own about zero.
-    latitude, longitude : (H,) and (W,)
-    title, unit : str
-    labels : tuple of str
-        Of these two, where they are those of a projection.
-    """
-    figure, places = _panels(len(panels), 4.6, 3.4, title)
-    low, high = np.nanpercentile(
-        [f for f, is_error in panels.values() if not is_error], [0.5, 99.5]
-    )
-    errors = [f for f, is_error in panels.values() if is_error] or [np.ones(1)]
-    most = float(np.percentile(np.abs(errors), 99.5))
-    for axes, (name, (field, is_error)) in zip(places, panels.items(), strict=True):
-        limits = (-most, most) if is_error else (low, high)
-        colours = "RdBu_r" if is_error else "viridis"
-        mesh = _draw_map(axes, name, (latitude, longitude), field, colours, limits)
-        axes.set(xlabel=labels[1], ylabel=labels[0] if axes is places[0] else "")
-        figure.colorbar(mesh, ax=axes, label=unit, orientation="horizontal", shrink=0.9)
-    return figure
+Pictures = Iterator[tuple[str, Figure]]
+"""Name of a picture, and the picture."""
 
 
-def _panels(
-    count: int, width: float, height: float, title: str = "", more: float = 0.0
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of so many places in a row, and `more` inches beside them."""
-    figure = Figure(figsize=(width * count + more, height), layout="constrained")
-    if title:
-        figure.suptitle(title)
-    return figure, [figure.add_subplot(1, count, place) for place in range(1, count + 1)]
-
-
-def _draw_map(
-    axes: Axes,
-    title: str,
-    place: tuple[Field, Field],
-    field: NDArray[Any],
-    colours: str | Colormap,
-    limits: tuple[float, float],
-) -> QuadMesh:
-    axes.set(title=title, xlabel="longitude")
-    mesh = axes.pcolormesh(place[1], place[0], field, cmap=colours, shading="nearest")
-    mesh.set_clim(*limits)
-    return mesh
-
-
-def score_bars(
-    records: Sequence[Mapping[str, Any]], score: str, units: Mapping[str, str]
-) -> Figure:
-    """Draw one score by channel: a line over lead times, or a bar where there is only one."""
-    channels = list(dict.fromkeys(str(r["channel"]) for r in records))
-    figure, places = _panels(len(channels), 3.6, 3.4)
-    for axes, channel in zip(places, channels, strict=True):
-        mine = [r for r in records if r["channel"] == channel]
-        names = list(dict.fromkeys(str(r["forecast"]) for r in mine))
-        for index, name in enumerate(names):
-            line = sorted((r["lead_hours"], r[score]) for r in mine if r["forecast"] == name)
-            hours, values = zip(*line, strict=True)
-            if len(hours) > 1:
-                axes.plot(hours, values, marker="o", color=PALETTE[index], label=name)
-            else:
-                bar = axes.bar(name, values[0], color=PALETTE[index])
-                axes.bar_label(bar, fmt="%.4g", padding=2)
-        if len({r["lead_hours"] for r in mine}) > 1:
-            axes.set_xlabel("lead time, h")
-            axes.legend(frameon=False)
-            axes.set_ylim(bottom=0)
-        else:
-            axes.set_xlabel(f"{mine[0]['lead_hours']} h ahead")
-            axes.margins(y=0.12)
-        axes.set(title=channel, ylabel=f"{score.upper()} [{units[channel]}]")
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def routing(
-    chosen: Mapping[str, NDArray[np.int64]],
-    latitude: Field,
-    longitude: Field,
-    *,
-    experts: int,
-    title: str,
-) -> Figure:
-    """Draw which of so many experts serve each point: (H, W) of their numbers by output.
-
-    A layer inside a U-Net has a coarser grid: each of its points is drawn where it stands.
-    """
-    figure, places = _panels(len(chosen), 4.6, 3.2, title, more=0.8)
-    colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(experts)])
-    for axes, (output, numbers) in zip(places, chosen.items(), strict=True):
-        rows, columns = len(latitude) // numbers.shape[0], len(longitude) // numbers.shape[1]
-        fine = numbers.repeat(rows, axis=0).repeat(columns, axis=1)
-        limits = (-0.5, experts - 0.5)
-        mesh = _draw_map(axes, output, (latitude, longitude), fine, colours, limits)
-        axes.set_ylabel("latitude" if axes is places[0] else "")
-    step = max(1, experts // 12)
-    figure.colorbar(mesh, ax=figure.axes, label="expert", ticks=range(0, experts, step))
-    return figure
+def bare(axes: Axes) -> None:
+    """Leave a chart two spines and a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#E4E4E4", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def ranks(shares: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """Draw histograms of ranks or of PIT side by side, as shares, with the flat line."""
-    figure, places = _panels(len(shares), 4.2, 3.2, title)
-    top = 1.08 * max(max(share) for share in shares.values())
-    for axes, (name, share) in zip(places, shares.items(), strict=True):
-        axes.bar(range(1, len(share) + 1), share, color=PALETTE[0])
+    """Draw histograms of ranks or of PIT side by side, as shares, with the flat line.
+
+    Parameters
+    ----------
+    shares : mapping of str to sequence of float
+        By what each is of: source and number of cases.
+    title : str
+    """
+    columns = min(len(shares), 3)
+    rows = -(-len(shares) // columns)
+    figure = Figure((max(3.3 * columns, 5.0), 0.7 + 2.9 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    top = 1.15 * max(max(share) for share in shares.values())
+    for place, (name, share) in enumerate(shares.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        bare(axes)
+        axes.bar(range(1, len(share) + 1), share, color=PALETTE[0], width=0.9)
         axes.axhline(1 / len(share), color=PALETTE[1], linestyle="--", label="flat")
-        axes.set(title=name, xlabel="from below to above")
-        axes.set_ylabel("share of cases" if axes is places[0] else "")
-        axes.set_ylim(0, top)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper center")
+        axes.set_title(name, fontsize=10)
+        axes.set(xlabel="rank of the truth, from below to above", ylim=(0, top))
+        axes.set_ylabel("share of cases" if place % columns == 1 or columns == 1 else "")
+        axes.legend(frameon=False, loc="upper center", fontsize="small")
     return figure
 
 
-def reliability(lines: Mapping[str, Sequence[tuple[float, float, float]]], title: str) -> Figure:
-    """Draw how often an event came against its chance; the size of a point is its share of cases.
+def reliability(
+    lines: Mapping[str, Sequence[tuple[float, float, float]]], title: str, rate: float | None = None
+) -> Figure:
+    """Draw how often an event came against its chance, and under it how often which was given.
 
     Parameters
     ----------
     lines : mapping of str to sequence of (probability, frequency, share)
     title : str
+    rate : float, optional
+        How often the event came at all: draws climatology, and between it and the diagonal the
+        line on which the Brier skill is zero (Hsu and Murphy 1986,
+        doi:10.1016/0169-2070(86)90048-8); nearer to the diagonal than it there is skill.
     """
-    figure, (axes,) = _panels(1, 4.4, 4.2)
-    axes.plot([0, 1], [0, 1], color=PALETTE[-2], linestyle="--", label="reliable")
-    for colour, (name, points) in zip(PALETTE, lines.items(), strict=False):
-        chance, came, share = zip(*points, strict=True)
-        axes.plot(chance, came, color=colour, label=name)
-        axes.scatter(chance, came, [10 + 300 * s for s in share], color=colour)
-    axes.set(title=title, xlabel="forecast probability", ylabel="how often it came")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure((5.6, 6.4), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
+    axes.plot([0, 1], [0, 1], color="#555555", linewidth=1, label="reliable")
+    if rate is not None:
+        axes.axhline(rate, color="#555555", linestyle=":", linewidth=1, label="climatology")
+        axes.axvline(rate, color="#555555", linestyle=":", linewidth=1)
+        ends = np.array([0.0, 1.0])
+        axes.plot(ends, (ends + rate) / 2, color="#555555", linestyle="--", linewidth=1,
+                  label="no skill")  # fmt: skip
+        for low, high, edge in ((0.0, rate, 0.0), (rate, 1.0, 1.0)):
+            x = np.array([low, high])
+            axes.fill_between(x, (x + rate) / 2, edge, color="#F0F0F0", zorder=0)
+    width = 0.08 / max(len(lines), 1)
+    for number, (name, points) in enumerate(lines.items()):
+        chance, came, share = (np.array(part) for part in zip(*points, strict=True))
+        colour = PALETTE[number % len(PALETTE)]
+        axes.plot(chance, came, color=colour, marker="o", label=name)
+        aside = (number - (len(lines) - 1) / 2) * width
+        below.bar(chance + aside, share, width, color=colour)
+    axes.set(ylabel="how often it came", ylim=(-0.02, 1.02))
+    axes.legend(frameon=False, fontsize="small", loc="upper left")
+    below.set(xlabel="forecast probability", ylabel="share", xlim=(-0.02, 1.02))
+    for one in (axes, below):
+        bare(one)
+    return figure
+
+
+def training(epochs: Sequence[Mapping[str, float]], title: str) -> Figure:
+    """Draw losses and learning rate over the epochs; the best epoch is marked.
+
+    Parameters
+    ----------
+    epochs : sequence of mapping
+        Lines of ``history.jsonl``.
+    title : str
+    """
+    x = [e["epoch"] for e in epochs]
+    several = any(e.get("routing_loss") for e in epochs)
+    figure = Figure((7.2, 5.4 if several else 4.6), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    heights = (3, 1.2, 1.2) if several else (3, 1.2)
+    axes, *others = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    for number, (key, name) in enumerate(
+        (("train_loss", "training"), ("validation_loss", "validation"))
+    ):
+        axes.plot(x, [e.get(key, np.nan) for e in epochs], color=PALETTE[number], marker="o",
+                  markersize=3, label=name)  # fmt: skip
+    best = [e for e in epochs if e.get("best")]
+    if best:
+        axes.plot(best[-1]["epoch"], best[-1]["validation_loss"], color="black", marker="*",
+                  markersize=11, linestyle="", label=f"best: {best[-1]['epoch']}")  # fmt: skip
+    axes.set_ylabel("loss")
     axes.legend(frameon=False)
+    below = [("learning_rate", "learning rate")]
+    below += [("routing_loss", "routing loss")] if several else []
+    for one, (key, name) in zip(others, below, strict=True):
+        one.plot(x, [e.get(key, np.nan) for e in epochs], color=PALETTE[2])
+        one.set_ylabel(name)
+    for one in (axes, *others):
+        bare(one)
+    others[-1].set_xlabel("epoch")
+    others[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

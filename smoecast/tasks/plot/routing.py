@@ -1,0 +1,141 @@
+"""Routing maps: which expert of a model serves each point, for every term of every layer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from smoecast.config.training import Sample
+from smoecast.fields.grid import Grid
+from smoecast.nn.smoe.inspect import routing_map
+from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.nn.smoe.model_layers import smoe_layers
+from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.plot.cartography import coast
+from smoecast.tasks.plot.cartography.maps import WIDTH, sign
+from smoecast.tasks.plot.cartography.sheets import sheet_of
+from smoecast.tasks.plot.figures import PALETTE, Pictures, bare
+
+MOST_PANELS = 6
+"""Maps in a picture; a layer that has more has more pictures."""
+
+
+def routing(folder: Path) -> Pictures:
+    """Draw a model's selected experts, for each layer whose gate is a map.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    """
+    model = open_model(folder)
+    grid = model.inputs.grid
+    simulated = model.config.data.source == "planet"
+    layers = [x for x in smoe_layers(model.network) if not x.gate.depends_on_input]
+    last = set(model.network.backbone.get_submodule("last").modules())
+    outputs = _outputs(model.config.sample, model.config.targets)
+    for number, layer in enumerate(layers, start=1):
+        panels = _panels(layer, outputs if layer in last else [])
+        experts = layer.objective.how.group_size
+        names = list(panels)
+        pages = range(0, len(names), MOST_PANELS)
+        for page in pages:
+            chosen = {name: panels[name] for name in names[page : page + MOST_PANELS]}
+            more = f" ({page // MOST_PANELS + 1} of {len(pages)})" if len(pages) > 1 else ""
+            title = f"SMoE layer {number} of {len(layers)}: expert that serves each point{more}"
+            figure = draw(chosen, grid, experts=experts, title=title, simulated=simulated)
+            sign(figure, f"model {model.config.name}", simulated)
+            yield f"layer{number}" + (f"_{page // MOST_PANELS + 1}" if page else ""), figure
+
+
+def _outputs(sample: Sample, targets: Sequence[str]) -> list[str]:
+    """Return what a network's outputs are, lead by lead; where that is an input, for any."""
+    hours = sample.lead_hours
+    several = len(hours) > 1 and not sample.lead_input
+    ahead = [f" {hour} h" for hour in hours] if several else [""]
+    return [target + when for when in ahead for target in targets]
+
+
+def _panels(layer: SpatialMoE2d, outputs: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Return the selected experts (H, W) of every output and term.
+
+    Experts that compete in groups are numbered within theirs.
+    """
+    objective, chosen = layer.objective, routing_map(layer).numpy()
+    if objective.how.grouped:
+        chosen = chosen % objective.how.group_size
+    terms = objective.terms
+    count = len(chosen) // terms
+    words = list(outputs[:count]) if outputs else []
+    words += [f"output {i + 1} of {count}" for i in range(len(words), count)]
+    more = [f", term {t + 1} of {terms}" if terms > 1 else "" for t in range(terms)]
+    names = [word + term for word in words for term in more]
+    return dict(zip(names, chosen, strict=True))
+
+
+def draw(
+    chosen: dict[str, NDArray[np.int64]],
+    grid: Grid,
+    *,
+    experts: int,
+    title: str,
+    simulated: bool = False,
+) -> Figure:
+    """Draw which of so many experts serve each point, and how many points each serves.
+
+    A layer inside a U-Net has a coarser grid: each of its points is drawn where it stands.
+
+    Parameters
+    ----------
+    chosen : dict of str to NDArray
+        (H, W) of numbers of experts, by output.
+    grid : Grid
+    experts : int
+    title : str
+    simulated : bool
+        Whether the grid is the simulated planet's.
+    """
+    sheet = sheet_of(grid)
+    lines = coast.planet() if simulated else coast.earth(sheet.width)
+    columns = min(len(chosen), 2)
+    rows = -(-len(chosen) // columns)
+    height = min((WIDTH - 1.6) / columns / sheet.aspect, 3.4)
+    width = max(columns * (height * sheet.aspect + 0.5) + 1.2, 6.4)
+    figure = Figure((width, rows * (height + 1.5) + 0.7), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    colours = _colours(experts)
+    norm = BoundaryNorm(np.arange(experts + 1) - 0.5, experts)
+    ratios = (height, 0.75) * rows
+    grid_spec = figure.add_gridspec(2 * rows, columns, height_ratios=ratios)
+    drawn = []
+    for number, (output, numbers) in enumerate(chosen.items()):
+        row, column = 2 * (number // columns), number % columns
+        axes = figure.add_subplot(grid_spec[row, column])
+        tall, wide = grid.shape[0] // numbers.shape[0], grid.shape[1] // numbers.shape[1]
+        fine = numbers.repeat(tall, axis=0).repeat(wide, axis=1)
+        mesh = axes.pcolormesh(sheet.x, sheet.y, fine, cmap=colours, norm=norm, rasterized=True)
+        sheet.frame(axes, lines)
+        axes.set_title(output, fontsize=10)
+        drawn.append(axes)
+        use = np.bincount(numbers.ravel(), minlength=experts) / numbers.size
+        bars = figure.add_subplot(grid_spec[row + 1, column])
+        bars.bar(range(experts), 100 * use, color=colours.colors)
+        bars.set_ylabel("points, %", fontsize="small")
+        bars.set_xlabel("expert", fontsize="small")
+        bars.set_xticks(range(0, experts, max(1, experts // 12)))
+        bars.tick_params(labelsize="small")
+        bare(bars)
+    step = max(1, experts // 12)
+    figure.colorbar(mesh, ax=drawn, label="expert", ticks=range(0, experts, step), shrink=0.7)
+    return figure
+
+
+def _colours(experts: int) -> ListedColormap:
+    """Return a colour an expert: those for the colour-blind, or of many a row of shades."""
+    if experts <= len(PALETTE):
+        return ListedColormap(PALETTE[:experts])
+    return ListedColormap(colormaps["cividis"](np.linspace(0, 1, experts)))
