@@ -54,7 +54,7 @@ def draw(name: str, title: str, panels: list[Panel], label: Callable[[Row], str]
         rows = panel.rows[::-1]
         for place, row in enumerate(rows):
             score, spread = number(row[panel.column])
-            ours = "SMoE" in label(row) and "without SMoE" not in label(row)
+            ours = label(row).startswith(("SMoE", "4 terms: SMoE"))
             colour = SMOE if ours else OTHER
             ax.errorbar(score, place, xerr=spread, fmt="o", color=colour, capsize=3)
         ax.set_yticks(range(len(rows)), [label(row) for row in rows])
@@ -88,12 +88,19 @@ def calibrations(page: str, heading: str, channels: tuple[str, ...]) -> list[Pan
 
 def with_minutes(row: Row) -> str:
     """Name a network and what its training took."""
-    return f"{row['network']} ({float(row['CPU minutes']):.0f} min)"
+    minutes = row["CPU minutes"]
+    return f"{row['network']} ({float(minutes):.3g} min)" if minutes else row["network"]
 
 
 def main() -> None:
     """Draw all of them."""
     page, three = (DOCS / "smoe-tables.md").read_text(), ("z500", "t850", "t2m")
+    draw(
+        "claim_iberia",
+        "Iberia, real data (NCEP/NCAR Reanalysis 1), test years 2001 to 2010",
+        forecasts(page, "## Iberia, real data", ("z500", "t850", "t2m"), 24),
+        with_minutes,
+    )
     draw(
         "claim_forecasts",
         "Simulated planet (no real weather), by steps; CPU minutes of training in brackets",
