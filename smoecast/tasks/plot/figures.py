@@ -87,7 +87,7 @@ def reliability(
         below.bar(chance + aside, share, width, color=colour)
     axes.set(ylabel="how often it came", ylim=(-0.02, 1.02))
     axes.legend(frameon=False, fontsize="small", loc="upper left")
-    below.set(xlabel="forecast probability", ylabel="share", xlim=(-0.02, 1.02))
+    below.set(xlabel="forecast probability", ylabel="share", xlim=(-0.06, 1.06))
     for one in (axes, below):
         bare(one)
     return figure
