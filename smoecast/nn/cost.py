@@ -41,9 +41,10 @@ def multiply_adds(
     input_shape : tuple of int
         (C, H, W).
     experts : {"all", "selected"}
-        ``all``: every expert at every point, as the layers do it on a GPU and mostly on a CPU, by
-        one convolution. ``selected``: only those that serve a point, as the paper counts: the same
-        as a plain convolution with as many channels.
+        ``all``: every expert at every point, as where all are compared, on a GPU, and where experts
+        are few. ``selected``: only those that serve a point, as the paper counts: the same as a
+        plain convolution with as many channels. A layer that adds them up to one filter a point
+        computes even less, as many as a plain convolution to its output channels.
 
     Raises
     ------
