@@ -46,7 +46,7 @@ def formats(incomplete: str) -> list[str]:
     return _begin(_choices("forecast", "format"), incomplete)
 
 
-def calibrated_formats(incomplete: str) -> list[str]:
+def formats_of_ensembles(incomplete: str) -> list[str]:
     """Return the formats of calibrated ensembles."""
     return _begin(_choices("postprocess", "format"), incomplete)
 

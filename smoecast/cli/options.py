@@ -132,7 +132,7 @@ CalibratedFormat = Annotated[
         "--format",
         help="netcdf (CF) or grib, GRIB 2; default: postprocess.format.",
         metavar="netcdf|grib",
-        autocompletion=completion.calibrated_formats,
+        autocompletion=completion.formats_of_ensembles,
     ),
 ]
 Layout = Annotated[

@@ -13,7 +13,7 @@ def test_keys_formats_and_channels() -> None:
     assert completion.keys("network.w") == ["network.width="]
     assert "postprocess.training.epochs=" in completion.keys("postprocess.training.")
     assert completion.formats("w") == ["wb2", "wb2-v3"]
-    assert completion.calibrated_formats("") == ["netcdf", "grib"]
+    assert completion.formats_of_ensembles("") == ["netcdf", "grib"]
     assert completion.layouts("c") == ["cdo"]
     assert "t2m" in completion.channels("t2")
     assert completion.tasks("e") == ["ensemble", "era5", "ens10"]
