@@ -15,7 +15,6 @@ class SmoecastBackend(BackendEntrypoint):
     """Any GRIB, NetCDF or Zarr in the one form that smoecast reads; asked for by name alone."""
 
     description = "GRIB, NetCDF and Zarr in canonical form: one set of names, axes and units"
-    url = "https://github.com/smoecast/smoecast/blob/main/docs/python.md"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "select", "assume")
 
     def open_dataset(  # type: ignore[override]  # what is ours to say comes by keyword
