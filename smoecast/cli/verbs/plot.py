@@ -25,7 +25,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="A picture (.png, .svg, .pdf) or a folder for several; default: plots in the run's "
+        help="Folder for the pictures, or one (.png, .svg, .pdf); default: plots in the run's "
         "folder, or here.",
         metavar="NAME.png|FOLDER",
     ),
