@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import imports, read_config, run
 from smoecast.errors import ConfigError
 
@@ -32,7 +32,12 @@ Output = Annotated[
 ]
 Channel = Annotated[
     list[str] | None,
-    typer.Option("--channel", help="What to draw: z500, t2m; may be given again.", metavar="NAME"),
+    typer.Option(
+        "--channel",
+        help="What to draw: z500, t2m; may be given again.",
+        metavar="NAME",
+        autocompletion=completion.channels,
+    ),
 ]
 InitTime = Annotated[
     str | None,
@@ -128,7 +133,7 @@ def plot(
         task,
         lambda s: "\n".join(s["files"]),
         verb="plot",
-        record=True,
+        record=config is not None,  # beside a stranger's file a picture is all that is wanted
         as_json=as_json,
         quiet=quiet,
         debug=debug,
