@@ -10,6 +10,7 @@ from smoecast import signals
 TWICE = """
 import os, signal
 from smoecast import signals
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 signals.time.sleep = lambda seconds: os.kill(os.getpid(), {soon})
 def first(signum, frame):
     signals.give_way()
