@@ -43,11 +43,11 @@ def experiments() -> list[str]:
 
 def list_models() -> dict[str, Any]:
     """Return name, title and size of the weights of every model in the zoo."""
-    models = []
-    for name in sorted([*names(), *experiments()]):
+    models, with_config = [], names()
+    for name in sorted([*with_config, *experiments()]):
         place = folder() / name
         weights = place / "model.safetensors"
-        size = "config only" if name in names() else "experiment"
+        size = "config only" if name in with_config else "experiment"
         size = f"{weights.stat().st_size / 1e6:.1f} MB" if weights.exists() else size
         title = card(place).partition("\n")[0].lstrip("# ")
         models.append({"name": name, "weights": size, "title": title})
