@@ -153,16 +153,7 @@ def as_before(values: dict[str, Any]) -> dict[str, Any]:
                 smoe[old] = by_place or elsewhere
     for old, new in RENAMED.items():
         _take_back(before, old.split("."), new.split("."))
-    _drop_younger(before)
     return before
-
-
-def _drop_younger(values: dict[str, Any]) -> None:
-    """Drop what is left in blocks called advanced: no version before had these keys."""
-    values.pop("advanced", None)
-    for value in values.values():
-        if isinstance(value, dict):
-            _drop_younger(value)
 
 
 def _take_back(values: dict[str, Any], old: list[str], new: list[str]) -> None:
