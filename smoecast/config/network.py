@@ -286,11 +286,14 @@ class Network(Section):
         An advanced key that came later counts only where it is set, so that older runs can go on.
         """
         kept = self.model_dump(mode="json", exclude={"smoe": {"preset"}})
-        fields = NetworkAdvanced.model_fields
-        kept["advanced"] = {
-            k: v for k, v in kept["advanced"].items() if k not in _LATER or v != fields[k].default
-        }
+        for values, section in (
+            (kept["advanced"], self.advanced),
+            (kept["smoe"]["advanced"], self.smoe.advanced),
+        ):
+            for key in _LATER & values.keys():
+                if values[key] == type(section).model_fields[key].default:
+                    del values[key]
         return kept
 
 
-_LATER = {"position_embedding", "polar_padding"}
+_LATER = {"position_embedding", "polar_padding", "compared_samples"}

@@ -135,7 +135,7 @@ def evaluate(
     >>> scores = smoecast.evaluate("forecast.nc", "analyses.nc")  # doctest: +SKIP
     >>> scores.table["rmse"].sel(forecast="forecast", channel="t2m")  # doctest: +SKIP
     """
-    paths, given = take(forecast, NAME, take=_take_result)
+    paths, given = take(forecast, NAME, read=_take_result)
     truths, known = take(truth, TRUTH, any_grid=True) if truth is not None else ((), None)
     config = None if run is None else yaml_file.load(zoo.locate(os.fspath(run), zoo.CONFIG))
     stores = [] if config is None else [config.store, config.ensemble_store]

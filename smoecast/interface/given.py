@@ -53,11 +53,11 @@ def take(
     source: Given,
     name: str,
     any_grid: bool = False,
-    take: Callable[[xr.Dataset, str], xr.Dataset] | None = None,
+    read: Callable[[xr.Dataset, str], xr.Dataset] | None = None,
 ) -> tuple[tuple[Path, ...], tuple[str, xr.Dataset] | None]:
     """Return files, or in their place a dataset in canonical form with what messages call it.
 
-    Such a dataset is taken by `take_dataset`, unless another way to `take` it is named.
+    Such a dataset is taken by `take_dataset`, unless another way to `read` it is named.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def take(
         See `find_files` and `take_dataset`.
     """
     if isinstance(source, xr.Dataset):
-        return (), (name, take(source, name) if take else take_dataset(source, name, any_grid))
+        return (), (name, read(source, name) if read else take_dataset(source, name, any_grid))
     return tuple(find_files(source)), None
 
 

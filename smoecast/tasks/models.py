@@ -7,14 +7,14 @@ from torch import nn
 
 from smoecast import zoo
 from smoecast.config import yaml_file
-from smoecast.config.network import Network
 from smoecast.config.renamed import upgrade
-from smoecast.config.section import Section, first_difference
+from smoecast.config.section import first_difference
 from smoecast.errors import ModelError, OutputError
 from smoecast.fields.grid import place_from_dict
 from smoecast.nn.cost import count_parameters
 from smoecast.nn.smoe.model_layers import freeze_tensors
 from smoecast.tasks.descriptions import CONSTANTS, calibration_config
+from smoecast.tasks.forecast.trained_keys import decisive
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.postprocess.calibration import KINDS, open_calibration
 from smoecast.tasks.postprocess.network import open_correction
@@ -115,15 +115,7 @@ def _check_beside(place: Path, said: dict[str, Any], sections: list[str]) -> Non
     with of_model(place):
         beside = yaml_file.load(place / zoo.CONFIG, pipe=False, saved=True)
         for name in sections:
-            ours, theirs = (_decisive(getattr(config, name)) for config in (told, beside))
+            ours, theirs = (decisive(getattr(config, name)) for config in (told, beside))
             key = first_difference(ours, theirs, name)
             if key:
                 raise ModelError(f"{STATE} and {zoo.CONFIG} differ at {key}: fetch it anew")
-
-
-def _decisive(section: Section) -> dict[str, Any]:
-    if isinstance(section, Network):
-        plain = {"smoe": {"layers": "none"}} if section.smoe.layers == "none" else {}
-        return {**section.decisive(), **plain}
-    values: dict[str, Any] = section.model_dump(mode="json")
-    return values

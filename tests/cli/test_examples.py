@@ -42,7 +42,7 @@ def test_every_example_can_be_typed(example: str) -> None:
     name, command, rest = group.resolve_command(context, words)
     while hasattr(command, "commands"):
         name, command, rest = command.resolve_command(context, rest)
-    command.make_context(name, rest, parent=context)
+    assert command.make_context(name, rest, parent=context).params
 
 
 def test_a_command_without_examples_has_exit_codes() -> None:

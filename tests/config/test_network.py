@@ -58,3 +58,6 @@ def test_a_key_that_came_later_counts_only_where_it_is_set() -> None:
     assert Network().decisive()["advanced"] == older
     changed = Network(advanced=NetworkAdvanced(position_embedding="all"))
     assert changed.decisive()["advanced"] == {**older, "position_embedding": "all"}
+    assert "compared_samples" not in Network().decisive()["smoe"]["advanced"]
+    sampled = Network(smoe=Smoe(advanced={"compared_samples": 4}))
+    assert sampled.decisive()["smoe"]["advanced"]["compared_samples"] == 4

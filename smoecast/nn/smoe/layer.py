@@ -134,7 +134,7 @@ class SpatialMoE2d(nn.Module):
             how, filters_per_expert, error_quantile, damping, routing_loss_weight, LossScale(),
             compares, terms, ours.error_memory, ours.compared_samples,
         )  # fmt: skip
-        self.chosen = FilterMemory()
+        self.filter_memory = FilterMemory()
         self._make_filters((in_channels, kernel_size, kernel_size), ours)
         self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, ours.start)
         self._check_gate()
@@ -217,8 +217,8 @@ class SpatialMoE2d(nn.Module):
     def _add_up(self, x: Tensor, route: Route) -> Tensor:
         """Values of the selected experts, added up, (B, D, H, W)."""
         if is_worth_it(self.weight, route, self.objective):
-            chosen = self.chosen.filters(self.filters(), self.bias, route, self.objective)
-            return chosen.convolve(x, self.padding)
+            own = self.filter_memory.filters(self.filters(), self.bias, route, self.objective)
+            return own.convolve(x, self.padding)
         return add_terms(self._values(x, route), self.objective)
 
     def _route(self, scores: Tensor) -> Route:

@@ -35,7 +35,7 @@ def reuse_filters(model: nn.Module) -> Iterator[None]:
     """Make the filters of points once for all passes within, whose losses end in one backward."""
     with ExitStack() as stack:
         for layer in smoe_layers(model):
-            stack.enter_context(layer.chosen.reuse())
+            stack.enter_context(layer.filter_memory.reuse())
         yield
 
 

@@ -91,10 +91,8 @@ def find_difference(asked: Config, trained: Config) -> str:
         ``network.width (48, now 8)``; empty where they agree.
     """
     for name in SECTIONS:
-        section, model = getattr(asked, name), _decisive(getattr(trained, name))
-        given = _keep_common(
-            section.model_dump(mode="json", exclude_unset=True), _decisive(section)
-        )
+        section, model = getattr(asked, name), decisive(getattr(trained, name))
+        given = _keep_common(section.model_dump(mode="json", exclude_unset=True), decisive(section))
         if "convolution" not in model:
             given.pop("convolution", None)
         if model.get("smoe") == _NO_LAYERS:
@@ -108,8 +106,12 @@ def find_difference(asked: Config, trained: Config) -> str:
 _NO_LAYERS = {"layers": "none"}
 
 
-def _decisive(section: Section) -> dict[str, Any]:
-    """Return what counts of a section."""
+def decisive(section: Section) -> dict[str, Any]:
+    """Return what of a section decides a trained model, as plain values.
+
+    Not how a preset of SMoE layers is called, nor what they would be where there are none, nor that
+    they have become one filter a point.
+    """
     values = section.model_dump(mode="json")
     if values.get("convolution") == "frozen":
         del values["convolution"]  # made of the one that was trained, and forecasts as it does

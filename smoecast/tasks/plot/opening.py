@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from smoecast.config.yaml_text import one_line
 from smoecast.data.sources.files import expand
 from smoecast.errors import ConfigError, InputError
 from smoecast.fields import channels, times
@@ -51,13 +52,7 @@ class Opened:
     def foot(self) -> str:
         """What stands under a picture: title and file."""
         file = Path(self.source).name or self.source
-        return " | ".join(word for word in (shorten(self.title, 70), shorten(file, 70)) if word)
-
-
-def shorten(text: str, most: int) -> str:
-    """Return a text in one line that is at most so long."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 3]}..."
+        return " | ".join(word for word in (one_line(self.title, 70), one_line(file, 70)) if word)
 
 
 def attributes_say_simulated(attributes: Mapping[Any, Any]) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import names
+from smoecast.config.yaml_text import one_line
 from smoecast.errors import InputError
 from smoecast.tasks.plot.cartography.maps import say_simulated
-from smoecast.tasks.plot.opening import shorten
 
 Record = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ def read_results(path: Path) -> Results:
         raise InputError(f"{path}: the scores are damaged; run `smoecast evaluate` again")
     truth = str(read.get("truth") or read.get("data") or "")
     simulated = say_simulated(truth) or "planet" in str(read.get("data", ""))
-    truth = shorten(truth.partition(" (")[0], 60)
+    truth = one_line(truth.partition(" (")[0], 60)
     foot = " | ".join(
         part for part in (path.parent.name, f"truth: {truth}" if truth else "") if part
     )

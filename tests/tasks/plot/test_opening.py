@@ -107,8 +107,3 @@ def test_the_nearest_point_is_found_from_either_side_of_greenwich() -> None:
     part = globe.isel(longitude=slice(0, 3))
     with pytest.raises(InputError, match="lies outside its grid"):
         opening.nearest_point(part, "a.nc", "52,180")
-
-
-def test_long_titles_are_shortened() -> None:
-    assert opening.shorten("a  b\nc", 9) == "a b c"
-    assert opening.shorten("abcdefghij", 6) == "abc..."

@@ -9,11 +9,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from smoecast.errors import ConfigError
+from smoecast.fields.canonical.units import GRAVITY
 from smoecast.names import channel_of
 from smoecast.variables import is_never_negative
 
-GRAVITY = 9.80665
-"""m s-2: a geopotential over it is a height in geopotential metres."""
 SEQUENTIAL, FROM_ZERO, SPREAD, CHANCE, DIVERGING = "viridis", "YlGnBu", "YlOrBr", "BuPu", "RdBu_r"
 """Colour maps; each is told apart by the colour-blind, and grows darker one way."""
 _SIGNED = ("u", "v", "w", "u10", "v10")

@@ -1,0 +1,191 @@
+"""SMoE beside its rivals on any world: at equal epochs, at equal CPU time, on either part.
+
+Each network and seed is a run of its own. Both parts score the same runs, and the test years are
+not scored before they are asked for. Rows "in SMoE's time" have as many epochs as fit into the CPU
+time that SMoE took with seed 0. What is there is not made again, so the work may be cut off.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cells
+import torch
+
+from smoecast import zoo
+from smoecast.config import yaml_file
+from smoecast.config.run import Config
+from smoecast.disk.atomic import write_atomic
+from smoecast.nn.cost import count_parameters, multiply_adds
+from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.train import train
+
+SMOE, TIMED = "SMoE", " in SMoE's time"
+NONE = ["network.smoe.layers=none"]
+PLACE = {
+    "position fields": [*NONE, "network.advanced.position_channels=8"],
+    "position embedding": [*NONE, "network.advanced.position_embedding=all"],
+    "CoordConv": ["network.convolution=coordconv"],
+    "low-rank local": ["network.convolution=lowrank"],
+    "locally connected": ["network.convolution=local"],
+    SMOE: [],
+}
+"""Rows of every table: what knows its place in another way than SMoE, and SMoE."""
+PASSES = 100
+"""Over which the CPU time of one is a mean."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Data, and the networks that learn from it.
+
+    Attributes
+    ----------
+    config : str
+        A name in the zoo or a path.
+    networks : dict
+        Rows of the table: what is set in the config for each.
+    score : callable
+        (config, part of the split) to RMSE by channel and lead time: ``t2m 72 h``.
+    settings : tuple of str
+        What is set in the config for all of them.
+    starts : int
+        So many starts are forecast at once where the time of a forecast is taken.
+    """
+
+    config: str
+    networks: dict[str, list[str]]
+    score: Callable[[Config, str], dict[str, float]]
+    settings: tuple[str, ...] = ()
+    starts: int = 1
+
+    def read(self, settings: Sequence[str]) -> Config:
+        """Return the config of a run."""
+        return yaml_file.load(zoo.locate(self.config, zoo.CONFIG), [*self.settings, *settings])
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return what the table of a world can be asked."""
+    asked = cells.parser(description)
+    asked.add_argument("--part", choices=("validation", "test"), default="validation")
+    asked.add_argument(
+        "--trained", action="store_true", help="score what is trained, train nothing"
+    )
+    return asked
+
+
+def make(config: Config, starts: int) -> dict:
+    """Train one network, and measure what it costs."""
+    before = time.process_time()
+    trained = train(config)
+    seconds = time.process_time() - before
+    model = open_model(config.model)
+    shape = (len(model.inputs.names), *model.inputs.grid.shape)
+    return {
+        "parameters": count_parameters(model.network),
+        "multiply_adds": multiply_adds(model.network, shape),
+        "cpu_minutes": seconds / 60,
+        "forecast_seconds": forecast_seconds(model.network, torch.zeros(starts, *shape)),
+        "validation_loss": trained["best_loss"],
+        "best_epoch": trained["best_epoch"],
+    }
+
+
+def forecast_seconds(network: torch.nn.Module, fields: torch.Tensor) -> float:
+    """Return the CPU seconds of one forecast of these (B, C, H, W), the network's pass alone."""
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        network(fields)
+        before = time.process_time()
+        for _ in range(PASSES):
+            network(fields)
+    return (time.process_time() - before) / PASSES / len(fields)
+
+
+def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
+    """Train and score what is asked for and not there: all rows, then the others in SMoE's time."""
+    cells.data(asked.folder, world.config, *world.settings)
+    for timed in ("", TIMED):
+        for seed in asked.seeds:
+            for name in rows:
+                place = cells.place_of(asked.folder, name + timed, seed)
+                left = asked.trained and not (place / "cell.json").exists()
+                if left or (timed and name == SMOE):
+                    continue
+                settings = world.networks[name]
+                settings = _in_smoe_time(world, asked.folder, name) if timed else settings
+                _fill_cell(world, place, seed, settings, asked.part)
+
+
+def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: str) -> None:
+    mine = [*world.settings, *settings]
+    cells.cell(place, world.config, seed, mine, partial(make, starts=world.starts))
+    done = place / f"{part}.json"
+    if not done.exists():
+        run = [f"folder={place.parent}", f"name={place.name}", f"seed={seed}"]
+        scores = world.score(world.read([*run, *settings]), part)
+        write_atomic(done, json.dumps(scores, indent=1).encode())
+
+
+def _in_smoe_time(world: World, folder: Path, name: str) -> list[str]:
+    """Return the settings of a network that trains for as long as SMoE did with seed 0.
+
+    A fine-tuning stays as it is; a step of it counts as many passes as it has steps.
+    """
+    smoe, mine = (cells.found(folder, row, [0])[0]["cpu_minutes"] for row in (SMOE, name))
+    training = world.read(world.networks[name]).training
+    tuning = training.fine_tuning
+    passes = training.epochs + tuning.epochs * tuning.rollout_steps
+    epochs = max(1, round(training.epochs + passes * (smoe / mine - 1)))
+    return [
+        *world.networks[name], f"training.epochs={epochs}", f"training.patience={epochs}",
+    ]  # fmt: skip
+
+
+def show(
+    asked: argparse.Namespace,
+    rows: Sequence[str],
+    before: dict[str, dict[str, float]] | None = None,
+) -> None:
+    """Print the rows that are there, after those `before` that are no networks."""
+    names = [*rows, *(name + TIMED for name in rows if name != SMOE)]
+    there = {name: runs for name in names if (runs := _found(asked, name))}
+    if not there:
+        return
+    keys = list(next(iter(there.values()))[0]["rmse"])
+    print(
+        f"| network | seeds | {' | '.join(keys)} | parameters | multiply-adds | CPU minutes | "
+        "ms of one forecast |"
+    )
+    print("|---" * (len(keys) + 6) + "|")
+    for name, scores in (before or {}).items():
+        print(f"| {name} | - | {' | '.join(_cell([scores], key) for key in keys)} | | | | |")
+    for name, runs in there.items():
+        scores = [_cell([run["rmse"] for run in runs], key) for key in keys]
+        minutes = statistics.mean(run["cpu_minutes"] for run in runs)
+        one = 1000 * statistics.mean(run["forecast_seconds"] for run in runs)
+        cost = f"{runs[0]['parameters']:,} | {runs[0]['multiply_adds'] / 1e6:.1f} M"
+        print(
+            f"| {name} | {len(runs)} | {' | '.join(scores)} | {cost} | {minutes:.2f} | {one:.1f} |"
+        )
+
+
+def _found(asked: argparse.Namespace, name: str) -> list[dict]:
+    """Return the cells of a row that are trained and scored."""
+    places = [cells.place_of(asked.folder, name, seed) for seed in asked.seeds]
+    there = [(place / "cell.json", place / f"{asked.part}.json") for place in places]
+    return [
+        {**json.loads(cell.read_text()), "rmse": json.loads(scores.read_text())}
+        for cell, scores in there
+        if scores.exists()
+    ]
+
+
+def _cell(scores: list[dict[str, float]], key: str) -> str:
+    digits = 1 if key.startswith(("z500", "msl")) else 3
+    return cells.spread([one[key] for one in scores], digits)
