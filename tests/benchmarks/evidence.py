@@ -7,6 +7,7 @@ time that SMoE took with seed 0. What is there is not made again, so the work ma
 
 import argparse
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,9 +24,12 @@ from smoecast.config.run import Config
 from smoecast.disk.atomic import write_atomic
 from smoecast.nn.cost import count_parameters, multiply_adds
 from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.models import freeze_model
 from smoecast.tasks.train import train
 
 SMOE, TIMED = "SMoE", " in SMoE's time"
+FREED = "SMoE, then filters of each point"
+"""SMoE until its filters are frozen (`smoecast models freeze`), which then learn apart."""
 NONE = ["network.smoe.layers=none"]
 PLACE = {
     "position fields": [*NONE, "network.advanced.position_channels=8"],
@@ -56,6 +60,8 @@ class World:
         What is set in the config for all of them.
     starts : int
         So many starts are forecast at once where the time of a forecast is taken.
+    first : tuple of str
+        What is set for the SMoE network whose filters the row `FREED` begins with.
     """
 
     config: str
@@ -63,6 +69,7 @@ class World:
     score: Callable[[Config, str], dict[str, float]]
     settings: tuple[str, ...] = ()
     starts: int = 1
+    first: tuple[str, ...] = ()
 
     def read(self, settings: Sequence[str]) -> Config:
         """Return the config of a run."""
@@ -79,9 +86,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     return asked
 
 
-def make(config: Config, starts: int) -> dict:
-    """Train one network, and measure what it costs."""
+def make(config: Config, starts: int, first: Config | None = None) -> dict:
+    """Train one network, after the `first` whose filters it begins with, and measure its cost."""
     before = time.process_time()
+    if first is not None:
+        train(first)
+        freeze_model(first.model, Path(config.training.initial_weights))
     trained = train(config)
     seconds = time.process_time() - before
     model = open_model(config.model)
@@ -108,14 +118,17 @@ def forecast_seconds(network: torch.nn.Module, fields: torch.Tensor) -> float:
 
 
 def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
-    """Train and score what is asked for and not there: all rows, then the others in SMoE's time."""
+    """Train and score what is asked for and not there: all rows, then the others in SMoE's time.
+
+    That is the time of `FREED` where it is there.
+    """
     cells.data(asked.folder, world.config, *world.settings)
     for timed in ("", TIMED):
         for seed in asked.seeds:
             for name in rows:
                 place = cells.place_of(asked.folder, name + timed, seed)
                 left = asked.trained and not (place / "cell.json").exists()
-                if left or (timed and name == SMOE):
+                if left or (timed and name in (SMOE, FREED)):
                     continue
                 settings = world.networks[name]
                 settings = _in_smoe_time(world, asked.folder, name) if timed else settings
@@ -123,8 +136,14 @@ def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
 
 
 def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: str) -> None:
+    first = None
+    if "network.convolution=frozen" in settings:
+        settings = [*settings, f"training.initial_weights={place.resolve() / 'filters'}"]
+        run = [f"folder={place.parent}", f"name={place.name}-first", f"seed={seed}"]
+        first = world.read([*run, f"data.run={cells.DATA}", *world.first])
     mine = [*world.settings, *settings]
-    cells.cell(place, world.config, seed, mine, partial(make, starts=world.starts))
+    train_it = partial(make, starts=world.starts, first=first)
+    cells.cell(place, world.config, seed, mine, train_it)
     done = place / f"{part}.json"
     if not done.exists():
         run = [f"folder={place.parent}", f"name={place.name}", f"seed={seed}"]
@@ -135,16 +154,26 @@ def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: 
 def _in_smoe_time(world: World, folder: Path, name: str) -> list[str]:
     """Return the settings of a network that trains for as long as SMoE did with seed 0.
 
-    A fine-tuning stays as it is; a step of it counts as many passes as it has steps.
+    Epochs are whole ones, and rather one more than one less; a tenth of one is the clock's. A
+    fine-tuning stays as it is; a step of it counts as many passes as it has steps.
     """
-    smoe, mine = (cells.found(folder, row, [0])[0]["cpu_minutes"] for row in (SMOE, name))
+    smoe, mine = (_minutes(folder, row) for row in (_row_with_time(folder), name))
     training = world.read(world.networks[name]).training
     tuning = training.fine_tuning
     passes = training.epochs + tuning.epochs * tuning.rollout_steps
-    epochs = max(1, round(training.epochs + passes * (smoe / mine - 1)))
+    epochs = max(1, math.ceil(training.epochs + passes * (smoe / mine - 1) - 0.1))
     return [
         *world.networks[name], f"training.epochs={epochs}", f"training.patience={epochs}",
     ]  # fmt: skip
+
+
+def _row_with_time(folder: Path) -> str:
+    """Return the row of SMoE that others are given the time of: the one with filters freed."""
+    return FREED if cells.found(folder, FREED, [0]) else SMOE
+
+
+def _minutes(folder: Path, name: str) -> float:
+    return cells.found(folder, name, [0])[0]["cpu_minutes"]
 
 
 def show(

@@ -25,17 +25,25 @@ NETWORKS = {
     "U-Net, bare": [*evidence.NONE, "network.local_bias=false", "network.input_skip=false"],
     "U-Net": evidence.NONE,
     **evidence.PLACE,
+    evidence.FREED: ["network.convolution=frozen", "training.epochs=1"],
 }
 FOR_ALL = (
     "network.kind=unet",
     "network.width=16",
     "network.levels=3",
     "network.smoe.layers=[last]",
-    "network.smoe.advanced.compared_samples=8",
-    "network.smoe.advanced.error_memory=0.985",
+    "network.smoe.advanced.compared_samples=2",
+    "network.smoe.advanced.error_memory=0.996",
+    "training.batch_size=8",
+    "training.learning_rate=1e-3",
+    "training.epochs=2",
+    "training.fine_tuning.epochs=0",
+    "training.precision=float32",
     "evaluate.baselines=[]",
     "evaluate.resamples=0",
 )
+FIRST = ("training.epochs=1", "training.schedule=plateau")
+"""An epoch of SMoE at a steady rate; then its filters learn apart for another."""
 SCORED, LEADS = ("z500", "t850", "t2m"), (72, 120)
 
 
@@ -56,9 +64,9 @@ def score(config: Config, part: str) -> dict[str, float]:
 GCM = str(Path(__file__).with_name("gcm.yaml"))
 WORLDS = {
     "planet": evidence.World(
-        "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16
+        "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16, first=FIRST
     ),
-    "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16),
+    "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, first=FIRST),
 }
 
 
