@@ -1,8 +1,9 @@
 """The model zoo: one folder per published model, in the repository and in the wheel.
 
 A model's folder is a run folder (``config.yaml model.safetensors state.json``) with a card and
-scores beside it: ``card.md scores.json``. A folder with a card and no config is an experiment of
-its own, whose card says how it is run.
+scores beside it: ``card.md scores.json``, and perhaps a few real fields that it can forecast from,
+``example.nc``. A folder with a card and no config is an experiment of its own, whose card says how
+it is run.
 """
 
 import difflib
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from smoecast import console
-from smoecast.disk.atomic import resolve
+from smoecast.disk.atomic import resolve, write_atomic
 from smoecast.disk.small_files import read_small
-from smoecast.errors import ConfigError, ModelError
+from smoecast.errors import ConfigError, ModelError, OutputError
 
-CONFIG, CARD, SCORES = "config.yaml", "card.md", "scores.json"
+CONFIG, CARD, SCORES, EXAMPLE = "config.yaml", "card.md", "scores.json", "example.nc"
 MOST_TEXT = 10_000_000
 """Bytes of a card or of scores."""
 _LINK = re.compile(r"\]\((?P<target>[^():#]+)(?P<rest>#[^()]*)?\)")
@@ -110,6 +111,52 @@ def locate(name_or_path: str, file: str = "") -> Path:
         f"{name_or_path}: there is no such file and no such model in the zoo; {hint}"
         "`smoecast models list` names those there are"
     )
+
+
+def find_example(place: Path) -> Path:
+    """Return the fields that lie beside a model for a first forecast.
+
+    Raises
+    ------
+    ConfigError
+        It has none.
+    """
+    if (place / EXAMPLE).is_file():
+        return place / EXAMPLE
+    others = ", ".join(sorted(path.parent.name for path in folder().glob(f"*/{EXAMPLE}")))
+    raise ConfigError(f"{place.name}: has no example of its input; there is one of {others}")
+
+
+def copy_example(place: Path, output: Path) -> dict[str, Any]:
+    """Copy out the fields that lie beside a model; nothing is done where the copy is there.
+
+    Parameters
+    ----------
+    place : Path
+        A model's folder.
+    output : Path
+        The file to write.
+
+    Returns
+    -------
+    dict
+        ``model``, ``output``, ``bytes``, and whether it was ``written``.
+
+    Raises
+    ------
+    ConfigError
+        The model has none.
+    OutputError
+        Another file has the name.
+    """
+    content = find_example(place).read_bytes()
+    same = output.is_file() and output.read_bytes() == content
+    if not same and os.path.lexists(output):
+        raise OutputError(f"{output} is there already, and another file: name one that is not")
+    if not same:
+        write_atomic(output, content)
+    told = {"model": place.name, "output": str(output), "bytes": len(content)}
+    return {**told, "written": not same}
 
 
 def scores(place: Path) -> dict[str, Any]:

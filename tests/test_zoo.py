@@ -6,15 +6,17 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from smoecast import zoo
 from smoecast.cli.main import app
 from smoecast.config import yaml_file
-from smoecast.errors import ConfigError, ModelError
+from smoecast.errors import ConfigError, ModelError, OutputError
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.models import verify_model
@@ -169,6 +171,40 @@ def test_a_stranger_is_not_shown_with_the_scores_of_the_zoo(tmp_path: Path) -> N
     (tmp_path / name).mkdir()
     (tmp_path / name / "card.md").write_text("# Mine")
     assert show_model(tmp_path / name)["scores"] == {}
+
+
+def test_an_example_is_a_part_of_the_series_that_the_model_was_scored_on(tmp_path: Path) -> None:
+    example = zoo.find_example(zoo.locate("ncep-air-6h"))
+    assert example.stat().st_size < 300_000
+    with xr.open_dataset(example, mask_and_scale=False) as air:
+        assert air["time"].values[[0, -1]].astype("M8[h]").tolist() == [
+            datetime(2014, 12, 1),
+            datetime(2014, 12, 31, 18),
+        ]
+        assert "Kalnay" in air.attrs["comment"]
+        if NCEP.exists():
+            with xr.open_dataset(NCEP, mask_and_scale=False) as whole:
+                assert (whole["air"].sel(time="2014-12").values == air["air"].values).all()
+
+
+def test_an_example_is_copied_out_once_and_never_over_another_file(tmp_path: Path) -> None:
+    words = ["models", "example", "ncep-air-6h", "-o", str(tmp_path / "air.nc")]
+    first, again = run(app, words), run(app, words)
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "air.nc: input for ncep-air-6h, 232 kB" in first.output
+    assert "was there already" in again.output
+    copied = (tmp_path / "air.nc").read_bytes()
+    assert copied == zoo.find_example(zoo.locate("ncep-air-6h")).read_bytes()
+    (tmp_path / "air.nc").write_text("mine")
+    assert json.loads(run(app, [*words, "--json"]).stdout)["exit_code"] == 5
+    with pytest.raises(OutputError, match="is there already, and another file"):
+        zoo.copy_example(zoo.locate("ncep-air-6h"), tmp_path / "air.nc")
+    assert (tmp_path / "air.nc").read_text() == "mine"
+
+
+def test_a_model_without_an_example_names_one_that_has() -> None:
+    with pytest.raises(ConfigError, match=r"planet-smoe: has no example .* of ncep-air-6h"):
+        zoo.find_example(zoo.locate("planet-smoe"))
 
 
 def test_damaged_scores_are_named(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "inspect": ("inspect analyses.nc", "inspect *.grib --values --json"),
     "models": ("models list", "models show planet-smoe"),
+    "models example": (
+        "models example ncep-air-6h -o air.nc",
+        "models example ncep-air-6h -o air.nc --json",
+    ),
     "models freeze": (
         "models freeze planet-smoe -o frozen",
         "models freeze runs/mine/model -o frozen --json",

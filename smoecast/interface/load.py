@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast import console
+from smoecast import console, zoo
 from smoecast.errors import ConfigError
 from smoecast.interface.given import Given, as_text, take, with_section
 from smoecast.interface.model_inputs import ModelInputs, inputs_of
@@ -81,6 +81,17 @@ class ForecastModel:
         """The name of its run."""
         return self._description.config.name
 
+    @property
+    def example(self) -> Path:
+        """A file of real fields that come with the model, for a first forecast.
+
+        Raises
+        ------
+        ConfigError
+            It has none.
+        """
+        return zoo.find_example(self.folder)
+
     def __repr__(self) -> str:
         """Return what it is in one line."""
         asked, given = self.inputs, ", ".join(self.inputs.targets)
@@ -137,7 +148,7 @@ class ForecastModel:
         --------
         >>> import xarray as xr, smoecast
         >>> model = smoecast.load("ncep-air-6h")
-        >>> air = xr.open_dataset("air.nc")  # doctest: +SKIP
+        >>> air = xr.open_dataset(model.example)  # doctest: +SKIP
         >>> model.forecast(air, init_times="2014-12-31", lead_hours=[6, 24])  # doctest: +SKIP
         """
         starts = list_times(init_times)

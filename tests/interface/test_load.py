@@ -156,3 +156,11 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
         smoecast.load("no-such-model")
     with pytest.raises(ModelError, match="no forecast model"):
         smoecast.load(classical_calibration(tmp_path / "emos", "emos"))
+
+
+def test_a_model_gives_the_example_that_it_comes_with(folder: Path) -> None:
+    model = smoecast.load("ncep-air-6h")
+    with xr.open_dataset(model.example) as air:
+        assert air["air"].sizes["time"] == 124
+    with pytest.raises(ConfigError, match="has no example of its input; there is one of ncep-air"):
+        _ = smoecast.load(folder / "run.yaml").example

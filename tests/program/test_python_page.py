@@ -9,19 +9,18 @@ import xarray as xr
 from made_models import classical_calibration
 from small_world import analyses, ensembles
 
+from smoecast import zoo
 from smoecast.interface.engine import SmoecastBackend
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/python.md").read_text()
-AIR = ROOT.parent / "shared" / "data" / "ncep-air" / "air_temperature_2013_2014.nc"
 
 
-@pytest.mark.skipif(not AIR.exists(), reason="../shared/data is not there")
 def test_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "air.nc").symlink_to(AIR)
+    zoo.copy_example(zoo.locate("ncep-air-6h"), tmp_path / "air.nc")
     ensembles(analyses(days=4)).to_netcdf("ens.nc")
     classical_calibration(Path("runs/mine/calibration"), "emos")
     # the name stands in the metadata of an installed wheel: tests/interface/test_engine.py

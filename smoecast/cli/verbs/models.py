@@ -12,7 +12,7 @@ from smoecast.text_table import table
 app = typer.Typer(
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    help="List, show, verify and freeze models.",
+    help="List, show, verify and freeze models, and copy out fields to begin with.",
 )
 Output = Annotated[
     str,
@@ -105,6 +105,35 @@ def freeze(
         verb="models",
         debug=debug,
     )
+
+
+@app.command()
+def example(
+    model: Name,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="File to write.", metavar="FILE", show_default=False),
+    ],
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Copy out real fields that come with a model, for a first forecast without a download."""
+
+    def task() -> dict[str, Any]:
+        from smoecast import zoo
+        from smoecast.disk.atomic import resolve
+
+        return zoo.copy_example(_locate(model), resolve(output))
+
+    def show(done: dict[str, Any]) -> str:
+        there = "" if done["written"] else "was there already, "
+        size = f"{done['bytes'] / 1000:.0f} kB"
+        return (
+            f"{done['output']}: {there}input for {done['model']}, {size}; "
+            f"`smoecast inspect {done['output']}` says what is in it"
+        )
+
+    run(task, show, as_json=as_json, verb="models", debug=debug)
 
 
 def _locate(model: str) -> Path:
