@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from smoecast.interface.load import ForecastModel, load
     from smoecast.interface.open import open  # noqa: A004  # it is asked for as smoecast.open
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = ["ForecastModel", "Scores", "__version__", "calibrate", "evaluate", "load", "open"]
 
@@ -34,9 +34,20 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _read_version()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.interface.{_HOME[name]}"), name)
+
+
+def _read_version() -> str:
+    """Return the version that was installed; it is made of the tags of git when that is built."""
+    metadata = import_module("importlib.metadata")
+    try:
+        return str(metadata.version(__name__))
+    except metadata.PackageNotFoundError:  # a tree on the path, never installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from smoecast import __version__, console
+from smoecast import console
 from smoecast.cli import boundary
 from smoecast.cli.examples import finish
 from smoecast.cli.run import say_failure
@@ -60,6 +60,8 @@ for other in (
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from smoecast import __version__
+
         typer.echo(f"smoecast {__version__}")
         raise typer.Exit
 

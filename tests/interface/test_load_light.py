@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -9,7 +10,7 @@ import smoecast
 
 LIGHT = """
 import sys, smoecast
-heavy = {"torch", "xarray", "numpy", "pydantic", "dask", "typer"}
+heavy = {"torch", "xarray", "numpy", "pydantic", "dask", "typer", "importlib.metadata"}
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 assert {"load", "open", "calibrate", "evaluate"} <= set(dir(smoecast))
 print(smoecast.load("ncep-air-6h").inputs)
@@ -30,3 +31,13 @@ def test_all_that_is_named_is_there_and_no_more() -> None:
         assert getattr(smoecast, name, None) is not None
     with pytest.raises(AttributeError, match="no attribute 'forecast'"):
         _ = smoecast.forecast  # type: ignore[attr-defined]
+
+
+def test_the_version_is_that_of_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert smoecast.__version__ == metadata.version("smoecast")
+
+    def find_none(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", find_none)
+    assert smoecast.__version__ == "0+unknown"
