@@ -2,11 +2,9 @@
 
 import configparser
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import arrivals
@@ -210,30 +208,3 @@ def test_the_command_of_kubernetes(place: Path) -> None:
     done = run(["/bin/sh", "-c", command], place)
     assert (done.returncode, done.stderr) == (0, "")
     assert '"made": 4' in done.stdout
-
-
-def test_the_container() -> None:
-    """Without a builder: what is copied is there, and what is installed is what we have."""
-    lines = recipe("dockerfile", "FROM").splitlines()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert lines[0] == "FROM python:3.11-slim"
-    assert project["requires-python"] == ">=3.11"
-    for line in lines:
-        word, rest = line.split(maxsplit=1)
-        parts = shlex.split(rest)
-        if word == "COPY":
-            assert all((ROOT / source).exists() for source in parts[:-1]), line
-        elif word == "ENTRYPOINT":
-            assert rest == f'["{COMMAND}"]'
-        elif word == "RUN" and "pip" in rest:
-            assert parts[parts.index("--constraint") + 1] == "/src/constraints.txt"
-    wanted = re.search(r"'/src\[([a-z,]+)\]'", "\n".join(lines))
-    assert wanted is not None
-    assert set(wanted[1].split(",")) <= set(project["optional-dependencies"])
-    assert re.search(r"(?m)^torch==", (ROOT / "constraints.txt").read_text())
-    # what the build copies is all that the package is made of
-    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    copied = {line.split()[1] for line in lines if line.startswith("COPY ")}
-    included = built["targets"]["wheel"]["force-include"]
-    assert included["models"] == "smoecast/models"
-    assert {path.split("/")[0] for path in included} <= copied
