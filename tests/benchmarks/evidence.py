@@ -60,8 +60,9 @@ class World:
         What is set in the config for all of them.
     starts : int
         So many starts are forecast at once where the time of a forecast is taken.
-    first : tuple of str
-        What is set for the SMoE network whose filters the row `FREED` begins with.
+    stage : tuple of str
+        What is set for a first training of as many epochs, whose weights the second begins with;
+        none: one training. Without it there is no row `FREED`.
     """
 
     config: str
@@ -69,7 +70,7 @@ class World:
     score: Callable[[Config, str], dict[str, float]]
     settings: tuple[str, ...] = ()
     starts: int = 1
-    first: tuple[str, ...] = ()
+    stage: tuple[str, ...] = ()
 
     def read(self, settings: Sequence[str]) -> Config:
         """Return the config of a run."""
@@ -87,11 +88,12 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def make(config: Config, starts: int, first: Config | None = None) -> dict:
-    """Train one network, after the `first` whose filters it begins with, and measure its cost."""
+    """Train one network, after the `first` that it begins with, and measure its cost."""
     before = time.process_time()
     if first is not None:
         train(first)
-        freeze_model(first.model, Path(config.training.initial_weights))
+        if Path(config.training.initial_weights) != first.model:
+            freeze_model(first.model, Path(config.training.initial_weights))
     trained = train(config)
     seconds = time.process_time() - before
     model = open_model(config.model)
@@ -122,25 +124,33 @@ def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
 
     That is the time of `FREED` where it is there.
     """
-    cells.data(asked.folder, world.config, *world.settings)
+    folder = asked.folder.resolve()
+    cells.data(folder, world.config, *world.settings)
     for timed in ("", TIMED):
         for seed in asked.seeds:
             for name in rows:
-                place = cells.place_of(asked.folder, name + timed, seed)
+                place = cells.place_of(folder, name + timed, seed)
                 left = asked.trained and not (place / "cell.json").exists()
                 if left or (timed and name in (SMOE, FREED)):
                     continue
-                settings = world.networks[name]
-                settings = _in_smoe_time(world, asked.folder, name) if timed else settings
+                settings = list(world.networks[name])
+                if timed:
+                    epochs = _epochs_in_smoe_time(world, folder, name)
+                    settings += [f"training.epochs={epochs}", f"training.patience={epochs}"]
+                    if epochs == world.read(world.networks[name]).training.epochs:
+                        continue
                 _fill_cell(world, place, seed, settings, asked.part)
 
 
 def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: str) -> None:
     first = None
-    if "network.convolution=frozen" in settings:
-        settings = [*settings, f"training.initial_weights={place.resolve() / 'filters'}"]
+    if world.stage:
         run = [f"folder={place.parent}", f"name={place.name}-first", f"seed={seed}"]
-        first = world.read([*run, f"data.run={cells.DATA}", *world.first])
+        freed = "network.convolution=frozen" in settings
+        same = [] if freed else settings
+        first = world.read([*run, f"data.run={cells.DATA}", *same, *world.stage])
+        weights = place / "filters" if freed else first.model
+        settings = [*settings, f"training.initial_weights={weights}"]
     mine = [*world.settings, *settings]
     train_it = partial(make, starts=world.starts, first=first)
     cells.cell(place, world.config, seed, mine, train_it)
@@ -151,20 +161,17 @@ def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: 
         write_atomic(done, json.dumps(scores, indent=1).encode())
 
 
-def _in_smoe_time(world: World, folder: Path, name: str) -> list[str]:
-    """Return the settings of a network that trains for as long as SMoE did with seed 0.
+def _epochs_in_smoe_time(world: World, folder: Path, name: str) -> int:
+    """Return for how many epochs a network trains in the time that SMoE took with seed 0.
 
-    Epochs are whole ones, and rather one more than one less; a tenth of one is the clock's. A
-    fine-tuning stays as it is; a step of it counts as many passes as it has steps.
+    Rather one more than one less; a tenth of one is the clock's. A fine-tuning stays as it is; a
+    step of it counts as many passes as it has steps.
     """
     smoe, mine = (_minutes(folder, row) for row in (_row_with_time(folder), name))
     training = world.read(world.networks[name]).training
     tuning = training.fine_tuning
     passes = training.epochs + tuning.epochs * tuning.rollout_steps
-    epochs = max(1, math.ceil(training.epochs + passes * (smoe / mine - 1) - 0.1))
-    return [
-        *world.networks[name], f"training.epochs={epochs}", f"training.patience={epochs}",
-    ]  # fmt: skip
+    return max(1, math.ceil(training.epochs + passes * (smoe / mine - 1) - 0.1))
 
 
 def _row_with_time(folder: Path) -> str:

@@ -25,7 +25,7 @@ NETWORKS = {
     "U-Net, bare": [*evidence.NONE, "network.local_bias=false", "network.input_skip=false"],
     "U-Net": evidence.NONE,
     **evidence.PLACE,
-    evidence.FREED: ["network.convolution=frozen", "training.epochs=1"],
+    evidence.FREED: ["network.convolution=frozen"],
 }
 FOR_ALL = (
     "network.kind=unet",
@@ -36,14 +36,14 @@ FOR_ALL = (
     "network.smoe.advanced.error_memory=0.996",
     "training.batch_size=8",
     "training.learning_rate=1e-3",
-    "training.epochs=2",
+    "training.epochs=1",
     "training.fine_tuning.epochs=0",
     "training.precision=float32",
     "evaluate.baselines=[]",
     "evaluate.resamples=0",
 )
-FIRST = ("training.epochs=1", "training.schedule=plateau")
-"""An epoch of SMoE at a steady rate; then its filters learn apart for another."""
+STAGE = ("training.schedule=plateau",)
+"""Half of the epochs at a steady rate, then as many along a cosine, SMoE's filters apart."""
 SCORED, LEADS = ("z500", "t850", "t2m"), (72, 120)
 
 
@@ -64,9 +64,9 @@ def score(config: Config, part: str) -> dict[str, float]:
 GCM = str(Path(__file__).with_name("gcm.yaml"))
 WORLDS = {
     "planet": evidence.World(
-        "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16, first=FIRST
+        "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16, stage=STAGE
     ),
-    "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, first=FIRST),
+    "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, stage=STAGE),
 }
 
 
