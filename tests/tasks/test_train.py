@@ -17,7 +17,7 @@ from smoecast.config.run import Config
 from smoecast.errors import ConfigError, ModelError
 from smoecast.nn.build import Forecaster
 from smoecast.tasks.forecast_model import open_model
-from smoecast.tasks.models import verify_model
+from smoecast.tasks.models import freeze_model, verify_model
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.train import LAST, train
 from smoecast.training.model_files import load_state, load_tensors
@@ -51,6 +51,21 @@ def test_fine_tuning_begins_where_the_other_ended(ready, done: Config) -> None:
             torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-6)
     assert outcome["train_loss"] < 1.5 * load_state(done.model)["training"]["train_loss"]
     assert not train(config)["trained"]
+
+
+def test_filters_of_a_frozen_model_learn_apart(ready, done: Config, tmp_path: Path) -> None:
+    freeze_model(done.model, tmp_path / "frozen")
+    config = ready(
+        f"training.initial_weights={tmp_path / 'frozen'}",
+        "network.convolution=frozen",
+        "training.epochs=1",
+    )
+    outcome = train(config)
+    assert outcome["train_loss"] < load_state(done.model)["training"]["train_loss"]
+    ours, frozen = load_tensors(config.model), load_tensors(tmp_path / "frozen")
+    name = next(n for n in ours if ours[n].ndim == 6)  # filters of points
+    changed = (ours[name] - frozen[name]).flatten(2).abs().amax(dim=(0, 1))
+    assert (changed > 0).all()
 
 
 def test_a_model_with_other_targets_is_refused(ready, done: Config) -> None:
