@@ -62,9 +62,9 @@ def run(work: Callable[[], object], stop: int, how: str) -> int:
         os._exit(code)
 
 
-def every_stop(work: Callable[[int], int], most: int = 1000) -> int:
-    """Stop at operation 0, 1, 2 ... until the work ends by itself; return how many there are."""
-    for stop in range(most):
+def every_stop(work: Callable[[int], int], step: int = 1, most: int = 1000) -> int:
+    """Stop at operation 0, 1, 2 ... (or each `step`) until the work ends; return how many are."""
+    for stop in range(0, most, step):
         if work(stop) == DONE:
             return stop
     raise AssertionError(f"the work has more than {most} operations")
