@@ -11,7 +11,7 @@ month, on the model's own grid: z, t, u, v and q at 250, 500, 700 and 850 hPa, t
 the surface, the pressure there, and the constants.
 What is before ``--keep`` is the spin-up, and is not written. A run that was stopped goes on from
 its last whole month. ``--truncation 21`` (64 x 32 points) takes a third of the time, and its
-weather is untried. One thread: ``XLA_FLAGS="--xla_cpu_multi_thread_eigen=false"``. Figures:
+weather is calmer. One thread: ``XLA_FLAGS="--xla_cpu_multi_thread_eigen=false"``. Figures:
 docs/decisions/0041-a-circulation-model.md.
 """
 
