@@ -3,8 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+CODE := smoecast tests docs/_ext docs/conf.py
 
-.PHONY: demo test slow bench lint audit clean
+.PHONY: demo test slow bench lint docs audit clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("smoecast needs Python 3.11 or newer; set PYTHON=/path/to/python" if sys.version_info < (3, 11) else 0)'
@@ -17,8 +18,8 @@ demo: $(VENV)/ready
 	$(BIN)/smoecast demo
 
 lint: $(VENV)/ready
-	$(BIN)/ruff format --check smoecast tests
-	$(BIN)/ruff check smoecast tests
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -30,6 +31,15 @@ slow: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+# the site, in docs/_build; a warning, such as a link that leads nowhere, is an error
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build
+	@echo "open docs/_build/index.html"
 
 # what is known of the versions that are tested, and of our own code; every accepted finding stands
 # in docs/decisions/0032-audit.md

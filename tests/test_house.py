@@ -11,8 +11,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "smoecast"
 TESTS = Path(__file__).parent
-OUTSIDE = {"helpers", "benchmarks", "program"}
-"""Folders of tests that mirror nothing: what tests share, what is timed, the program as a whole."""
+OUTSIDE = {"helpers", "benchmarks", "program", "docs"}
+"""Folders of tests that mirror nothing: what tests share, what is timed, the program as a whole,
+the documents."""
 NOUNS = {
     "mapping",
     "packing",
