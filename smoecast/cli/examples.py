@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "postprocess -c uk.yaml -i ensemble.nc --write mean,std,quantiles=0.1:0.9",
     ),
     "preprocess": ("preprocess -c run.yaml", "preprocess -c run.yaml --dry-run"),
+    "report": ("report runs/mine", "report runs/mine planet-smoe -o compared.html"),
     "runs": ("runs list runs/mine", "runs show runs/mine"),
     "runs list": ("runs list runs/mine", "runs list runs/mine --failed --last 5"),
     "runs show": ("runs show runs/mine", "runs show runs/mine --json"),

@@ -25,7 +25,7 @@ from smoecast.cli.verbs import (
     train,
     watch,
 )
-from smoecast.cli.verbs.files import inspect, verify
+from smoecast.cli.verbs.files import inspect, report, verify
 
 app = typer.Typer(
     name="smoecast",
@@ -45,6 +45,7 @@ for verb in (
     postprocess.postprocess,
     evaluate.evaluate,
     plot.plot,
+    report.report,
 ):
     app.command(rich_help_panel="The chain")(verb)
 for other in (

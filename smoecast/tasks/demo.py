@@ -8,12 +8,14 @@ from typing import Any
 from smoecast import console, zoo
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
+from smoecast.errors import ConfigError
 from smoecast.tasks.download import download
 from smoecast.tasks.evaluate.evaluate import evaluate
 from smoecast.tasks.evaluate.tables import tables
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.preprocess.preprocess import preprocess
+from smoecast.tasks.report.report import report
 from smoecast.tasks.train import train
 
 CONFIG = "planet-demo"
@@ -46,6 +48,7 @@ def demo(folder: Path) -> dict[str, Any]:
         summary[verb] = task(config)
         seconds[verb] = round(time.monotonic() - begin, 1)
         console.say(f"  done in {console.clock(seconds[verb])}")
+    page = _write_report(config)
     scores = summary["evaluate"]
     written = [
         f"raw files    {config.raw}",
@@ -54,7 +57,21 @@ def demo(folder: Path) -> dict[str, Any]:
         f"forecasts    {summary['forecast']['output']}",
         f"calibration  {config.calibration}",
         f"ensembles    {summary['postprocess']['output']}",
+        *([f"report       {page}"] if page else []),
     ]
     head = "Simulated planet, test period; simulated weather, no real one."
     report = "\n".join([head, "", tables(scores), "", *written])
     return {"seconds": seconds, "scores": scores["scores"], "report": report}
+
+
+def _write_report(config: Config) -> str:
+    """Write the page that shows all of it, and return where; nothing without matplotlib."""
+    console.say(f"smoecast report {config.place}")
+    begin = time.monotonic()
+    try:
+        page = str(report([str(config.place)])["output"])
+    except ConfigError as problem:
+        console.say(f"  no report: {problem}")
+        return ""
+    console.say(f"  done in {console.clock(round(time.monotonic() - begin, 1))}")
+    return page

@@ -37,7 +37,11 @@ def event_tables(summary: dict[str, Any]) -> list[str]:
         order = _order(r["event"] for r in summary["events"])
         header = ["event", "lead", *along, "forecast", *EVENTS.values(), "skill [95 %]"]
         rows = [
-            [*_place(r, "event", along), *_numbers(r, EVENTS), _bracket(r, "brier_skill", _number)]
+            [
+                *_place(r, "event", along),
+                *_numbers(r, EVENTS),
+                _bracket(r, "brier_skill", write_number),
+            ]
             for r in sorted(summary["events"], key=lambda r: (order[r["event"]], r["lead_hours"]))
         ]
         found += [table(header, rows), _reliability(summary["curves"])]
@@ -59,10 +63,11 @@ def _place(r: Record, first: str, along: Sequence[str]) -> list[str]:
 
 
 def _numbers(record: Record, columns: Iterable[str]) -> list[str]:
-    return [_number(record.get(name)) for name in columns]
+    return [write_number(record.get(name)) for name in columns]
 
 
-def _number(value: float | None, decimals: int = 3) -> str:
+def write_number(value: float | None, decimals: int = 3) -> str:
+    """Return a number with so many decimals, a dash where there is none."""
     # + 0.0 turns -0 into 0
     return "-" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
 
@@ -164,7 +169,9 @@ def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str
     header = ["channel", *along, "lead", "forecast", *(HEADERS.get(c, c) for c in columns)]
     header += ["forecast - it [95 %]" for _ in beside] + ["starts"]
     rows = []
-    digits = {n: _digits([r for r in records if r["channel"] == n]) for n in orders["channel"]}
+    digits = {
+        n: count_decimals([r for r in records if r["channel"] == n]) for n in orders["channel"]
+    }
     for r in sorted(records, key=place):
         channel = names.parse_channel(r["channel"])
         where = [r["channel"] + (f" [{channel.variable.units}]" if channel else "")]
@@ -175,7 +182,7 @@ def _table(records: Sequence[Record], columns: Sequence[str], score: str) -> str
     return table(header, rows)
 
 
-def _digits(records: Sequence[Record]) -> int:
+def count_decimals(records: Sequence[Record]) -> int:
     """Return the decimals with which the smallest RMSE has four digits."""
     smallest = min((r["rmse"] for r in records if r.get("rmse")), default=1.0)
     return max(0, 3 - math.floor(math.log10(smallest)))
@@ -186,4 +193,4 @@ def _value(record: Record, column: str, digits: int) -> str:
     if column not in record:
         return "" if column.endswith("_difference") else "-"
     decimals = 3 if column in PURE_NUMBERS else digits
-    return _bracket(record, column, lambda value: _number(value, decimals))
+    return _bracket(record, column, lambda value: write_number(value, decimals))

@@ -25,7 +25,7 @@ def bare(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def ranks(shares: Mapping[str, Sequence[float]], title: str) -> Figure:
+def ranks(shares: Mapping[str, Sequence[float]], title: str, top: float | None = None) -> Figure:
     """Draw histograms of ranks or of PIT side by side, as shares, with the flat line.
 
     Parameters
@@ -33,12 +33,16 @@ def ranks(shares: Mapping[str, Sequence[float]], title: str) -> Figure:
     shares : mapping of str to sequence of float
         By what each is of: source and number of cases.
     title : str
+        Empty: none.
+    top : float, optional
+        Where the axis of shares ends; default: above the largest.
     """
     columns = min(len(shares), 3)
     rows = -(-len(shares) // columns)
     figure = Figure((max(3.3 * columns, 5.0), 0.7 + 2.9 * rows), layout="constrained")
-    figure.suptitle(title, fontsize=12, fontweight="bold")
-    top = 1.15 * max(max(share) for share in shares.values())
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold")
+    top = top or 1.15 * max(max(share) for share in shares.values())
     for place, (name, share) in enumerate(shares.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
         bare(axes)
@@ -66,7 +70,8 @@ def reliability(
         doi:10.1016/0169-2070(86)90048-8); nearer to the diagonal than it there is skill.
     """
     figure = Figure((5.6, 6.4), layout="constrained")
-    figure.suptitle(title, fontsize=12, fontweight="bold")
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold")
     axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
     axes.plot([0, 1], [0, 1], color="#555555", linewidth=1, label="reliable")
     if rate is not None:
@@ -105,7 +110,8 @@ def training(epochs: Sequence[Mapping[str, float]], title: str) -> Figure:
     x = [e["epoch"] for e in epochs]
     several = any(e.get("routing_loss") for e in epochs)
     figure = Figure((7.2, 5.4 if several else 4.6), layout="constrained")
-    figure.suptitle(title, fontsize=12, fontweight="bold")
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold")
     heights = (3, 1.2, 1.2) if several else (3, 1.2)
     axes, *others = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     for number, (key, name) in enumerate(

@@ -73,8 +73,8 @@ def maps(path: Path, store_path: Path, targets: Sequence[str], simulated: bool) 
             )
 
 
-def training(path: Path, simulated: bool) -> Pictures:
-    """Draw the losses of a training, as ``history.jsonl`` has them.
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Return the epochs of a training, as ``history.jsonl`` has them.
 
     Raises
     ------
@@ -92,6 +92,18 @@ def training(path: Path, simulated: bool) -> Pictures:
         whole = False
     if not whole:
         raise InputError(f"{path}: the history is damaged, or has no epoch: train again")
+    return epochs
+
+
+def training(path: Path, simulated: bool) -> Pictures:
+    """Draw the losses of a training, as ``history.jsonl`` has them.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    epochs = read_history(path)
     figure = figures.training(epochs, f"training of {path.absolute().parent.parent.name}")
     sign(figure, "", simulated)
     yield "losses", figure
@@ -99,7 +111,7 @@ def training(path: Path, simulated: bool) -> Pictures:
 
 def ranks(results: Results) -> Pictures:
     """Draw the histograms of ranks and of PIT, a picture a channel and lead time."""
-    for (channel, lead), rows in _curves(results, ("rank", "pit"), "channel").items():
+    for (channel, lead), rows in curves_by(results, ("rank", "pit"), "channel").items():
         bars: dict[str, list[float]] = {}
         for r in rows:
             what = {"channel": channel, "lead_hours": lead, "region": r["region"]}
@@ -114,7 +126,7 @@ def ranks(results: Results) -> Pictures:
 
 def reliability(results: Results) -> Pictures:
     """Draw how often an event came against its chance, a picture an event, region and lead time."""
-    for (event, lead), rows in _curves(results, ("reliability",), "event").items():
+    for (event, lead), rows in curves_by(results, ("reliability",), "event").items():
         name = event.replace(">", "_above_").replace("<", "_below_")
         regions = list(dict.fromkeys(r["region"] for r in rows))
         for region in regions:
@@ -125,13 +137,15 @@ def reliability(results: Results) -> Pictures:
                 cases = results.starts(forecast=r["forecast"], **what)
                 words = f"{r['forecast']}, {cases}" if cases else r["forecast"]
                 lines.setdefault(words, []).append(point)
-            rate = _rate(results.events, event, lead, region)
+            rate = event_rate(results.events, event, lead, region)
             figure = figures.reliability(lines, f"{event}, {lead} h, {region}", rate)
             sign(figure, results.foot, results.simulated)
             yield f"{name}_{lead}h" + ("" if region == regions[0] else f"_{region}"), figure
 
 
-def _rate(events: Sequence[Mapping[str, Any]], event: str, lead: int, region: str) -> float | None:
+def event_rate(
+    events: Sequence[Mapping[str, Any]], event: str, lead: int, region: str
+) -> float | None:
     """Return how often an event came at all; None where no record says."""
     for r in events:
         same = (r["event"], r["lead_hours"], r.get("region")) == (event, lead, region)
@@ -143,7 +157,7 @@ def _rate(events: Sequence[Mapping[str, Any]], event: str, lead: int, region: st
 WORDS = {"rank": "ranks", "pit": "PIT"}
 
 
-def _curves(
+def curves_by(
     results: Results, kinds: Sequence[str], along: str
 ) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """Return the rows of some kinds of curve by channel or event and lead time."""

@@ -1,6 +1,7 @@
 """Routing maps: which expert of a model serves each point, for every term of every layer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from smoecast.fields.grid import Grid
 from smoecast.nn.smoe.inspect import routing_map
 from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.model_layers import smoe_layers
-from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.forecast_model import Model, open_model
 from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.cartography.maps import WIDTH, sign
 from smoecast.tasks.plot.cartography.sheets import sheet_of
@@ -33,23 +34,59 @@ def routing(folder: Path) -> Pictures:
         Of the model.
     """
     model = open_model(folder)
-    grid = model.inputs.grid
     simulated = model.config.data.source == "planet"
+    for layer in layers_of(model):
+        names = list(layer.panels)
+        pages = range(0, len(names), MOST_PANELS)
+        for page in pages:
+            chosen = {name: layer.panels[name] for name in names[page : page + MOST_PANELS]}
+            more = f" ({page // MOST_PANELS + 1} of {len(pages)})" if len(pages) > 1 else ""
+            title = f"{layer.name}: expert that serves each point{more}"
+            grid, experts = model.inputs.grid, layer.experts
+            figure = draw(chosen, grid, experts=experts, title=title, simulated=simulated)
+            sign(figure, f"model {model.config.name}", simulated)
+            yield f"layer{layer.number}" + (f"_{page // MOST_PANELS + 1}" if page else ""), figure
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMaps:
+    """Where the experts of a layer serve.
+
+    Attributes
+    ----------
+    number, layers : int
+        Which it is of the layers whose gate is a map, from 1, and how many there are.
+    experts : int
+        That compete at a point.
+    panels : dict of str to NDArray
+        Selected experts (H, W) of every output and term.
+    """
+
+    number: int
+    layers: int
+    experts: int
+    panels: dict[str, NDArray[np.int64]]
+
+    @property
+    def name(self) -> str:
+        """Which layer it is, in words."""
+        return f"SMoE layer {self.number} of {self.layers}"
+
+
+def layers_of(model: Model) -> list[LayerMaps]:
+    """Return where experts serve, for each layer of a model whose gate is a map."""
     layers = [x for x in smoe_layers(model.network) if not x.gate.depends_on_input]
     last = set(model.network.backbone.get_submodule("last").modules())
     outputs = _outputs(model.config.sample, model.config.targets)
-    for number, layer in enumerate(layers, start=1):
-        panels = _panels(layer, outputs if layer in last else [])
-        experts = layer.objective.how.group_size
-        names = list(panels)
-        pages = range(0, len(names), MOST_PANELS)
-        for page in pages:
-            chosen = {name: panels[name] for name in names[page : page + MOST_PANELS]}
-            more = f" ({page // MOST_PANELS + 1} of {len(pages)})" if len(pages) > 1 else ""
-            title = f"SMoE layer {number} of {len(layers)}: expert that serves each point{more}"
-            figure = draw(chosen, grid, experts=experts, title=title, simulated=simulated)
-            sign(figure, f"model {model.config.name}", simulated)
-            yield f"layer{number}" + (f"_{page // MOST_PANELS + 1}" if page else ""), figure
+    return [
+        LayerMaps(
+            number,
+            len(layers),
+            layer.objective.how.group_size,
+            _panels(layer, outputs if layer in last else []),
+        )
+        for number, layer in enumerate(layers, start=1)
+    ]
 
 
 def _outputs(sample: Sample, targets: Sequence[str]) -> list[str]:
@@ -77,6 +114,22 @@ def _panels(layer: SpatialMoE2d, outputs: Sequence[str]) -> dict[str, NDArray[np
     return dict(zip(names, chosen, strict=True))
 
 
+def centre(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
+    """Return a grid with Greenwich in the middle if it reaches around, and the order of columns."""
+    columns = np.arange(grid.shape[1])
+    if not grid.periodic:
+        return grid, columns
+    longitude = (grid.longitude + 180) % 360 - 180
+    columns = np.argsort(longitude, kind="stable")
+    return Grid(grid.latitude, longitude[columns]), columns
+
+
+def spread_out(numbers: NDArray[np.int64], grid: Grid) -> NDArray[np.int64]:
+    """Return numbers on a coarser grid, which a layer inside a U-Net has, on that of its points."""
+    tall, wide = (fine // own for fine, own in zip(grid.shape, numbers.shape, strict=True))
+    return numbers.repeat(tall, axis=0).repeat(wide, axis=1)
+
+
 def draw(
     chosen: dict[str, NDArray[np.int64]],
     grid: Grid,
@@ -99,6 +152,7 @@ def draw(
     simulated : bool
         Whether the grid is the simulated planet's.
     """
+    grid, columns_of_map = centre(grid)
     sheet = sheet_of(grid)
     lines = coast.planet() if simulated else coast.earth(sheet.width)
     columns = min(len(chosen), 2)
@@ -107,7 +161,7 @@ def draw(
     width = max(columns * (height * sheet.aspect + 0.5) + 1.2, 6.4)
     figure = Figure((width, rows * (height + 1.5) + 0.7), layout="constrained")
     figure.suptitle(title, fontsize=12, fontweight="bold")
-    colours = _colours(experts)
+    colours = expert_colours(experts)
     norm = BoundaryNorm(np.arange(experts + 1) - 0.5, experts)
     ratios = (height, 0.75) * rows
     grid_spec = figure.add_gridspec(2 * rows, columns, height_ratios=ratios)
@@ -115,8 +169,7 @@ def draw(
     for number, (output, numbers) in enumerate(chosen.items()):
         row, column = 2 * (number // columns), number % columns
         axes = figure.add_subplot(grid_spec[row, column])
-        tall, wide = grid.shape[0] // numbers.shape[0], grid.shape[1] // numbers.shape[1]
-        fine = numbers.repeat(tall, axis=0).repeat(wide, axis=1)
+        fine = spread_out(numbers, grid)[:, columns_of_map]
         mesh = axes.pcolormesh(sheet.x, sheet.y, fine, cmap=colours, norm=norm, rasterized=True)
         sheet.frame(axes, lines)
         axes.set_title(output, fontsize=10)
@@ -134,7 +187,7 @@ def draw(
     return figure
 
 
-def _colours(experts: int) -> ListedColormap:
+def expert_colours(experts: int) -> ListedColormap:
     """Return a colour an expert: those for the colour-blind, or of many a row of shades."""
     if experts <= len(PALETTE):
         return ListedColormap(PALETTE[:experts])

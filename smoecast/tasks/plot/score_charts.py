@@ -16,8 +16,8 @@ SINGLE = ("rmse", "mae", "bias", "acc", "activity")
 """Scores of single forecasts that are drawn."""
 ENSEMBLE = ("crps", "eecrps", "spread_skill_ratio", "flat_points")
 """Scores of ensembles that are drawn."""
-_PURE = ("acc", "spread_skill_ratio", "flat_points")
-_WORDS = {
+PURE = ("acc", "spread_skill_ratio", "flat_points")
+WORDS = {
     "rmse": "RMSE",
     "mae": "MAE",
     "bias": "bias",
@@ -53,15 +53,15 @@ def scores(results: Results) -> Pictures:
             return _score_lines(mine, score)
 
         def label(channel: str, score: str = score) -> str:
-            unit = "" if score in _PURE else f" [{unit_of(channel)}]"
-            return f"{_WORDS[score]}{unit}"
+            unit = "" if score in PURE else f" [{unit_of(channel)}]"
+            return f"{WORDS[score]}{unit}"
 
-        yield from _pages(f"scores_{score}", chosen, results, lines, label, _WORDS[score])
+        yield from _pages(f"scores_{score}", chosen, results, lines, label, WORDS[score])
 
 
 def _score_lines(mine: Sequence[dict[str, Any]], score: str) -> list[Line]:
     found: list[Line] = []
-    whiskers = _whiskers(mine, score)
+    whiskers = find_whiskers(mine, score)
     for number, name in enumerate(dict.fromkeys(r["forecast"] for r in mine)):
         points = sorted((r["lead_hours"], r[score]) for r in mine if r["forecast"] == name)
         style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)]}
@@ -71,7 +71,7 @@ def _score_lines(mine: Sequence[dict[str, Any]], score: str) -> list[Line]:
     return found
 
 
-def _whiskers(mine: Sequence[dict[str, Any]], score: str) -> dict[float, tuple[float, float]]:
+def find_whiskers(mine: Sequence[dict[str, Any]], score: str) -> dict[float, tuple[float, float]]:
     """Return by lead time where the score would be at the ends of its best comparison."""
     key, found = f"{score}_difference", {}
     for r in sorted((r for r in mine if f"{key}_low" in r), key=lambda r: -r[score]):
@@ -144,7 +144,7 @@ def _pages(
         grid = figure.subplots(len(regions), len(columns), squeeze=False)
         for row, region in zip(grid, regions, strict=True):
             for axes, channel in zip(row, columns, strict=True):
-                _draw_lines(axes, lines(channel, region), zero)
+                draw_lines(axes, lines(channel, region), zero)
                 axes.set_title(f"{channel}, {region}" if region else channel, fontsize=10)
                 axes.set_ylabel(label(channel))
         for axes in grid[0]:
@@ -154,7 +154,7 @@ def _pages(
         yield name if page == 0 else f"{name}_{page // _COLUMNS + 1}", figure
 
 
-def _draw_lines(axes: Axes, lines: Sequence[Line], zero: bool) -> None:
+def draw_lines(axes: Axes, lines: Sequence[Line], zero: bool) -> None:
     """Draw lines over lead time, or where there is one lead time alone, points side by side."""
     hours = sorted({hour for _, points, _ in lines for hour, _ in points})
     single = len(hours) == 1

@@ -100,7 +100,9 @@ class Sheet:
         """Draw meridians and parallels, name these at their ends, and cut along the edge."""
         assert self.projection is not None
         centre, up = self.projection.centre, np.linspace(-90, 90, 91)
-        lines = [self._line(np.full(91, float(east)), up) for east in range(-120, 121, 60)]
+        # meridians within half a turn of the middle, where the map has them
+        meridians = {d: centre + (d - centre + 180) % 360 - 180 for d in range(-120, 181, 60)}
+        lines = [self._line(np.full(91, east), up) for east in meridians.values()]
         around = centre + np.linspace(-180, 180, 91)
         lines += [self._line(around, np.full(91, float(north))) for north in (-60, -30, 0, 30, 60)]
         axes.add_collection(LineCollection(lines, **_GRATICULE))
@@ -117,7 +119,7 @@ class Sheet:
                 va="center", fontsize="small",
             )  # fmt: skip
         for degrees in (-120, 0, 120):
-            x, y = self.projection.forward(np.asarray(float(degrees)), np.asarray(-90.0))
+            x, y = self.projection.forward(np.asarray(meridians[degrees]), np.asarray(-90.0))
             axes.annotate(
                 say_longitude(degrees), (x, y), (0, -3), textcoords="offset points", ha="center",
                 va="top", fontsize="small",
