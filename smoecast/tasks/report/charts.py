@@ -13,7 +13,7 @@ from smoecast.tasks.plot.records import unit_of
 from smoecast.tasks.plot.score_charts import Line
 from smoecast.tasks.report.score_tables import Scored
 from smoecast.tasks.report.subjects import Subject
-from smoecast.tasks.report.svg import svg_style, to_svg
+from smoecast.tasks.report.svg import page_colour, svg_style, to_svg
 
 BASELINES = {
     "persistence": "--",
@@ -28,8 +28,18 @@ MOST_CHARTS = 60
 _SIZE = (4.7, 3.3)
 _AXES = (0.15, 0.16, 0.83, 0.81)
 """Left, bottom, width, height of the chart in it: to seek these takes as long as to draw."""
+_DASHES = {"-": "", "--": "4 2", ":": "1 2", "-.": "5 2 1 2"}
 _GREY = "#555555"
 _SCORES = ("rmse", "acc", "bias", "crps", "eecrps", "spread_skill_ratio")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a line of a chart is: its name, its colour on the page, its dashes."""
+
+    name: str
+    colour: str
+    dashes: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +51,29 @@ class Chart:
     svg: Markup
     simulated: bool = False
     score: str = ""
+    legend: tuple[Key, ...] = ()
 
 
 def draw_curves(scored: Scored) -> list[Chart]:
     """Return each score over lead time, a chart a channel and region; then skill, then spread."""
     colours = _choose_colours(scored)
-    leads = {r["lead_hours"] for _, results in scored for r in results.scores if "crps" not in r}
-    # of one lead time a chart says no more than the table
-    several = len(leads) > 1 or len(scored) > 1
-    wanted = _SCORES if several else ("rmse", "crps")
-    drawn = [chart for score in wanted for chart in _score_charts(scored, score, colours)]
-    return [*drawn, *_skill_charts(scored, colours), *_spread_charts(scored, colours)]
+    drawn = [
+        chart
+        for score in _SCORES
+        # of one lead time a chart says no more than the table
+        if score in ("rmse", "crps") or _has_several_leads(scored, score)
+        for chart in _score_charts(scored, score, colours)
+    ]
+    drawn += _skill_charts(scored, colours)
+    return [
+        *drawn,
+        *(_spread_charts(scored, colours) if _has_several_leads(scored, "crps") else []),
+    ]
+
+
+def _has_several_leads(scored: Scored, score: str) -> bool:
+    leads = {r["lead_hours"] for _, results in scored for r in results.scores if _counts(r, score)}
+    return len(leads) > 1
 
 
 def _choose_colours(scored: Scored) -> dict[tuple[str, str], str]:
@@ -190,10 +212,16 @@ def _draw(
         figure = Figure(_SIZE)
         axes = figure.add_axes(_AXES)
         score_charts.draw_lines(axes, lines, zero)
-        axes.legend(frameon=False, fontsize="small", loc="best")
         simulated = any(results.simulated for _, results in scored)
         svg = to_svg(figure, _tell(title, region, lines))
-        return Chart(title, region, svg, simulated, words)
+        return Chart(title, region, svg, simulated, words, tuple(_keys(lines)))
+
+
+def _keys(lines: Sequence[Line]) -> Iterator[Key]:
+    """Yield what the lines of a chart are."""
+    for name, _, style in lines:
+        colour = page_colour(style["color"])
+        yield Key(name, colour, _DASHES.get(str(style.get("linestyle", "-")), "4 1.5 1 1.5"))
 
 
 def _tell(title: str, region: str, lines: Sequence[Line]) -> str:

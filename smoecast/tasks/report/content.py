@@ -70,7 +70,7 @@ def collect(subjects: Sequence[Subject]) -> dict[str, Any]:
         "credit": "" if all(s.is_simulated for s in subjects) else coast.CREDIT,
     }
     content["regions"] = list(dict.fromkeys(chart.region for chart in content["curves"]))
-    content["scores"] = list(dict.fromkeys(chart.score for chart in content["curves"]))
+    content["scores_drawn"] = list(dict.fromkeys(chart.score for chart in content["curves"]))
     there = {
         "curves": content["curves"],
         "training": content["trainings"],
@@ -86,7 +86,8 @@ def _read_scores(subject: Subject) -> Results:
     said = zoo.scores(subject.scores.parent)
     results = read_results(subject.scores)
     truth = str(said.get("truth") or said.get("data") or "not recorded")
-    records = [{"truth": truth, **r} for r in results.scores]
+    # published scores name no region where they are of the whole grid
+    records = [{"truth": truth, "region": "global", **r} for r in results.scores]
     return replace(results, scores=records, simulated=results.simulated or subject.is_simulated)
 
 

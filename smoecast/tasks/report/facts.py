@@ -43,14 +43,13 @@ def list_facts(subjects: Sequence[Subject], parameters: Mapping[str, int]) -> li
         What a model says of itself is damaged.
     """
     columns = [_facts_of(subject, parameters.get(subject.label)) for subject in subjects]
-    names = dict.fromkeys(name for column in columns for name in column)
-    return [Fact(name, [column.get(name, _ABSENT) for column in columns]) for name in names]
+    names = dict.fromkeys(name for column in columns for name, text in column.items() if text)
+    return [Fact(name, [column.get(name) or _ABSENT for column in columns]) for name in names]
 
 
 def _facts_of(subject: Subject, parameters: int | None) -> dict[str, str]:
     found = {"what": "run" if subject.is_run else "model without a run"}
-    title = zoo.card(subject.folder).partition("\n")[0].lstrip("# ")
-    found |= {"title": title} if title else {}
+    found["title"] = zoo.card(subject.folder).partition("\n")[0].lstrip("# ")
     config = subject.config
     if config is not None:
         found |= _facts_of_config(config, subject)

@@ -98,8 +98,8 @@ def _draw(figure: Figure) -> Image.Image:
     return Image.frombytes("RGBA", size, drawn.getvalue())
 
 
-def draw_scale(scale: Scale) -> Markup:
-    """Return the colours of a scale with its numbers, lying."""
+def draw_scale(scale: Scale, place: str) -> Markup:
+    """Return the colours of a scale with its numbers, lying; `place` is where on the page."""
     with svg_style():
         figure = Figure((4.4, 0.66))
         axes = figure.add_axes((0.04, 0.66, 0.92, 0.3))
@@ -111,4 +111,4 @@ def draw_scale(scale: Scale) -> Markup:
         bar.ax.tick_params(labelsize=9)
         bar.set_label(scale.label)
         low, high = scale.levels[[0, -1]]
-        return to_svg(figure, f"Colours from {low:g} to {high:g}, {scale.label}")
+        return to_svg(figure, f"Colours from {low:g} to {high:g}, {scale.label}", place)

@@ -72,6 +72,13 @@ class Album:
     blocks: list[Block]
     size: tuple[int, int]
 
+    @property
+    def first(self) -> int:
+        """The place of the slider to begin with: where most runs have a forecast."""
+        rows = [row for block in self.blocks for row in block.rows]
+        counts = [sum(bool(row.frames[place]) for row in rows) for place in range(len(self.places))]
+        return counts.index(max(counts))
+
 
 @dataclass(eq=False)
 class _Fields:
@@ -248,7 +255,8 @@ def _make_block(channel: str, group: Sequence[_Fields], moments: Sequence[Moment
             )
         rows.append(Row(one.subject.label, one.simulated, panels))
     words = {"value": "values", "error": "error: forecast minus truth", "spread": "spread"}
-    drawn = [(words[kind], draw_scale(scale)) for kind, scale in scales.items()]
+    place = f"{group[0].subject.label} {sorted(group[0].dataset)} {channel}"
+    drawn = [(words[kind], draw_scale(scale, f"{place} {kind}")) for kind, scale in scales.items()]
     return Block(channel, quantities.describe(channel, unit), drawn, rows)
 
 

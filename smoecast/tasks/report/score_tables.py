@@ -239,15 +239,11 @@ def _sign(text: str) -> str:
 
 def find_differences(scored: Scored) -> Iterator[str]:
     """Yield in what the scores of several runs differ, so that they do not compare."""
-    for key, words in (
-        ("truth", "truth"),
-        ("protocol", "protocol"),
-        ("starts", "number of starts"),
-    ):
+    for key, words in (("truth", "truth"), ("protocol", "protocol"), ("starts", "starts")):
         said: dict[str, list[str]] = {}
         for subject, results in scored:
-            values = {str(r.get(key, "not recorded")) for r in results.scores}
-            said.setdefault(", ".join(sorted(values)), []).append(subject.label)
+            if values := {str(r[key]) for r in results.scores if key in r}:
+                said.setdefault(", ".join(sorted(values)), []).append(subject.label)
         if len(said) > 1:
             parts = "; ".join(f"{', '.join(names)}: {value}" for value, names in said.items())
-            yield f"They differ in {words} ({parts})."
+            yield f"in {words} ({parts})"

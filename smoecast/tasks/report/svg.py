@@ -52,7 +52,12 @@ def svg_style() -> Iterator[None]:
         yield
 
 
-def to_svg(figure: Figure, label: str) -> Markup:
+def page_colour(colour: str) -> str:
+    """Return what a colour of a figure is on the page, where it changes with the theme."""
+    return _COLOURS.get(colour.lower(), colour)
+
+
+def to_svg(figure: Figure, label: str, place: str = "") -> Markup:
     """Return a figure as an element ``svg``.
 
     Parameters
@@ -61,12 +66,15 @@ def to_svg(figure: Figure, label: str) -> Markup:
         Made and drawn within `svg_style`.
     label : str
         What is read to those who do not see it.
+    place : str
+        Where it stands, for one that may stand on the page twice: ids of its own come of it.
     """
     written = io.BytesIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ET.fromstring(written.getvalue())  # nosec B314
     # no other chart on the page has ids that begin so
-    prefix = f"c{hashlib.sha256(label.encode() + written.getvalue()).hexdigest()[:8]}"
+    known = (place + label).encode() + written.getvalue()
+    prefix = f"c{hashlib.sha256(known).hexdigest()[:8]}"
     used = re.findall(rb'(?:href="|url\()#([^")]+)', written.getvalue())
     ids = {name.decode(): f"{prefix}-{n}" for n, name in enumerate(dict.fromkeys(used))}
     clean = _clean(root, ids)
@@ -95,7 +103,7 @@ def _clean(element: ET.Element, ids: dict[str, str]) -> ET.Element:
         elif "#" in value and name in ("href", "clip-path"):
             value = re.sub(r"#([^)]+)", lambda m: f"#{ids[m[1]]}", value)
         elif name in ("fill", "stroke"):
-            value = _COLOURS.get(value, value)
+            value = page_colour(value)
         elif name in ("d", "transform", "x", "y", "width", "height", "stroke-width"):
             value = _FRACTION.sub(lambda m: f"{round(float(m[0]), 2):g}", " ".join(value.split()))
         if value:
