@@ -64,13 +64,13 @@ def finish_a_run(place: Path, stack: ExitStack) -> More:
 
 
 def bring_gfs(place: Path, stack: ExitStack) -> More:
-    """Put 24 analyses there as whole GFS files have them, and three that come later."""
+    """Put 48 analyses there as whole GFS files have them, and three that come later."""
     (place / "gfs").mkdir()
     (place / "new").mkdir()
-    for number in range(27):
+    for number in range(51):
         when = np.datetime64("2026-01-01", "h") + number * 6
         day, hour = str(when)[:10].replace("-", ""), int(str(when)[11:13])
-        folder = place / ("gfs" if number < 24 else "new")
+        folder = place / ("gfs" if number < 48 else "new")
         (folder / f"gfs.{day}t{hour:02d}z.f000").write_bytes(_gfs(number, int(day), hour))
     return {}
 
