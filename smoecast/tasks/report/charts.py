@@ -7,13 +7,13 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from smoecast.tasks.plot import figures, pictures, score_charts
+from smoecast.tasks.plot import score_charts
 from smoecast.tasks.plot.figures import PALETTE
 from smoecast.tasks.plot.records import unit_of
 from smoecast.tasks.plot.score_charts import Line
+from smoecast.tasks.report.drawing.svg import page_colour, svg_style, to_svg
 from smoecast.tasks.report.score_tables import Scored
 from smoecast.tasks.report.subjects import Subject
-from smoecast.tasks.report.svg import page_colour, svg_style, to_svg
 
 BASELINES = {
     "persistence": "--",
@@ -26,7 +26,7 @@ BASELINES = {
 MOST_CHARTS = 60
 """Of one kind on a page."""
 _SIZE = (4.7, 3.3)
-_AXES = (0.15, 0.16, 0.83, 0.81)
+AXES = (0.15, 0.16, 0.83, 0.81)
 """Left, bottom, width, height of the chart in it: to seek these takes as long as to draw."""
 _DASHES = {"-": "", "--": "4 2", ":": "1 2", "-.": "5 2 1 2"}
 _GREY = "#555555"
@@ -104,7 +104,8 @@ def _counts(r: dict[str, Any], score: str) -> bool:
     return score in r and ("crps" in r) == (score in score_charts.ENSEMBLE)
 
 
-def _name(scored: Scored, subject: Subject, forecast: str) -> str:
+def name_line(scored: Scored, subject: Subject, forecast: str) -> str:
+    """Return what a forecast is called: with its run where there are several."""
     return f"{subject.label}: {forecast}" if len(scored) > 1 else forecast
 
 
@@ -153,7 +154,7 @@ def _line(
     style: dict[str, Any] = {"color": colours.get((subject.label, forecast), _GREY)}
     if forecast in BASELINES:
         style |= {"linestyle": BASELINES[forecast], "markersize": 3}
-    return _name(scored, subject, forecast), points, style
+    return name_line(scored, subject, forecast), points, style
 
 
 def _skill_charts(scored: Scored, colours: dict[tuple[str, str], str]) -> Iterator[Chart]:
@@ -169,7 +170,7 @@ def _skill_charts(scored: Scored, colours: dict[tuple[str, str], str]) -> Iterat
         lines: list[Line] = []
         for number, ((label, forecast, baseline), mine) in enumerate(found.items()):
             points = sorted((float(s.lead_hours), s.value) for s in mine)
-            words = f"{_name(scored, subjects[label], forecast)} against {baseline}"
+            words = f"{name_line(scored, subjects[label], forecast)} against {baseline}"
             own = colours.get((label, forecast)) or PALETTE[number % 7]
             style: dict[str, Any] = {"color": own, "linestyle": BASELINES.get(baseline, "-")}
             style["whiskers"] = {s.lead_hours: (s.low, s.high) for s in mine if s.low is not None}
@@ -210,7 +211,7 @@ def _draw(
     title = f"{words}, {channel}" + (f" [{unit}]" if unit else "")
     with svg_style():
         figure = Figure(_SIZE)
-        axes = figure.add_axes(_AXES)
+        axes = figure.add_axes(AXES)
         score_charts.draw_lines(axes, lines, zero)
         simulated = any(results.simulated for _, results in scored)
         svg = to_svg(figure, _tell(title, region, lines))
@@ -232,82 +233,3 @@ def _tell(title: str, region: str, lines: Sequence[Line]) -> str:
         words = f"{begins:.4g} at {first:g} h"
         parts.append(f"{name}: {words}{f' to {ends:.4g} at {last:g} h' if last > first else ''}.")
     return " ".join(parts)
-
-
-def draw_ranks(scored: Scored) -> list[Chart]:
-    """Return histograms of ranks and of PIT, of the first region: a chart a source."""
-    charts = []
-    for subject, results in scored:
-        for (channel, lead), rows in pictures.curves_by(
-            results, ("rank", "pit"), "channel"
-        ).items():
-            bars: dict[tuple[str, str], list[float]] = {}
-            for r in (r for r in rows if r["region"] == rows[0]["region"]):
-                bars.setdefault((r["forecast"], r["kind"]), []).append(r["share"])
-            top = 1.15 * max(max(share) for share in bars.values())
-            for (forecast, kind), share in bars.items():
-                what = {"channel": channel, "lead_hours": lead, "region": rows[0]["region"]}
-                cases = results.starts(forecast=forecast, **what)
-                title = f"{_name(scored, subject, forecast)}, {channel} at {lead} h"
-                title += f": {pictures.WORDS[kind]}{', ' + cases if cases else ''}"
-                label = (
-                    f"{title}. Shares from the lowest to the highest: "
-                    f"{', '.join(f'{s:.3f}' for s in share)}. Flat would be {1 / len(share):.3f}."
-                )
-                with svg_style():
-                    figure = figures.ranks({"": share}, "", top)
-                    figure.set_layout_engine("none")
-                    figure.axes[0].set_position(_AXES)
-                    charts.append(
-                        Chart(title, what["region"], to_svg(figure, label), results.simulated)
-                    )
-    return charts[:MOST_CHARTS]
-
-
-def draw_reliability(scored: Scored) -> list[Chart]:
-    """Return how often an event came against its chance, of the first region: a chart an event."""
-    charts = []
-    for subject, results in scored:
-        rows_by = pictures.curves_by(results, ("reliability",), "event")
-        for (event, lead), rows in rows_by.items():
-            region = rows[0]["region"]
-            lines: dict[str, list[tuple[float, float, float]]] = {}
-            for r in (r for r in rows if "frequency" in r and r["region"] == region):
-                point = (r["probability"], r["frequency"], r["share"])
-                lines.setdefault(str(r["forecast"]), []).append(point)
-            if not lines:
-                continue
-            title = f"{_name(scored, subject, event)}, {lead} h"
-            said = "; ".join(
-                f"{name}: " + ", ".join(f"{c:.2f} forecast, {f:.2f} came" for c, f, _ in points)
-                for name, points in lines.items()
-            )
-            with svg_style():
-                rate = pictures.event_rate(results.events, event, lead, region)
-                svg = to_svg(figures.reliability(lines, "", rate), f"{title}. {said}.")
-            charts.append(Chart(title, region, svg, results.simulated))
-    return charts[:MOST_CHARTS]
-
-
-def draw_training(subjects: Sequence[Subject]) -> list[Chart]:
-    """Return the losses of each training that left a history.
-
-    Raises
-    ------
-    InputError
-        A history is damaged.
-    """
-    charts = []
-    for subject in subjects:
-        if subject.history is None:
-            continue
-        epochs = pictures.read_history(subject.history)
-        best = min(epochs, key=lambda e: e["validation_loss"])
-        label = (
-            f"Training of {subject.label}: {len(epochs)} epochs, lowest validation loss "
-            f"{best['validation_loss']:.4g} in epoch {best['epoch']:g}."
-        )
-        with svg_style():
-            svg = to_svg(figures.training(epochs, ""), label)
-        charts.append(Chart(subject.label, "", svg, subject.is_simulated))
-    return charts

@@ -8,7 +8,7 @@ from smoecast import zoo
 from smoecast.tasks.evaluate.published import MARKS
 from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.records import Results, read_results
-from smoecast.tasks.report import charts, facts
+from smoecast.tasks.report import calibration_charts, charts, facts
 from smoecast.tasks.report.absent import name_absent
 from smoecast.tasks.report.experts import draw_routing
 from smoecast.tasks.report.maps import make_albums
@@ -58,9 +58,9 @@ def collect(subjects: Sequence[Subject]) -> dict[str, Any]:
         "curves": charts.draw_curves(scored),
         "albums": make_albums(subjects),
         "routings": [r for r in routings if r.layers],
-        "ranks": charts.draw_ranks(scored),
-        "reliabilities": charts.draw_reliability(scored),
-        "trainings": charts.draw_training(subjects),
+        "ranks": calibration_charts.draw_ranks(scored),
+        "reliabilities": calibration_charts.draw_reliability(scored),
+        "trainings": calibration_charts.draw_training(subjects),
         "published": published,
         "comparable": comparable,
         "published_marks": MARKS,

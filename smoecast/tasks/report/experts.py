@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from smoecast.nn.cost import count_parameters
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.plot.routing import LayerMaps, centre, expert_colours, layers_of, spread_out
-from smoecast.tasks.report.frames import Painter
+from smoecast.tasks.report.drawing.frames import Painter
 from smoecast.tasks.report.subjects import Subject
 
 MOST_MAPS = 12

@@ -21,7 +21,7 @@ from smoecast.tasks.plot import opening
 from smoecast.tasks.plot.cartography import quantities
 from smoecast.tasks.plot.cartography.quantities import Scale, Unit
 from smoecast.tasks.plot.file_maps import say_moment
-from smoecast.tasks.report.frames import Painter, draw_scale
+from smoecast.tasks.report.drawing.frames import Painter, draw_scale
 from smoecast.tasks.report.subjects import Subject
 
 MOST_FRAMES, MOST_CHANNELS = 6, 6
@@ -255,7 +255,7 @@ def _make_block(channel: str, group: Sequence[_Fields], moments: Sequence[Moment
             )
         rows.append(Row(one.subject.label, one.simulated, panels))
     words = {"value": "values", "error": "error: forecast minus truth", "spread": "spread"}
-    place = f"{group[0].subject.label} {sorted(group[0].dataset)} {channel}"
+    place = f"{group[0].subject.label} {sorted(map(str, group[0].dataset))} {channel}"
     drawn = [(words[kind], draw_scale(scale, f"{place} {kind}")) for kind, scale in scales.items()]
     return Block(channel, quantities.describe(channel, unit), drawn, rows)
 

@@ -114,7 +114,7 @@ def test_tables_sort_by_click_and_by_key(shown: Any) -> None:
 
 def test_lines_are_chosen_by_value(shown: Any) -> None:
     table = shown.locator(".sortable").first
-    table.get_by_label("forecast").select_option("persistence")
+    table.get_by_role("combobox", name="forecast").select_option("persistence")
     rows = table.locator("tbody tr:visible")
     assert rows.count() > 0
     assert all("persistence" in text for text in rows.all_inner_texts())

@@ -18,7 +18,7 @@ from smoecast.fields.grid import Grid, ProjectedGrid
 from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.cartography.quantities import Scale
 from smoecast.tasks.plot.cartography.sheets import sheet_of
-from smoecast.tasks.report.svg import svg_style, to_svg
+from smoecast.tasks.report.drawing.svg import svg_style, to_svg
 
 WIDTH, DPI = 4.4, 130
 """Inches of a picture, and dots in one."""
