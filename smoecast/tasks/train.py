@@ -137,7 +137,7 @@ class _Lesson:
 def _prepare(
     stage: _Stage, dataset: xr.Dataset, team: ProcessGroup, fresh: bool, held: Inputs
 ) -> _Lesson:
-    """Set a network and its samples up; the folder of the run holds its config afterwards."""
+    """Set a network and its samples up."""
     config, folder, settings = stage.config, stage.folder, stage.config.training
     rows = store.rows_of(config.store)
     source = rows if settings.cache == "disk" else load(rows)
@@ -152,8 +152,6 @@ def _prepare(
     if team.first:
         for name in (STATE, RESUME) if fresh else ():
             (config.model / name).unlink(missing_ok=True)  # also that of the fine-tuning
-        folder.mkdir(exist_ok=True)
-        write_atomic(folder / "config.yaml", dump(stage.asked).encode())
     if settings.cache != "disk":
         held.confirm()  # all is in memory by now
 
@@ -176,6 +174,7 @@ def _prepare(
         config.seed,
         {"config": _decisive(stage.asked), "data": state["data"]},
         f"config.training.{'fine_tuning.' if stage.kind else ''}epochs",
+        begin=lambda place: write_atomic(place / "config.yaml", dump(stage.asked).encode()),
         last=keep_last,
         team=team,
     )

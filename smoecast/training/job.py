@@ -84,6 +84,8 @@ class TrainingJob:
         Config and data as JSON values; a run resumes under the same identity only.
     growing : str
         Path in `identity` of the number of epochs, which may be larger than that of a saved run.
+    begin : callable
+        Called by the first process with the folder, once it is known that this run may be there.
     tick : callable
         Called after each step with the epochs that are done, a fraction included.
     last : callable
@@ -105,6 +107,7 @@ class TrainingJob:
     seed: int
     identity: Mapping[str, Any]
     growing: str = ""
+    begin: Callable[[Path], None] = _ignore
     tick: Callable[[float], None] = _ignore
     last: Callable[[dict[str, Tensor]], None] = _ignore
     team: ProcessGroup = field(default_factory=ProcessGroup)

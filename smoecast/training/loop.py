@@ -74,6 +74,8 @@ def train(
     with torch.random.fork_rng([device] if device.type == "cuda" else []), watch() as signals:
         torch.manual_seed(job.seed + job.team.rank)  # each process drops values of its own
         run = _open(model, job, device, fresh)
+        if job.team.first:
+            job.begin(job.folder)
         trained = not run.ledger.finished
         while not run.ledger.finished:
             record = _train_epoch(run, job, signals)

@@ -80,6 +80,16 @@ def test_another_network_is_refused_by_its_first_tensor(ready, done: Config) -> 
         train(config)
 
 
+def test_a_refused_run_leaves_the_config_of_what_is_there(ready) -> None:
+    config = ready("training.epochs=1")
+    train(config)
+    before = (config.model / "config.yaml").read_bytes()
+    other = config.model_copy(update={"seed": config.seed + 1})
+    with pytest.raises(ConfigError, match="seed"):
+        train(other)
+    assert (config.model / "config.yaml").read_bytes() == before
+
+
 def test_a_model_that_is_not_there_is_refused(ready) -> None:
     with pytest.raises(ConfigError, match="no such model in the zoo"):
         train(ready("training.initial_weights=nowhere"))
