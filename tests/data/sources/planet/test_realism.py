@@ -60,6 +60,7 @@ def _misses(figures):
     }
 
 
+@pytest.mark.slow
 def test_a_year_looks_like_weather(tmp_path):
     planet = data.Planet(years=1.0, ensemble_years=0.2, seed=1, members=6)
     figures = realism.statistics(
