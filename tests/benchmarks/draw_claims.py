@@ -102,6 +102,12 @@ def main() -> None:
         with_minutes,
     )
     draw(
+        "claim_gcm",
+        "A circulation model of others (no real weather), test years; CPU minutes in brackets",
+        forecasts(page, "## A circulation model of others", three, 72),
+        with_minutes,
+    )
+    draw(
         "claim_forecasts",
         "Simulated planet (no real weather), by steps; CPU minutes of training in brackets",
         forecasts(page, "## Simulated planet, by steps", three, 72),
