@@ -1,8 +1,10 @@
 """SMoE beside its rivals on any world: at equal epochs, at equal CPU time, on either part.
 
-Each network and seed is a run of its own. Both parts score the same runs, and the test years are
-not scored before they are asked for. Rows "in SMoE's time" have as many epochs as fit into the CPU
-time that SMoE took with seed 0. What is there is not made again, so the work may be cut off.
+Each network and seed is a run of its own; where a world asks for it, two trainings, one after the
+other, between which `FREED` makes a filter of each point's experts. Both parts score the same
+runs, and the test years are not scored before they are asked for. Rows "in SMoE's time" have as
+many epochs as fit into the CPU time that SMoE took with seed 0. What is there is not made again, so
+the work may be cut off.
 """
 
 import argparse
@@ -120,10 +122,7 @@ def forecast_seconds(network: torch.nn.Module, fields: torch.Tensor) -> float:
 
 
 def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
-    """Train and score what is asked for and not there: all rows, then the others in SMoE's time.
-
-    That is the time of `FREED` where it is there.
-    """
+    """Train and score what is asked for and not there: all rows, then the others in SMoE's time."""
     folder = asked.folder.resolve()
     cells.data(folder, world.config, *world.settings)
     for timed in ("", TIMED):
@@ -167,15 +166,15 @@ def _epochs_in_smoe_time(world: World, folder: Path, name: str) -> int:
     Rather one more than one less; a tenth of one is the clock's. A fine-tuning stays as it is; a
     step of it counts as many passes as it has steps.
     """
-    smoe, mine = (_minutes(folder, row) for row in (_row_with_time(folder), name))
+    smoe, mine = (_minutes(folder, row) for row in (_row_to_match(folder), name))
     training = world.read(world.networks[name]).training
     tuning = training.fine_tuning
     passes = training.epochs + tuning.epochs * tuning.rollout_steps
     return max(1, math.ceil(training.epochs + passes * (smoe / mine - 1) - 0.1))
 
 
-def _row_with_time(folder: Path) -> str:
-    """Return the row of SMoE that others are given the time of: the one with filters freed."""
+def _row_to_match(folder: Path) -> str:
+    """Return the row of SMoE whose time others are given: `FREED` where it is there."""
     return FREED if cells.found(folder, FREED, [0]) else SMOE
 
 

@@ -4,8 +4,8 @@ Run ``python tests/benchmarks/worlds.py planet --folder F`` for the simulated pl
 another seed than the zoo's, or ``worlds.py gcm --folder F --files 'gcm/*.nc'`` for the circulation
 model that `gcm.py` runs; `evidence.py` says how rows are made. All networks but the ResNet are a
 U-Net of the same width, and all but the bare one have what SMoE has: an offset at each point and
-the inputs at the last layer. Scores are of the validation year, with ``--part test`` of the test
-years; ``--trained`` only scores, ``--show`` only prints.
+the inputs at the last layer. All train in the same two stages. Scores are of the validation year,
+with ``--part test`` of the test years; ``--trained`` only scores, ``--show`` only prints.
 """
 
 import json

@@ -86,7 +86,6 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
         from smoecast.training.checkpoint import RESUME  # noqa: PLC0415
 
         truth = raw.truth_of(config.postprocess, config.store, of_analyses(config.data))
-        write_atomic(folder / "config.yaml", dump(config).encode())
         place = place_of(ensembles)
         rows = _weigh_rows(settings.protocol, place)
         if settings.method in NETWORKS:
@@ -114,6 +113,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
             tensors, extra = statistical.fit(settings, source, fields, true, rows[:, None], ends)
         if held is not None:
             held.confirm(folder / RESUME)
+        write_atomic(folder / "config.yaml", dump(config).encode())
         save_model(folder, tensors, {**state, **extra})
     return True
 

@@ -6,6 +6,7 @@ from typing import Any
 from smoecast import zoo
 from smoecast.tasks.evaluate.published import COLUMNS
 from smoecast.tasks.report.score_tables import Cell, Column, Scored, Table
+from smoecast.tasks.report.sources import as_list
 
 
 def compare_with_published(
@@ -35,7 +36,7 @@ def compare_with_published(
     comparable = []
     for subject, results in scored:
         said = zoo.scores(subject.folder)
-        entries = [e for e in _list(said.get("published")) if _is_entry(e)]
+        entries = [e for e in as_list(said.get("published")) if _is_entry(e)]
         if not entries:
             continue
         comparable.append(f"{subject.label}: {said.get('comparable', '')}")
@@ -77,13 +78,9 @@ def _is_entry(entry: Any) -> bool:
     """Whether something in a file is a published line: a name, and a number a column."""
     if not isinstance(entry, Mapping) or "name" not in entry:
         return False
-    values = _list(entry.get("rmse"))
+    values = as_list(entry.get("rmse"))
     known = all(v is None or isinstance(v, int | float) for v in values)
     return known and len(values) == len(COLUMNS)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _size(millions: Any) -> Cell:

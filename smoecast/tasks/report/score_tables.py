@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smoecast.tasks.evaluate.tables import count_decimals, write_number
+from smoecast.tasks.evaluate.tables import PURE_NUMBERS, count_decimals, write_number
 from smoecast.tasks.plot.records import Results, unit_of
 from smoecast.tasks.report.subjects import Subject
 
@@ -16,10 +16,8 @@ MOST_ROWS = 1500
 """Of one table; a page with more is slow. All of them stand in the files."""
 LOWER, HIGHER = ("rmse", "mae", "crps", "eecrps", "brier"), ("acc", "crpss", "brier_skill")
 """Scores of which less, or more, is better."""
-_PURE = (
-    *("acc", "spread_skill_ratio", "crpss", "flat_points", "brier", "brier_reliability"),
-    *("brier_resolution", "event_rate", "brier_skill"),
-)
+_EVENTS = ("brier", "brier_reliability", "brier_resolution", "event_rate", "brier_skill")
+_PURE = (*PURE_NUMBERS, *_EVENTS)
 """Scores without a unit: three decimals."""
 HEADERS = {
     "rmse": ("RMSE", "root mean squared error, weighted by area"),
@@ -52,7 +50,6 @@ _ENSEMBLES = (
     *("crps", "rmse", "bias", "spread", "spread_skill_ratio", "crpss", "crps_difference"),
     *("eecrps", "flat_points"),
 )
-_EVENTS = ("brier", "brier_reliability", "brier_resolution", "event_rate", "brier_skill")
 MARKS = {
     "better": "\N{BLACK UP-POINTING TRIANGLE} better",
     "worse": "\N{BLACK DOWN-POINTING TRIANGLE} worse",

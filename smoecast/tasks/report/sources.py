@@ -10,6 +10,7 @@ from typing import Any
 from smoecast import zoo
 from smoecast.config.yaml_file import dump_values
 from smoecast.config.yaml_text import check_plain, one_line
+from smoecast.disk.digests import sha256_of
 from smoecast.errors import InputError
 from smoecast.fields.read.results import read_attributes
 from smoecast.tasks.provenance import IDENTITY, INPUTS
@@ -92,14 +93,14 @@ def _parts(subject: Subject) -> list[Part]:
     found += [(what, place, _of_model(place)) for what, place in models if place is not None]
     card = subject.folder / zoo.CARD
     if card.is_file():
-        found.append(("card", card, [("sha256", _digest(card))]))
+        found.append(("card", card, [("sha256", sha256_of(card))]))
     return found
 
 
 def _of_scores(subject: Subject) -> list[tuple[str, str]]:
     assert subject.scores is not None
     said = zoo.scores(subject.scores.parent)
-    facts = [("sha256", _digest(subject.scores))]
+    facts = [("sha256", sha256_of(subject.scores))]
     if said.get("smoecast"):
         facts.append(("made by", f"smoecast {said['smoecast']}"))
     if isinstance(said.get("config"), dict):
@@ -108,9 +109,9 @@ def _of_scores(subject: Subject) -> list[tuple[str, str]]:
     for key in ("truth", "data", "protocol", "bootstrap", "seed", "machine"):
         if isinstance(said.get(key), str | int):
             facts.append((key, str(said[key])))
-    for command in _list(said.get("commands")):
+    for command in as_list(said.get("commands")):
         facts.append(("command", str(command)))
-    for entry in _list(said.get("files")):
+    for entry in as_list(said.get("files")):
         if isinstance(entry, Mapping):
             facts.append(("scored", f"{entry.get('file')}, sha256 {entry.get('sha256')}"))
     return facts
@@ -121,7 +122,7 @@ def _command(subject: Subject, arguments: Any) -> str:
     words = ["smoecast evaluate", subject.argument]
     said = arguments if isinstance(arguments, Mapping) else {}
     for key, option in (("inputs", "--input"), ("truth", "--truth")):
-        words += [f"{option} {value}" for value in _list(said.get(key))]
+        words += [f"{option} {value}" for value in as_list(said.get(key))]
     words += [f"--against {said['against']}"] if said.get("against") else []
     words += [f"--output {said['output']}"] if said.get("output") else []
     return " ".join(words)
@@ -131,7 +132,7 @@ def _of_result(path: Path) -> list[tuple[str, str]]:
     said = read_attributes(path)
     facts = [(words, str(said[key])) for key, words in _ATTRIBUTES.items() if key in said]
     try:
-        inputs = _list(json.loads(str(said.get(INPUTS, "[]"))))
+        inputs = as_list(json.loads(str(said.get(INPUTS, "[]"))))
     except (ValueError, RecursionError):
         inputs = []
     for entry in inputs[:5]:
@@ -179,9 +180,6 @@ def _digest_config(values: dict[str, Any]) -> list[str]:
     return [hashlib.sha256(dump_values(values).encode()).hexdigest()]
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """Return what a file has as a list; nothing where it is none."""
     return value if isinstance(value, list) else []

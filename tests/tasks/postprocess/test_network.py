@@ -115,6 +115,14 @@ def fitted(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, C
     return configs
 
 
+def test_a_refused_fit_leaves_the_calibration_that_is_there(fitted: dict[str, Config]) -> None:
+    config = fitted["lenet"]
+    before = (config.calibration / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match="seed"):
+        postprocess(config.model_copy(update={"seed": config.seed + 1}))
+    assert (config.calibration / "config.yaml").read_bytes() == before
+
+
 def written(config: Config, folder: Path, dataset: xr.Dataset, **settings: Any) -> xr.Dataset:
     """Apply a fitted calibration to some starts."""
     path = folder / "in.nc"
