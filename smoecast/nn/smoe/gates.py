@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from smoecast.nn.convolutions import CoordConv2d, LocallyConnected2d
 from smoecast.nn.padding import check_padding, conv2d_same
-from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import find_averaging_group
 from smoecast.nn.smoe.gate_training.gate_gradient import GateGradient, Link
 from smoecast.nn.smoe.gather import RouteMemory
@@ -66,6 +65,11 @@ class Gate(nn.Module):
         """The parameter that is itself the scores, if there is one."""
         return None
 
+    @property
+    def learnable(self) -> list[Tensor]:
+        """The parameters that learn."""
+        return [p for p in self.parameters() if p.requires_grad and p.is_leaf]
+
     def link(self, told: bool, compares: bool = False, others: Sequence[Tensor] = ()) -> Link:
         """Make ready for a backward pass.
 
@@ -83,20 +87,15 @@ class Gate(nn.Module):
         GateGradientError
             It compares, under DistributedDataParallel that looks for unused parameters.
         """
-        return _link(self, told, compares, others)
+        learned = self.learnable
+        self.gradient.follow(learned, told)
+        leaf = next((p for p in learned if p is self.leaf), None)
+        group = find_averaging_group(compares and leaf is not None)
+        return Link(self.gradient, leaf, (*learned, *others), group)
 
     def extra_repr(self) -> str:
         """Show experts and grid in ``print(gate)``."""
         return f"num_experts={self.num_experts}, grid={self.grid}"
-
-
-@run_eagerly  # it registers hooks
-def _link(gate: Gate, told: bool, compares: bool, others: Sequence[Tensor]) -> Link:
-    learned = [p for p in gate.parameters() if p.requires_grad and p.is_leaf]
-    gate.gradient.follow(learned, told)
-    leaf = next((p for p in learned if p is gate.leaf), None)
-    group = find_averaging_group(compares and leaf is not None)
-    return Link(gate.gradient, leaf, (*learned, *others), group)
 
 
 class TensorGate(Gate):

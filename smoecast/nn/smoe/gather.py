@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.library import custom_op
 
 from smoecast.nn.smoe import routing
 
@@ -153,9 +154,45 @@ class _Pick(torch.autograd.Function):
 _pick: Callable[[Tensor, Tensor], Tensor] = _Pick.apply
 
 
+@custom_op("smoecast::pick", mutates_args=())
+def _pick_compiled(values: Tensor, places: Tensor) -> Tensor:
+    """Do what `_Pick` does, for torch.compile."""
+    return take(values, places)
+
+
+@_pick_compiled.register_fake
+def _fake_pick(values: Tensor, places: Tensor) -> Tensor:
+    points = values.shape[-2] * values.shape[-1]
+    return values.new_empty(len(values), places.shape[-1] // points, *values.shape[2:])
+
+
+@custom_op("smoecast::spread", mutates_args=())
+def _spread_compiled(picked: Tensor, places: Tensor, channels: int) -> Tensor:
+    return spread(picked, places, torch.Size((len(picked), channels, *picked.shape[2:])))
+
+
+@_spread_compiled.register_fake
+def _fake_spread(picked: Tensor, places: Tensor, channels: int) -> Tensor:
+    return picked.new_empty(len(picked), channels, *picked.shape[2:])
+
+
+def _keep_places(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    values, places = inputs
+    ctx.channels = values.shape[1]
+    ctx.save_for_backward(places)
+
+
+def _spread_back(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    (places,) = ctx.saved_tensors
+    return _spread_compiled(grad, places, ctx.channels), None
+
+
+_pick_compiled.register_autograd(_spread_back, setup_context=_keep_places)
+
+
 def pick(values: Tensor, route: Route) -> Tensor:
     """Take the selected values out of all experts' values: (B, E F, H, W) to (B, K F, H, W)."""
-    taken = take if torch.compiler.is_compiling() else _pick
+    taken = _pick_compiled if torch.compiler.is_compiling() else _pick
     return taken(values, route.places)
 
 

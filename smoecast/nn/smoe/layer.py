@@ -5,6 +5,8 @@ filters, a gate scores them at every grid point, and the K best serve the point.
 from the routing classification loss alone. What is not in the paper is in `SMoESettings`.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,11 +14,10 @@ from smoecast.nn.padding import check_padding, conv2d_same, pad_same
 from smoecast.nn.smoe.chosen_filters import FilterMemory, is_worth_it
 from smoecast.nn.smoe.experts import add_terms, copy_group_heads, draw_filters, with_common
 from smoecast.nn.smoe.gate_losses import Auxiliary
-from smoecast.nn.smoe.gate_training.comparative_loss import compare_experts
+from smoecast.nn.smoe.gate_training.layer_numbers import number_layer
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
-from smoecast.nn.smoe.gate_training.refusals import refuse_half
-from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective, attach_loss, train_routing
-from smoecast.nn.smoe.gate_training.sampled_comparison import compare_later
+from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective
+from smoecast.nn.smoe.gate_training.serve import join_loss, serve
 from smoecast.nn.smoe.gates import Gate, build_gate
 from smoecast.nn.smoe.gather import MOST_PRODUCTS, Route, make_route, pick, stencil, weigh
 from smoecast.nn.smoe.initial_scores import start_plain, start_regions
@@ -117,6 +118,7 @@ class SpatialMoE2d(nn.Module):
         settings: SMoESettings | str = "paper",
     ) -> None:
         super().__init__()
+        self.number = number_layer(self)
         check_padding(padding, kernel_size)
         ours = SMoESettings.preset(settings) if isinstance(settings, str) else settings
         terms, compares = ours.experts_per_channel, ours.routing_loss == "experts"
@@ -139,6 +141,11 @@ class SpatialMoE2d(nn.Module):
         self.gate = gate if isinstance(gate, Gate) else self._new_gate(gate, ours.start)
         self._check_gate()
         self._start_experts(ours.expert_start)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy, or what was pickled, under a number of its own."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.number = number_layer(self)
 
     @property
     def routing_loss(self) -> Tensor | None:
@@ -171,8 +178,7 @@ class SpatialMoE2d(nn.Module):
             scores = clean + self.gate_noise * torch.randn_like(clean)
         out = self._serve(x, scores)
         if self.training and self.auxiliary.is_needed:
-            link = self.gate.link(told=self.objective.scale.scaler is not None)
-            out = attach_loss(out, self.auxiliary(clean, scores), self.objective.scale, link)
+            out = join_loss(self, out, self.auxiliary(clean, scores))
         return out
 
     def extra_repr(self) -> str:
@@ -197,29 +203,18 @@ class SpatialMoE2d(nn.Module):
         """Values of the selected experts, added up, (B, D, H, W), that train experts and gate."""
         route, f = self._route(scores), self.objective
         if self.weighted:
-            return add_terms(weigh(self._values(x, route), scores, route, f.num_filters), f)
+            return add_terms(weigh(self.values(x, route), scores, route, f.num_filters), f)
         rests = not scores.requires_grad and f.damping == 1.0
         if rests or not torch.is_grad_enabled():
-            return self._add_up(x, route)
-        told, others = f.scale.scaler is not None, [self.weight] if f.damping != 1.0 else []
-        link = self.gate.link(told, f.compares and f.weight > 0, others)
-        if f.compared_samples:
-            out = self._add_up(x, route)
-            refuse_half(out, told)
-            some = x[: f.compared_samples].detach().to(self.weight.dtype)
-            return compare_later(out, lambda: self._all_values(some), scores, route, f, link)
-        values = self._all_values(x) if f.compares else self._values(x, route)
-        refuse_half(values, told)
-        if f.compares:
-            return add_terms(compare_experts(values, scores, route, f, link), f)
-        return add_terms(train_routing(values, scores, route.index, f, link), f)
+            return self.add_up(x, route)
+        return serve(self, x, scores, route)
 
-    def _add_up(self, x: Tensor, route: Route) -> Tensor:
+    def add_up(self, x: Tensor, route: Route) -> Tensor:
         """Values of the selected experts, added up, (B, D, H, W)."""
         if is_worth_it(self.weight, route, self.objective):
             own = self.filter_memory.filters(self.filters(), self.bias, route, self.objective)
             return own.convolve(x, self.padding)
-        return add_terms(self._values(x, route), self.objective)
+        return add_terms(self.values(x, route), self.objective)
 
     def _route(self, scores: Tensor) -> Route:
         """Select experts; scores that stay the same between calls are sorted once (CPU)."""
@@ -229,15 +224,15 @@ class SpatialMoE2d(nn.Module):
             return self.gate.memory.route(scores, f.how, f.num_filters)
         return make_route(scores, f.how, f.num_filters)
 
-    def _values(self, x: Tensor, route: Route) -> Tensor:
+    def values(self, x: Tensor, route: Route) -> Tensor:
         """Values of the selected experts, (B, K F, H, W), by whichever kernel is faster."""
         if not self._is_small(x, route):
-            return pick(self._all_values(x), route)
+            return pick(self.all_values(x), route)
         padded = pad_same(x, self.weight.shape[-1], self.padding)
         out = stencil(padded, self.filters(), route.channels)
         return out if self.bias is None else out + self.bias[route.channels]
 
-    def _all_values(self, x: Tensor) -> Tensor:
+    def all_values(self, x: Tensor) -> Tensor:
         """Values of all experts, (B, E F, H, W)."""
         return conv2d_same(x, self.filters(), self.bias, self.padding)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.library import custom_op
 
 BINS = 2**16
 """So many bins, shared by all rows, count the values on the way to a quantile."""
@@ -34,13 +35,29 @@ def best_experts(scores: Tensor, num_selected: int, *, by_score: bool = True) ->
     if num_selected == 1:
         return scores.max(dim=-3, keepdim=True).indices
     packable = scores.dtype in (torch.float32, torch.bfloat16, torch.float16)
-    if scores.device.type == "cpu" and packable and not torch.compiler.is_compiling():
-        if scores.dim() == 3:
-            return _best_by_keys(scores, num_selected, by_score)
-        # One sample at a time stays in the processor's cache.
-        return torch.stack([_best_by_keys(s, num_selected, by_score) for s in scores])
+    if scores.device.type == "cpu" and packable:
+        best_here = _best_compiled if torch.compiler.is_compiling() else _best_on_cpu
+        found: Tensor = best_here(scores, num_selected, by_score)
+        return found
     best = scores.topk(num_selected, dim=-3).indices
     return best if by_score else best.sort(dim=-3).values
+
+
+def _best_on_cpu(scores: Tensor, num_selected: int, by_score: bool) -> Tensor:
+    if scores.dim() == 3:
+        return _best_by_keys(scores, num_selected, by_score)
+    # One sample at a time stays in the processor's cache.
+    return torch.stack([_best_by_keys(s, num_selected, by_score) for s in scores])
+
+
+_best_compiled = custom_op("smoecast::best_experts", _best_on_cpu, mutates_args=())
+"""The same for torch.compile, which cannot look into NumPy."""
+
+
+@_best_compiled.register_fake
+def _fake_best(scores: Tensor, num_selected: int, by_score: bool) -> Tensor:
+    shape = (*scores.shape[:-3], num_selected, *scores.shape[-2:])
+    return scores.new_empty(shape, dtype=torch.int64)
 
 
 def _best_by_keys(scores: Tensor, num_selected: int, by_score: bool) -> Tensor:

@@ -1,9 +1,7 @@
-"""The layer under torch.compile, DistributedDataParallel and on a GPU."""
+"""The layer under DistributedDataParallel and on a GPU."""
 
 import copy
 import os
-import shutil
-import warnings
 from datetime import timedelta
 
 import pytest
@@ -30,35 +28,6 @@ def step(run, net, x):
     out = run(x)
     out.square().mean().backward()
     return [out.detach(), x.grad, *(p.grad for p in net.parameters())]
-
-
-def check_compiled(backend, **options):
-    net = network(**options)
-    plain, x = copy.deepcopy(net), torch.randn(2, 3, *GRID)
-    torch.compiler.reset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, while it traces.
-        results = step(torch.compile(net, backend=backend), net, x)
-        with torch.no_grad():
-            whole = torch.compile(net.eval(), backend=backend, fullgraph=True)(x)
-    for ours, theirs in zip(results, step(plain, plain, x), strict=True):
-        torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(whole, results[0])
-    torch.testing.assert_close(net[0].routing_loss, plain[0].routing_loss)
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"gate": "conv"}, {"preset": "comparative"}], ids=["paper", "conv", "ours"]
-)
-def test_traced(options):
-    check_compiled("aot_eager", **options)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler here")
-@pytest.mark.parametrize("options", [{}, {"gate": "conv"}, {"routing": "grouped"}])
-def test_compiled(options):
-    check_compiled("inductor", **options)
 
 
 def shared_gate_network():

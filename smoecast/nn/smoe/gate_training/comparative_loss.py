@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smoecast.nn.smoe import routing
-from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
@@ -49,26 +48,48 @@ class _CompareExperts(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         values, scores = ctx.saved_tensors
-        objective, route, link = ctx.objective, ctx.route, ctx.link
-        refuse_non_finite(grad, objective)
-        scale = objective.scale
-        if scale.share is None and (objective.damping != 1.0 or link.leaf is None):
-            refuse_more_passes(link.parameters, "the comparison of experts in this layer")
-        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
-        learns = grad_scores is not None and objective.weight > 0
-        # a share of 0 leaves no target to be judged by
-        judges = (learns or objective.damping != 1.0) and scale.part > 0
-        error, slope, damped = torch.zeros_like(scores), None, grad
-        if judges:
-            error, slope, damped = score_experts(
-                values, grad, route, objective, scale(grad), len(grad)
-            )
-        if learns and scores.dim() == 3 and (judges or link.group is not None):
-            grad_scores = add_evidence(error, slope, scores, route, objective, link, grad)
-        elif learns and judges:
-            objective.loss, gradient = _comparative_loss(error, scores, route.index, objective)
-            grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
-        return spread(damped, route.places, values.shape), grad_scores, None, None, None
+        learns = ctx.needs_input_grad[1]
+        told = teach_comparison(grad, values, scores, ctx.route, ctx.objective, ctx.link, learns)
+        return *told, None, None, None
+
+
+def teach_comparison(
+    grad: Tensor,
+    values: Tensor,
+    scores: Tensor,
+    route: Route,
+    objective: RoutingObjective,
+    link: Link,
+    learns: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the gradients of all experts' values and of the scores; backward of `compare_experts`.
+
+    Parameters
+    ----------
+    grad : Tensor
+        Of the selected values, (B, K F, H, W).
+    values, scores, route, objective, link
+        As for `compare_experts`.
+    learns : bool
+        Whether the scores need a gradient; None without.
+    """
+    refuse_non_finite(grad, objective)
+    scale = objective.scale
+    if scale.share is None and (objective.damping != 1.0 or link.leaf is None):
+        refuse_more_passes(link.parameters, "the comparison of experts in this layer")
+    grad_scores = torch.zeros_like(scores) if learns else None
+    learns = learns and objective.weight > 0
+    # a share of 0 leaves no target to be judged by
+    judges = (learns or objective.damping != 1.0) and scale.part > 0
+    error, slope, damped = torch.zeros_like(scores), None, grad
+    if judges:
+        error, slope, damped = score_experts(values, grad, route, objective, scale(grad), len(grad))
+    if learns and scores.dim() == 3 and (judges or link.group is not None):
+        grad_scores = add_evidence(error, slope, scores, route, objective, link, grad)
+    elif learns and judges:
+        objective.loss, gradient = _comparative_loss(error, scores, route.index, objective)
+        grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
+    return spread(damped, route.places, values.shape), grad_scores
 
 
 def add_evidence(
@@ -88,8 +109,7 @@ def add_evidence(
     return link.gradient.add(evidence, scores, rule, link)
 
 
-# The backward leaves values behind: torch.compile must step around it.
-_compare_experts: Callable[[Tensor, Tensor, Route, RoutingObjective, Link], Tensor] = run_eagerly(
+_compare_experts: Callable[[Tensor, Tensor, Route, RoutingObjective, Link], Tensor] = (
     _CompareExperts.apply
 )
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smoecast.nn.smoe import routing
-from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
@@ -100,42 +99,43 @@ class _Signal(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         scores, index = ctx.saved_tensors
-        objective: RoutingObjective = ctx.objective
-        trains_gate = ctx.needs_input_grad[1] and objective.weight > 0
-        grad_scores = torch.zeros_like(scores) if ctx.needs_input_grad[1] else None
-        if not trains_gate and objective.damping == 1.0:
-            return grad, grad_scores, None, None, None
-        scale = objective.scale(grad)
-        damped, wrong = _score_outputs(grad, index, objective, scale)
-        if trains_gate:
-            gradient = _gate_gradient(scores, wrong, index, objective)
-            grad_scores = _deliver(gradient, scores, objective, ctx.link, grad)
+        learns = ctx.needs_input_grad[1]
+        damped, grad_scores = teach_routing(grad, scores, index, ctx.objective, ctx.link, learns)
         return damped, grad_scores, None, None, None
 
 
-class _AttachLoss(torch.autograd.Function):
-    """The identity; backward adds an auxiliary loss to whatever loss was derived from the field."""
+def teach_routing(
+    grad: Tensor,
+    scores: Tensor,
+    index: Tensor,
+    objective: RoutingObjective,
+    link: Link,
+    learns: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the damped gradient and that of the scores; the backward of `train_routing`.
 
-    @staticmethod
-    def forward(ctx: Any, field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Tensor:
-        ctx.scale, ctx.link = scale, link
-        ctx.save_for_backward(loss)
-        return field.view_as(field)
+    Parameters
+    ----------
+    grad : Tensor
+        Of the selected values, (B, K F, H, W).
+    scores, index, objective, link
+        As for `train_routing`.
+    learns : bool
+        Whether the scores need a gradient; None without.
+    """
+    grad_scores = torch.zeros_like(scores) if learns else None
+    trains_gate = learns and objective.weight > 0
+    if not trains_gate and objective.damping == 1.0:
+        return grad, grad_scores
+    scale = objective.scale(grad)
+    damped, wrong = _score_outputs(grad, index, objective, scale)
+    if trains_gate:
+        gradient = _gate_gradient(scores, wrong, index, objective)
+        grad_scores = _deliver(gradient, scores, objective, link, grad)
+    return damped, grad_scores
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        (loss,) = ctx.saved_tensors
-        if ctx.scale.share is None:
-            refuse_more_passes(ctx.link.parameters, "the auxiliary losses of a gate")
-        return grad, torch.ones_like(loss) * ctx.scale(grad), None, None
 
-
-# The backward has NumPy in it and leaves a value behind: torch.compile must step around both.
-_signal: Callable[[Tensor, Tensor, Tensor, RoutingObjective, Link], Tensor] = run_eagerly(
-    _Signal.apply
-)
-_attach: Callable[[Tensor, Tensor, LossScale, Link], Tensor] = run_eagerly(_AttachLoss.apply)
+_signal: Callable[[Tensor, Tensor, Tensor, RoutingObjective, Link], Tensor] = _Signal.apply
 
 
 def train_routing(
@@ -165,18 +165,6 @@ def train_routing(
         In the backward pass, if the scores depend on the input and the pass adds to others.
     """
     return _signal(field, scores, index, objective, link)
-
-
-def attach_loss(field: Tensor, loss: Tensor, scale: LossScale, link: Link) -> Tensor:
-    """Return a field unchanged; whatever loss is later derived from it is joined by `loss`.
-
-    Raises
-    ------
-    GateGradientError
-        In the backward pass, if it adds to others and nobody said what their losses are multiplied
-        by.
-    """
-    return _attach(field, loss, scale, link)
 
 
 def _score_outputs(

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from smoecast.nn.smoe.eager import run_eagerly
 from smoecast.nn.smoe.gate_training.comparative_loss import add_evidence, score_experts
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.refusals import refuse_more_passes
@@ -42,21 +41,40 @@ class _CompareLater(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (scores,) = ctx.saved_tensors
-        objective, route, link = ctx.objective, ctx.route, ctx.link
-        refuse_non_finite(grad, objective)
-        scale = objective.scale
-        if scale.share is None and link.leaf is None:
-            refuse_more_passes(link.parameters, "the comparison of experts in this layer")
-        grad_scores = torch.zeros_like(scores)
-        judges = objective.weight > 0 and scale.part > 0
-        error, slope = torch.zeros_like(scores), None
-        if judges:
-            values = ctx.values()
-            some = _of_terms(grad[: len(values)], objective)
-            error, slope, _ = score_experts(values, some, route, objective, scale(grad), len(grad))
-        if objective.weight > 0 and (judges or link.group is not None):
-            grad_scores = add_evidence(error, slope, scores, route, objective, link, grad)
-        return grad, grad_scores, None, None, None, None
+        told = teach_sampled(grad, ctx.values, scores, ctx.route, ctx.objective, ctx.link)
+        return grad, told, None, None, None, None
+
+
+def teach_sampled(
+    grad: Tensor,
+    values: Callable[[], Tensor],
+    scores: Tensor,
+    route: Route,
+    objective: RoutingObjective,
+    link: Link,
+) -> Tensor:
+    """Return the gradient of the scores from that of the output: the backward of `compare_later`.
+
+    Parameters
+    ----------
+    grad : Tensor
+        (B, D, H, W).
+    values, scores, route, objective, link
+        As for `compare_later`.
+    """
+    refuse_non_finite(grad, objective)
+    scale = objective.scale
+    if scale.share is None and link.leaf is None:
+        refuse_more_passes(link.parameters, "the comparison of experts in this layer")
+    judges = objective.weight > 0 and scale.part > 0
+    error, slope = torch.zeros_like(scores), None
+    if judges:
+        every = values()
+        some = _of_terms(grad[: len(every)], objective)
+        error, slope, _ = score_experts(every, some, route, objective, scale(grad), len(grad))
+    if objective.weight > 0 and (judges or link.group is not None):
+        return add_evidence(error, slope, scores, route, objective, link, grad)
+    return torch.zeros_like(scores)
 
 
 def _of_terms(grad: Tensor, objective: RoutingObjective) -> Tensor:
@@ -67,10 +85,9 @@ def _of_terms(grad: Tensor, objective: RoutingObjective) -> Tensor:
     return parts.expand(-1, -1, objective.terms, -1, -1, -1).flatten(1, 3)
 
 
-# The backward leaves values behind: torch.compile must step around it.
 _compare_later: Callable[
     [Tensor, Tensor, Callable[[], Tensor], Route, RoutingObjective, Link], Tensor
-] = run_eagerly(_CompareLater.apply)
+] = _CompareLater.apply
 
 
 def compare_later(
