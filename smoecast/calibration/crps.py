@@ -9,12 +9,14 @@ import math
 import torch
 from scipy.special import gammainc
 from torch import Tensor
-from torch.special import erfcx, ndtr
+from torch.special import erfcx
 
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_TWO = math.sqrt(2.0)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 _TINY = 1e-300
+_FAR = -10.0
+"""Location in scales below which quotients of tails are taken apart, lest they be 0 / 0."""
 _POINT = 1e-5
 """A gamma distribution with a std below this share of its mean counts as one number: its shape
 would be past 10^10, where log-gamma has no digits left."""
@@ -40,13 +42,27 @@ def crps_truncated_normal(location: Tensor, scale: Tensor, target: Tensor) -> Te
     Thorarinsdottir & Gneiting (2010), doi:10.1111/j.1467-985X.2009.00616.x, arranged so that all
     quotients of tail probabilities are taken as logarithms: a location far below 0 is no 0 / 0.
     """
+    return slopes_truncated_normal(location, scale, target)[0]
+
+
+def slopes_truncated_normal(
+    location: Tensor, scale: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the score of `crps_truncated_normal`, and its slopes in location and scale.
+
+    The slopes are those of a scale above 0.
+    """
     inside = target.clamp(min=0.0)
     spread = torch.where(scale > 0, scale, 1.0)
-    m, z = location / spread, (inside - location) / spread
-    above, density, pairs = _quotients(m, z)
-    score = spread * (z * (1.0 - 2.0 * above) + 2.0 * density - pairs)
+    z = (inside - location) / spread
+    m = (location / spread).expand_as(z)
+    above, density, pairs, hazard = _quotients(m, z)
+    sign, excess = 1.0 - 2.0 * above, 2.0 * density - pairs
+    score = spread * (z * sign + excess)
+    cut = 2.0 * hazard * (z * above - density - hazard + pairs)
     certain = (inside - location.clamp(min=0.0)).abs()
-    return torch.where(scale > 0, score, certain) + (inside - target)
+    score = torch.where(scale > 0, score, certain) + (inside - target)
+    return score, cut - sign, excess - m * cut
 
 
 def crps_csg(mean: Tensor, std: Tensor, shift: Tensor, target: Tensor) -> Tensor:
@@ -86,19 +102,31 @@ def crps_csg(mean: Tensor, std: Tensor, shift: Tensor, target: Tensor) -> Tensor
     return torch.where(std > _POINT * mean, score, certain)
 
 
-def _quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return Phi(-z) / Phi(m), phi(z) / Phi(m) and Phi(sqrt(2) m) / (sqrt(pi) Phi(m)^2); z >= -m.
+def _quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return Phi(-z), phi(z), Phi(sqrt(2) m) / (sqrt(pi) Phi(m)) and phi(m), by Phi(m); z >= -m."""
+    far = m < _FAR
+    near = torch.where(far, 0.0, m)
+    whole = 0.5 * torch.erfc(near / -_ROOT_TWO)
+    above = 0.5 * torch.erfc(z / _ROOT_TWO) / whole
+    density = (-0.5 * z * z).exp() / (_ROOT_TWO_PI * whole)
+    pairs = 0.5 * torch.erfc(-near) / (_ROOT_PI * whole**2)
+    hazard = (-0.5 * near * near).exp() / (_ROOT_TWO_PI * whole)
+    if not far.any():
+        return above, density, pairs, hazard
+    parts = (above, density, pairs, hazard)
+    for part, value in zip(parts, _far_quotients(m[far], z[far]), strict=True):
+        part[far] = value
+    return parts
 
-    Left of 0 numerator and denominator lose exp(-m^2 / 2), which they share.
-    """
-    low, high = m.clamp(max=0.0), m.clamp(min=0.0)
-    left, whole = erfcx(-low / _ROOT_TWO), ndtr(high)
+
+def _far_quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the same for m below 0, where all but z + m is lost in exp(-m^2 / 2)."""
+    left = erfcx(-m / _ROOT_TWO)
     # z + m is the truth in units of the scale, never negative
-    fall = torch.where(m < 0, -0.5 * (z + m) * (z - m), -0.5 * z * z).exp()
-    above = torch.where(m < 0, erfcx(z.clamp(min=0.0) / _ROOT_TWO) / left * fall, ndtr(-z) / whole)
-    density = fall * torch.where(m < 0, 2.0 / left, 1.0 / whole) / _ROOT_TWO_PI
-    pairs = torch.where(m < 0, 2.0 * erfcx(-low) / left**2, ndtr(_ROOT_TWO * high) / whole**2)
-    return above, density, pairs / _ROOT_PI
+    fall = (-0.5 * (z + m) * (z - m)).exp()
+    above = erfcx(z / _ROOT_TWO) / left * fall
+    density, hazard = (2.0 / _ROOT_TWO_PI / left * part for part in (fall, 1.0))
+    return above, density, 2.0 * erfcx(-m) / left**2 / _ROOT_PI, hazard
 
 
 def _gamma_cdf(shape: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,11 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import truncnorm
 
-from smoecast.calibration.crps import crps_csg, crps_truncated_normal
+from smoecast.calibration.crps import (
+    crps_csg,
+    crps_truncated_normal,
+    slopes_truncated_normal,
+)
 from smoecast.scores.crps import crps_gaussian
 
 RNG = np.random.default_rng(0)
@@ -78,6 +82,18 @@ def test_gradients() -> None:
         given = [t.requires_grad_() for t in tensors(*values)]
         score(*given).backward()
         assert all(t.grad is None or torch.isfinite(t.grad) for t in given)
+
+
+def test_slopes_of_the_truncated_normal_are_those_of_autograd() -> None:
+    """Also where quotients of tails are taken apart, and on both sides of where that begins."""
+    location = torch.cat([tensors(LOCATION)[0], torch.linspace(-40, -1, 2000)]).double()
+    scale = torch.cat([tensors(SCALE)[0], torch.ones(2000)]).double()
+    given = [part.requires_grad_() for part in (location, scale)]
+    truth = torch.cat(tensors(TRUTH, 0.1 * TRUTH))
+    score, *slopes = slopes_truncated_normal(*given, truth)
+    wanted = torch.autograd.grad(score.sum(), given)
+    for slope, derivative in zip(slopes, wanted, strict=True):
+        torch.testing.assert_close(slope.detach(), derivative, rtol=1e-7, atol=1e-10)
 
 
 @pytest.mark.parametrize("score", [crps_truncated_normal, crps_csg])

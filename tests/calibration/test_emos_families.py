@@ -13,7 +13,7 @@ from scipy.stats import truncnorm
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.bfgs import curvature_of
-from smoecast.calibration.fitting.families import NORMAL
+from smoecast.calibration.fitting.families import NORMAL, TRUNCATED_NORMAL
 from smoecast.calibration.fitting.fit_data import prepare, season_columns
 from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled
 from smoecast.calibration.mbm import MemberByMember
@@ -239,7 +239,7 @@ def test_every_refusal() -> None:
         mbm.fit(members, truth, where="global")
 
 
-@pytest.mark.parametrize("family", [NORMAL, mbm.PLAIN, mbm.FAIR])
+@pytest.mark.parametrize("family", [NORMAL, TRUNCATED_NORMAL, mbm.PLAIN, mbm.FAIR])
 def test_the_slopes_of_a_score_are_its_derivatives(family: Any) -> None:
     rng = np.random.default_rng(5)
     raw = rng.normal(size=(6, 5, 4))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smoecast.calibration.crps import crps_csg, crps_truncated_normal
+from smoecast.calibration.crps import crps_csg, slopes_truncated_normal
 from smoecast.calibration.fitting.fit_data import FitData
 from smoecast.errors import ConfigError
 from smoecast.nn.losses import crps_slopes, gaussian_crps
@@ -94,15 +94,25 @@ def _normal_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     std = spread_of(c, d, data.variance)
     error = data.truth - a - b * data.mean
     sign, excess, _ = crps_slopes(error / std)
-    by_std = excess / std
-    slopes = torch.stack([-sign, -sign * data.mean, by_std * c, by_std * d * data.variance])
-    return error * sign + std * excess, slopes
+    return error * sign + std * excess, _chain(theta, data, -sign, excess / std)
+
+
+def _slopes_truncated_normal(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
+    a, b, c, d = theta
+    std = spread_of(c, d, data.variance)
+    score, by_mean, by_std = slopes_truncated_normal(a + b * data.mean, std, data.truth)
+    return score, _chain(theta, data, by_mean, by_std / std)
 
 
 def _truncated_normal(theta: Tensor, data: FitData) -> Tensor:
-    a, b, c, d = theta
-    std = spread_of(c, d, data.variance)
-    return crps_truncated_normal(a + b * data.mean, std, data.truth)
+    return _slopes_truncated_normal(theta, data)[0]
+
+
+def _chain(theta: Tensor, data: FitData, by_mean: Tensor, by_square: Tensor) -> Tensor:
+    """Return slopes in a, b, c, d; `by_square` is that in half the squared spread."""
+    _, _, c, d = theta
+    parts = [by_mean, by_mean * data.mean, by_square * c, by_square * d * data.variance]
+    return torch.stack(parts)
 
 
 def _csg(theta: Tensor, data: FitData) -> Tensor:
@@ -147,7 +157,14 @@ def _csg_start(data: FitData) -> Tensor:
 NORMAL = Family(
     "abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes, most_cases=4_000_000
 )
-TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
+TRUNCATED_NORMAL = Family(
+    "abcd",
+    (1.0, 0.0, 1.0, 0.0),
+    True,
+    normal_start,
+    _truncated_normal,
+    _slopes_truncated_normal,
+)
 CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
 
 FAMILIES = {"normal": NORMAL, "truncated_normal": TRUNCATED_NORMAL, "csg": CSG}
