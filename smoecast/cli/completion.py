@@ -41,6 +41,13 @@ def tasks(incomplete: str) -> list[str]:
     return _begin(TASKS, incomplete)
 
 
+def benchmarks(incomplete: str) -> list[str]:
+    """Return what `bench` measures."""
+    from smoecast.tasks.bench.bench import ALL, CASES
+
+    return _begin([*CASES, ALL], incomplete)
+
+
 def formats(incomplete: str) -> list[str]:
     """Return the formats of forecasts."""
     return _begin(_choices("forecast", "format"), incomplete)

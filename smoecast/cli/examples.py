@@ -12,6 +12,7 @@ ended by signal n"""
 
 EXAMPLES: dict[str, tuple[str, str]] = {
     "": ("demo", "forecast -m ncep-air-6h -i analyses.nc -o forecast.nc"),
+    "bench": ("bench", "bench layer regrid --json -o bench.json"),
     "channels": ("channels", "channels gust"),
     "config": ("config init run.yaml", "config check -c run.yaml"),
     "config check": ("config check -c run.yaml", "config check -c planet-demo -s seed=1"),

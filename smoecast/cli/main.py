@@ -13,7 +13,6 @@ from smoecast.cli.verbs import (
     channels,
     config,
     cycle,
-    demo,
     download,
     evaluate,
     forecast,
@@ -26,6 +25,7 @@ from smoecast.cli.verbs import (
     watch,
 )
 from smoecast.cli.verbs.files import inspect, report, verify
+from smoecast.cli.verbs.trial import bench, demo
 
 app = typer.Typer(
     name="smoecast",
@@ -55,6 +55,7 @@ for other in (
     watch.watch,
     verify.verify,
     demo.demo,
+    bench.bench,
 ):
     app.command(rich_help_panel="Around them")(other)
 

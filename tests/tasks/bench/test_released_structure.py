@@ -1,9 +1,9 @@
 """The structure that is timed beside ours computes the same thing."""
 
 import torch
-from released_structure import ReleasedStructure, backward
 
 from smoecast.nn.smoe.layer import SpatialMoE2d
+from smoecast.tasks.bench.released_structure import ReleasedStructure, backward
 
 
 def test_released_structure_has_our_gradients():
