@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smoecast.tasks.bench.bench import find_case
-from smoecast.tasks.bench.measuring.case import Setting
+from smoecast.tasks.bench.measuring.case import Setting, Task
 from smoecast.tasks.bench.measuring.peers import is_installed
 
 
@@ -12,14 +12,18 @@ def do_all(name: str, folder: Path) -> dict[str, dict[str, object]]:
     case, setting = find_case(name), Setting(folder, quick=True)
     if case.make_data:
         case.make_data(setting)
-    found: dict[str, dict[str, object]] = {}
-    for title, task in case.tasks(setting).items():
-        found[title] = {}
-        assert task.pairs()
-        for number, (words, way) in enumerate(task.ways.items()):
-            if way.needs and not is_installed(way.needs):
-                continue
-            place = folder / f"{title} {number}".replace("/", " ")
-            place.mkdir()
-            found[title][words] = way.make(setting)(place)
+    tasks = case.tasks(setting)
+    with case.around(setting):
+        return {title: _do_task(title, task, setting) for title, task in tasks.items()}
+
+
+def _do_task(title: str, task: Task, setting: Setting) -> dict[str, object]:
+    found: dict[str, object] = {}
+    assert task.pairs()
+    for number, (words, way) in enumerate(task.ways.items()):
+        if way.needs and not is_installed(way.needs):
+            continue
+        place = setting.folder / f"way{number}_{title.encode().hex()[:60]}"  # cdo knows no spaces
+        place.mkdir()
+        found[words] = way.make(setting)(place)
     return found

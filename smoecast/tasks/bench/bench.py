@@ -16,7 +16,18 @@ from smoecast.tasks.bench.measuring import machine, peers
 from smoecast.tasks.bench.measuring.case import Case, Setting
 from smoecast.tasks.bench.measuring.measure import ask, measure
 
-CASES = ("layer",)
+CASES = (
+    "layer",
+    "train",
+    "forecast",
+    "preprocess",
+    "regrid",
+    "grib",
+    "crps",
+    "emos",
+    "calibrate",
+    "download",
+)
 """Modules of this folder, in the order of `all`."""
 ALL = "all"
 
@@ -132,9 +143,10 @@ def _measure_case(
     if case.make_data:
         console.say(f"bench {name}: making data")
         ask("make data", setting, module=module_of(name))
-    for title, task in tasks.items():
-        console.say(f"bench {name}: {title}")
-        yield measure(module_of(name), title, task, setting, rounds)
+    with case.around(setting):
+        for title, task in tasks.items():
+            console.say(f"bench {name}: {title}")
+            yield measure(module_of(name), title, task, setting, rounds)
 
 
 @contextmanager

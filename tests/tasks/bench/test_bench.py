@@ -16,7 +16,7 @@ from smoecast.tasks.bench.bench import ALL, CASES, bench, find_case
 
 def test_one_case_from_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    given = ["bench", "layer", "--quick", "--device", "cpu", "--json", "-o", str(path)]
+    given = ["bench", "download", "--quick", "--json", "-o", str(path)]
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0, done.stderr
     said, kept = json.loads(done.stdout), json.loads(path.read_text())
@@ -25,9 +25,9 @@ def test_one_case_from_the_command_line(tmp_path: Path) -> None:
     assert kept["machine"]["device"] == "cpu"
     assert {"processor", "cores", "threads", "load", "versions", "peers"} <= kept["machine"].keys()
     task = kept["tasks"][0]
-    assert (task["case"], task["rounds"]) == ("layer", 1)
-    assert task["pairs"][0]["median"] > 0
-    assert "layer: tiny, step" in done.stderr
+    assert (task["case"], task["rounds"]) == ("download", 1)
+    assert task["ways"]["smoecast"]["median"] > 0
+    assert "bench download: making data" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ in the process that is measured.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 Work = Callable[[Path], object]
-"""Does a task once. The path is an empty folder of its own; a number that is returned says what was
-made, so that it can be seen that all ways made the same."""
+"""Does a task once. The path is an empty folder of its own, removed afterwards; what is returned is
+for tests, which see that all ways make the same."""
 
 OURS = "smoecast"
 """The way of a task that all peers are set beside."""
@@ -101,6 +102,8 @@ class Case:
         Writes the data of all tasks; called once, in a process of its own.
     rounds : int
         How often every task is done, unless more or fewer are wanted.
+    around : callable
+        A context around all tasks, in the process that measures: a server, say.
     uses_torch : bool
         Whether networks are run.
     """
@@ -109,4 +112,5 @@ class Case:
     tasks: Callable[[Setting], dict[str, Task]]
     make_data: Callable[[Setting], None] | None = None
     rounds: int = 5
+    around: Callable[[Setting], AbstractContextManager[object]] = lambda _: nullcontext()
     uses_torch: bool = field(default=False, kw_only=True)

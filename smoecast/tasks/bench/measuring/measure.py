@@ -52,7 +52,7 @@ class Worker:
 
     def __init__(self, told: Mapping[str, Any], log: BinaryIO, *, keep_memory: bool) -> None:
         threads = str(told["setting"]["threads"])
-        environment = {**os.environ, **dict.fromkeys(THREADS, threads)}
+        environment = {**os.environ, **dict.fromkeys(THREADS, threads), "no_proxy": "127.0.0.1"}
         if keep_memory:
             environment |= KEEP_MEMORY
         self.log = log
@@ -157,7 +157,6 @@ def measure(module: str, name: str, task: Task, setting: Setting, rounds: int) -
             **_spread(seconds),
             "seconds": seconds,
             "peak_mib": peak / 2**20,
-            "result": takes[-1]["result"],
         }
     pairs = [_compare(ours, peer, ways) for ours, peer in task.pairs()]
     return {"task": name, "ways": ways, "pairs": pairs}

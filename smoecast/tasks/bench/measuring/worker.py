@@ -62,15 +62,15 @@ def find_device(wanted: str) -> dict[str, Any]:
 
 
 def do_alone(work: Work, setting: Setting) -> dict[str, Any]:
-    """Do a task and return ``seconds``, ``peak_bytes`` and the ``result``."""
+    """Do a task and return ``seconds`` and ``peak_bytes``."""
     place = Path(tempfile.mkdtemp(dir=setting.folder))
     try:
         begun = cpu_seconds()
-        result = work(place)
+        work(place)
         seconds = cpu_seconds() - begun
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return {"seconds": seconds, "peak_bytes": peak_bytes(), "result": _number(result)}
+    return {"seconds": seconds, "peak_bytes": peak_bytes()}
 
 
 def do_among_others(
@@ -91,12 +91,7 @@ def do_among_others(
     return {
         "seconds": seconds_of(call, setting.device),
         "peak_bytes": tensors[way],
-        "result": None,
     }
-
-
-def _number(result: object) -> float | None:
-    return float(result) if isinstance(result, int | float) else None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ def test_every_peer_is_measured_or_says_why_not(setting: Setting) -> None:
     found = measure_task("reading", setting)
     ways = found["ways"]
     assert len(ways[OURS]["seconds"]) == 2
-    assert ways[OURS]["result"] == ways["peer"]["result"] == 7
     assert ways[OURS]["smallest"] <= ways[OURS]["median"] <= ways[OURS]["largest"]
     assert ways[OURS]["peak_mib"] > 1
     assert ways["absent"] == {"not_measured": "cdo is not installed"}
