@@ -90,6 +90,8 @@ def verify(
 
 
 def _say_runs(s: dict[str, Any]) -> str:
+    from smoecast.config.yaml_text import one_line  # brings YAML
+
     header = ["start", "verb", "exit", "seconds", "outputs", "error"]
     rows = [
         [
@@ -98,7 +100,7 @@ def _say_runs(s: dict[str, Any]) -> str:
             str(r["exit_code"]),
             f"{r['seconds']:.1f}",
             str(len(r["outputs"])),
-            _shorten(r["error"] or ""),
+            one_line(r["error"] or "", 100),
         ]
         for r in s["runs"]
     ]
@@ -108,6 +110,8 @@ def _say_runs(s: dict[str, Any]) -> str:
 
 
 def _say_record(r: dict[str, Any]) -> str:
+    from smoecast.config.yaml_text import one_line
+
     versions = ", ".join(f"{name} {version}" for name, version in r["versions"].items())
     spent = f"{r['seconds']:.1f} s, {r['cpu_seconds']:.1f} s of CPU"
     lines = [
@@ -121,17 +125,13 @@ def _say_record(r: dict[str, Any]) -> str:
             f"  stage   {name}: {stage.get('seconds')} s, CPU {stage.get('cpu_seconds')} s"
         )
     for name, value in r["notes"].items():
-        lines.append(f"  {name}: {_shorten(str(value))}")
+        lines.append(f"  {name}: {one_line(str(value), 100)}")
     for kind in ("inputs", "outputs"):
         for entry in r[kind]:
             what = entry.get("path", entry.get("file"))
             state = entry.get("sha256") or "" if entry.get("made", True) else "was there"
             lines.append(f"  {kind[:-1]:<7} {what} {state}".rstrip())
     return "\n".join([*map(_clean, lines), f"  {r['record']}"])
-
-
-def _shorten(text: str, most: int = 100) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _clean(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from smoecast import names
+from smoecast import __version__, names
 from smoecast.config.yaml_file import dump_values
 from smoecast.disk.atomic import put, refuse_special, write_atomic
 from smoecast.disk.explain import explain_errors
@@ -137,7 +137,9 @@ def _texts(summary: dict[str, Any], made_from: dict[str, Any], output: Path) -> 
         texts[".csv"] = _csv(summary["scores"])
         texts |= {f".{part}.csv": _csv(summary[part]) for part in PARTS if summary[part]}
     if output.suffix == ".json":
-        texts[".json"] = json.dumps({**summary, **made_from}, indent=1) + "\n"
+        texts[".json"] = (
+            json.dumps({**summary, **made_from, "smoecast": __version__}, indent=1) + "\n"
+        )
     return {output.with_suffix(ending): text for ending, text in texts.items()}
 
 
@@ -195,6 +197,7 @@ def _write_netcdf(summary: dict[str, Any], made_from: dict[str, Any], path: Path
         "truth": summary["truth"],
         "files": json.dumps(summary["files"]),
         "published": json.dumps(summary.get("published", [])),
+        "smoecast": __version__,
         CONFIG: compact(made_from["config"]),
         ARGUMENTS: compact(made_from["arguments"]),
         checksums.MARK: checksums.IN_FILE,
