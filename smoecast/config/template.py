@@ -72,11 +72,19 @@ data:
   channels: [z500, t850, t2m]  # `smoecast channels` names all there are
   constants: [orography, lsm]  # fields without time, as inputs
   step_hours: 12  # hours between two analyses
-  planet: {years: 3}
+  planet: {years: 2}  # better: 10
 sample:
   history_hours: [0, 12]  # it sees the start and what was 12 h before
   lead_hours: [12]  # it learns so many hours ahead
-training: {epochs: 10}
+network:  # small: a laptop trains it in two minutes
+  width: 24  # better: 48
+  blocks: 2  # better: 5; with both, ten times as slow
+  local_bias: true  # a number of its own for each point
+  smoe: {layers: last}  # the last convolution is a Spatial Mixture-of-Experts
+training:
+  epochs: 6  # better: 20
+  learning_rate: 2.0e-3
+  schedule: cosine  # the rate falls to nothing at the last epoch
 forecast: {lead_hours: [12, 24, 48, 72]}  # past its own lead time it rolls out
 """,
     "ensemble": """\
