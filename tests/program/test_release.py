@@ -121,3 +121,4 @@ def test_the_first_forecast_of_the_readme(run: Run, tmp_path: Path) -> None:
 def test_the_demo(run: Run, tmp_path: Path) -> None:
     assert "simulated planet, no real weather" in run("smoecast", "demo", "--folder", "demo")
     assert (tmp_path / "demo/planet-demo/calibrated.nc").is_file()
+    assert (tmp_path / "demo/planet-demo/report.html").stat().st_size > 100_000
