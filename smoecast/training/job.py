@@ -77,7 +77,8 @@ class TrainingJob:
     settings : Training
         Section `training` of the config.
     folder : Path
-        Run folder: ``resume.safetensors`` and ``history.jsonl``, one line per epoch.
+        Run folder: ``resume.safetensors``, ``history.jsonl``, one line per epoch, and
+        ``routing.safetensors``, the experts of some epochs.
     seed : int
         Of the order of samples and of dropout. The weights are drawn before, by the caller.
     identity : mapping

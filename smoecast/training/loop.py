@@ -21,6 +21,7 @@ from smoecast.signals import SignalWatcher, watch
 from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load, part
 from smoecast.training.job import TrainingJob, TrainingOutcome, device_of
 from smoecast.training.model_files import portable
+from smoecast.training.routing_record import ROUTING, is_noted, note_routing, write_routing
 from smoecast.training.schedule import is_over
 from smoecast.training.step import rates, refuse_divergence, take_step
 from smoecast.training.trainer import Trainer
@@ -76,6 +77,10 @@ def train(
         run = _open(model, job, device, fresh)
         if job.team.first:
             job.begin(job.folder)
+        if not (run.ledger.epoch or run.ledger.step):
+            run.routing = note_routing(run.judged, 0)
+        if job.team.first:  # also where it was lost
+            write_routing(run.routing, job.folder)
         trained = not run.ledger.finished
         while not run.ledger.finished:
             record = _train_epoch(run, job, signals)
@@ -93,7 +98,8 @@ def _open(model: nn.Module, job: TrainingJob, device: torch.device, fresh: bool)
     job.folder.mkdir(parents=True, exist_ok=True)
     saved = job.folder / RESUME
     if fresh and job.team.first:
-        saved.unlink(missing_ok=True)
+        for path in (saved, job.folder / ROUTING):
+            path.unlink(missing_ok=True)
     job.team.wait()  # nobody reads before that
     run = Trainer(model, job.settings, device, job.team)
     if saved.exists():
@@ -127,6 +133,9 @@ def _train_epoch(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> Reco
     validation_loss = _validate(run, job, signals)
     run.ledger.seconds = time.monotonic() - begun
     record = _close_epoch(run, job, validation_loss)
+    noted = is_noted(run.ledger.epoch)
+    if noted:
+        run.routing |= note_routing(run.judged, run.ledger.epoch)
     if run.ledger.finished and job.team.first:
         job.last(portable(run.judged.state_dict()))
     # what may be given more epochs is kept whole
@@ -135,6 +144,8 @@ def _train_epoch(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> Reco
     run.save(job.folder / RESUME, job.key, whole=may_grow or not run.ledger.finished)
     if job.team.first:
         _write_history(run.ledger, job.folder)
+        if noted:
+            write_routing(run.routing, job.folder)
     return record
 
 

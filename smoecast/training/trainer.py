@@ -56,6 +56,8 @@ class Trainer:
         What is validated and kept: the model, or with `ema` a copy whose weights trail behind.
     best : dict of str to Tensor
         Tensors of the best epoch so far.
+    routing : dict of str to Tensor
+        Which expert served each point at some epochs: see `routing_record`.
     precision : str
         What the passes are computed in: bf16, fp16 or float32.
 
@@ -84,6 +86,7 @@ class Trainer:
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)
         self.network = DistributedDataParallel(model) if team.size > 1 else model
         self.best: dict[str, Tensor] = {}
+        self.routing: dict[str, Tensor] = {}
         self.ledger = TrainingProgress()
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -134,6 +137,7 @@ class Trainer:
         All processes call it together; the first one writes.
         """
         tensors = {f"best.{name}": value for name, value in self.best.items()}
+        tensors |= {f"routing.{name}": value for name, value in self.routing.items()}
         if whole:
             tensors |= {f"model.{name}": v for name, v in self.model.state_dict().items()}
             if self.judged is not self.model:
@@ -162,6 +166,7 @@ class Trainer:
         """
         self.ledger = ledger
         self.best = part(tensors, "best.")
+        self.routing = part(tensors, "routing.")
         try:
             self.model.load_state_dict(part(tensors, "model.") or self.best)
         except RuntimeError:

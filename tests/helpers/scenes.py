@@ -33,7 +33,7 @@ sample: {lead_hours: [12]}
 postprocess: {channels: [z500, t2m]}
 """
 
-GROWING = ("resume.safetensors", "history.jsonl")
+GROWING = ("resume.safetensors", "history.jsonl", "routing.safetensors")
 """What training writes anew after each epoch: at a kill any whole state of it is right."""
 
 PREPROCESS = "preprocess -c run.yaml"
@@ -65,7 +65,7 @@ class Scene:
         return re.sub(r" -c (run|cycle)\.yaml", "", self.command) + again
 
 
-_MODEL = ("resume.safetensors", "state.json", "model.safetensors", "history.jsonl")
+_MODEL = (*GROWING, "state.json", "model.safetensors")
 _RESULTS = (PREPROCESS, TRAIN, FORECAST)
 _BESIDE_SCORES = ("runs/small/scores.csv", "runs/small/scores.config.yaml")
 """Missing for a moment rather than those of other scores."""

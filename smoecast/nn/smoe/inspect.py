@@ -57,6 +57,20 @@ def routing_map(layer: SpatialMoE2d, x: Tensor | None = None) -> Tensor:
         return layer.route(x)
 
 
+def rival_map(layer: SpatialMoE2d) -> Tensor:
+    """Return the selected experts of a layer whose gate is a map, numbered among their rivals.
+
+    Where experts compete in groups, each is numbered within its own.
+
+    Returns
+    -------
+    Tensor
+        int64, (K, H, W).
+    """
+    how, chosen = layer.objective.how, routing_map(layer)
+    return chosen % how.group_size if how.grouped else chosen
+
+
 def expert_presence(index: Tensor, num_experts: int) -> Tensor:
     """Return where each expert is selected: share of samples, (E, H, W), 0 to 1.
 
