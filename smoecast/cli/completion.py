@@ -1,9 +1,30 @@
 """What a shell offers where a value is to be typed: names, formats, kinds, keys of a config.
 
-Each takes what is typed so far and returns what could stand there.
+Each takes what is typed so far and returns what could stand there, with a word on it or without.
 """
 
 from collections.abc import Iterator
+
+PICTURES = {
+    "maps": "of a run",
+    "scores": "of a run or model",
+    "skill": "of a run or model",
+    "spread": "of an ensemble",
+    "scorecard": "of a run or model",
+    "ranks": "of a run or model",
+    "reliability": "of a run or model",
+    "training": "of a run or model",
+    "routing": "of a run or model",
+    "value": "of a file",
+    "mean": "of a file",
+    "member": "of a file",
+    "probability": "of a file",
+    "truth": "of a file beside its truth",
+    "error": "of a file beside its truth",
+}
+"""Kinds of picture that `plot` draws; here so that a shell need not wait for what draws them."""
+UNITS = ("C", "K", "gpm", "m2 s-2", "hPa", "Pa", "mm", "m", "g kg-1", "kg kg-1", "%", "1")
+"""Units that one may choose between."""
 
 
 def models(incomplete: str) -> list[str]:
@@ -61,6 +82,35 @@ def formats_of_ensembles(incomplete: str) -> list[str]:
 def layouts(incomplete: str) -> list[str]:
     """Return the layouts of NetCDF."""
     return _begin(_choices("forecast", "layout"), incomplete)
+
+
+def kinds(incomplete: str) -> list[tuple[str, str]]:
+    """Return the kinds of picture, and what each is of."""
+    return [(kind, PICTURES[kind]) for kind in _begin(PICTURES, incomplete)]
+
+
+def regions(incomplete: str) -> list[str]:
+    """Return the regions that are one box, as a map shows one."""
+    from smoecast.names import REGIONS
+
+    return _begin([name for name, boxes in REGIONS.items() if len(boxes) == 1], incomplete)
+
+
+def units(incomplete: str) -> list[str]:
+    """Return the units in which pictures can be drawn that are not the only ones."""
+    return _begin(list(UNITS), incomplete)
+
+
+def rivals(incomplete: str) -> list[str]:
+    """Return what `evaluate --against` takes that is no file."""
+    return _begin(["weatherbench"], incomplete)
+
+
+def parts_of_ensembles(incomplete: str) -> list[str]:
+    """Return what a calibrated ensemble may hold, after what is already named."""
+    head, comma, last = incomplete.rpartition(",")
+    words = ["members", "mean", "std", "quantiles=", "probabilities="]
+    return [head + comma + word for word in _begin(words, last)]
 
 
 def _begin(words: "Iterator[str] | list[str] | dict[str, str]", incomplete: str) -> list[str]:

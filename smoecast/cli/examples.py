@@ -40,7 +40,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "models list": ("models list", "models list --json"),
     "models show": ("models show planet-smoe", "models show heat-diffusion"),
     "models verify": ("models verify planet-smoe", "models verify runs/mine/model"),
-    "plot": ("plot -c run.yaml", "plot -c run.yaml -k maps -o pictures"),
+    "plot": ("plot -c run.yaml -k maps -o pictures", "plot -i fc.nc --truth air.nc -o error.png"),
     "postprocess": (
         "postprocess -c uk.yaml -i ensemble.nc -o calibrated.nc",
         "postprocess -c uk.yaml -i ensemble.nc --write mean,std,quantiles=0.1:0.9",

@@ -152,6 +152,7 @@ Write = Annotated[
         help="What the file holds: members, mean, std, quantiles=0.1:0.5:0.9, "
         "probabilities=t2m>273.15, apart with commas; default: postprocess.write.",
         metavar="WHAT,...",
+        autocompletion=completion.parts_of_ensembles,
     ),
 ]
 AnyLead = Annotated[

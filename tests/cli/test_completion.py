@@ -7,6 +7,9 @@ import sys
 import pytest
 
 from smoecast.cli import completion
+from smoecast.tasks.plot.cartography import quantities
+from smoecast.tasks.plot.file_maps import KINDS
+from smoecast.tasks.plot.plot import MENDS
 
 
 def test_keys_formats_and_channels() -> None:
@@ -19,6 +22,23 @@ def test_keys_formats_and_channels() -> None:
     assert completion.tasks("e") == ["ensemble", "era5", "ens10"]
     assert completion.cards("heat") == ["heat-diffusion"]
     assert completion.models("heat") == []
+    assert completion.rivals("w") == ["weatherbench"]
+    assert completion.parts_of_ensembles("mean,s") == ["mean,std"]
+    assert completion.regions("n") == [
+        "northern-hemisphere",
+        "north-america",
+        "north-atlantic",
+        "north-pacific",
+    ]
+
+
+def test_kinds_and_units_of_pictures_are_those_that_are_drawn() -> None:
+    assert {*completion.PICTURES} == {*MENDS, *KINDS}
+    assert completion.kinds("er") == [("error", "of a file beside its truth")]
+    known = (*quantities.UNITS.values(), quantities._SHARES)
+    names = [unit.name for units in known if len(units) > 1 for unit in units]
+    assert list(completion.UNITS) == names
+    assert completion.units("h") == ["hPa"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +51,7 @@ def test_keys_formats_and_channels() -> None:
         ("smoecast config init --for f", {"forecast", "files"}),
         ("smoecast train -s seed", {"seed="}),
         ("smoecast channels z5", {"z500"}),
+        ("smoecast plot -i a.nc -k pro", {"probability"}),
     ],
 )
 def test_a_shell_is_offered_values(typed: str, offered: set[str]) -> None:

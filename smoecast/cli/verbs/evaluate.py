@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import options
+from smoecast.cli import completion, options
 from smoecast.cli.run import imports, read_config, run
 
 
@@ -21,6 +21,7 @@ def evaluate(
             help="An ensemble (files) to take the CRPS skill score against, in the place of the "
             "run's raw one; or weatherbench: show published scores, with the truth of each.",
             metavar="FILE|weatherbench",
+            autocompletion=completion.rivals,
         ),
     ] = None,
     truth: Annotated[

@@ -14,10 +14,12 @@ Kind = Annotated[
     typer.Option(
         "--kind",
         "-k",
-        help="Of a file: value, mean, spread, member, probability. Of a run: maps, scores, skill, "
-        "spread, scorecard, ranks, reliability, training, routing. Of a model: training, routing. "
-        "May be given again. Default: all there is; of a file the value, or mean and spread.",
+        help="Of a file: value, mean, spread, member, probability; with --truth: truth, error. Of "
+        "a run: maps, scores, skill, spread, scorecard, ranks, reliability, training, routing; of "
+        "a model the same but maps. May be given again. Default: all there is; of a file the "
+        "value, or mean and spread.",
         metavar="KIND",
+        autocompletion=completion.kinds,
     ),
 ]
 Output = Annotated[
@@ -60,6 +62,7 @@ Region = Annotated[
         "--region",
         help="europe, tropics, arctic ..., or north, west, south, east in degrees.",
         metavar="NAME|N,W,S,E",
+        autocompletion=completion.regions,
     ),
 ]
 Member = Annotated[
@@ -74,6 +77,16 @@ Units = Annotated[
         "--units",
         help="K, C, gpm, 'm2 s-2', hPa, Pa ... in place of the usual ones; may be given again.",
         metavar="UNIT",
+        autocompletion=completion.units,
+    ),
+]
+Truth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--truth",
+        help="Analyses (files, folders or globs) beside which the input is drawn, with its error; "
+        "may be given again.",
+        metavar="FILE",
     ),
 ]
 Point = Annotated[
@@ -94,6 +107,7 @@ def plot(
     region: Region = None,
     member: Member = None,
     point: Point = None,
+    truth: Truth = None,
     units: Units = None,
     output: Output = None,
     as_json: options.Json = False,
@@ -106,28 +120,32 @@ def plot(
     Give --input FILE, --config FILE|NAME or --model FOLDER|NAME.
     """
     place = Path(output).expanduser() if output else None
+    part: dict[str, Any] = {
+        "channels": tuple(channel or ()),
+        "region": region,
+        "units": tuple(units or ()),
+    }
     of_files: dict[str, Any] = {
         "init_time": init_time,
         "leads": tuple(lead or ()),
-        "region": region,
         "members": tuple(member or ()),
-        "units": tuple(units or ()),
-        "channels": tuple(channel or ()),
         "point": point,
+        "truths": tuple(truth or ()),
     }
 
     def task() -> dict[str, Any]:
         _check_source(config, inputs, model, set_, [n for n, given in of_files.items() if given])
         with imports():
+            from smoecast.tasks.plot.plot import Part, plot_model
             from smoecast.tasks.plot.plot import plot as work
-            from smoecast.tasks.plot.plot import plot_model
             from smoecast.tasks.plot.plot_input import plot_input
 
         if inputs:
-            return plot_input(inputs, kinds=tuple(kind or ()), output=place, **of_files)
+            return plot_input(inputs, kinds=tuple(kind or ()), output=place, **part, **of_files)
+        chosen: dict[str, Any] = {"kinds": kind or (), "output": place, "part": Part(**part)}
         if model:
-            return plot_model(model, kinds=kind or (), output=place)
-        return work(read_config(str(config), set_), kinds=kind or (), output=place)
+            return plot_model(model, **chosen)
+        return work(read_config(str(config), set_), **chosen)
 
     run(
         task,
@@ -158,7 +176,7 @@ def _check_source(
         raise ConfigError("nothing to draw: give --input FILE, --config FILE|NAME or --model NAME")
     if len(given) > 1:
         raise ConfigError(f"{given[0]} and {given[1]}: each is drawn by itself: give one of them")
-    names = {"leads": "lead", "members": "member", "channels": "channel", "init_time": "init-time"}
+    names = {"leads": "lead", "members": "member", "truths": "truth", "init_time": "init-time"}
     if of_files and not inputs:
         raise ConfigError(
             f"--{names.get(of_files[0], of_files[0])} is for files: give --input FILE in place of "

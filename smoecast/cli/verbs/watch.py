@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smoecast.cli import boundary, options, waiting
+from smoecast.cli import boundary, completion, options, waiting
 from smoecast.cli.run import read_config, run
 
 
@@ -37,6 +37,7 @@ def watch(
             help="A fitted calibration: a run folder, or a name in the zoo; default: the run's "
             "own.",
             metavar="FOLDER|NAME",
+            autocompletion=completion.models,
         ),
     ] = None,
     every: Annotated[

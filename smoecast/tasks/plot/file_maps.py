@@ -1,7 +1,7 @@
 """Maps and meteograms of any file of fields: which of them, and what stands above each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,11 @@ from smoecast.tasks.plot.cartography import quantities
 from smoecast.tasks.plot.cartography.maps import MOST_PANELS, Group, draw_maps
 from smoecast.tasks.plot.cartography.quantities import Scale, Unit
 from smoecast.tasks.plot.opening import Opened, choose_times, cut
+from smoecast.tasks.plot.truth import choose_known, take_truth
 
-KINDS = ("value", "mean", "spread", "member", "probability")
-"""What of a file can be drawn as maps."""
+KINDS = ("value", "mean", "spread", "member", "probability", "truth", "error")
+"""What of a file can be drawn as maps; the last two beside a truth alone."""
+BESIDE_TRUTH = KINDS[-2:]
 _WORDS = {"value": "", "mean": "ensemble mean", "spread": "spread (standard deviation)"}
 
 
@@ -71,8 +73,12 @@ def channels_in(dataset: xr.Dataset) -> list[str]:
     return sorted(names)
 
 
-def draw_channel(opened: Opened, channel: str, choice: Choice) -> Figure:
+def draw_channel(
+    opened: Opened, channel: str, choice: Choice, truth: Opened | None = None
+) -> Figure:
     """Draw maps of one channel: a group of panels for each kind, a panel for each lead time.
+
+    Beside a truth, only times are drawn that it has.
 
     Raises
     ------
@@ -84,13 +90,25 @@ def draw_channel(opened: Opened, channel: str, choice: Choice) -> Figure:
     source = opened.source
     if channel not in channels_in(opened.dataset):
         channels_.field(opened.dataset, channel, source)
-    dataset = choose_times(opened.dataset, source, choice.init_time, choice.leads)
+    if truth is None:
+        dataset = choose_times(opened.dataset, source, choice.init_time, choice.leads)
+    else:
+        dataset = choose_known(opened, truth, choice.init_time, choice.leads)
+        truth = replace(truth, dataset=cut(truth.dataset, truth.source, choice.region))
     dataset = cut(dataset, source, choice.region)
     unit = quantities.unit_of(channel, choice.units)
-    groups = []
-    for kind in choice.kinds or _usual(dataset, channel):
-        layer = _Layer(_find(dataset, channel, kind, source, choice.members), kind)
-        groups.append(_group(layer, channel, unit, source))
+    layers: list[_Layer] = []
+    for kind in choice.kinds or _usual(dataset, channel, truth):
+        if kind in BESIDE_TRUTH:
+            fields = _hold(dataset, channel, kind, source, truth)
+        else:
+            fields = _find(dataset, channel, kind, source, choice.members)
+        if truth is not None and kind == "value":
+            fields = [(words or _name(field), field) for words, field in fields]
+        if kind == "truth" and layers and layers[-1].kind in ("value", "mean"):
+            fields = layers.pop().fields + fields  # in the same colours
+        layers.append(_Layer(fields, kind))
+    groups = [_group(layer, channel, unit, source) for layer in layers]
     count = sum(len(group.panels) for group in groups)
     if count > MOST_PANELS:
         raise ConfigError(
@@ -98,17 +116,45 @@ def draw_channel(opened: Opened, channel: str, choice: Choice) -> Figure:
             "--lead, --member or --kind"
         )
     title = quantities.describe(channel, unit) + _say_start(dataset)
-    said: dict[str, Any] = {"title": title, "foot": opened.foot}
+    foot = opened.foot if truth is None else f"{opened.foot} | truth: {truth.file}"
+    said: dict[str, Any] = {"title": title, "foot": foot}
     said["simulated"] = opened.simulated
     return draw_maps(groups, place_of(dataset), **said)
 
 
-def _usual(dataset: xr.Dataset, channel: str) -> tuple[str, ...]:
+def _usual(dataset: xr.Dataset, channel: str, truth: Opened | None) -> tuple[str, ...]:
     """Return what is drawn of a channel where nothing is asked for."""
+    if truth is not None:
+        return (_centre(dataset, channel), *BESIDE_TRUTH)
     if channels_.has_field(dataset, channel):
         members = "number" in channels_.field_of(dataset, channel).dims
         return ("mean", "spread") if members else ("value",)
     return ("mean", "spread") if moments_of(dataset, channel) else ("probability",)
+
+
+def _centre(dataset: xr.Dataset, channel: str) -> str:
+    """Return the kind of field that is held against a truth: the value, or of members the mean."""
+    if channels_.has_field(dataset, channel):
+        return "mean" if "number" in channels_.field_of(dataset, channel).dims else "value"
+    return "mean"
+
+
+def _hold(
+    dataset: xr.Dataset, channel: str, kind: str, source: str, truth: Opened | None
+) -> list[tuple[str, xr.DataArray]]:
+    """Return the truth of a channel, or what a forecast or a mean lies above it."""
+    if truth is None:
+        raise ConfigError(f"--kind {kind}: needs a truth: give analyses as --truth")
+    ((words, field),) = _find(dataset, channel, _centre(dataset, channel), source, ())
+    true = take_truth(field, channel, truth)
+    if kind == "truth":
+        return [("truth", true)]
+    return [(f"{words or _name(field)} - truth", field.copy(data=field.values - true.values))]
+
+
+def _name(field: xr.DataArray) -> str:
+    """Return what a single field is called beside its truth."""
+    return "forecast" if "lead_time" in field.coords else "value"
 
 
 def _find(
@@ -166,12 +212,14 @@ def _convert(values: NDArray[Any], kind: str, unit: Unit) -> NDArray[Any]:
     values = np.asarray(values, dtype=np.float64)
     if kind == "probability":
         return values * 100
-    return values * unit.factor + (0.0 if kind == "spread" else unit.offset)
+    return values * unit.factor + (0.0 if kind in ("spread", "error") else unit.offset)
 
 
 def _scale(kind: str, channel: str, values: Sequence[NDArray[Any]], unit: Unit) -> Scale:
     if kind == "probability":
         return quantities.chance_scale()
+    if kind == "error":
+        return quantities.difference_scale(values, f"error, {quantities.difference_label(unit)}")
     if kind == "spread":
         return quantities.spread_scale(values, f"spread, {quantities.difference_label(unit)}")
     return quantities.value_scale(channel, values, unit)

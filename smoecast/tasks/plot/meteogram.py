@@ -24,7 +24,13 @@ MOST_CHANNELS = 8
 _BANDS = ((0.0, 1.0, 0.15, "all members"), (0.1, 0.9, 0.25, "80 %"), (0.25, 0.75, 0.4, "50 %"))
 
 
-def draw(opened: Opened, channels: Sequence[str], choice: Choice, point: str) -> Figure:
+def draw(
+    opened: Opened,
+    channels: Sequence[str],
+    choice: Choice,
+    point: str,
+    truth: Opened | None = None,
+) -> Figure:
     """Draw the series of the grid point that is nearest to a place.
 
     Members become bands (50 %, 80 %, all) about their median, a mean with a standard deviation
@@ -39,6 +45,8 @@ def draw(opened: Opened, channels: Sequence[str], choice: Choice, point: str) ->
         Start and units of it count.
     point : str
         ``LAT,LON``.
+    truth : Opened, optional
+        On the same grid: its values between the first time and the last are drawn too.
 
     Raises
     ------
@@ -76,6 +84,9 @@ def draw(opened: Opened, channels: Sequence[str], choice: Choice, point: str) ->
     for axes, channel in zip(rows, channels, strict=True):
         unit = quantities.unit_of(channel, choice.units)
         _draw_series(axes, dataset, channel, source, when, unit)
+        if truth is not None:
+            _draw_truth(axes, nearest_point(truth.dataset, truth.source, point), channel, truth,
+                        when, unit)  # fmt: skip
         axes.set_title(quantities.describe(channel, unit), fontsize=10, loc="left")
         axes.set_ylabel(unit.label)
         axes.grid(color="#DDDDDD", linewidth=0.6)
@@ -89,8 +100,24 @@ def draw(opened: Opened, channels: Sequence[str], choice: Choice, point: str) ->
     north, east = float(dataset["latitude"]), float(dataset["longitude"])
     here = f"{say_latitude(round(north, 2))} {say_longitude(round(east, 2))}"
     figure.suptitle(f"{start}grid point {here}", fontsize=12, fontweight="bold")
-    sign(figure, opened.foot, opened.simulated)
+    foot = opened.foot if truth is None else f"{opened.foot} | truth: {truth.file}"
+    sign(figure, foot, opened.simulated)
     return figure
+
+
+def _draw_truth(
+    axes: Axes, dataset: xr.Dataset, channel: str, truth: Opened, when: np.ndarray, unit: Unit
+) -> None:
+    there = dataset["time"].values
+    inside = np.flatnonzero((there >= when[0]) & (there <= when[-1]))
+    if not len(inside):
+        raise InputError(
+            f"{truth.source}: holds no time between {times.iso(when[0])} and "
+            f"{times.iso(when[-1])}: give the analyses of that time as --truth"
+        )
+    values = channels_.field(dataset, channel, truth.source).isel(time=inside).values
+    line = values * unit.factor + unit.offset
+    axes.plot(there[inside], line, color="black", marker=".", linewidth=0.8, label="truth")
 
 
 def _draw_series(

@@ -18,7 +18,7 @@ from smoecast.fields.read.open import open_files
 from smoecast.fields.read.results import open_result, read_attributes
 from smoecast.fields.read.zarr.group_file import folder_of
 from smoecast.fields.store import store
-from smoecast.names import REGIONS, Box
+from smoecast.names import AREAS, REGIONS, Box
 from smoecast.tasks.plot.cartography.maps import say_simulated
 
 MOST_LEADS = 6
@@ -49,10 +49,14 @@ class Opened:
     simulated: bool = False
 
     @property
+    def file(self) -> str:
+        """What its file is called, without folders."""
+        return one_line(Path(self.source).name or self.source, 70)
+
+    @property
     def foot(self) -> str:
         """What stands under a picture: title and file."""
-        file = Path(self.source).name or self.source
-        return " | ".join(word for word in (one_line(self.title, 70), one_line(file, 70)) if word)
+        return " | ".join(word for word in (one_line(self.title, 70), self.file) if word)
 
 
 def attributes_say_simulated(attributes: Mapping[Any, Any]) -> bool:
@@ -60,15 +64,17 @@ def attributes_say_simulated(attributes: Mapping[Any, Any]) -> bool:
     return say_simulated(*(attributes.get(name, "") for name in (*_SAID, store.DETAILS)))
 
 
-def open_input(patterns: Sequence[str]) -> Opened:
+def open_input(patterns: Sequence[str], option: str = "--input") -> Opened:
     """Open what paths, folders and globs name: NetCDF, GRIB, Zarr, results and stores.
+
+    In messages `option` names where they stood.
 
     Raises
     ------
     InputError
         There is no such file, or one is refused.
     """
-    paths = expand(patterns, "--input")
+    paths = expand(patterns, option)
     attributes = read_attributes(folder_of(paths[0]))
     source = str(folder_of(paths[0])) if len(paths) == 1 else name_files(paths)
     if store.DETAILS in attributes:
@@ -98,10 +104,24 @@ def choose_times(
     InputError
         The file does not have them; some that it has are named.
     """
-    if leads and "lead_time" not in dataset.dims:
-        raise ConfigError(f"--lead: {source} holds no forecasts along lead time: leave it out")
-    dataset = choose_start(dataset, source, init_time)
+    return choose_leads(choose_start(dataset, source, init_time), source, leads)
+
+
+def choose_leads(
+    dataset: xr.Dataset, source: str, leads: Sequence[float], most: int = MOST_LEADS
+) -> xr.Dataset:
+    """Choose lead times: those that are named, else up to so many, evenly; of analyses nothing.
+
+    Raises
+    ------
+    ConfigError
+        Lead times are asked of analyses.
+    InputError
+        The file does not have them.
+    """
     if "lead_time" not in dataset.dims:
+        if leads:
+            raise ConfigError(f"--lead: {source} holds no forecasts along lead time: leave it out")
         return dataset
     hours = times.as_hours(dataset["lead_time"].values)
     if leads:
@@ -111,7 +131,7 @@ def choose_times(
             what = f"{source}: {lead:g} h ahead is not in it"
             chosen.append(_find(np.isclose(hours, lead), what, said))
     else:
-        evenly = np.linspace(0, len(hours) - 1, min(len(hours), MOST_LEADS))
+        evenly = np.linspace(0, len(hours) - 1, min(len(hours), most))
         chosen = [int(place) for place in np.round(evenly)]
     return dataset.isel(lead_time=chosen)
 
@@ -174,6 +194,28 @@ def find_box(region: str) -> Box:
             f"--region {region}: no box: north above south, west before east (-10,30), in degrees"
         )
     return north, west, south, east
+
+
+def box_of(region: str | None, boxes: Mapping[str, Box]) -> str | None:
+    """Return a region of a run as maps take it; None where it is none of one box, such as land.
+
+    Parameters
+    ----------
+    region : str or None
+    boxes : mapping of str to Box
+        Those of the run's own, ``evaluate.boxes``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such region.
+    """
+    if region is None or (region in AREAS and len(REGIONS.get(region, ())) != 1):
+        return None
+    if region in boxes:
+        return ",".join(map(str, boxes[region]))
+    find_box(region)
+    return region
 
 
 def cut(dataset: xr.Dataset, source: str, region: str | None) -> xr.Dataset:

@@ -21,7 +21,16 @@ from smoecast.tasks.plot.file_maps import say_moment
 from smoecast.tasks.plot.records import Results
 
 
-def maps(path: Path, store_path: Path, targets: Sequence[str], simulated: bool) -> Pictures:
+def maps(
+    path: Path,
+    store_path: Path,
+    targets: Sequence[str],
+    simulated: bool,
+    *,
+    asked: Sequence[str] = (),
+    region: str | None = None,
+    units: Sequence[str] = (),
+) -> Pictures:
     """Draw the last start's longest forecast beside truth and persistence, and their errors.
 
     Parameters
@@ -31,19 +40,26 @@ def maps(path: Path, store_path: Path, targets: Sequence[str], simulated: bool) 
     store_path : Path
         Of the analyses that they began from.
     targets : sequence of str
-        Channels, a picture each.
+        Channels, a picture for each that was forecast.
     simulated : bool
         Whether they are of the simulated planet.
+    asked : sequence of str
+        Channels in their place, each of which must be there.
+    region : str, optional
+        Name, or N,W,S,E; default: the whole grid.
+    units : sequence of str
+        In place of the usual ones.
     """
+    quantities.check_units(units, asked or targets)
     forecasts = open_file(path).isel(init_time=-1, lead_time=-1)
     start = np.datetime64(forecasts["init_time"].item(), "ns")
     lead = np.timedelta64(forecasts["lead_time"].item(), "ns")
     valid = times.later(np.asarray(start), np.asarray(lead))
-    forecasts = opening.cut(forecasts, str(path), None)
+    forecasts = opening.cut(forecasts, str(path), region)
     with hold_for_reading(store_path):
-        truth = opening.cut(store.open_store(store_path), str(store_path), None)["fields"]
-        for channel in (c for c in targets if channels.has_field(forecasts, c)):
-            found = channels.field(forecasts, channel, str(path))
+        truth = opening.cut(store.open_store(store_path), str(store_path), region)["fields"]
+        for channel in asked or [c for c in targets if channels.has_field(forecasts, c)]:
+            found = channels.field(forecasts, channel, str(path), "--channel")
             members = "number" in found.dims
             field = (found.mean("number") if members else found).values
             now = truth.sel(channel=channel, time=start).values
@@ -53,7 +69,7 @@ def maps(path: Path, store_path: Path, targets: Sequence[str], simulated: bool) 
                 true = truth.sel(channel=channel, time=start + lead).values
                 values["truth"] = true
                 errors = {f"{name} - truth": field - true, "persistence - truth": now - true}
-            unit = quantities.unit_of(channel)
+            unit = quantities.unit_of(channel, units)
             shown = {n: v * unit.factor + unit.offset for n, v in values.items()}
             scale = quantities.value_scale(channel, list(shown.values()), unit)
             groups = [Group(list(shown.items()), scale)]

@@ -21,6 +21,7 @@ def plot_input(
     channels: Sequence[str] = (),
     output: Path | None = None,
     point: str | None = None,
+    truths: Sequence[str] = (),
     **choice: Any,
 ) -> dict[str, Any]:
     """Draw what is in files.
@@ -35,6 +36,8 @@ def plot_input(
         A picture, or a folder for one a channel; default: ``plots`` here.
     point : str, optional
         ``LAT,LON``: a meteogram of the nearest grid point in place of maps.
+    truths : sequence of str
+        Files of analyses, beside which they are drawn; none: alone.
     **choice
         See `file_maps.Choice`.
 
@@ -60,15 +63,21 @@ def plot_input(
     run_record.set_folder(place.parent if single else place)
     with run_record.stage("imports"):  # matplotlib is an extra, and slow to load
         from smoecast.tasks.plot import file_maps, meteogram, opening  # noqa: PLC0415
+        from smoecast.tasks.plot import truth as opening_truth  # noqa: PLC0415
         from smoecast.tasks.plot.cartography import quantities  # noqa: PLC0415
 
     with run_record.stage("open"):
         opened = opening.open_input(inputs)
+        truth = opening_truth.open_truth(truths, opened) if truths else None
     there = file_maps.channels_in(opened.dataset)
     for channel in channels:
         if channel not in there:
             channels_.field(opened.dataset, channel, opened.source, "--channel")
+    if truth and not channels:
+        there = [name for name in there if channels_.has_field(truth.dataset, name)]
     wanted = list(dict.fromkeys(channels)) or there
+    if not wanted and truth:
+        raise InputError(f"{truth.source}: holds no channel of {opened.source}: give its truth")
     if not wanted:
         raise InputError(f"{opened.source}: holds no channel that can be drawn: give another file")
     if single and not point and len(wanted) > 1:
@@ -77,11 +86,13 @@ def plot_input(
             "or a folder with --output"
         )
     chosen: Choice = file_maps.Choice(**choice)
+    if truth and chosen.kinds and not {*chosen.kinds} & {*file_maps.BESIDE_TRUTH}:
+        raise ConfigError("--truth: is for --kind truth and error: add one of them")
     quantities.check_units(chosen.units, wanted)
     pictures = (
-        iter([("meteogram", meteogram.draw(opened, wanted, chosen, point))])
+        iter([("meteogram", meteogram.draw(opened, wanted, chosen, point, truth))])
         if point
-        else ((name, file_maps.draw_channel(opened, name, chosen)) for name in wanted)
+        else ((name, file_maps.draw_channel(opened, name, chosen, truth)) for name in wanted)
     )
     with run_record.stage("draw"):
         files = save_pictures(pictures, place, ("--channel",))

@@ -1,8 +1,9 @@
 """A run's scores as they are drawn: read once, by channel, lead time, region and forecast."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,27 @@ class Results:
         """Regions, in order; one empty name where the scores have none."""
         return list(dict.fromkeys(str(r.get("region", "")) for r in self.scores))
 
+    @property
+    def channels(self) -> list[str]:
+        """Channels, in order, of scores, events and curves."""
+        every = (*self.scores, *self.events, *self.curves)
+        return list(dict.fromkeys(name for name in map(_channel, every) if name))
+
+    def select(self, channels: Sequence[str], region: str | None) -> "Results":
+        """Return what is of some channels and a region; of all without."""
+
+        def keep(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [
+                r
+                for r in records
+                if (not channels or _channel(r) in channels)
+                and (region is None or r.get("region", "") == region)
+            ]
+
+        parts = {"scores": self.scores, "events": self.events, "curves": self.curves}
+        kept: dict[str, Any] = {part: keep(records) for part, records in parts.items()}
+        return replace(self, **kept)
+
     def starts(self, **wanted: Any) -> str:
         """Return in words of how many starts a record is: ``41 starts``; empty if unknown."""
         for r in (*self.scores, *self.events):
@@ -119,6 +141,11 @@ def read_results(path: Path) -> Results:
         part for part in (path.parent.name, f"truth: {truth}" if truth else "") if part
     )
     return Results(**parts, foot=foot, simulated=simulated)
+
+
+def _channel(record: Record) -> str:
+    """Return the channel of a record, or that of its event: of ``t2m>273.15``, t2m."""
+    return str(record.get("channel") or re.split("[<>]", str(record.get("event", "")))[0])
 
 
 def unit_of(channel: str) -> str:

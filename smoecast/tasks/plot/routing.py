@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smoecast.config.training import Sample
 from smoecast.fields.grid import Grid
-from smoecast.nn.smoe.inspect import routing_map
+from smoecast.nn.smoe.inspect import rival_map
 from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.model_layers import smoe_layers
 from smoecast.tasks.forecast_model import Model, open_model
@@ -102,9 +102,7 @@ def _panels(layer: SpatialMoE2d, outputs: Sequence[str]) -> dict[str, NDArray[np
 
     Experts that compete in groups are numbered within theirs.
     """
-    objective, chosen = layer.objective, routing_map(layer).numpy()
-    if objective.how.grouped:
-        chosen = chosen % objective.how.group_size
+    objective, chosen = layer.objective, rival_map(layer).numpy()
     terms = objective.terms
     count = len(chosen) // terms
     words = list(outputs[:count]) if outputs else []

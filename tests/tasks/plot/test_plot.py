@@ -9,7 +9,7 @@ from small_world import small_run
 
 from smoecast.config.run import Config
 from smoecast.errors import ConfigError, InputError, OutputError
-from smoecast.tasks.plot.plot import plot, plot_model
+from smoecast.tasks.plot.plot import Part, plot, plot_model
 
 
 def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> None:
@@ -28,6 +28,7 @@ def test_every_kind_is_drawn_from_a_whole_run(done: Config, tmp_path: Path) -> N
         "ranks_t2m_48h.png",
         "training_losses.png",
         "routing_layer1.png",
+        "routing_layer1_epochs.png",
     ):
         assert name in files
     assert all((tmp_path / f).read_bytes().startswith(b"\x89PNG") for f in files)
@@ -46,7 +47,7 @@ def test_one_picture_is_a_file_of_any_format(done: Config, tmp_path: Path) -> No
 
 def test_a_model_is_drawn_without_a_run(done: Config, tmp_path: Path) -> None:
     files = [Path(f).name for f in plot_model(str(done.model), output=tmp_path)["files"]]
-    assert files == ["training_losses.png", "routing_layer1.png"]
+    assert files == ["training_losses.png", "routing_layer1.png", "routing_layer1_epochs.png"]
     with pytest.raises(ConfigError, match="maps: there is no such kind of plot, only"):
         plot_model(str(done.model), kinds=["maps"], output=tmp_path)
     with pytest.raises(ConfigError, match="there is no such file and no such model in the zoo"):
@@ -100,6 +101,54 @@ def test_an_unknown_kind_and_a_missing_result_are_named(
         plot(done, kinds=["charts"])
     with pytest.raises(InputError, match="so no maps can be drawn"):
         plot(small_run(world, tmp_path))
+
+
+def test_a_part_of_a_run_can_be_asked_for(done: Config, tmp_path: Path) -> None:
+    def draw(*kinds: str, run: Config = done, **part: object) -> list[str]:
+        found = plot(run, kinds=kinds, output=tmp_path, part=Part(**part))["files"]
+        return [Path(f).name for f in found]
+
+    files = draw(channels=("z500",))
+    assert "maps_z500.png" in files
+    assert "scores_rmse.png" in files
+    assert not [f for f in files if "t2m" in f or f.startswith(("training", "routing"))]
+    assert draw(units=("K",), channels=("t2m",)) == ["maps_t2m.png"]
+    assert draw("maps", channels=("t2m",), region="90,0,-90,180") == ["maps_t2m.png"]
+    assert {f.split("_")[0] for f in draw(region="90,0,-90,180")} == {"maps"}
+    own = {"evaluate": done.evaluate.model_copy(update={"boxes": {"half": (90, 0, -90, 180)}})}
+    assert draw(region="half", run=done.model_copy(update=own)) == [
+        "maps_z500.png",
+        "maps_t2m.png",
+    ]
+    for part, kinds, error, words in (
+        (
+            {"units": ("K",)},
+            ("scores",),
+            ConfigError,
+            "--units: changes nothing in a picture of sc",
+        ),
+        ({"region": "europe"}, ("routing",), ConfigError, "--region: changes nothing in a picture"),
+        ({"channels": ("u10",)}, ("scores",), InputError, "has no score of u10, but of z500, t2m"),
+        (
+            {"channels": ("u10",)},
+            ("maps",),
+            InputError,
+            "u10 is not in the data, .* correct --channel",
+        ),
+        ({"region": "land"}, (), InputError, "nothing to draw in land: leave --region out"),
+        (
+            {"region": "land"},
+            ("ranks",),
+            InputError,
+            "to draw as ranks in land; leave --region out",
+        ),
+        ({"region": "nowhere"}, (), ConfigError, "--region nowhere: no region: give N,W,S,E"),
+        ({"units": ("hPa",)}, (), ConfigError, "--units hPa: no unit of z500, t2m"),
+    ):
+        with pytest.raises(error, match=words):
+            draw(*kinds, **part)
+    with pytest.raises(ConfigError, match="--units: there is no picture that it changes"):
+        plot_model(str(done.model), output=tmp_path, part=Part(units=("K",)))
 
 
 def test_results_do_not_decide_where_pictures_go(done: Config, tmp_path: Path) -> None:

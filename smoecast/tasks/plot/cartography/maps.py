@@ -100,7 +100,7 @@ def _lay_out(counts: Sequence[int]) -> _Plan:
         places = [[(n // columns, n % columns)] for n in range(len(counts))]
         return _Plan(places, -(-len(counts) // columns), columns, columns)
     most = max(counts)
-    columns = most if most <= 3 else 2 if most == 4 else 3
+    columns = most if most <= 3 else {4: 2, 8: 4}.get(most, 3)  # without a hole
     cells, first = [], 0
     for count in counts:
         cells.append([(first + n // columns, n % columns) for n in range(count)])

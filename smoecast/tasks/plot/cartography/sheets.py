@@ -72,22 +72,22 @@ class Sheet:
         self.frame(axes, coast)
         return mesh
 
-    def frame(self, axes: Axes, coast: Lines) -> None:
-        """Draw what is on the paper: coast, degrees, edge."""
+    def frame(self, axes: Axes, coast: Lines, *, labels: bool = True) -> None:
+        """Draw what is on the paper: coast, degrees, edge; on small maps without numbers."""
         tall = self.projection.aspect if isinstance(self.projection, PlateCarree) else 1.0
         axes.set_aspect(tall)
         (west, east), (south, north) = self._extent()
         axes.set(xlim=(west, east), ylim=(south, north))
-        axes.tick_params(labelsize="small", length=2.5)
+        axes.tick_params(labelsize="small", length=2.5, labelbottom=labels, labelleft=labels)
         if self.projection is None:
-            axes.set(xlabel="x [km]", ylabel="y [km]")
+            axes.set(**({"xlabel": "x [km]", "ylabel": "y [km]"} if labels else {}))
             return
         lines = [_project(self.projection, line) for line in coast]
         axes.add_collection(LineCollection([p for line in lines for p in line], **_COAST))
         if isinstance(self.projection, PlateCarree):
             _label_degrees(axes)
         elif self.globe:
-            self._draw_globe(axes)
+            self._draw_globe(axes, labels)
         else:
             self._draw_graticule(axes)
 
@@ -96,7 +96,7 @@ class Sheet:
         (west, south), (east, north) = x, y
         return (float(west), float(east)), (float(south), float(north))
 
-    def _draw_globe(self, axes: Axes) -> None:
+    def _draw_globe(self, axes: Axes, labels: bool) -> None:
         """Draw meridians and parallels, name these at their ends, and cut along the edge."""
         assert self.projection is not None
         centre, up = self.projection.centre, np.linspace(-90, 90, 91)
@@ -112,13 +112,13 @@ class Sheet:
         for artist in axes.collections:
             artist.set_clip_path(Outline(edge), axes.transData)
         axes.set_axis_off()
-        for north in (-60, -30, 0, 30, 60):
+        for north in (-60, -30, 0, 30, 60) if labels else ():
             x, y = self.projection.forward(np.asarray(centre - 180), np.asarray(float(north)))
             axes.annotate(
                 say_latitude(north), (x, y), (-3, 0), textcoords="offset points", ha="right",
                 va="center", fontsize="small",
             )  # fmt: skip
-        for degrees in (-120, 0, 120):
+        for degrees in (-120, 0, 120) if labels else ():
             x, y = self.projection.forward(np.asarray(meridians[degrees]), np.asarray(-90.0))
             axes.annotate(
                 say_longitude(degrees), (x, y), (0, -3), textcoords="offset points", ha="center",
