@@ -6,7 +6,7 @@ from typing import Any
 from smoecast.tasks.bench.measuring.case import OURS, Case, Setting, Task, Way, Work
 from smoecast.tasks.bench.measuring.peers import load
 
-MEMBERS, STARTS, GRID = 50, 10, (121, 240)
+MEMBERS, STARTS, GRID = 20, 4, (121, 240)
 
 
 def _ensemble(setting: Setting) -> tuple[Any, Any]:
@@ -145,8 +145,8 @@ def _tasks(setting: Setting) -> dict[str, Task]:
         "xarray, the statistics of WeatherBench-X": Way(_scores_by_xarray),
     }
     return {
-        "CRPS, 50 members, 290,400 points": Task(crps),
-        "rank histogram, 50 members, 290,400 points": Task(histogram),
+        "CRPS, 20 members, 116,160 points": Task(crps),
+        "rank histogram, 20 members, 116,160 points": Task(histogram),
         "RMSE, MAE, bias and ACC, 120 fields": Task(scores),
     }
 

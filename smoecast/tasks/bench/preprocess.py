@@ -110,4 +110,4 @@ def _tasks(_: Setting) -> dict[str, Task]:
     return {"728 fields, 1 to 5.625 degrees, conservative": Task(ways, (OURS, command))}
 
 
-CASE = Case("an archive to a store", _tasks, make_data)
+CASE = Case("an archive to a store", _tasks, make_data, rounds=3)

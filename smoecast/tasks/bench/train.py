@@ -25,7 +25,7 @@ def make_data(setting: Setting) -> None:
     from smoecast.tasks.preprocess.preprocess import preprocess
 
     grid = grid_by_name("f4" if setting.quick else "5.625")
-    analyses = make_analyses(grid, 100 if setting.quick else 420, 12)
+    analyses = make_analyses(grid, 60 if setting.quick else 210, 12)
     analyses.to_netcdf(setting.folder / "analyses.nc")
     preprocess(config_of(PUBLISHED[0], setting))
 

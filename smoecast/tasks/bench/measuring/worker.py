@@ -11,11 +11,15 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from smoecast.tasks.bench.measuring.case import Case, Setting, Work
 from smoecast.tasks.bench.measuring.usage import cpu_seconds, peak_bytes
+
+SHORT = 0.2
+"""Seconds."""
 
 
 def main() -> None:
@@ -36,11 +40,11 @@ def main() -> None:
     task = case.tasks(setting)[told["task"]]
     works = {name: task.ways[name].make(setting) for name in told["ways"]}
     say(answers, {})
-    tensors = dict.fromkeys(works, -1)
+    among = {way: Among() for way in works}
     for line in sys.stdin:
         way = line.rstrip("\n")
         if task.together:
-            say(answers, do_among_others(works[way], way, tensors, setting))
+            say(answers, do_among_others(works[way], among[way], setting))
         else:
             say(answers, do_alone(works[way], setting))
 
@@ -73,25 +77,40 @@ def do_alone(work: Work, setting: Setting) -> dict[str, Any]:
     return {"seconds": seconds, "peak_bytes": peak_bytes()}
 
 
-def do_among_others(
-    work: Work, way: str, tensors: dict[str, int], setting: Setting
-) -> dict[str, Any]:
-    """Do a task of a network that shares its process, once untimed and once timed.
+@dataclass
+class Among:
+    """What is known of a way that shares its process with others.
 
-    The first time, the memory of its tensors is noted too.
+    Attributes
+    ----------
+    peak_bytes : int
+        What its tensors hold; -1 until it was seen.
+    seconds : float
+        What it took last.
+    """
+
+    peak_bytes: int = -1
+    seconds: float = 0.0
+
+
+def do_among_others(work: Work, known: Among, setting: Setting) -> dict[str, Any]:
+    """Do a task of a network that shares its process.
+
+    The first time, which does not count, the memory of its tensors is seen. Afterwards a short task
+    is done untimed before it is timed: what was done before has left the cache.
     """
     from smoecast.tasks.bench.measuring.tensors import peak_of_tensors, seconds_of
 
     def call() -> object:
         return work(setting.folder)
 
-    call()  # what was done before has left the cache
-    if tensors[way] < 0:
-        tensors[way] = peak_of_tensors(call, setting.device)
-    return {
-        "seconds": seconds_of(call, setting.device),
-        "peak_bytes": tensors[way],
-    }
+    if known.peak_bytes < 0:
+        known.peak_bytes = peak_of_tensors(call, setting.device)
+    else:
+        if known.seconds < SHORT:
+            call()
+        known.seconds = seconds_of(call, setting.device)
+    return asdict(known)
 
 
 if __name__ == "__main__":
