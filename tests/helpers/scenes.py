@@ -154,8 +154,9 @@ class World:
             self.set_up(scene.before)
             old = _read_all(self.place)
             ends, outcome = [], None
-            for _ in range(2):
-                time.sleep(1.1)  # no time of day is the same in both
+            for second in (False, True):
+                if second:
+                    time.sleep(1.1)  # no time of day is the same in both
                 self.set_up(scene.before)
                 outcome = self.call(scene.command)
                 ends.append(_read_all(self.place))

@@ -31,6 +31,7 @@ def test_killed_half_way(world: World, scene: Scene) -> None:
     play(world, scene, 1 + len(world.end_of(scene).operations) // 2, "after")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ONCE, ids=str)
 def test_killed_near_the_end(world: World, scene: Scene) -> None:
     play(world, scene, len(world.end_of(scene).operations) - 1, "before")
