@@ -71,7 +71,9 @@ Debug = Annotated[
 ]
 Input = Annotated[
     list[str] | None,
-    typer.Option("--input", "-i", help="Files, folders or globs; may be given again."),
+    typer.Option(
+        "--input", "-i", help="Files, folders or globs; may be given again.", metavar="FILE|FOLDER"
+    ),
 ]
 Output = Annotated[
     str | None,

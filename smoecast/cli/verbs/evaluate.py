@@ -30,6 +30,7 @@ def evaluate(
             "--truth",
             help="Analyses (files, folders or globs) that are the truth, in the place of the run's "
             "store; may be given again.",
+            metavar="FILE|FOLDER",
         ),
     ] = None,
     event: Annotated[

@@ -9,6 +9,16 @@ from smoecast.cli import completion, options
 from smoecast.cli.run import imports, read_config, run
 from smoecast.errors import ConfigError
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A folder of a model, or the name of one in the zoo, without a run.",
+        metavar="FOLDER|NAME",
+        autocompletion=completion.models,
+    ),
+]
 Kind = Annotated[
     list[str] | None,
     typer.Option(
@@ -86,7 +96,7 @@ Truth = Annotated[
         "--truth",
         help="Analyses (files, folders or globs) beside which the input is drawn, with its error; "
         "may be given again.",
-        metavar="FILE",
+        metavar="FILE|FOLDER",
     ),
 ]
 Point = Annotated[
@@ -99,7 +109,7 @@ def plot(
     config: options.OptionalConfig = None,
     set_: options.Set = None,
     inputs: options.Input = None,
-    model: options.Model = None,
+    model: Model = None,
     kind: Kind = None,
     channel: Channel = None,
     init_time: InitTime = None,

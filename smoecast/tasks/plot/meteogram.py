@@ -19,6 +19,7 @@ from smoecast.tasks.plot.cartography.sheets import say_latitude, say_longitude
 from smoecast.tasks.plot.figures import PALETTE
 from smoecast.tasks.plot.file_maps import Choice, say_moment
 from smoecast.tasks.plot.opening import Opened, choose_start, nearest_point
+from smoecast.tasks.plot.truth import keep_known
 
 MOST_CHANNELS = 8
 _BANDS = ((0.0, 1.0, 0.15, "all members"), (0.1, 0.9, 0.25, "80 %"), (0.25, 0.75, 0.4, "50 %"))
@@ -68,6 +69,8 @@ def draw(
     source = opened.source
     dataset = nearest_point(opened.dataset, source, point)
     if "lead_time" in dataset.dims:
+        if truth is not None and choice.init_time is None:
+            dataset = keep_known(dataset, source, truth, whole=False)
         dataset = choose_start(dataset, source, choice.init_time)
     elif choice.init_time:
         raise ConfigError("--init-time: analyses at a point are drawn over all times: leave it out")
@@ -143,7 +146,8 @@ def _draw_series(
     if "number" not in field.dims:
         mark = "o" if len(when) < 60 else None
         line = field.values * unit.factor + unit.offset
-        axes.plot(when, line, color=colour, marker=mark, markersize=3, label="value")
+        name = "forecast" if "lead_time" in field.dims else "value"
+        axes.plot(when, line, color=colour, marker=mark, markersize=3, label=name)
         return
     members = field.transpose("number", ...).values * unit.factor + unit.offset
     for first, last, alpha, name in _BANDS:

@@ -145,7 +145,7 @@ def draw_epochs(
     shown = [whens[n] for n in _choose(whens)]
     wide = (WIDTH - 1.4) / (_COLUMNS + 1)
     height = min(wide / sheet.aspect, 2.4)
-    figure = Figure((WIDTH, len(rows) * (height + 0.55) + 1.1), layout="constrained")
+    figure = Figure((WIDTH, len(rows) * (height + 0.4) + 1.1), layout="constrained")
     figure.suptitle(title, fontsize=12, fontweight="bold")
     spec = figure.add_gridspec(len(rows), len(shown) + 1)
     colours = expert_colours(experts)

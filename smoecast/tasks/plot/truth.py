@@ -63,13 +63,8 @@ def choose_known(
     dataset, source, known = opened.dataset, opened.source, truth.dataset["time"].values
     if leads:
         dataset = choose_leads(dataset, source, leads)
-    axis = next((name for name in ("init_time", "time") if name in dataset.dims), "")
-    if axis and init_time is None:
-        found = np.isin(_valid(dataset), known).reshape(dataset.sizes[axis], -1)
-        wanted = np.flatnonzero(found.all(axis=1) if leads else found.any(axis=1))
-        if not len(wanted):
-            raise _miss(truth, source, _valid(dataset))
-        dataset = dataset.isel({axis: wanted})
+    if init_time is None:
+        dataset = keep_known(dataset, source, truth, whole=bool(leads))
     dataset = choose_start(dataset, source, init_time)
     if not leads and "lead_time" in dataset.dims:
         there = np.flatnonzero(np.isin(_valid(dataset), known))
@@ -80,6 +75,25 @@ def choose_known(
     if len(missing):
         raise _miss(truth, source, missing)
     return dataset
+
+
+def keep_known(dataset: xr.Dataset, source: str, truth: Opened, *, whole: bool) -> xr.Dataset:
+    """Keep the starts, or times of analyses, that have a truth: at any lead time, or at all.
+
+    Raises
+    ------
+    InputError
+        None has.
+    """
+    axis = next((name for name in ("init_time", "time") if name in dataset.dims), "")
+    if not axis:
+        return dataset
+    valid = _valid(dataset)
+    found = np.isin(valid, truth.dataset["time"].values).reshape(dataset.sizes[axis], -1)
+    wanted = np.flatnonzero(found.all(axis=1) if whole else found.any(axis=1))
+    if not len(wanted):
+        raise _miss(truth, source, valid)
+    return dataset.isel({axis: wanted})
 
 
 def take_truth(field: xr.DataArray, channel: str, truth: Opened) -> xr.DataArray:

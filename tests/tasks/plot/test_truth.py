@@ -83,9 +83,12 @@ def test_a_meteogram_has_the_truth_too() -> None:
     figure = meteogram.draw(opened, ["t2m"], Choice(), "50,0", truth)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert len(lines["truth"].get_ydata()) == 8  # from the first lead time to the last
-    late = replace(truth, dataset=analyses(range(0, 7, 6)))
+    short = replace(truth, dataset=analyses(range(0, 7, 6)))
+    figure = meteogram.draw(opened, ["t2m"], Choice(), "50,0", short)
+    assert figure.get_suptitle().startswith("forecast from Wed 2020-01-01 00 UTC")
+    asked = Choice(init_time="2020-01-03")
     with pytest.raises(InputError, match=r"t\.nc: holds no time between 2020-01-03T06:00 and"):
-        meteogram.draw(opened, ["t2m"], Choice(), "50,0", late)
+        meteogram.draw(opened, ["t2m"], asked, "50,0", short)
 
 
 def test_what_cannot_be_held_against_a_truth_is_named(tmp_path: Path) -> None:
