@@ -19,7 +19,7 @@ def _ensemble(setting: Setting) -> tuple[Any, Any]:
     return members, 280 + rng.standard_normal(shape, np.float32)
 
 
-def _named(members: Any, truth: Any) -> tuple[Any, Any]:
+def _label(members: Any, truth: Any) -> tuple[Any, Any]:
     """Return both as xarray has them."""
     import xarray as xr
 
@@ -42,7 +42,7 @@ def _crps_by_scoringrules(setting: Setting) -> Work:
 
 def _crps_by_xskillscore(setting: Setting) -> Work:
     score = load("xskillscore").crps_ensemble
-    members, truth = _named(*_ensemble(setting))
+    members, truth = _label(*_ensemble(setting))
     return lambda _: score(truth, members, dim=[]).values
 
 
@@ -62,7 +62,7 @@ def _ranks_by_smoecast(setting: Setting) -> Work:
 
 def _ranks_by_xskillscore(setting: Setting) -> Work:
     count = load("xskillscore").rank_histogram
-    members, truth = _named(*_ensemble(setting))
+    members, truth = _label(*_ensemble(setting))
     return lambda _: count(truth, members).values
 
 

@@ -20,7 +20,7 @@ BATCH = 32
 
 
 def make_data(setting: Setting) -> None:
-    """Write analyses and the store that the published networks learn from."""
+    """Write analyses, the store that the published networks learn from, and one to read."""
     from smoecast.fields.regrid import grid_by_name
     from smoecast.tasks.preprocess.preprocess import preprocess
 
@@ -28,6 +28,7 @@ def make_data(setting: Setting) -> None:
     analyses = make_analyses(grid, 60 if setting.quick else 210, 12)
     analyses.to_netcdf(setting.folder / "analyses.nc")
     preprocess(config_of(PUBLISHED[0], setting))
+    _write_readable(setting)
 
 
 def config_of(name: str, setting: Setting) -> "Config":
@@ -175,48 +176,60 @@ CHANNEL_COUNT, HISTORY, LEAD, TARGETS = 38, (0, 1, 2), 12, (3, 17, 36)
 """Of shuffled reading: three steps of all channels, three of them one step ahead."""
 
 
-def _samples(setting: Setting, in_memory: bool) -> tuple[Any, Any]:
-    """Return a store's samples, and the same content as a memory-mapped array."""
+def _shape(setting: Setting) -> tuple[int, ...]:
+    return (60, CHANNEL_COUNT, 4, 8) if setting.quick else (400, CHANNEL_COUNT, 32, 64)
+
+
+def _stamps(times: int) -> Any:
+    import numpy as np
+
+    return np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(6, "h")
+
+
+def _write_readable(setting: Setting) -> None:
+    """Write the same content as a store and as an array."""
     import numpy as np
     import xarray as xr
+
+    from smoecast.fields.store import writer
+
+    shape = _shape(setting)
+    plain = np.random.default_rng(0).standard_normal(shape, np.float32)
+    np.save(setting.folder / "plain.npy", plain)
+    dims = ("time", "channel", "latitude", "longitude")
+    content = xr.Dataset({"fields": (dims, plain)}, {"time": _stamps(shape[0])})
+    draft = writer.start_draft(content, setting.folder / "plain.zarr", {"identity": "bench"})
+    for chunk in draft.chunks:
+        draft.write(chunk, plain[draft.slice_of(chunk)], {})
+    draft.finish(xr.Dataset())
+
+
+def _samples(setting: Setting, in_memory: bool) -> Any:
+    """Return the samples of the store."""
+    import numpy as np
 
     from smoecast.data.inputs import Inputs
     from smoecast.data.samples import Samples
     from smoecast.data.samples import load as load_samples
     from smoecast.fields.grid import Grid
-    from smoecast.fields.store import store, writer
+    from smoecast.fields.store import store
 
-    times, rows, columns = (60, 4, 8) if setting.quick else (1500, 32, 64)
+    times, _, rows, columns = _shape(setting)
     grid = Grid(90 - 180 / rows * (0.5 + np.arange(rows)), 360 / columns * np.arange(columns))
-    shape = (times, CHANNEL_COUNT, rows, columns)
-    place = setting.folder / f"reading {in_memory}"
-    place.mkdir(exist_ok=True)
-    plain = np.lib.format.open_memmap(place / "plain.npy", "w+", np.float32, shape)
-    for row in range(times):
-        plain[row] = np.random.default_rng(row).standard_normal(shape[1:], np.float32)
-    plain.flush()
-    stamps = np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(6, "h")
-    dims = ("time", "channel", "latitude", "longitude")
-    content = xr.Dataset({"fields": (dims, plain)}, {"time": stamps})
-    path = place / "store.zarr"
-    draft = writer.start_draft(content, path, {"identity": "bench"})
-    for chunk in draft.chunks:
-        draft.write(chunk, plain[draft.slice_of(chunk)], {})
-    draft.finish(xr.Dataset())
     names = tuple(map(str, range(CHANNEL_COUNT)))
     inputs = Inputs(names, tuple(6 * step for step in HISTORY), False, {}, grid)
-    source: Any = store.rows_of(path)
+    source: Any = store.rows_of(setting.folder / "plain.zarr")
     starts = np.arange(HISTORY[-1], times - LEAD)
     source = load_samples(source) if in_memory else source
-    samples = Samples(source, stamps, starts, inputs, np.array(TARGETS), HISTORY, (LEAD,))
-    return samples, np.load(place / "plain.npy", mmap_mode="r")
+    return Samples(source, _stamps(times), starts, inputs, np.array(TARGETS), HISTORY, (LEAD,))
 
 
 def _read(kind: str, setting: Setting) -> Work:
     """Read twenty batches in random order."""
     import numpy as np
 
-    samples, plain = _samples(setting, kind == IN_MEMORY)
+    samples = _samples(setting, kind == IN_MEMORY)
+    plain = np.load(setting.folder / "plain.npy", mmap_mode="r")
     order = np.random.default_rng(0).integers(0, len(samples), (20, BATCH))
 
     def work(_: Path) -> None:

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_measurement import SUMMARY
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
 from smoecast.errors import ConfigError
 from smoecast.tasks.bench import bench as module
 from smoecast.tasks.bench.bench import ALL, CASES, bench, find_case
+from smoecast.tasks.bench.measuring.tables import show
 
 
 def test_one_case_from_the_command_line(tmp_path: Path) -> None:
@@ -28,6 +30,14 @@ def test_one_case_from_the_command_line(tmp_path: Path) -> None:
     assert (task["case"], task["rounds"]) == ("download", 1)
     assert task["ways"]["smoecast"]["median"] > 0
     assert "bench download: making data" in done.stderr
+
+
+def test_a_table_for_people_or_for_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "bench", lambda *_, **__: SUMMARY)
+    plain = CliRunner().invoke(app, ["bench", "download"]).stdout
+    assert plain == show(SUMMARY) + "\n"
+    page = CliRunner().invoke(app, ["bench", "download", "--markdown"]).stdout
+    assert page == show(SUMMARY, markdown=True) + "\n"
 
 
 @pytest.mark.parametrize(
