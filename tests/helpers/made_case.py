@@ -1,5 +1,6 @@
 """A benchmark that takes no time: `made_case` as the module of a case."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -40,9 +41,16 @@ PEERS = {
 }
 
 
+def check_threads(setting: Setting) -> Work:
+    wanted = None if setting.threads == 0 else str(setting.threads)
+    assert os.environ.get("OMP_NUM_THREADS") == wanted
+    return read(setting)
+
+
 def tasks(setting: Setting) -> dict[str, Task]:
     return {
         "reading": Task({OURS: Way(read), **PEERS}),
+        "threads": Task({OURS: Way(check_threads), "peer": Way(check_threads)}),
         "failing": Task({OURS: Way(fail_at_work), "peer": Way(read)}),
         "ending": Task({OURS: Way(end_at_once), "peer": Way(read)}),
     }

@@ -51,7 +51,7 @@ def bench(
     rounds : int, optional
         How often every task is done; default: as each case needs it.
     threads : int
-        Of every process that is measured.
+        Of every process that is measured; 0: as many as each takes by itself.
     quick : bool
         Tiny data and one round: to see that all of it works, not to measure.
     device : str

@@ -81,7 +81,7 @@ def _by_command(setting: Setting) -> Work:
 
 def _by_cdo(setting: Setting) -> Work:
     def work(place: Path) -> Path:
-        how = ["-P", str(setting.threads), f"remapcon,{setting.folder / 'grid.txt'}"]
+        how = ["-P", str(setting.threads or 1), f"remapcon,{setting.folder / 'grid.txt'}"]
         for path in sorted((setting.folder / "archive").glob("*.nc")):
             subprocess.run(["cdo", "-s", "-O", *how, str(path), str(place / path.name)], check=True)
         return place

@@ -52,8 +52,17 @@ def _by_smoecast(method: "Method", setting: Setting) -> Work:
 def _by_cdo(method: "Method", setting: Setting) -> Work:
     def work(place: Path) -> Path:
         source, target = setting.folder / "in.nc", place / "out.nc"
-        how = [f"{PEERS[method]},{setting.folder / 'grid.txt'}"]
-        command = ["cdo", "-s", "-O", "-P", str(setting.threads), *how, str(source), str(target)]
+        how = ["-P", str(setting.threads or 1), f"{PEERS[method]},{setting.folder / 'grid.txt'}"]
+        command = [
+            "cdo",
+            "-s",
+            "-O",
+            "-P",
+            str(setting.threads or 1),
+            *how,
+            str(source),
+            str(target),
+        ]
         subprocess.run(command, check=True)
         return target
 

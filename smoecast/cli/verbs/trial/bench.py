@@ -23,7 +23,12 @@ def bench(
         typer.Option("--rounds", min=1, help="How often each task is done; default: as it needs."),
     ] = None,
     threads: Annotated[
-        int, typer.Option("--threads", min=1, help="Of every process that is measured.")
+        int,
+        typer.Option(
+            "--threads",
+            min=0,
+            help="Of every process that is measured; 0: as many as each takes by itself.",
+        ),
     ] = 1,
     device: Annotated[
         str,

@@ -28,7 +28,7 @@ class Setting:
     quick : bool
         Tiny data: to see that all of it works, not to measure.
     threads : int
-        Of every process.
+        Of every process; 0: as many as each takes by itself.
     device : str
         What networks run on: cpu or cuda.
     dtype : str

@@ -51,8 +51,9 @@ class Worker:
     """
 
     def __init__(self, told: Mapping[str, Any], log: BinaryIO, *, keep_memory: bool) -> None:
-        threads = str(told["setting"]["threads"])
-        environment = {**os.environ, **dict.fromkeys(THREADS, threads), "no_proxy": "127.0.0.1"}
+        environment = {**os.environ, "no_proxy": "127.0.0.1"}
+        if threads := told["setting"]["threads"]:
+            environment |= dict.fromkeys(THREADS, str(threads))
         if keep_memory:
             environment |= KEEP_MEMORY
         self.log = log

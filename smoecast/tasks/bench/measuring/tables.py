@@ -23,7 +23,7 @@ def show(summary: Mapping[str, Any], *, markdown: bool = False) -> str:
 
 def describe(machine: Mapping[str, Any]) -> str:
     """Return what it was measured on, in one line."""
-    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+    threads = f"{machine['threads'] or 'default'} thread{'' if machine['threads'] == 1 else 's'}"
     gpu = [f"{machine['gpu']} in {machine['dtype']}"] if machine["gpu"] else []
     versions = [f"{n} {v}" for n, v in {**machine["versions"], **machine["peers"]}.items()]
     where = [

@@ -1,5 +1,6 @@
 """Ways of a task in processes that wait for their turn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import made_case
@@ -42,6 +43,17 @@ def test_a_part_of_a_task_is_scaled_to_all_of_it(setting: Setting) -> None:
     ask("make data", setting, module="made_case")
     ways = measure_task("reading", setting)["ways"]
     assert ways["tenth"]["median"] > ways["peer"]["median"]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_every_process_has_its_threads(
+    setting: Setting, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    asked = replace(setting, threads=threads)
+    ask("make data", asked, module="made_case")
+    ways = measure_task("threads", asked)["ways"]
+    assert all("seconds" in way for way in ways.values())
 
 
 @pytest.mark.parametrize(

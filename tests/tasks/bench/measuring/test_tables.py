@@ -20,6 +20,7 @@ def test_markdown_and_warning() -> None:
     gpu = {**MACHINE, "gpu": "Abacus GPU", "threads": 2}
     text = show({**SUMMARY, "quick": True, "machine": gpu}, markdown=True)
     assert "2 threads, load 0.5, Abacus GPU in float32;" in text
+    assert "default threads" in show({**SUMMARY, "machine": {**MACHINE, "threads": 0}})
     assert "the ratios mean nothing" in text
     assert "| download: one file | curl | 500 ms | 1 s | 0.50 | 0.40 | 0.75 | 2.00 |" in text
     assert "| --- | --- |" in text
