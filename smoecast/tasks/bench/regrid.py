@@ -53,16 +53,7 @@ def _by_cdo(method: "Method", setting: Setting) -> Work:
     def work(place: Path) -> Path:
         source, target = setting.folder / "in.nc", place / "out.nc"
         how = ["-P", str(setting.threads or 1), f"{PEERS[method]},{setting.folder / 'grid.txt'}"]
-        command = [
-            "cdo",
-            "-s",
-            "-O",
-            "-P",
-            str(setting.threads or 1),
-            *how,
-            str(source),
-            str(target),
-        ]
+        command = ["cdo", "-s", "-O", *how, str(source), str(target)]
         subprocess.run(command, check=True)
         return target
 
