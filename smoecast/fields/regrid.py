@@ -6,13 +6,13 @@ are ours.
 """
 
 import re
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.polynomial.legendre import leggauss
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, kron
 
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import Grid, grid_of
@@ -28,6 +28,8 @@ _WITH_POLES = ("2.5", "2", "1.5", "1", "0.5", "0.25")
 _GAUSSIAN = re.compile(r"^f(?P<rows>[1-9]\d{0,2})$")
 _CODES = ("slt",)
 """Variables that are codes, whose averages mean nothing."""
+_AT_ONCE = 2**21
+"""Bytes of fields that are weighed together."""
 
 
 def grid_by_name(name: str) -> Grid:
@@ -141,9 +143,10 @@ def _field(array: xr.DataArray, grid: Grid, weights: Weights) -> xr.DataArray:
 def _apply(block: np.ndarray, weights: Weights, dtype: type[np.floating]) -> np.ndarray:
     """Return a block, (..., H, W), on the new grid, (..., h, w)."""
     values = np.ascontiguousarray(block, dtype=dtype)
+    moved = _product(values, weights)
+    if not np.isnan(moved).any():  # a missing value makes one of every target it has a weight in
+        return moved
     missing = np.isnan(values)
-    if not missing.any():
-        return _product(values, weights)
     touched = _product(missing.astype(dtype), _count_values(weights))
     moved = _product(np.where(missing, dtype(0), values), weights)
     return np.where(touched > 0.5, dtype(np.nan), moved)
@@ -157,23 +160,35 @@ def _count_values(weights: Weights) -> Weights:
 
 
 def _product(values: np.ndarray, weights: Weights) -> np.ndarray:
-    """Weigh along rows and columns, field by field, first where it makes the field smaller.
+    """Weigh along rows and columns, first where it makes the fields smaller.
 
     Few weights are not zero, so the matrices are sparse: less to do than in dense products, and
-    no threads of BLAS, which over many small products do little but wait for each other.
+    no threads of BLAS, which over many small products do little but wait for each other. Fields
+    that fit into the cache together are weighed in one product.
     """
+    (h, H), (W, w) = weights.latitude.shape, weights.longitude.shape
+    fields = values.reshape(-1, H, W)
+    moved = np.empty((len(fields), h, w), values.dtype)
+    count = max(1, _AT_ONCE // (H * W * values.itemsize))
+    for begin in range(0, len(fields), count):
+        some = fields[begin : begin + count]
+        rows, columns, poles = _sparse(weights, values.dtype, len(some))
+        if h < H:
+            across = columns @ (rows @ some.reshape(-1, W)).T
+        else:
+            across = (rows @ (columns @ some.reshape(-1, W).T).T).T
+        moved[begin : begin + count] = across.T.reshape(-1, h, w)
+        if poles.nnz:
+            ends = poles @ some[:, [0, -1]].mean(axis=2).T  # (h, fields)
+            moved[begin : begin + count] += ends.T[..., np.newaxis]
+    return moved.reshape(*values.shape[:-2], h, w)
+
+
+@lru_cache(maxsize=8)
+def _sparse(weights: Weights, dtype: np.dtype, count: int) -> tuple[csr_array, ...]:
+    """Return the matrices of rows, columns and poles; that of rows for fields one below another."""
     rows, columns, poles = (
-        csr_array(part.astype(values.dtype))
+        csr_array(part.astype(dtype))
         for part in (weights.latitude, weights.longitude.T, weights.poles)
     )
-    (h, H), w = rows.shape, columns.shape[0]
-    moved = np.empty((*values.shape[:-2], h, w), values.dtype)
-    for at in np.ndindex(values.shape[:-2]):
-        field = values[at]  # (H, W)
-        if h < H:
-            moved[at] = (columns @ (rows @ field).T).T
-        else:
-            moved[at] = rows @ (columns @ field.T).T
-        if poles.nnz:
-            moved[at] += poles @ field[[0, -1]].mean(axis=1, keepdims=True)
-    return moved
+    return kron(eye_array(count, dtype=dtype), rows, format="csr"), columns, poles

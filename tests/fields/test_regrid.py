@@ -14,6 +14,7 @@ from made_fields import forecast
 from scipy.interpolate import RegularGridInterpolator
 
 from smoecast.errors import ConfigError, InputError
+from smoecast.fields import regrid as regridding
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.read.open import open_file
 from smoecast.fields.regrid import grid_by_name, regrid
@@ -37,6 +38,19 @@ def on(grid: Grid, values: np.ndarray) -> xr.DataArray:
         name="t",
         attrs={"units": "K"},
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("source", "target"), [(POLES, WB), (WB, POLES)])
+def test_fields_weighed_together_are_those_one_by_one_to_the_bit(
+    method: str, source: Grid, target: Grid, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(regridding, "_AT_ONCE", 3 * 4 * int(np.prod(source.shape)))
+    fields = on(source, np.random.default_rng(0).random((7, *source.shape), np.float32))
+    fields[1, 3:9, 4:9] = np.nan
+    moved = regrid(fields, target, method)
+    np.testing.assert_array_equal(moved, [regrid(field, target, method) for field in fields])
+    assert np.isnan(moved.values).any(axis=(1, 2)).tolist() == [False, True, *[False] * 5]
 
 
 def noise(grid: Grid, *before: int, dtype: str = "f8") -> xr.DataArray:

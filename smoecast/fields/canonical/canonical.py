@@ -176,7 +176,8 @@ def _plain(values: np.ndarray) -> bool:
     """Whether no value can be missing, by the extremes alone; they are NaN where one is."""
     if values.size == 0:
         return True
-    return bool(values.min() > max(_FILLS) and values.max() <= HUGE)
+    # row by row: each comes from memory once for both
+    return all(row.min() > max(_FILLS) and row.max() <= HUGE for row in np.atleast_2d(values))
 
 
 def _si(
@@ -192,7 +193,7 @@ def _si(
             values = np.where(filled, np.nan, values)
     if (factor, offset) != (1.0, 0.0):
         values = values.astype(np.float64) * factor + offset
-    return values.astype(np.float32)
+    return values.astype(np.float32, copy=False)
 
 
 def _finalize(dataset: xr.Dataset, attributes: dict[str, str]) -> xr.Dataset:
