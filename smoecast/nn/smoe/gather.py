@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.library import custom_op
 
 from smoecast.nn.smoe import routing
+from smoecast.nn.smoe.kernels.choice import find_kernels
 
 MOST_PRODUCTS = 8
 """Largest C x K F for which this beats the convolution on a CPU (see docs/benchmarks.md)."""
@@ -203,6 +204,9 @@ def weigh(picked: Tensor, scores: Tensor, route: Route, num_filters: int) -> Ten
 
 def take(values: Tensor, places: Tensor) -> Tensor:
     """Take values (B, K F, H, W) from their places, as `Route` has them, in (B, E F, H, W)."""
+    kernels = find_kernels(values)
+    if kernels is not None:
+        return kernels.take(values, places)
     flat = values.flatten(1)  # (B, E F H W)
     picked = flat.index_select(1, places) if places.dim() == 1 else flat.gather(1, places)
     return picked.view(len(values), -1, *values.shape[2:])
@@ -210,6 +214,9 @@ def take(values: Tensor, places: Tensor) -> Tensor:
 
 def spread(picked: Tensor, places: Tensor, shape: torch.Size) -> Tensor:
     """Put values (B, K F, H, W) at their places among zeros, in the shape (B, E F, H, W)."""
+    kernels = find_kernels(picked, shape[1:].numel())
+    if kernels is not None:
+        return kernels.spread(picked, places, shape)
     flat = picked.reshape(len(picked), -1)  # (B, K F H W)
     whole = flat.new_zeros(len(flat), shape[1:].numel())  # (B, E F H W)
     if places.dim() == 1:

@@ -2,7 +2,7 @@
 
 NumPy sorts many short rows of integers with the processor's vector instructions, and counting by
 leading bits needs one pass: both several times faster than `torch.topk` and `torch.kthvalue` on one
-CPU thread. Other devices use PyTorch.
+CPU thread. Other devices use our kernels (`kernels.choice`), or PyTorch.
 """
 
 import numpy as np
@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.library import custom_op
 
+from smoecast.nn.smoe.kernels.choice import find_kernels
+
 BINS = 2**16
 """So many bins, shared by all rows, count the values on the way to a quantile."""
+
+MOST_RANKED = 1024
+"""Our kernel compares each expert with each: from here on a sort is faster."""
 
 
 def best_experts(scores: Tensor, num_selected: int, *, by_score: bool = True) -> Tensor:
@@ -34,12 +39,16 @@ def best_experts(scores: Tensor, num_selected: int, *, by_score: bool = True) ->
     """
     if num_selected == 1:
         return scores.max(dim=-3, keepdim=True).indices
+    kernels = find_kernels(scores) if scores.shape[-3] <= MOST_RANKED else None
     packable = scores.dtype in (torch.float32, torch.bfloat16, torch.float16)
-    if scores.device.type == "cpu" and packable:
+    if kernels is not None:
+        best = kernels.best_experts(scores, num_selected)
+    elif scores.device.type == "cpu" and packable:
         best_here = _best_compiled if torch.compiler.is_compiling() else _best_on_cpu
         found: Tensor = best_here(scores, num_selected, by_score)
         return found
-    best = scores.topk(num_selected, dim=-3).indices
+    else:
+        best = scores.topk(num_selected, dim=-3).indices
     return best if by_score else best.sort(dim=-3).values
 
 

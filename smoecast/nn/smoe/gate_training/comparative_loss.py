@@ -24,8 +24,14 @@ from smoecast.nn.smoe.gate_training.evidence import Evidence, Rule
 from smoecast.nn.smoe.gate_training.gate_gradient import Link
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gate_training.refusals import refuse_more_passes
-from smoecast.nn.smoe.gate_training.routing_loss import RoutingObjective, pieces, refuse_non_finite
+from smoecast.nn.smoe.gate_training.routing_loss import (
+    RoutingObjective,
+    pieces,
+    refuse_non_finite,
+    refuse_unless,
+)
 from smoecast.nn.smoe.gather import Route, spread, take
+from smoecast.nn.smoe.kernels.choice import find_kernels
 
 
 class _CompareExperts(torch.autograd.Function):
@@ -73,7 +79,6 @@ def teach_comparison(
     learns : bool
         Whether the scores need a gradient; None without.
     """
-    refuse_non_finite(grad, objective)
     scale = objective.scale
     if scale.share is None and (objective.damping != 1.0 or link.leaf is None):
         refuse_more_passes(link.parameters, "the comparison of experts in this layer")
@@ -81,15 +86,21 @@ def teach_comparison(
     learns = learns and objective.weight > 0
     # a share of 0 leaves no target to be judged by
     judges = (learns or objective.damping != 1.0) and scale.part > 0
-    error, slope, damped = torch.zeros_like(scores), None, grad
+    if not judges or find_kernels(values) is None:  # kernels look for themselves
+        refuse_non_finite(grad, objective)
+    error, slope, whole = torch.zeros_like(scores), None, None
     if judges:
-        error, slope, damped = score_experts(values, grad, route, objective, scale(grad), len(grad))
+        error, slope, whole = score_experts(
+            values, grad, route, objective, scale(grad), len(grad), spreads=True
+        )
+    if whole is None:
+        whole = spread(grad, route.places, values.shape)
     if learns and scores.dim() == 3 and (judges or link.group is not None):
         grad_scores = add_evidence(error, slope, scores, route, objective, link, grad)
     elif learns and judges:
         objective.loss, gradient = _comparative_loss(error, scores, route.index, objective)
         grad_scores = gradient.to(scores.dtype).mul_(scale(grad))
-    return spread(damped, route.places, values.shape), grad_scores
+    return whole, grad_scores
 
 
 def add_evidence(
@@ -159,6 +170,10 @@ def _comparative_loss(
     error: Tensor, scores: Tensor, index: Tensor, objective: RoutingObjective
 ) -> tuple[Tensor, Tensor]:
     """Return the routing loss that errors mean, and its gradient on the scores."""
+    kernels = find_kernels(error)
+    if kernels is not None:
+        loss, gradient = kernels.comparative_loss(error, scores, index, objective.how)
+        return loss, gradient.mul_(objective.weight)
     labels, _ = routing.winner_labels(error, index, objective.how)
     loss, gradient = routing.rc_loss_and_gradient(scores.to(error.dtype), labels)
     return loss, gradient.mul_(objective.weight)
@@ -171,14 +186,55 @@ def score_experts(
     objective: RoutingObjective,
     scale: Tensor | float,
     batch: int,
-) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Squared error of each expert, but for a term that all of a group share; damped gradient.
+    *,
+    spreads: bool = False,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Squared error of each expert, but for a term that all of a group share; gradient of values.
 
     Errors are (E, H, W), the mean over samples, where they share the scores; else (B, E, H, W).
     Between the two comes the part of the mean that is proportional to the gradient, where nobody
-    said what the loss is multiplied by. The gradient is damped where the selected expert was not
-    the best of this sample. The loss is a mean over the `batch`, of which these may be a part.
+    said what the loss is multiplied by. Where it is asked for (`spreads`), the gradient of all
+    values comes too, damped where the selected expert was not the best of this sample. The loss is
+    a mean over the `batch`, of which these may be a part.
     """
+    kernels, told = find_kernels(values), objective.scale.share is not None
+    if kernels is None:
+        error, slope, damped = _score_plainly(values, grad, route, objective, scale, batch)
+        whole = spread(damped, route.places, values.shape) if spreads else None
+    else:
+        found = kernels.score_experts(
+            values,
+            grad,
+            route.index,
+            objective.how,
+            unit=_difference_unit(grad, objective, scale, batch),
+            damping=objective.damping,
+            slopes=route.index.dim() == 3 and not told,
+            spreads=spreads,
+        )
+        refuse_unless(found.finite, objective)
+        error, slope, whole = found.error, found.slope, found.whole
+    if slope is not None:
+        slope.mul_(grad[0].numel() / objective.terms / scale * (batch / len(grad)))
+    return error, slope, whole
+
+
+def _difference_unit(
+    grad: Tensor, objective: RoutingObjective, scale: Tensor | float, batch: int
+) -> Tensor | float:
+    """By what a gradient is multiplied to be the difference of a value and what was asked for."""
+    return batch * grad[0].numel() / (2.0 * objective.terms) / scale
+
+
+def _score_plainly(
+    values: Tensor,
+    grad: Tensor,
+    route: Route,
+    objective: RoutingObjective,
+    scale: Tensor | float,
+    batch: int,
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Errors, sums of value x gradient, and the damped gradient, in plain PyTorch."""
     how, shared = objective.how, route.index.dim() == 3
     dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
     sizes = (how.num_experts, *grad.shape[2:])
@@ -201,8 +257,6 @@ def score_experts(
             factor = 1.0 + (objective.damping - 1.0) * beaten
             factor = factor.repeat_interleave(objective.num_filters, dim=1).to(grad.dtype)
             torch.mul(grad[rows], factor, out=damped[rows])
-    if slope is not None:
-        slope.mul_(grad[0].numel() / objective.terms / scale * (batch / len(grad)))
     return error, slope, damped
 
 
@@ -217,7 +271,7 @@ def _errors(
 ) -> Tensor:
     """Return (v - t)^2 without t^2, which decides nothing, of a piece of a batch: (b, E, H, W)."""
     how, filters = objective.how, objective.num_filters
-    unit = batch * grad[0].numel() / (2.0 * objective.terms) / scale
+    unit = _difference_unit(grad, objective, scale, batch)
     asked = take(values, places).to(dtype) - grad.to(dtype) * unit
     asked = torch.unflatten(asked, 1, (how.num_selected, 1, filters))  # (b, K, 1, F, H, W)
     # (b, E F, H, W) -> (b, K, E / K, F, H, W)

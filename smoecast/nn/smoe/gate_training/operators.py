@@ -24,9 +24,9 @@ from smoecast.nn.smoe.gate_training.layer_numbers import (
     link_gate,
     link_of,
 )
-from smoecast.nn.smoe.gate_training.routing_loss import teach_routing
+from smoecast.nn.smoe.gate_training.picked_values import teach_picked
 from smoecast.nn.smoe.gate_training.sampled_comparison import teach_sampled
-from smoecast.nn.smoe.gather import Route, spread, take
+from smoecast.nn.smoe.gather import Route, take
 
 if TYPE_CHECKING:
     from torch._library.custom_ops import CustomOpDef
@@ -74,10 +74,10 @@ def _teach_routing(
     grad: Tensor, scores: Tensor, index: Tensor, places: Tensor, channels: int, layer: int,
     learns: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    found = find_layer(layer)
-    damped, told = teach_routing(grad, scores, index, found.objective, link_of(found), learns)
+    found, route = find_layer(layer), Route(index, index, places)
     shape = torch.Size((len(grad), channels, *grad.shape[2:]))
-    return spread(damped, places, shape), _empty(scores) if told is None else told.contiguous()
+    whole, told = teach_picked(grad, scores, route, found.objective, link_of(found), learns, shape)
+    return whole, _empty(scores) if told is None else told.contiguous()
 
 
 @_operator("smoecast::compare_experts")

@@ -128,10 +128,10 @@ def teach_routing(
     if not trains_gate and objective.damping == 1.0:
         return grad, grad_scores
     scale = objective.scale(grad)
-    damped, wrong = _score_outputs(grad, index, objective, scale)
+    damped, wrong = score_outputs(grad, index, objective, scale)
     if trains_gate:
-        gradient = _gate_gradient(scores, wrong, index, objective)
-        grad_scores = _deliver(gradient, scores, objective, link, grad)
+        gradient = score_gate(scores, wrong, index, objective)
+        grad_scores = deliver(gradient, scores, objective, link, grad)
     return damped, grad_scores
 
 
@@ -167,7 +167,7 @@ def train_routing(
     return _signal(field, scores, index, objective, link)
 
 
-def _score_outputs(
+def score_outputs(
     grad: Tensor, index: Tensor, objective: RoutingObjective, scale: Tensor | float
 ) -> tuple[Tensor, Tensor]:
     """Return the damped gradient and how often each selected expert was incorrect.
@@ -211,9 +211,7 @@ def _exceeds(error: Tensor, limit: Tensor) -> Tensor:
     return (error - limit).sign_().clamp_(min=0.0)
 
 
-def _gate_gradient(
-    scores: Tensor, wrong: Tensor, index: Tensor, objective: RoutingObjective
-) -> Tensor:
+def score_gate(scores: Tensor, wrong: Tensor, index: Tensor, objective: RoutingObjective) -> Tensor:
     """Gradient of the routing classification loss on the scores; leaves the loss for the log."""
     if scores.dim() == 3:
         objective.loss, gradient = _routing_loss(scores, wrong, index, objective.how)
@@ -228,7 +226,7 @@ def _gate_gradient(
     return gradient
 
 
-def _deliver(
+def deliver(
     gradient: Tensor, scores: Tensor, objective: RoutingObjective, link: Link, grad: Tensor
 ) -> Tensor:
     """Return what goes to the scores, which may have gradients of other passes."""
@@ -262,7 +260,19 @@ def refuse_non_finite(error: Tensor, objective: RoutingObjective) -> None:
     ValueError
         Saying what to do.
     """
-    if not objective.scale.skips and not bool(torch.isfinite(error.sum())):
+    if not objective.scale.skips:
+        refuse_unless(torch.isfinite(error.sum()), objective)
+
+
+def refuse_unless(finite: Tensor, objective: RoutingObjective) -> None:
+    """Stop at gradients that are not finite, as `refuse_non_finite`, where that is known already.
+
+    Raises
+    ------
+    ValueError
+        Saying what to do.
+    """
+    if not objective.scale.skips and not bool(finite):
         raise ValueError(
             "the gradient that reached a SpatialMoE2d is not finite; lower the learning rate, or "
             "under a GradScaler call smoecast.nn.follow_scaler(network, scaler) once"

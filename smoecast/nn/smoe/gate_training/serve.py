@@ -10,10 +10,12 @@ from smoecast.nn.smoe.gate_training import operators
 from smoecast.nn.smoe.gate_training.attached_loss import attach_loss
 from smoecast.nn.smoe.gate_training.comparative_loss import compare_experts
 from smoecast.nn.smoe.gate_training.layer_numbers import Layer, link_gate, link_layer
+from smoecast.nn.smoe.gate_training.picked_values import pick_and_train
 from smoecast.nn.smoe.gate_training.refusals import refuse_half
 from smoecast.nn.smoe.gate_training.routing_loss import train_routing
 from smoecast.nn.smoe.gate_training.sampled_comparison import compare_later
 from smoecast.nn.smoe.gather import Route
+from smoecast.nn.smoe.kernels.choice import find_kernels
 
 
 class TrainedLayer(Layer, Protocol):
@@ -59,14 +61,16 @@ def serve(layer: TrainedLayer, x: Tensor, scores: Tensor, route: Route) -> Tenso
             return later
         link = link_layer(layer)
         return compare_later(out, lambda: layer.all_values(some), scores, route, f, link)
-    every = f.compares or compiles
+    whole = find_kernels(x) is not None  # which pick and train in one
+    every = f.compares or compiles or whole
     values = layer.all_values(x) if every else layer.values(x, route)
     refuse_half(values, told)
     if compiles:
-        train = operators.compare_experts if f.compares else operators.train_routing
-        picked = train(values, scores, route.index, route.places, number)
-    elif f.compares:
-        picked = compare_experts(values, scores, route, f, link_layer(layer))
+        operator = operators.compare_experts if f.compares else operators.train_routing
+        picked = operator(values, scores, route.index, route.places, number)
+    elif every:
+        train = compare_experts if f.compares else pick_and_train
+        picked = train(values, scores, route, f, link_layer(layer))
     else:
         picked = train_routing(values, scores, route.index, f, link_layer(layer))
     return add_terms(picked, f)
