@@ -165,9 +165,10 @@ def _validate(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> float:
     run.share_buffers()
     run.judged.eval()
     size, count, total = job.settings.batch_size, len(job.validation), 0.0
-    for start in range(job.team.rank * size, count, job.team.size * size):
-        indices = np.arange(start, min(start + size, count))
-        inputs, targets = run.to_device(job.validation.batch(indices))
+    starts = range(job.team.rank * size, count, job.team.size * size)
+    mine = [np.arange(start, min(start + size, count)) for start in starts]
+    for indices, then in zip(mine, [*mine[1:], None], strict=True):
+        inputs, targets = run.feeder.give(job.validation, indices, then)
         with run.autocast():
             output = run.judged(inputs)
         total += float(job.loss(output.to(targets.dtype), targets)) * len(indices)

@@ -42,12 +42,13 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
     ledger = run.ledger
     batch = order[ledger.step * job.batch : (ledger.step + 1) * job.batch]
     passes = cut_batch(batch, job.settings.batch_size, job.team)
+    following = _find_following(passes, job, order, ledger.step + 1)
     run.optimizer.zero_grad(set_to_none=True)
     total = routing = 0.0
     for number, (indices, share) in enumerate(passes, start=1):
         final = number == len(passes)
         with run.without_sync(not final):
-            inputs, targets = run.to_device(job.samples.batch(indices))
+            inputs, targets = run.feeder.give(job.samples, indices, following[number - 1])
             with run.autocast():
                 output = run.network(inputs)
             # in float32, whatever the precision of the network
@@ -63,6 +64,17 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
     ledger.loss_sum += total * len(batch)
     ledger.step += 1
     return routing
+
+
+def _find_following(
+    passes: list[Piece], job: TrainingJob, order: NDArray[np.int64], step: int
+) -> list[NDArray[np.int64] | None]:
+    """Return for each pass of a step the samples of the next one, `step` being the step after."""
+    later = [indices for indices, _ in passes[1:]]
+    batch = order[step * job.batch : (step + 1) * job.batch]
+    if not len(batch):
+        return [*later, None]
+    return [*later, cut_batch(batch, job.settings.batch_size, job.team)[0][0]]
 
 
 def _update(run: Trainer, job: TrainingJob) -> float:

@@ -22,6 +22,7 @@ from smoecast.nn.smoe.model_layers import (
     recall_errors,
     remember_errors,
 )
+from smoecast.training.batches import BatchFeeder
 from smoecast.training.checkpoint import SEAL, TrainingProgress, digest, part, seal
 from smoecast.training.distributed import ProcessGroup
 from smoecast.training.model_files import portable
@@ -50,6 +51,8 @@ class Trainer:
 
     Attributes
     ----------
+    feeder : BatchFeeder
+        Brings batches to the device of the model.
     network : nn.Module
         What a step calls: the model, under DistributedDataParallel where there are several.
     judged : nn.Module
@@ -83,8 +86,9 @@ class Trainer:
             parameter.requires_grad_(settings.advanced.gate_learning_rate > 0)
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
-        self.optimizer = _optimizer(model, self.weights, self.gates, settings)
+        self.optimizer = _optimizer(model, self.weights, self.gates, settings, device)
         self.network = DistributedDataParallel(model) if team.size > 1 else model
+        self.feeder = BatchFeeder(device)
         self.best: dict[str, Tensor] = {}
         self.routing: dict[str, Tensor] = {}
         self.ledger = TrainingProgress()
@@ -92,10 +96,6 @@ class Trainer:
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of a forward pass."""
         return autocast(self.precision, self.device)
-
-    def to_device(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the inputs and targets of a batch on the device of the model."""
-        return batch[0].to(self.device), batch[1].to(self.device)
 
     def backward(self, loss: Tensor, share: float) -> None:
         """Gather the gradients of one pass, which sees this share of a step's samples."""
@@ -210,6 +210,7 @@ def _optimizer(
     weights: list[nn.Parameter],
     gates: list[nn.Parameter],
     settings: Training,
+    device: torch.device,
 ) -> torch.optim.Optimizer:
     """Return the optimizer; each group says which rate it takes, and by what factor."""
     # one group of weights where no factor sets experts apart, as runs of before saved them
@@ -227,4 +228,10 @@ def _optimizer(
     return kind(
         [{"gates": False, "factor": 1.0, **group} for group in groups],
         weight_decay=settings.weight_decay,
+        fused=is_fused(device) or None,
     )
+
+
+def is_fused(device: torch.device) -> bool:
+    """Whether one kernel moves all weights of this device at once."""
+    return device.type == "cuda"
