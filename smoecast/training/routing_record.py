@@ -53,6 +53,7 @@ def note_routing(model: nn.Module, epoch: int) -> dict[str, Tensor]:
 
 
 def write_routing(noted: Mapping[str, Tensor], folder: Path) -> None:
-    """Write what was noted, all at once; nothing where no layer has such a map."""
-    if noted:
-        write_atomic(folder / ROUTING, save(dict(noted)))
+    """Write what was noted, all at once; nothing where it is there, or no layer has such a map."""
+    path, content = folder / ROUTING, save(dict(noted))
+    if noted and not (path.is_file() and path.read_bytes() == content):
+        write_atomic(path, content)

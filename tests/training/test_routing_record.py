@@ -52,6 +52,9 @@ def test_a_stopped_run_ends_with_the_same_record(task, tmp_path):
     train(small_model(), **task)
     files = [(tmp_path / name / ROUTING).read_bytes() for name in ("whole", "parts")]
     assert files[0] == files[1]
+    before = (task["folder"] / ROUTING).stat().st_mtime_ns
+    train(small_model(), **task)
+    assert (task["folder"] / ROUTING).stat().st_mtime_ns == before
 
 
 def test_it_moves_no_weight(task, tmp_path, monkeypatch):
