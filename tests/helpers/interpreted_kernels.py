@@ -18,6 +18,25 @@ STANDARD = ("sum", "min", "max", "cumsum")
 """Functions of Triton that are kernels themselves."""
 
 
+def _language(triton: ModuleType) -> list[tuple[object, dict[str, object]]]:
+    """Return what the interpreter writes into, each with what is in it.
+
+    It puts back what a kernel's call changed, but not what a function called within one did.
+    """
+    language = triton.language
+    places = (language, language.core, language.math, language.tensor, language.core.dtype)
+    return [(place, dict(vars(place))) for place in (*places, language.core.tensor_descriptor_base)]
+
+
+def _restore(language: list[tuple[object, dict[str, object]]]) -> None:
+    for place, before in language:
+        for name in [n for n in vars(place) if n not in before]:
+            delattr(place, name)
+        for name, value in before.items():
+            if vars(place)[name] is not value:
+                setattr(place, name, value)
+
+
 @contextmanager
 def interpret_kernels() -> Iterator[dict[str, ModuleType]]:
     """Import the kernels for the interpreter; yield the modules by their short names."""
@@ -27,6 +46,7 @@ def interpret_kernels() -> Iterator[dict[str, ModuleType]]:
     known = {name: module for name, module in sys.modules.items() if name.startswith(ROOM)}
     ours = {name for name in known if name != f"{ROOM}choice"}
     with ExitStack() as stack:
+        stack.callback(_restore, _language(triton))
         stack.enter_context(triton.knobs.runtime.scope())
         triton.knobs.runtime.interpret = True
         for name in STANDARD:
