@@ -16,6 +16,8 @@ MOST_PANELS = 12
 """Panels in a picture, at most."""
 WIDTH = 10.0
 """Inches; a picture of one tall map is narrower."""
+_SIGNS, _BOLD_SIGNS = 15, 11
+"""Letters of a foot that an inch holds."""
 STAMP = "SIMULATED PLANET: no real weather"
 _SIMULATED = ("simulated planet", "smoecast planet", "no real weather")
 _BAR, _LEFT, _TITLE, _DEGREES, _HEAD, _FOOT, _MOST_HEIGHT = 1.0, 0.5, 0.26, 0.26, 0.4, 0.25, 5.2
@@ -94,14 +96,19 @@ class _Plan:
 
 
 def _lay_out(counts: Sequence[int]) -> _Plan:
-    """Put groups under each other; those of one panel each side by side."""
+    """Put groups under each other; those of one panel each, or of three in all, side by side."""
     if max(counts) == 1:
         columns = min(len(counts), 2)
         places = [[(n // columns, n % columns)] for n in range(len(counts))]
         return _Plan(places, -(-len(counts) // columns), columns, columns)
-    most = max(counts)
+    most, cells = max(counts), list[list[tuple[int, int]]]()
+    if sum(counts) <= 3:
+        for count in counts:
+            before = sum(map(len, cells))
+            cells.append([(0, before + n) for n in range(count)])
+        return _Plan(cells, 1, sum(counts), len(counts))
     columns = most if most <= 3 else {4: 2, 8: 4}.get(most, 3)  # without a hole
-    cells, first = [], 0
+    first = 0
     for count in counts:
         cells.append([(first + n // columns, n % columns) for n in range(count)])
         first += -(-count // columns)
@@ -110,12 +117,21 @@ def _lay_out(counts: Sequence[int]) -> _Plan:
 
 def sign(figure: Figure, foot: str, simulated: bool) -> None:
     """Write at the foot of a picture where it comes from, and that it is no real weather."""
+    width = figure.get_figwidth()
     if simulated:
-        figure.supxlabel(
-            f"{STAMP}  |  {foot}" if foot else STAMP, fontsize=9, color="#B00020", fontweight="bold"
-        )
+        said = _fold(f"{STAMP}  |  {foot}" if foot else STAMP, int(_BOLD_SIGNS * width))
+        figure.supxlabel(said, fontsize=9, color="#B00020", fontweight="bold")
     elif foot:
-        figure.supxlabel(foot, fontsize=8, color="#444444")
+        figure.supxlabel(_fold(foot, int(_SIGNS * width)), fontsize=8, color="#444444")
+
+
+def _fold(foot: str, most: int) -> str:
+    """Return a line, or where it is wider than a picture several, broken between its parts."""
+    lines = [foot]
+    while len(lines[-1]) > most and "|" in lines[-1]:
+        head = lines[-1][:most].rpartition("|")[0] or lines[-1].partition("|")[0]
+        lines[-1:] = [head.strip(), lines[-1][len(head) + 1 :].strip()]
+    return "\n".join(lines)
 
 
 def say_simulated(*words: object) -> bool:

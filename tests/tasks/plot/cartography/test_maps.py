@@ -107,3 +107,19 @@ def test_degrees_have_letters(degrees: float, north: str, east: str) -> None:
     assert say_latitude(degrees) == north
     assert say_longitude(degrees) == east
     assert say_longitude(degrees + 360) == east
+
+
+def test_a_foot_that_is_too_wide_is_broken_between_its_parts() -> None:
+    figure = Figure((6.4, 4))
+    name = "2017-temperature_at_screen_level.nc"
+    maps.sign(figure, f"{name} | truth: {name} | {name}", simulated=False)
+    assert figure._supxlabel.get_text() == f"{name} | truth: {name}\n{name}"
+    maps.sign(figure, f"{name} | {name}", simulated=True)
+    assert figure._supxlabel.get_text() == f"{maps.STAMP}\n{name}\n{name}"
+
+
+def test_a_forecast_its_truth_and_its_error_stand_side_by_side() -> None:
+    plan = maps._lay_out([2, 1])
+    assert (plan.cells, plan.rows, plan.columns) == ([[(0, 0), (0, 1)], [(0, 2)]], 1, 3)
+    plan = maps._lay_out([8, 4])
+    assert (plan.rows, plan.columns) == (3, 4)
