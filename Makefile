@@ -29,8 +29,12 @@ test: lint
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
 
-bench: $(VENV)/ready
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	touch $@
+
+bench: $(VENV)/bench
+	$(BIN)/smoecast bench
 
 $(VENV)/docs: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
