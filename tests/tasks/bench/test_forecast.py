@@ -12,7 +12,7 @@ from smoecast.tasks.bench.measuring.case import OURS
 
 def test_what_is_written_is_whole(tmp_path: Path) -> None:
     found = do_all("forecast", tmp_path)
-    command = found["16 starts of 20 steps as NetCDF"]
+    command = found["8 starts of 10 steps as NetCDF"]
     with xr.open_dataset(command[OURS]) as written:
         assert written.sizes["init_time"] == written.sizes["lead_time"] == 2
         assert np.isfinite(written["t2m"].values).all()
