@@ -14,7 +14,7 @@ def bench(
         typer.Argument(
             help="What is measured: layer, train, forecast, preprocess, regrid, grib, crps, emos, "
             "calibrate, download; default: all.",
-            metavar="[CASE]...",
+            metavar="CASE",
             autocompletion=completion.benchmarks,
         ),
     ] = None,
