@@ -21,12 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 from smoecast.calibration.distributions import Distribution, Name
 from smoecast.calibration.fitting.families import csg_moments, family_of
 from smoecast.calibration.fitting.fit_data import (
-    at_dates,
     moments,
     name_coefficients,
     prepare,
-    season_columns,
 )
+from smoecast.calibration.fitting.season import at_dates, season_columns
 from smoecast.calibration.fitting.short_records import Record, solve_safely
 from smoecast.errors import ModelError
 

@@ -19,13 +19,12 @@ from smoecast.calibration.emos import Season, Where
 from smoecast.calibration.fitting.families import NORMAL, Family, spread_of
 from smoecast.calibration.fitting.fit_data import (
     FitData,
-    at_dates,
     moments,
     name_coefficients,
     prepare,
-    season_columns,
 )
 from smoecast.calibration.fitting.fit_family import fit_pooled
+from smoecast.calibration.fitting.season import at_dates, season_columns
 from smoecast.calibration.fitting.short_records import Record, solve_safely
 from smoecast.errors import ModelError
 
@@ -161,14 +160,15 @@ def fit(
 
 def _with_members(data: FitData, raw: Values) -> FitData:
     """Return the data with the members, and their squared mean distance as variance."""
-    flat = torch.from_numpy(raw).reshape(*raw.shape[:2], -1)  # (N, M, *space) -> (N, M, S)
     apart = torch.from_numpy(_distance(raw)).reshape(data.mean.shape)  # (N, *space) -> (N, S)
-    return replace(
-        data,
-        variance=apart**2,
-        deviations=(flat - data.mean[:, None]).nan_to_num(0.0),
-        count=(~flat.isnan()).sum(1).to(torch.float64),
+    # (N, M, *space) -> (N, M, S) -> (N, S, M); what is missing is sorted to the end
+    ordered = (
+        torch.from_numpy(raw).reshape(*raw.shape[:2], -1).transpose(1, 2).contiguous().sort().values
     )
+    count = (~ordered.isnan()).sum(2).to(torch.float64)
+    ordered -= data.mean[:, :, None]
+    deviations = ordered.nan_to_num_(torch.inf)
+    return replace(data, variance=apart**2, deviations=deviations, count=count)
 
 
 def _distance(raw: Values) -> Values:
@@ -193,13 +193,12 @@ def _slopes(theta: Tensor, data: FitData, share: Tensor) -> tuple[Tensor, Tensor
     some = torch.where(apart > 0, apart, 1.0)
     stretch = torch.where(apart > 0, wanted / some, 0.0)
     error = data.truth - a - b * data.mean
-    # (N, M, S), in place: which side of each member the truth lies on
-    side = stretch[:, None] * data.deviations
-    torch.sub(error[:, None], side, out=side).sign_()
-    # a missing member has no deviation, and counted as one at the location
-    missing = data.deviations.shape[1] - data.count
-    by_error = (side.sum(1) - missing * error.sign()) / data.count
-    by_stretch = -side.mul_(data.deviations).sum(1) / data.count - 0.5 * share * apart
+    # how many members lie below the truth, and the sum of their deviations
+    line = error / torch.where(stretch > 0, stretch, 1.0)
+    below = torch.searchsorted(data.deviations, line[:, :, None])
+    total = data.sums().gather(2, below)[:, :, 0]
+    by_error = (2.0 * below[:, :, 0] - data.count) / data.count
+    by_stretch = -2.0 * total / data.count - 0.5 * share * apart
     score = error * by_error + stretch * by_stretch
     by_wanted = torch.where(apart > 0, by_stretch / (wanted * some), 0.0)
     by_d = by_wanted * d * data.variance
@@ -217,7 +216,7 @@ def _fair(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
 def _start(data: FitData) -> Tensor:
     """Return a, b, c, d of one normal distribution of least CRPS: the score here has corners."""
     group, season = torch.zeros_like(data.group), data.season[:, :1]
-    return fit_pooled(NORMAL, replace(data, group=group, season=season))[:, 0]
+    return fit_pooled(NORMAL, replace(data.without_members(), group=group, season=season))[:, 0]
 
 
 def _scores_of(slopes: Slopes) -> Callable[[Tensor, FitData], Tensor]:
@@ -226,7 +225,8 @@ def _scores_of(slopes: Slopes) -> Callable[[Tensor, FitData], Tensor]:
 
 def _family(slopes: Slopes) -> Family:
     units = (1.0, 0.0, 1.0, 0.0)
-    return Family("abcd", units, True, _start, _scores_of(slopes), slopes)
+    scores = _scores_of(slopes)
+    return Family("abcd", units, True, _start, scores, slopes, near=NORMAL, iterations=60)
 
 
 PLAIN, FAIR = _family(_plain), _family(_fair)

@@ -14,8 +14,9 @@ from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.bfgs import curvature_of
 from smoecast.calibration.fitting.families import NORMAL, TRUNCATED_NORMAL
-from smoecast.calibration.fitting.fit_data import prepare, season_columns
+from smoecast.calibration.fitting.fit_data import prepare
 from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled
+from smoecast.calibration.fitting.season import season_columns
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.scores.crps import crps_ensemble, crps_gaussian

@@ -10,7 +10,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_ITERATIONS = 200
 _TOLERANCE = 1e-11
 """Gain that a step promises, as a share of the loss, below which a point counts as settled: so
 little that what is chosen by held-out dates does not hang on where a descent stopped."""
@@ -28,7 +27,9 @@ class Loss(Protocol):
         """Return the loss of some of the points, given by their indices."""
 
 
-def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tensor:
+def minimise(
+    loss: Loss, start: Tensor, curvature: Tensor, free: Tensor, iterations: int = 200
+) -> Tensor:
     """Find the coefficients of least loss of each point (Nocedal & Wright 2006, chapter 6).
 
     Parameters
@@ -41,6 +42,8 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
         First guess of the second derivatives, positive definite.
     free : Tensor of bool, shape (J,)
         Coefficients that move; the others stay at their start.
+    iterations : int
+        At most.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def minimise(loss: Loss, start: Tensor, curvature: Tensor, free: Tensor) -> Tens
     found, live = start.clone(), torch.arange(start.shape[1])
     now = _State(start, *_mask_gradient(free, loss(start)), torch.linalg.inv(square))
     share, done = torch.ones_like(now.value), torch.zeros_like(now.value, dtype=torch.bool)
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         step = -torch.einsum("pij,jp->ip", now.inverse, now.gradient)
         slope = (step * now.gradient).sum(0).clamp(max=0.0)
         done |= (-slope * share <= _TOLERANCE * now.value.abs()) | (share < _SHORTEST)

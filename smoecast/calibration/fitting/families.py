@@ -40,6 +40,12 @@ class Family:
     slopes : callable, optional
         The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
         formula for these is faster than autograd.
+    near : Family, optional
+        One without corners, of the same coefficients, whose least score lies near this one's: a fit
+        of each point begins there. Its spread is a standard deviation, this one's the mean
+        distance of two members.
+    iterations : int
+        Of a descent; where the score has corners, the last of many gain nothing.
     most_cases : int
         That one pooled set is fitted to: of more, every k-th point.
     """
@@ -50,6 +56,8 @@ class Family:
     start: Callable[[FitData], Tensor]
     crps: Callable[[Tensor, FitData], Tensor]
     slopes: Callable[[Tensor, FitData], tuple[Tensor, Tensor]] | None = None
+    near: "Family | None" = None
+    iterations: int = 200
     most_cases: int = 1_000_000
 
     @property

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from smoecast.errors import ConfigError, InputError, ModelError
-from smoecast.fields.times import YEAR_DAYS
+from smoecast.errors import InputError
 from smoecast.scores.ensemble import ensemble_moments
 
 Values = NDArray[np.float64]
@@ -30,10 +29,13 @@ class FitData:
         Points of one number share their pooled coefficients.
     season : Tensor, shape (N, B)
         Functions of the season; a column of ones where coefficients do not follow it.
-    deviations : Tensor, shape (N, M, S)
-        Members less their mean, 0 where one is missing. M is 0 where they do not matter.
+    deviations : Tensor, shape (N, S, M)
+        Members less their mean, the least first, infinite where one is missing. M is 0 where they
+        do not matter.
     count : Tensor, shape (N, S)
         How many members there are, where they matter.
+    below : Tensor, optional, shape (N, S, M + 1)
+        Sums of no, one, two ... deviations; `sums` makes them, `with_sums` keeps them.
     """
 
     mean: Tensor
@@ -44,6 +46,7 @@ class FitData:
     season: Tensor
     deviations: Tensor
     count: Tensor
+    below: Tensor | None = None
 
     def at(self, points: Tensor | slice) -> "FitData":
         """Return the same dates at some of the points."""
@@ -54,7 +57,8 @@ class FitData:
             truth=self.truth[:, points],
             weight=self.weight[:, points],
             group=self.group[points],
-            deviations=self.deviations[:, :, points],
+            deviations=self.deviations[:, points],
+            below=None if self.below is None else self.below[:, points],
             count=self.count[:, points],
         )
 
@@ -68,6 +72,7 @@ class FitData:
             weight=self.weight[some],
             season=self.season[some],
             deviations=self.deviations[some],
+            below=None if self.below is None else self.below[some],
             count=self.count[some],
         )
 
@@ -76,6 +81,21 @@ class FitData:
         weight = self.weight.clone()
         weight[dates] = 0.0
         return replace(self, weight=weight)
+
+    def sums(self) -> Tensor:
+        """Return the sums of the least deviations, none to all, (N, S, M + 1)."""
+        if self.below is not None:
+            return self.below
+        known = torch.where(self.deviations.isinf(), 0.0, self.deviations)
+        return torch.nn.functional.pad(known.cumsum(2), (1, 0))
+
+    def with_sums(self) -> "FitData":
+        """Return the same data, sums kept and deviations in a row: more memory, less time."""
+        return replace(self, deviations=self.deviations.contiguous(), below=self.sums())
+
+    def without_members(self) -> "FitData":
+        """Return the same data for a fit to which members do not matter."""
+        return replace(self, deviations=self.deviations[:, :, :0], below=None)
 
     def in_units(self, unit: float) -> "FitData":
         """Return the same data in another unit of the variable."""
@@ -120,84 +140,6 @@ def moments(members: ArrayLike) -> tuple[Values, Values]:
     return mean, variance
 
 
-def season_columns(kind: str, starts: ArrayLike | None, dates: int) -> Values:
-    """Return the functions of the season that coefficients are made of.
-
-    Parameters
-    ----------
-    kind : {"none", "harmonic"}
-        Constant, or also sine and cosine of the day of the year.
-    starts : array_like of datetime64, shape (N,), optional
-        Needed for "harmonic".
-    dates : int
-        N.
-
-    Returns
-    -------
-    ndarray of float64, shape (N, 1) or (N, 3)
-        1, sine, cosine.
-
-    Raises
-    ------
-    ConfigError
-        If `kind` is neither word.
-    InputError
-        If there are not as many starts as dates.
-    """
-    if kind == "none":
-        return np.ones((dates, 1))
-    if kind != "harmonic":
-        raise ConfigError(f"a calibration knows no season '{kind}'; say none or harmonic")
-    given = np.asarray([] if starts is None else starts, "datetime64[s]")
-    if given.shape != (dates,):
-        raise InputError(
-            f"coefficients that follow the season need the start of each of {dates} forecasts; "
-            f"{given.size} are given"
-        )
-    days = (given - given.astype("datetime64[Y]")) / np.timedelta64(1, "D")
-    angle = 2.0 * np.pi * days / YEAR_DAYS
-    return np.stack([np.ones(dates), np.sin(angle), np.cos(angle)], axis=1)
-
-
-def at_dates(
-    value: Values, season: str, shape: tuple[int, ...], starts: ArrayLike | None
-) -> Values:
-    """Return a fitted coefficient at each date and point.
-
-    Parameters
-    ----------
-    value : ndarray, shape () or (*space); with a season (B,) or (B, *space)
-        As fitted.
-    season, starts
-        As in `season_columns`.
-    shape : tuple of int
-        (N, *space) of the forecasts.
-
-    Returns
-    -------
-    ndarray of float64
-        Broadcasts to `shape`.
-
-    Raises
-    ------
-    ModelError
-        If the coefficient is of another grid.
-    InputError
-        If a start is not given.
-    """
-    space = value.shape if season == "none" else value.shape[1:]
-    if space and space != shape[1:]:
-        raise ModelError(
-            f"this calibration was fitted on a grid of shape {space}, the ensemble has "
-            f"{shape[1:]}; fit it again on this grid"
-        )
-    if season == "none":
-        return value
-    followed = np.tensordot(season_columns(season, starts, shape[0]), value, 1)
-    # (N,) -> (N, 1, 1) where one coefficient serves all points
-    return followed if space else followed.reshape(-1, *[1] * (len(shape) - 1))
-
-
 def prepare(
     members: ArrayLike,
     truth: ArrayLike,
@@ -212,7 +154,7 @@ def prepare(
     members, truth, weights, groups
         As in `smoecast.calibration.emos.fit`.
     columns : ndarray, shape (N, B)
-        Of `season_columns`.
+        Of `season.season_columns`.
 
     Raises
     ------
@@ -238,7 +180,7 @@ def prepare(
         weight=_flat(weight),
         group=torch.tensor(group.astype(np.int64)).reshape(-1),  # (*space) -> (S,)
         season=torch.from_numpy(columns),
-        deviations=torch.empty(len(mean), 0, int(np.prod(space)), dtype=torch.float64),
+        deviations=torch.empty(len(mean), int(np.prod(space)), 0, dtype=torch.float64),
         count=torch.zeros(len(mean), int(np.prod(space)), dtype=torch.float64),
     )
     return data, space
@@ -263,7 +205,7 @@ def _broadcast_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Val
 def name_coefficients(
     names: str, theta: Tensor, space: tuple[int, ...], season: str, *, one_set: bool
 ) -> dict[str, Values]:
-    """Return fitted coefficients by name, as `at_dates` takes them.
+    """Return fitted coefficients by name, as `season.at_dates` takes them.
 
     Parameters
     ----------
@@ -274,7 +216,7 @@ def name_coefficients(
     space : tuple of int
         Shape of the S points.
     season : {"none", "harmonic"}
-        As in `season_columns`.
+        As in `season.season_columns`.
     one_set : bool
         All points have the same: keep them once.
 

@@ -6,6 +6,7 @@ linear in the ensemble mean, that is centred inside, so that level and slope can
 to known ones, apart from each other.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,9 @@ from smoecast.calibration.fitting.fit_data import FitData
 _VALUES = 50_000
 """Cases handled at once, so that they stay in the cache."""
 _TINY = 1e-300
+_DISTANCE = 2.0 / math.pi**0.5
+"""Mean distance of two draws from a normal distribution, in its standard deviations."""
+_SOME = 0.05
 
 
 def coefficients(theta: Tensor, season: Tensor) -> Tensor:
@@ -123,10 +127,9 @@ def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tenso
         if scale_only:
             start[:2, 0] = torch.tensor([0.0, 1.0])
         begin = _move(start.reshape(-1, 1), centre, count)  # (K, B) -> (K B, 1)
-        objective = Objective(family, replace(part, mean=part.mean - centre))
-        found = minimise(
-            objective, begin, curvature_of(objective, begin), _free(begin, count, scale_only)
-        )
+        objective = Objective(family, replace(part, mean=part.mean - centre).with_sums())
+        curvature, free = curvature_of(objective, begin), _free(begin, count, scale_only)
+        found = minimise(objective, begin, curvature, free, family.iterations)
         theta[:, inside] = _move(found, -centre, count)
     return theta
 
@@ -171,14 +174,30 @@ def fit_local(
     # what one date tells about each coefficient, on average over the points
     known = curvature_of(objective, begin) / dates.sum().clamp(min=_TINY)
     objective = replace(objective, target=begin, penalty=strength * known)
+    if near is None and family.near:
+        near = _fit_near(family.near, data, strength, scale_only)
     first = begin if near is None else _move(near, centre, count)
     curvature = (dates[:, None, None] + max(strength, 1e-3)) * known
     free, found = _free(begin, count, scale_only), torch.empty_like(begin)
     width = max(256, _VALUES // max(1, len(data.mean)))
     for number in range(0, begin.shape[1], width):
         chunk = slice(number, number + width)
-        found[:, chunk] = minimise(objective.at(chunk), first[:, chunk], curvature[chunk], free)
+        part = objective.at(chunk)
+        part = replace(part, data=part.data.with_sums())
+        found[:, chunk] = minimise(part, first[:, chunk], curvature[chunk], free, family.iterations)
     return _move(found, -centre, count)
+
+
+def _fit_near(family: Family, data: FitData, strength: float, scale_only: bool) -> Tensor:
+    """Return coefficients of least score by another family, spreads as distances of members."""
+    data, count = data.without_members(), data.season.shape[1]
+    pooled = fit_pooled(family, data, scale_only)
+    near = fit_local(family, data, pooled, strength, scale_only)
+    near[2 * count :] *= _DISTANCE
+    for number in (2 * count, 3 * count):
+        # a spread that begins at nothing has no slope
+        near[number] = torch.where(near[number].abs() < _SOME, _SOME, near[number])
+    return near
 
 
 def _centre(family: Family, mean: Tensor, weight: Tensor, scale_only: bool) -> Tensor:
