@@ -6,6 +6,7 @@ writes and speaks. Words between processes (losses, signals, random states) go o
 """
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,16 @@ class ProcessGroup:
         """Return the numbers of every process, (size, n); all wait here for all."""
         gathered: NDArray[np.float64] = self.gather(torch.tensor(mine, dtype=torch.float64)).numpy()
         return gathered
+
+    def find_strays(self, mine: Sequence[Tensor]) -> list[int]:
+        """Return the ranks whose tensors differ from the first process' in any bit."""
+        if self.size == 1:
+            return []
+        total = 0
+        for tensor in mine:
+            total = zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), total)
+        totals = self.numbers([total])[:, 0]  # 32 bits are exact in a float64
+        return [rank for rank in range(self.size) if totals[rank] != totals[0]]
 
     def wait(self) -> None:
         """Go on when all processes are here."""

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from smoecast.config.training import Training
 from smoecast.disk.atomic import write_atomic
-from smoecast.errors import ConfigError
+from smoecast.errors import ConfigError, OutputError
 from smoecast.nn.smoe.model_layers import (
     expert_parameters,
     gate_parameters,
@@ -135,7 +135,19 @@ class Trainer:
         """Write the whole state to one file, atomically; or the best model alone.
 
         All processes call it together; the first one writes.
+
+        Raises
+        ------
+        OutputError
+            The gates of a process are not those of the first, so that points choose other experts.
         """
+        strays = self.team.find_strays(self.gates)
+        if strays:
+            raise OutputError(
+                f"{path}: the gates of process {', '.join(map(str, strays))} differ from those of "
+                "process 0, which would choose other experts: nothing is saved; run the same "
+                "command again, which goes on from what was saved before"
+            )
         tensors = {f"best.{name}": value for name, value in self.best.items()}
         tensors |= {f"routing.{name}": value for name, value in self.routing.items()}
         if whole:

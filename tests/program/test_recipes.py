@@ -3,6 +3,7 @@
 import configparser
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,9 @@ main()
 """
 
 
-def recipe(language: str, word: str) -> str:
+def recipe(language: str, word: str, page: str = "operations") -> str:
     """Return the block of a language that has a word in it."""
-    text = (ROOT / "docs/operations.md").read_text()
+    text = (ROOT / f"docs/{page}.md").read_text()
     blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     found = [block for block in blocks if word in block]
     assert len(found) == 1, f"{len(found)} blocks of {language} with {word}"
@@ -177,6 +178,58 @@ def test_the_job_of_slurm(place: Path) -> None:
     assert [path.name for path in sorted((place / "hindcast").glob("*.nc"))] == [
         f"fc_20010102{hour:02d}.nc" for hour in (0, 6, 12, 18)
     ]
+
+
+def start_nodes(place: Path, torchrun: str) -> subprocess.Popen[str]:
+    """Start the job of several nodes with stand-ins: this machine is the first of three."""
+    stand_in(place, 'while [ "$1" != torchrun ]; do shift; done; exec "$@"', "srun")
+    stand_in(place, torchrun, "torchrun")
+    show = f'if [ "$1" = show ]; then printf "n7\\nn8\\nn9\\n"; else echo "$@" > {place}/said; fi'
+    stand_in(place, show, "scontrol")
+    (place / "nodes.sh").write_text(here(recipe("bash", "--nodes", "training"), place))
+    variables = {
+        "JOB_ID": "41",
+        "JOB_NODELIST": "n[7-9]",
+        "JOB_NUM_NODES": "3",
+        "GPUS_ON_NODE": "8",
+    }
+    slurm = {f"SLURM_{name}": value for name, value in variables.items()}
+    return subprocess.Popen(
+        ["/bin/bash", str(place / "nodes.sh")],
+        env={"PATH": f"{place}/bin:{CRON['PATH']}", **slurm, "SLURM_CPUS_PER_TASK": "64"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_the_job_of_several_nodes(tmp_path: Path, code: int) -> None:
+    with start_nodes(tmp_path, f'echo "$OMP_NUM_THREADS $@"; exit {code}') as job:
+        said = job.communicate(timeout=60)[0]
+    assert job.returncode == code
+    threads, *words = said.split()
+    options = dict(zip(words[0:12:2], words[1:12:2], strict=True))
+    assert threads == "8"
+    assert options == {
+        "--nnodes": "3",
+        "--nproc-per-node": "8",
+        "--rdzv-id": "41",
+        "--rdzv-backend": "c10d",
+        "--rdzv-endpoint": "n7:29500",
+        "--max-restarts": "0",
+    }
+    assert words[12:] == [str(tmp_path / "bin/smoecast"), "train", "-q", "-c", "run.yaml"]
+    assert not (tmp_path / "said").exists()
+
+
+def test_a_job_of_several_nodes_whose_time_is_up_is_queued_again(tmp_path: Path) -> None:
+    waits = "trap 'echo saved; exit 1' TERM; echo ready; while :; do sleep 0.05; done"
+    with start_nodes(tmp_path, waits) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline() == "ready\n"
+        job.send_signal(signal.SIGUSR1)
+        assert job.communicate(timeout=60)[0] == "saved\n"
+    assert job.returncode == 0
+    assert (tmp_path / "said").read_text() == "requeue 41\n"
 
 
 def test_the_job_of_kubernetes() -> None:

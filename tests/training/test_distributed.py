@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,19 @@ sys.path.insert(0, sys.argv[1])
 import torch
 from small_training import Fields, pure_model, small_loss, small_model, small_settings, train
 from smoecast.errors import SmoecastError
+from smoecast.nn.smoe.model_layers import gate_parameters
 from smoecast.training.distributed import join
 
 options = json.loads(sys.argv[3])
 make = small_model if options.pop("mixed", False) else pure_model
-deaths = options.pop("deaths", 0)
+deaths, stray = options.pop("deaths", 0), options.pop("stray", None)
 folder, calls = Path(sys.argv[2]), []
 
 def tick(done):
     calls.append(done)
+    if team.rank == stray and len(calls) == 2:
+        with torch.no_grad():
+            gate_parameters(model)[0][0, 0, 0] += 1e-3
     if len(calls) == deaths:
         raise KeyboardInterrupt
 
@@ -170,6 +175,27 @@ def test_a_signal_stops_all_processes_at_one_step_and_another_number_is_refused(
             seed=3,
             identity={},
         )
+
+
+def test_a_process_whose_gates_went_astray_is_named_and_nothing_saved(tmp_path):
+    """One score of one gate: every process ends with the code of a bad result."""
+    done = torchrun(tmp_path, stray=1, check=False)
+    assert done.returncode == 1  # torchrun's own
+    assert done.stderr.count("the gates of process 1 differ from those of process 0") == 2
+    assert done.stderr.count("exitcode  : 5") >= 1
+    assert not (tmp_path / RESUME).exists()
+
+
+def test_strays_are_found_by_their_last_bit():
+    scores = torch.zeros(4)
+    moved = torch.nextafter(scores, torch.ones(4))
+
+    class Three(ProcessGroup):
+        def numbers(self, mine):
+            return np.array([mine, [zlib.crc32(moved.numpy())], mine])
+
+    assert Three(0, 3).find_strays([scores]) == [1]
+    assert ProcessGroup().find_strays([scores]) == []
 
 
 def test_parts_of_a_batch():
