@@ -77,3 +77,18 @@ def test_filters_may_lie_in_any_order_in_memory():
     torch.testing.assert_close(
         convolve_by_point(x, turned, "zeros"), convolve_by_point(x, filters, "zeros")
     )
+
+
+@pytest.mark.parametrize(("batch", "channels"), [(3, 2), (1, 1)])
+def test_torch_compile_sees_one_operator(batch: int, channels: int) -> None:
+    torch.manual_seed(0)
+    parts = torch.randn(batch, channels, 4, 5), torch.randn(2, 4, 5, 3, 3, channels)
+    torch.compiler.reset()
+    compiled = torch.compile(convolve_by_point, backend="aot_eager", fullgraph=True)
+    found = []
+    for convolve in (convolve_by_point, compiled):
+        x, filters = (part.clone().requires_grad_() for part in parts)
+        out = convolve(x, filters, "zeros")
+        out.square().mean().backward()
+        found.append((out.detach(), x.grad, filters.grad))
+    torch.testing.assert_close(*found)

@@ -59,7 +59,7 @@ def is_worth_it(weight: Tensor, route: Route, objective: RoutingObjective) -> bo
     objective : RoutingObjective
         Says how many experts serve a channel.
     """
-    if route.index.dim() != 3 or weight.device.type != "cpu" or torch.compiler.is_compiling():
+    if route.index.dim() != 3 or weight.device.type != "cpu":
         return False
     channels = len(route.channels) // objective.terms
     values = channels * route.channels[0].numel() * weight[0].numel()
@@ -133,6 +133,8 @@ class FilterMemory:
         self, weight: Tensor, bias: Tensor | None, route: Route, objective: RoutingObjective
     ) -> ChosenFilters:
         """Return what `choose_filters` makes of the same arguments."""
+        if torch.compiler.is_compiling():  # what is remembered is no part of a graph
+            return choose_filters(weight, bias, route, objective)
         if torch.is_grad_enabled():
             if self._shared is not None and self._shared[0] is route:
                 return self._shared[1]

@@ -20,7 +20,7 @@ QUICK = {
     "paper": {},
     "conv": {"gate": "conv", "agreement_weight": 0.1},
     "ours": {"preset": "comparative"},
-    "some": {"preset": "comparative", "compared_samples": 1},
+    "some": {"preset": "comparative", "compared_samples": 1, "experts": 32},
 }
 SLOW = {
     "coordconv": {"gate": "coordconv"},
@@ -53,10 +53,10 @@ def silence():
     torch.compiler.reset()
 
 
-def network(**options):
+def network(experts=8, **options):
     torch.manual_seed(0)
-    first = make_layer(3, 4, 8, grid=GRID, **options)
-    second = make_layer(4, 4, 8, grid=GRID, padding="periodic", **options)
+    first = make_layer(3, 4, experts, grid=GRID, **options)
+    second = make_layer(4, 4, experts, grid=GRID, padding="periodic", **options)
     return nn.Sequential(first, nn.ReLU(), second)
 
 
