@@ -16,6 +16,7 @@ from smoecast.config.training import FineTuning, Training
 from smoecast.config.yaml_file import dump
 from smoecast.data.inputs import Inputs as Recipe
 from smoecast.data.samples import InMemory, OnDevice, RolledSamples, Samples, load
+from smoecast.data.timed_source import TimedSource
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
@@ -27,7 +28,7 @@ from smoecast.run_record import stage as spend
 from smoecast.tasks.forecast_model import describe, inputs_of, new_network, open_model, samples_of
 from smoecast.training.checkpoint import RESUME, part
 from smoecast.training.distributed import ProcessGroup, join
-from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of
+from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of, ignore
 from smoecast.training.job import Samples as Batches
 from smoecast.training.loggers import open_loggers
 from smoecast.training.loop import train as learn
@@ -39,6 +40,7 @@ from smoecast.training.model_files import (
     load_tensors,
     save_model,
 )
+from smoecast.training.profile import StepProfile
 from smoecast.training.warm_start import adopt
 
 LAST = "last"
@@ -57,7 +59,7 @@ class _Stage:
     kind: str = ""
 
 
-def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
+def train(config: Config, *, fresh: bool = False, profile: bool = False) -> dict[str, Any]:
     """Train the network of a run, or resume it, or find that nothing is left to do.
 
     Under `torchrun` every process calls it; the first one holds the lock, writes and speaks.
@@ -66,7 +68,8 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
     -------
     dict
         ``model`` (folder), ``parameters``, ``epochs``, ``best_epoch``, ``best_loss``, ``seconds``,
-        ``precision``, ``trained``; of the fine-tuning, where there is one.
+        ``precision``, ``trained``; of the fine-tuning, where there is one. With `profile` also
+        ``profile``, where the time of all steps went (`StepProfile.summary`).
 
     Raises
     ------
@@ -95,15 +98,18 @@ def train(config: Config, *, fresh: bool = False) -> dict[str, Any]:
                 held = opened.enter_context(hold_inputs(stores=[config.store]))
                 dataset = opened.enter_context(store.open_store(config.store))
                 run_record.add_stores([config.store])
+            timing = StepProfile(device_of(config.training.device)) if profile else None
             for stage in _stages(config, fresh):
                 with spend("prepare"):
-                    lesson = _prepare(stage, dataset, team, fresh, held)
+                    lesson = _prepare(stage, dataset, team, fresh, held, timing)
                 with spend("train"), _reporters(stage, team) as (report, tick):
                     job = replace(lesson.job, tick=tick)
+                    if timing:
+                        timing.start()
                     outcome = learn(lesson.learner, job, report=report, fresh=fresh)
                 with spend("write"):
                     summary = _save(stage, lesson, outcome, team)
-            return summary
+            return summary if timing is None else {**summary, "profile": timing.summary()}
 
 
 def _stages(config: Config, fresh: bool) -> list[_Stage]:
@@ -135,7 +141,12 @@ class _Lesson:
 
 
 def _prepare(
-    stage: _Stage, dataset: xr.Dataset, team: ProcessGroup, fresh: bool, held: Inputs
+    stage: _Stage,
+    dataset: xr.Dataset,
+    team: ProcessGroup,
+    fresh: bool,
+    held: Inputs,
+    timing: StepProfile | None,
 ) -> _Lesson:
     """Set a network and its samples up."""
     config, folder, settings = stage.config, stage.folder, stage.config.training
@@ -166,6 +177,8 @@ def _prepare(
             save_model(folder / LAST, inner, state)
 
     learner = _unroll(network, inputs, settings.rollout_steps)
+    if timing and settings.cache == "disk":
+        samples["train"] = replace(samples["train"], source=TimedSource(rows, timing.mark))
     job = TrainingJob(
         *_cache(settings, samples),
         _loss(settings, samples["train"]),
@@ -177,6 +190,7 @@ def _prepare(
         begin=lambda place: write_atomic(place / "config.yaml", dump(stage.asked).encode()),
         last=keep_last,
         team=team,
+        mark=timing.mark if timing else ignore,
     )
     return _Lesson(network, learner, job, state, confirm)
 

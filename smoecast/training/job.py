@@ -60,8 +60,8 @@ class TrainingOutcome(TypedDict):
     trained: bool
 
 
-def _ignore(_: object) -> None:
-    """Stand for a callback that nobody gave."""
+def ignore(_: object) -> None:
+    """Stand for a callback that nobody gave: do nothing."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class TrainingJob:
         Called by the first process with the folder, once it is known that this run may be there.
     tick : callable
         Called after each step with the epochs that are done, a fraction included.
+    mark : callable
+        Called at the end of each part of a step and of an epoch, with its name in `profile.PARTS`.
     last : callable
         Called once, at the end, with the last epoch's tensors.
     team : ProcessGroup
@@ -108,9 +110,10 @@ class TrainingJob:
     seed: int
     identity: Mapping[str, Any]
     growing: str = ""
-    begin: Callable[[Path], None] = _ignore
-    tick: Callable[[float], None] = _ignore
-    last: Callable[[dict[str, Tensor]], None] = _ignore
+    begin: Callable[[Path], None] = ignore
+    tick: Callable[[float], None] = ignore
+    mark: Callable[[str], None] = ignore
+    last: Callable[[dict[str, Tensor]], None] = ignore
     team: ProcessGroup = field(default_factory=ProcessGroup)
 
     def __post_init__(self) -> None:

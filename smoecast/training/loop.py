@@ -128,9 +128,13 @@ def _train_epoch(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> Reco
         job.tick(run.ledger.epoch + run.ledger.step / job.steps)
         late = time.monotonic() - saved > 60 * job.settings.save_minutes
         if _agree(run, job, routing, signals, late):
+            job.mark("rest")
             run.save(job.folder / RESUME, job.key)
+            job.mark("checkpoint")
             saved = time.monotonic()
+    job.mark("rest")
     validation_loss = _validate(run, job, signals)
+    job.mark("validation")
     run.ledger.seconds = time.monotonic() - begun
     record = _close_epoch(run, job, validation_loss)
     noted = is_noted(run.ledger.epoch)
@@ -141,11 +145,13 @@ def _train_epoch(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> Reco
     # what may be given more epochs is kept whole
     stopped = run.ledger.progress.stale >= job.settings.patience
     may_grow = bool(job.growing) and not stopped
+    job.mark("rest")
     run.save(job.folder / RESUME, job.key, whole=may_grow or not run.ledger.finished)
     if job.team.first:
         _write_history(run.ledger, job.folder)
         if noted:
             write_routing(run.routing, job.folder)
+    job.mark("checkpoint")
     return record
 
 

@@ -68,18 +68,18 @@ class StepProfile:
         self._device = device
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._steps = 0
-        self._last = time.perf_counter()
+        self._last: float | None = None
 
     def start(self) -> None:
-        """Leave out what has been done since the last part."""
-        self._last = time.perf_counter()
+        """Leave out all until the next part is over, which is how a training gets ready."""
+        self._last = None
 
     def mark(self, part: str) -> None:
         """Give the time since the last part to this one, which is over."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         now = time.perf_counter()
-        self._seconds[part] += now - self._last
+        self._seconds[part] += 0.0 if self._last is None else now - self._last
         self._last = now
         self._steps += part == "optimiser"
 

@@ -44,23 +44,29 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
     passes = cut_batch(batch, job.settings.batch_size, job.team)
     following = _find_following(passes, job, order, ledger.step + 1)
     run.optimizer.zero_grad(set_to_none=True)
+    job.mark("rest")
     total = routing = 0.0
     for number, (indices, share) in enumerate(passes, start=1):
         final = number == len(passes)
         with run.without_sync(not final):
             inputs, targets = run.feeder.give(job.samples, indices, following[number - 1])
+            job.mark("preparing")
             with run.autocast():
                 output = run.network(inputs)
+            job.mark("forward")
             # in float32, whatever the precision of the network
             loss = job.loss(output.to(targets.dtype), targets)
             total += share * float(loss.detach())
             if final:
                 total = float(job.team.numbers([total]).sum())
                 refuse_divergence(total, f"epoch {ledger.epoch + 1}, step {ledger.step + 1}")
+            job.mark("loss")
             if math.isfinite(total):
                 run.backward(loss, share)
+            job.mark("backward")
             routing += share * routing_losses(run.model)[0]
     routing += _update(run, job)
+    job.mark("optimiser")
     ledger.loss_sum += total * len(batch)
     ledger.step += 1
     return routing

@@ -53,6 +53,18 @@ def test_fine_tuning_begins_where_the_other_ended(ready, done: Config) -> None:
     assert not train(config)["trained"]
 
 
+def test_a_profile_tells_the_time_and_changes_no_loss(ready) -> None:
+    short = ("training.epochs=1", "network.blocks=1")
+    plain = train(ready(*short, name="plain"))
+    timed = train(ready(*short, name="timed"), profile=True)
+    assert timed["best_loss"] == plain["best_loss"]
+    assert "profile" not in plain
+    parts = timed["profile"]["parts"]
+    for name in ("reading", "preparing", "forward", "backward", "validation", "checkpoint"):
+        assert parts[name]["seconds"] > 0
+    assert timed["profile"]["seconds"] <= timed["seconds"] + 1
+
+
 def test_filters_of_a_frozen_model_learn_apart(ready, done: Config, tmp_path: Path) -> None:
     freeze_model(done.model, tmp_path / "frozen")
     config = ready(

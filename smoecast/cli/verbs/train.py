@@ -14,6 +14,10 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Throw an earlier run away instead of resuming it.")
     ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Say where the time of a step went, in a table at the end."),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     log_json: options.LogJson = False,
@@ -26,14 +30,19 @@ def train(
         with imports():
             from smoecast.tasks.train import train as work
 
-        return work(read_config(config, set_), fresh=fresh)
+        return work(read_config(config, set_), fresh=fresh, profile=profile)
 
     def show(s: dict[str, Any]) -> str:
         state = "" if s["trained"] else "finished before, nothing to do; "
-        return (
+        line = (
             f"{s['model']}: {state}{s['parameters']:,} parameters, best validation loss "
             f"{s['best_loss']:.5g} in epoch {s['best_epoch']} of {s['epochs']}"
         )
+        if not profile:
+            return line
+        from smoecast.training.profile import to_text
+
+        return f"{line}\n\n{to_text(s['profile'])}"
 
     run(
         task,
