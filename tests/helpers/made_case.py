@@ -21,11 +21,19 @@ def read(setting: Setting) -> Work:
     return work
 
 
+def read_alone(setting: Setting) -> Work:
+    return lambda _: int((setting.folder / "number").read_text())
+
+
 def fail_at_work(setting: Setting) -> Work:
     def work(_: Path) -> None:
         raise ValueError("no such luck")
 
     return work
+
+
+def fill_the_gpu(setting: Setting) -> Work:
+    raise RuntimeError("out of memory\nand a long story")
 
 
 def end_at_once(setting: Setting) -> Work:
@@ -51,6 +59,10 @@ def tasks(setting: Setting) -> dict[str, Task]:
     return {
         "reading": Task({OURS: Way(read), **PEERS}),
         "threads": Task({OURS: Way(check_threads), "peer": Way(check_threads)}),
+        "together": Task(
+            {OURS: Way(read_alone), "full": Way(fill_the_gpu), "peer": Way(read_alone)},
+            together=True,
+        ),
         "failing": Task({OURS: Way(fail_at_work), "peer": Way(read)}),
         "ending": Task({OURS: Way(end_at_once), "peer": Way(read)}),
     }

@@ -73,7 +73,7 @@ class Worker:
         Raises
         ------
         WorkerError
-            It ended without an answer.
+            It ended without an answer, or says that it failed.
         """
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -82,6 +82,8 @@ class Worker:
             said = self.log.read().decode(errors="replace").strip().splitlines()
             raise WorkerError(said[-1] if said else f"it ended with {self.process.wait()}")
         answered: dict[str, Any] = json.loads(line)
+        if "failed" in answered:
+            raise WorkerError(answered["failed"])
         return answered
 
     def do(self, way: str) -> dict[str, Any]:
@@ -180,15 +182,9 @@ def _start(
             here.append(way)
     groups = [here] if task.together else [[way] for way in here]
     workers: dict[str, Worker] = {}
+    wanted = {"do": "task", "module": module, "task": name}
     for group in groups:
-        wanted = {"do": "task", "module": module, "task": name, "ways": group}
-        opened = start_worker(wanted, setting, keep_memory=task.together)
-        worker = stack.enter_context(opened)
-        try:
-            worker.answer()
-        except WorkerError as failure:
-            _give_up(name, task, group[0], failure, ways)
-            continue
+        worker = stack.enter_context(start_worker(wanted, setting, keep_memory=task.together))
         workers |= dict.fromkeys(group, worker)
     return workers
 
@@ -197,7 +193,7 @@ def _give_up(
     name: str, task: Task, way: str, failure: WorkerError, ways: dict[str, dict[str, Any]]
 ) -> None:
     """Note that a peer failed; smoecast must not."""
-    if task.together or way in task.ours:
+    if way in task.ours:
         raise WorkerError(f"{name}: {way} failed: {failure}") from None
     ways[way] = {"not_measured": f"it failed: {failure}"}
 

@@ -1,8 +1,8 @@
-"""The process that is measured: makes the ways of a task, and does each when it is told to.
+"""The process that is measured: does the ways of a task, each when it is told to.
 
-``python -m smoecast.tasks.bench.measuring.worker JSON``. It says on stdout, a JSON object a line,
-that it is ready; then it reads the name of a way from each line of stdin, does it, and says what
-that took. What libraries print goes to stderr.
+``python -m smoecast.tasks.bench.measuring.worker JSON``. It reads the name of a way from each line
+of stdin, makes it ready the first time, does it, and says on stdout what that took, a JSON object a
+line. What libraries print goes to stderr.
 """
 
 import importlib
@@ -38,15 +38,21 @@ def main() -> None:
         say(answers, {})
         return
     task = case.tasks(setting)[told["task"]]
-    works = {name: task.ways[name].make(setting) for name in told["ways"]}
-    say(answers, {})
-    among = {way: Among() for way in works}
+    works: dict[str, Work] = {}
+    among: dict[str, Among] = {}
     for line in sys.stdin:
         way = line.rstrip("\n")
-        if task.together:
-            say(answers, do_among_others(works[way], among[way], setting))
-        else:
-            say(answers, do_alone(works[way], setting))
+        try:
+            if way not in works:
+                works[way], among[way] = task.ways[way].make(setting), Among()
+            if task.together:
+                answer = do_among_others(works[way], among[way], setting)
+            else:
+                answer = do_alone(works[way], setting)
+        except RuntimeError as failure:  # a GPU is full, say: other ways may still go
+            first, *_ = str(failure).splitlines()
+            answer = {"failed": f"{type(failure).__name__}: {first}"}
+        say(answers, answer)
 
 
 def say(answers: TextIO, what: dict[str, Any]) -> None:

@@ -45,6 +45,13 @@ def test_a_part_of_a_task_is_scaled_to_all_of_it(setting: Setting) -> None:
     assert ways["tenth"]["median"] > ways["peer"]["median"]
 
 
+def test_a_peer_that_fails_leaves_its_process_to_the_others(setting: Setting) -> None:
+    ask("make data", setting, module="made_case")
+    ways = measure_task("together", setting)["ways"]
+    assert ways["full"] == {"not_measured": "it failed: RuntimeError: out of memory"}
+    assert len(ways["peer"]["seconds"]) == len(ways[OURS]["seconds"]) == 2
+
+
 @pytest.mark.parametrize("threads", [0, 2])
 def test_every_process_has_its_threads(
     setting: Setting, threads: int, monkeypatch: pytest.MonkeyPatch
