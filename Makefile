@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := smoecast tests docs/_ext docs/conf.py
 
-.PHONY: demo test slow bench lint docs audit clean
+.PHONY: demo test slow gpu bench lint docs audit clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("smoecast needs Python 3.11 or newer; set PYTHON=/path/to/python" if sys.version_info < (3, 11) else 0)'
@@ -28,6 +28,14 @@ test: lint
 
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
+
+# at most eight minutes on one GPU; a Python whose PyTorch sees one is taken as it is
+SEES_GPU := import sys, torch; sys.exit(not torch.cuda.is_available())
+GPU_PYTHON ?= $(or $(firstword $(foreach python,$(BIN)/python $(PYTHON),\
+	$(shell $(python) -c '$(SEES_GPU)' 2>/dev/null && echo $(python)))),$(PYTHON))
+
+gpu:
+	@$(GPU_PYTHON) tests/gpu/prove.py
 
 $(VENV)/bench: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

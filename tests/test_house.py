@@ -11,9 +11,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "smoecast"
 TESTS = Path(__file__).parent
-OUTSIDE = {"helpers", "benchmarks", "program", "docs"}
+OUTSIDE = {"helpers", "benchmarks", "program", "docs", "gpu"}
 """Folders of tests that mirror nothing: what tests share, what is timed, the program as a whole,
-the documents."""
+the documents, what runs on a GPU."""
 NOUNS = {
     "mapping",
     "packing",

@@ -1,6 +1,5 @@
-"""The layer under DistributedDataParallel and on a GPU."""
+"""The layer under DistributedDataParallel."""
 
-import copy
 import os
 from datetime import timedelta
 
@@ -84,13 +83,3 @@ def test_two_processes_average_all_gradients(tmp_path):
     ):
         torch.testing.assert_close(torch.from_numpy(first), expected)
         torch.testing.assert_close(first, second)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("gate", ["tensor", "conv"])
-def test_cuda_equals_cpu(gate):
-    net = network(gate=gate).double()
-    x = torch.randn(2, 3, *GRID, dtype=torch.float64)
-    on_gpu = copy.deepcopy(net).cuda()
-    for ours, theirs in zip(step(on_gpu, on_gpu, x.cuda()), step(net, net, x), strict=True):
-        torch.testing.assert_close(ours.cpu(), theirs)
