@@ -30,7 +30,6 @@ from smoecast.training.checkpoint import RESUME, part
 from smoecast.training.distributed import ProcessGroup, join
 from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of, ignore
 from smoecast.training.job import Samples as Batches
-from smoecast.training.loggers import open_loggers
 from smoecast.training.loop import train as learn
 from smoecast.training.model_files import (
     STATE,
@@ -40,7 +39,8 @@ from smoecast.training.model_files import (
     load_tensors,
     save_model,
 )
-from smoecast.training.profile import StepProfile
+from smoecast.training.records.loggers import open_loggers
+from smoecast.training.records.profile import StepProfile
 from smoecast.training.warm_start import adopt
 
 LAST = "last"

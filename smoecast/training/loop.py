@@ -21,7 +21,7 @@ from smoecast.signals import SignalWatcher, watch
 from smoecast.training.checkpoint import RESUME, Record, TrainingProgress, load, part
 from smoecast.training.job import TrainingJob, TrainingOutcome, device_of
 from smoecast.training.model_files import portable
-from smoecast.training.routing_record import ROUTING, is_noted, note_routing, write_routing
+from smoecast.training.records.routing_record import ROUTING, is_noted, note_routing, write_routing
 from smoecast.training.schedule import is_over
 from smoecast.training.step import rates, refuse_divergence, take_step
 from smoecast.training.trainer import Trainer

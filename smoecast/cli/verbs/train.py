@@ -40,7 +40,7 @@ def train(
         )
         if not profile:
             return line
-        from smoecast.training.profile import to_text
+        from smoecast.training.records.profile import to_text
 
         return f"{line}\n\n{to_text(s['profile'])}"
 

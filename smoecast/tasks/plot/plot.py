@@ -165,7 +165,7 @@ def _of_model(folder: Path, simulated: bool) -> Known:
 
     def draw_routing() -> "Pictures":
         from smoecast.tasks.plot import routing, routing_epochs  # noqa: PLC0415  # torch
-        from smoecast.training.routing_record import ROUTING  # noqa: PLC0415
+        from smoecast.training.records.routing_record import ROUTING  # noqa: PLC0415
 
         yield from routing.routing(folder)
         if (folder / ROUTING).exists():

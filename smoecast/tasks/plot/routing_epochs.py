@@ -21,7 +21,7 @@ from smoecast.tasks.plot.cartography.sheets import sheet_of
 from smoecast.tasks.plot.figures import Pictures
 from smoecast.tasks.plot.routing import LayerMaps, centre, expert_colours, layers_of, spread_out
 from smoecast.training.model_files import decode
-from smoecast.training.routing_record import ROUTING
+from smoecast.training.records.routing_record import ROUTING
 from smoecast.training.tensors_header import is_whole
 
 Maps = NDArray[np.int64]

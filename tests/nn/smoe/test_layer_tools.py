@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 import torch
-from made_layers import make_layer
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -13,20 +12,6 @@ from smoecast.nn.smoe.gates import TensorGate
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (6, 8)
-
-
-def network(**options):
-    torch.manual_seed(0)
-    first = make_layer(3, 4, 8, grid=GRID, **options)
-    second = make_layer(4, 4, 8, grid=GRID, padding="periodic", **options)
-    return nn.Sequential(first, nn.ReLU(), second)
-
-
-def step(run, net, x):
-    x = x.clone().requires_grad_()
-    out = run(x)
-    out.square().mean().backward()
-    return [out.detach(), x.grad, *(p.grad for p in net.parameters())]
 
 
 def shared_gate_network():

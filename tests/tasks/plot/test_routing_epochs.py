@@ -12,7 +12,7 @@ from smoecast.config.run import Config
 from smoecast.errors import InputError
 from smoecast.fields.grid import Grid
 from smoecast.tasks.plot.routing_epochs import _choose, draw_epochs, draw_training, read_routing
-from smoecast.training.routing_record import ROUTING
+from smoecast.training.records.routing_record import ROUTING
 
 
 def test_a_row_an_output_a_map_an_epoch_and_how_many_points_each_serves() -> None:

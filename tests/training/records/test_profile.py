@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_training import Fields, small_loss, small_model, small_settings, train
 
-from smoecast.training.profile import PARTS, StepProfile, to_text
+from smoecast.training.records.profile import PARTS, StepProfile, to_text
 
 CPU = torch.device("cpu")
 

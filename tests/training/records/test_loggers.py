@@ -7,7 +7,7 @@ import pytest
 
 from smoecast import console
 from smoecast.errors import ConfigError
-from smoecast.training.loggers import open_loggers
+from smoecast.training.records.loggers import open_loggers
 
 RECORD = {
     "epoch": 3,

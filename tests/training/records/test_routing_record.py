@@ -11,8 +11,8 @@ from small_training import small_model, small_settings, train
 from smoecast.errors import Interrupted
 from smoecast.nn.smoe.inspect import rival_map
 from smoecast.nn.smoe.model_layers import smoe_layers
-from smoecast.training import routing_record
-from smoecast.training.routing_record import ROUTING, is_noted, note_routing
+from smoecast.training.records import routing_record
+from smoecast.training.records.routing_record import ROUTING, is_noted, note_routing
 
 
 def test_the_start_and_the_powers_of_two_are_kept(task):
