@@ -140,8 +140,8 @@ def _measure_case(
     setting = replace(setting, folder=folder)
     tasks = case.tasks(setting)
     needed |= {way.needs for task in tasks.values() for way in task.ways.values()}
+    console.say(f"bench {name}: {case.about}")
     if case.make_data:
-        console.say(f"bench {name}: making data")
         ask("make data", setting, module=module_of(name))
     with case.around(setting):
         for title, task in tasks.items():

@@ -29,7 +29,7 @@ def test_one_case_from_the_command_line(tmp_path: Path) -> None:
     task = kept["tasks"][0]
     assert (task["case"], task["rounds"]) == ("download", 1)
     assert task["ways"]["smoecast"]["median"] > 0
-    assert "bench download: making data" in done.stderr
+    assert "bench download: a download" in done.stderr
 
 
 def test_a_table_for_people_or_for_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ class Case:
     Attributes
     ----------
     about : str
-        In a few words, for the table.
+        In a few words.
     tasks : callable
         From a setting to tasks by name.
     make_data : callable, optional
