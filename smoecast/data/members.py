@@ -3,7 +3,6 @@
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from smoecast.errors import InputError
 from smoecast.scores.ensemble import ensemble_moments
@@ -125,6 +124,8 @@ def with_members(fields: xr.DataArray, count: int = 10) -> xr.DataArray:
     lazy = fields.chunk(init_time=1)
     mean = lazy.isel(channel=slice(half)).assign_coords(channel=names)
     std = lazy.isel(channel=slice(half, None)).assign_coords(channel=names)
+    from scipy.special import ndtri  # noqa: PLC0415  # a third of a second
+
     quantiles = ndtri((np.arange(count) + 0.5) / count)
     steps = xr.DataArray(
         quantiles / quantiles.std(ddof=1), dims="number", coords={"number": np.arange(count)}

@@ -32,14 +32,14 @@ def moments(values: NDArray[np.float32]) -> dict[str, Any]:
     if values.size and (count == values.size // len(count)).all():
         mean = values.mean(axis=axes, dtype=np.float64)
         rows = values.reshape(-1, *values.shape[-3:])  # each in the cache, not all in float64
-        squares = np.add.reduce([_squares(row, mean) for row in rows], axis=0)
+        squares = np.add.reduce([_sum_squares(row, mean) for row in rows], axis=0)
     else:
         mean = np.nansum(values, axis=axes, dtype=np.float64) / np.maximum(count, 1)
         squares = np.nansum((values - mean[:, None, None]) ** 2, axis=axes)
     return {"count": count.tolist(), "mean": mean.tolist(), "squares": squares.tolist()}
 
 
-def _squares(row: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sum_squares(row: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sum of squares about the mean of one row of fields, (C,)."""
     away: NDArray[np.float64] = row - mean[:, None, None]
     return np.asarray(np.square(away, out=away).sum(axis=(1, 2)))

@@ -9,10 +9,9 @@ metres times 9.80665) for `orography`.
 
 from collections.abc import Callable, Iterable, Sequence
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.array.overlap import overlap
+from dask.base import is_dask_collection
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import attributes_of
@@ -194,7 +193,9 @@ def _six_hours(dataset: xr.Dataset, source: str) -> xr.DataArray:
     _check_hourly(dataset["time"].values, source)
     hourly = dataset["tp"].transpose("time", ...)
     data = hourly.data
-    if isinstance(data, da.Array):
+    if is_dask_collection(data):
+        from dask.array.overlap import overlap  # noqa: PLC0415  # half a second
+
         # every block with the last five times of the one before it: rolling() would cut in space
         data = overlap(data, depth={0: (_HOURS - 1, 0)}, boundary={0: "none"})
         sizes = tuple(size - _HOURS + 1 for size in data.chunks[0])

@@ -7,17 +7,19 @@ are ours.
 
 import re
 from functools import lru_cache, partial
-from typing import Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.polynomial.legendre import leggauss
-from scipy.sparse import csr_array, eye_array, kron
 
 from smoecast.errors import ConfigError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.regrid_weights import Weights, bilinear, conservative, nearest
 from smoecast.names import COORDINATE_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Method = Literal["bilinear", "conservative"]
 _Fields = TypeVar("_Fields", xr.Dataset, xr.DataArray)
@@ -172,7 +174,7 @@ def _product(values: np.ndarray, weights: Weights) -> np.ndarray:
     count = max(1, _AT_ONCE // (H * W * values.itemsize))
     for begin in range(0, len(fields), count):
         some = fields[begin : begin + count]
-        rows, columns, poles = _sparse(weights, values.dtype, len(some))
+        rows, columns, poles = _make_sparse(weights, values.dtype, len(some))
         if h < H:
             across = columns @ (rows @ some.reshape(-1, W)).T
         else:
@@ -185,8 +187,10 @@ def _product(values: np.ndarray, weights: Weights) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _sparse(weights: Weights, dtype: np.dtype, count: int) -> tuple[csr_array, ...]:
+def _make_sparse(weights: Weights, dtype: np.dtype, count: int) -> "tuple[csr_array, ...]":
     """Return the matrices of rows, columns and poles; that of rows for fields one below another."""
+    from scipy.sparse import csr_array, eye_array, kron  # noqa: PLC0415  # a third of a second
+
     rows, columns, poles = (
         csr_array(part.astype(dtype))
         for part in (weights.latitude, weights.longitude.T, weights.poles)

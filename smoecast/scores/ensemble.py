@@ -6,7 +6,6 @@ ensemble at that point is used wherever that has a meaning.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from smoecast.scores.pointwise import Values, member_errors, z_score
 
@@ -193,4 +192,6 @@ def pit_gaussian(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Val
     InputError
         If a standard deviation is negative.
     """
+    from scipy.special import ndtr  # noqa: PLC0415  # a third of a second
+
     return np.asarray(ndtr(z_score(observation, mean, std)))

@@ -1,15 +1,10 @@
 """Every source by name, and what a run asks of it."""
 
-from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 from smoecast.config.run import Config
 from smoecast.data.download.remote_file import About
-from smoecast.data.sources import files, ncep, weatherbench
-from smoecast.data.sources.ens10 import source as ens10
-from smoecast.data.sources.era5 import source as era5
-from smoecast.data.sources.opendata import analyses, ensembles
-from smoecast.data.sources.planet import simulate as planet
 from smoecast.data.sources.source import (
     AnalysesRequest,
     EnsemblesRequest,
@@ -18,26 +13,49 @@ from smoecast.data.sources.source import (
     Request,
     Source,
 )
-from smoecast.data.sources.zarr_stores import arco_era5, weatherbench2
 
 
-def _by_name(*sources: Source[R]) -> dict[str, Source[R]]:
-    return {source.about.name: source for source in sources}
+class Sources(dict[str, Source[R]]):
+    """Sources by name, each loaded with all that it needs when it is asked for.
+
+    Parameters
+    ----------
+    places : dict of str to str
+        By name, its module in this folder and what that calls it: ``planet.simulate:SOURCE``.
+    """
+
+    def __init__(self, places: dict[str, str]) -> None:
+        super().__init__()
+        self.places = places
+
+    def __getitem__(self, name: str) -> Source[R]:
+        """Return a source; it is loaded if it was not asked for before."""
+        if name not in self:
+            module, _, called = self.places[name].partition(":")
+            self[name] = getattr(import_module(f"smoecast.data.sources.{module}"), called)
+        return cast("Source[R]", super().__getitem__(name))
 
 
-ANALYSES: dict[str, Source[AnalysesRequest]] = _by_name(
-    planet.SOURCE,
-    files.SOURCE,
-    ncep.SOURCE,
-    weatherbench.SOURCE,
-    weatherbench2.SOURCE,
-    arco_era5.SOURCE,
-    era5.SOURCE,
-    analyses.SOURCE,
+ANALYSES: Sources[AnalysesRequest] = Sources(
+    {
+        "planet": "planet.simulate:SOURCE",
+        "files": "files:SOURCE",
+        "ncep": "ncep:SOURCE",
+        "weatherbench": "weatherbench:SOURCE",
+        "weatherbench2": "zarr_stores.weatherbench2:SOURCE",
+        "arco-era5": "zarr_stores.arco_era5:SOURCE",
+        "era5": "era5.source:SOURCE",
+        "opendata": "opendata.analyses:SOURCE",
+    }
 )
 """Sources of analyses (`data.source`), the quickest to use first."""
-ENSEMBLES: dict[str, Source[EnsemblesRequest]] = _by_name(
-    planet.ENSEMBLES, files.ENSEMBLES, ens10.SOURCE, ensembles.SOURCE
+ENSEMBLES: Sources[EnsemblesRequest] = Sources(
+    {
+        "planet": "planet.simulate:ENSEMBLES",
+        "files": "files:ENSEMBLES",
+        "ens10": "ens10.source:SOURCE",
+        "opendata": "opendata.ensembles:SOURCE",
+    }
 )
 """Sources of ensemble forecasts (`postprocess.source`)."""
 KINDS: tuple[Kind, ...] = ("analyses", "ensembles")
@@ -45,8 +63,8 @@ KINDS: tuple[Kind, ...] = ("analyses", "ensembles")
 
 def about() -> list[About]:
     """Return every source, the quickest to use first."""
-    found = [source.about for source in ANALYSES.values()]
-    return list(dict.fromkeys([*found, *(source.about for source in ENSEMBLES.values())]))
+    found = [known[name].about for known in (ANALYSES, ENSEMBLES) for name in known.places]
+    return list(dict.fromkeys(found))
 
 
 def request_of(config: Config, kind: Kind = "analyses") -> Request:
@@ -64,7 +82,7 @@ def requests_of(config: Config) -> list[Request]:
     return [
         asked
         for asked in (request_of(config, kind) for kind in KINDS)
-        if asked.wanted.source in _sources(asked) and source_of(asked).has_any(asked)
+        if asked.wanted.source in _sources(asked).places and source_of(asked).has_any(asked)
     ]
 
 
@@ -73,5 +91,5 @@ def source_of(asked: Request) -> Source[Any]:
     return _sources(asked)[asked.wanted.source]
 
 
-def _sources(asked: Request) -> Mapping[str, Source[Any]]:
+def _sources(asked: Request) -> Sources[Any]:
     return ANALYSES if asked.kind == "analyses" else ENSEMBLES

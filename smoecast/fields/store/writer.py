@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -235,6 +234,8 @@ def _lay_out(template: xr.Dataset, draft: Draft, details: dict[str, Any]) -> Non
     fields = template[FIELDS]
     stored = "float16" if "scale" in template else "float32"
     chunks = (draft.chunk_rows, *fields.shape[1:])
+    import dask.array as da  # noqa: PLC0415  # half a second
+
     empty = fields.copy(data=da.zeros(fields.shape, chunks=chunks, dtype=stored))
     described = template.assign({FIELDS: empty}).drop_encoding()
     described.attrs = {DETAILS: json.dumps({"schema": SCHEMA, **details})}

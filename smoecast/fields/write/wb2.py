@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import dask.array as da
 import numcodecs
 import numpy as np
 import xarray as xr
@@ -225,6 +224,8 @@ def _from_north(dataset: xr.Dataset) -> bool:
 
 def _lay_out(dataset: xr.Dataset, plan: _Plan, part: Path) -> None:
     """Write everything of the store but its fields."""
+    import dask.array as da  # noqa: PLC0415  # half a second
+
     fields, encoding = {}, {}
     for channel in plan.channels.values():
         name, dims = channel.variable.cds_name, plan.dims(channel)

@@ -201,5 +201,5 @@ def _describe(asked: Request, *, written: bool) -> dict[str, Any]:
             "last": np.datetime_as_string(times[-1], unit="h"),
             "shape": dict(zip(map(str, fields.dims), fields.shape, strict=True)),
             "left_out": from_attribute(dataset.attrs),
-            "split": {part: int(dataset[part].sum()) for part in time_selection.PARTS},
+            "split": {part: int(dataset[part].values.sum()) for part in time_selection.PARTS},
         }

@@ -4,12 +4,10 @@ from functools import partial
 from pathlib import Path
 
 from smoecast import console
-from smoecast.data.download.partial_file import sweep_downloads
 from smoecast.data.download.remote_file import About
 from smoecast.data.sources.files import expand, manifest
 from smoecast.data.sources.open import open_analyses, open_ensembles
 from smoecast.data.sources.planet import periods, surface
-from smoecast.data.sources.planet.source import write_analyses, write_ensembles
 from smoecast.data.sources.source import (
     AnalysesRequest,
     EnsemblesRequest,
@@ -43,6 +41,13 @@ def simulate(asked: AnalysesRequest) -> list[Entry]:
     LockedError
         Another process brings files to the same folder.
     """
+    # whoever only looks for its files needs neither requests nor what writes NetCDF
+    from smoecast.data.download.partial_file import sweep_downloads  # noqa: PLC0415
+    from smoecast.data.sources.planet.source import (  # noqa: PLC0415
+        write_analyses,
+        write_ensembles,
+    )
+
     raw, planet = asked.raw, asked.wanted.planet
     with lock(raw):
         sweep_downloads(raw)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -30,6 +30,9 @@ from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.intervals import note_intervals
 from smoecast.fields.read.reading import AS_IT_IS, Reading, note_leaving
 from smoecast.fields.read.selection import Selection
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 BLOCK_BYTES = 32 * 2**20
 SMALL = 2**30
@@ -154,8 +157,12 @@ def _array(block: Block, path: Path) -> xr.DataArray:
     )
 
 
-def _lazy(holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path: Path) -> da.Array:
+def _lazy(
+    holders: dict[tuple[int, ...], Message], shape: tuple[int, ...], path: Path
+) -> "da.Array":
     """Return the values of messages as a dask array, (*shape, latitude, longitude) float32."""
+    import dask.array as da  # noqa: PLC0415  # half a second
+
     where = np.zeros((*shape, 4, 1), dtype=np.int64)  # where each message is
     for at, message in holders.items():
         where[at][:, 0] = message.where

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -86,6 +85,8 @@ def in_blocks(stored: xr.Variable, what: str) -> xr.Variable:
     rows = max(chunk, BLOCK_BYTES // max(row, 1) // chunk * chunk)
     if count > rows * MOST_BLOCKS:
         raise InputError(f"{what} has {stored.nbytes:.2g} bytes: split the file by time")
+    import dask.array as da  # noqa: PLC0415  # half a second
+
     lazy = da.from_array(
         _Stored(stored, what),
         (min(rows, count), *rest),

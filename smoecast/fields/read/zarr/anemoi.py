@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -152,6 +151,8 @@ def _present(dataset: xr.Dataset, source: str) -> tuple[NDArray[np.datetime64], 
     span = slice(int(there[0]), int(there[-1]) + 1)
     data = dataset["data"].isel(time=span).data
     if gone[span].any():
+        import dask.array as da  # noqa: PLC0415  # half a second
+
         marks = da.from_array(np.where(gone[span], dates[span], np.datetime64("NaT")))
         marks = marks.rechunk((data.chunks[0],))[:, None, None, None]
         data = da.map_blocks(_refuse_missing, data, marks, source=source, dtype=data.dtype)
