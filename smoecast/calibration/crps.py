@@ -132,8 +132,8 @@ def _far_quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
 def _gamma_cdf(shape: Tensor, x: Tensor) -> Tensor:
     """Return the regularised incomplete gamma function, differentiable also in its shape.
 
-    From scipy, for torch's has 9 digits and no derivative in the shape. That is taken by a stencil
-    of five points, right to ten digits, and brought in as the slope of a term that is 0.
+    From scipy, for torch's has 9 digits and no derivative in the shape. That is taken by a central
+    difference, right to eight digits, and brought in as the slope of a term that is 0.
     """
     k, at = shape.detach(), x.detach()
     value = _incomplete(k, at)
@@ -141,9 +141,9 @@ def _gamma_cdf(shape: Tensor, x: Tensor) -> Tensor:
         density = ((k - 1.0) * at.clamp(min=_TINY).log() - at - torch.lgamma(k)).exp()
         value = value + torch.where(at > 0, density, 0.0).clamp(max=1e100) * (x - at)
     if shape.requires_grad:
-        h = 1e-3 * k
-        near, far = (_incomplete(k + s * h, at) - _incomplete(k - s * h, at) for s in (1.0, 2.0))
-        value = value + (8.0 * near - far) / (12.0 * h) * (shape - k)
+        h = 1e-4 * k
+        slope = (_incomplete(k + h, at) - _incomplete(k - h, at)) / (2.0 * h)
+        value = value + slope * (shape - k)
     return value
 
 
