@@ -10,11 +10,15 @@ import xarray as xr
 LATITUDE = np.arange(-87.1875, 90, 5.625)[::8]
 LONGITUDE = np.arange(0, 360, 5.625)[::8]
 LEVELS = np.array([500, 850], np.int32)
+SURFACE = ("2m_temperature", "total_precipitation", "toa_incident_solar_radiation")
 VARIABLES = {
     "geopotential": ("z", "m**2 s**-2", "Geopotential", "geopotential"),
     "temperature": ("t", "K", "Temperature", "air_temperature"),
     "2m_temperature": ("t2m", "K", "2 metre temperature", None),
     "total_precipitation": ("tp", "m", "Total precipitation", None),
+    "specific_humidity": ("q", "kg kg**-1", "Specific humidity", "specific_humidity"),
+    "u_component_of_wind": ("u", "m s**-1", "U component of wind", "eastward_wind"),
+    "v_component_of_wind": ("v", "m s**-1", "V component of wind", "northward_wind"),
     "toa_incident_solar_radiation": ("tisr", "J m**-2", "TOA incident solar radiation", None),
 }
 
@@ -28,7 +32,7 @@ def field(name: str, year: int, hours: int = 24, level: int | None = None) -> xr
         "lon": ("lon", LONGITUDE, {"units": "degrees_east", "standard_name": "longitude"}),
     }
     dims = ["time", "lat", "lon"]
-    if name in ("geopotential", "temperature"):
+    if name not in SURFACE:
         attributes = {"units": "millibars", "long_name": "pressure_level"}
         if level is None:
             coords["level"] = ("level", LEVELS, attributes)
@@ -37,6 +41,7 @@ def field(name: str, year: int, hours: int = 24, level: int | None = None) -> xr
             coords["level"] = ((), np.int32(level), attributes)
     sizes = {"time": hours, "level": len(LEVELS), "lat": len(LATITUDE), "lon": len(LONGITUDE)}
     values = np.random.default_rng([year, *name.encode()]).normal(size=[sizes[d] for d in dims])
+    values = np.abs(values) if name == "total_precipitation" else values
     attrs = {"units": units, "long_name": words} | ({"standard_name": standard} if standard else {})
     data = {short: (dims, values.astype(np.float32), attrs)}
     return xr.Dataset(data, coords, {"Conventions": "CF-1.6", "regrid_method": "bilinear"})
