@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -18,23 +19,22 @@ STANDARD = ("sum", "min", "max", "cumsum")
 """Functions of Triton that are kernels themselves."""
 
 
-def _language(triton: ModuleType) -> list[tuple[object, dict[str, object]]]:
-    """Return what the interpreter writes into, each with what is in it.
-
-    It puts back what a kernel's call changed, but not what a function called within one did.
-    """
-    language = triton.language
-    places = (language, language.core, language.math, language.tensor, language.core.dtype)
-    return [(place, dict(vars(place))) for place in (*places, language.core.tensor_descriptor_base)]
-
-
-def _restore(language: list[tuple[object, dict[str, object]]]) -> None:
-    for place, before in language:
-        for name in [n for n in vars(place) if n not in before]:
-            delattr(place, name)
-        for name, value in before.items():
-            if vars(place)[name] is not value:
-                setattr(place, name, value)
+@contextmanager
+def put_back(language: Any) -> Iterator[None]:
+    """Leave Triton's language as it was: a kernel that is called by another changes it for good."""
+    core = language.core
+    owners = [language, core, language.math]
+    owners += [core.tensor, core.dtype, core.tensor_descriptor_base]
+    before = [dict(vars(owner)) for owner in owners]
+    try:
+        yield
+    finally:
+        for owner, known in zip(owners, before, strict=True):
+            for name, value in dict(vars(owner)).items():
+                if name not in known:
+                    delattr(owner, name)
+                elif value is not known[name]:
+                    setattr(owner, name, known[name])
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def interpret_kernels() -> Iterator[dict[str, ModuleType]]:
     known = {name: module for name, module in sys.modules.items() if name.startswith(ROOM)}
     ours = {name for name in known if name != f"{ROOM}choice"}
     with ExitStack() as stack:
-        stack.callback(_restore, _language(triton))
+        stack.enter_context(put_back(triton.language))
         stack.enter_context(triton.knobs.runtime.scope())
         triton.knobs.runtime.interpret = True
         for name in STANDARD:

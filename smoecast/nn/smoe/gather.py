@@ -157,8 +157,8 @@ _pick: Callable[[Tensor, Tensor], Tensor] = _Pick.apply
 
 @custom_op("smoecast::pick", mutates_args=())
 def _pick_compiled(values: Tensor, places: Tensor) -> Tensor:
-    """Do what `_Pick` does, for torch.compile."""
-    return take(values, places)
+    """Do what `_Pick` does, for torch.compile, which is told of contiguous tensors."""
+    return take(values, places).contiguous()
 
 
 @_pick_compiled.register_fake
@@ -169,7 +169,8 @@ def _fake_pick(values: Tensor, places: Tensor) -> Tensor:
 
 @custom_op("smoecast::spread", mutates_args=())
 def _spread_compiled(picked: Tensor, places: Tensor, channels: int) -> Tensor:
-    return spread(picked, places, torch.Size((len(picked), channels, *picked.shape[2:])))
+    shape = torch.Size((len(picked), channels, *picked.shape[2:]))
+    return spread(picked, places, shape).contiguous()
 
 
 @_spread_compiled.register_fake

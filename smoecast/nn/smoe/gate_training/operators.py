@@ -66,7 +66,7 @@ def train_routing(
         (B, K F, H, W).
     """
     begin_pass(layer)
-    return take(values, places)
+    return take(values, places).contiguous()  # as the compiler is told, kernels keep strides
 
 
 @_operator("smoecast::teach_routing")
@@ -77,7 +77,7 @@ def _teach_routing(
     found, route = find_layer(layer), Route(index, index, places)
     shape = torch.Size((len(grad), channels, *grad.shape[2:]))
     whole, told = teach_picked(grad, scores, route, found.objective, link_of(found), learns, shape)
-    return whole, _empty(scores) if told is None else told.contiguous()
+    return whole.contiguous(), _empty(scores) if told is None else told.contiguous()
 
 
 @_operator("smoecast::compare_experts")
@@ -89,7 +89,7 @@ def compare_experts(
     Arguments and result are those of `train_routing`.
     """
     begin_pass(layer)
-    return take(values, places)
+    return take(values, places).contiguous()
 
 
 @_operator("smoecast::teach_comparison")
@@ -101,7 +101,7 @@ def _teach_comparison(
     gradient, told = teach_comparison(
         grad, values, scores, route, found.objective, link_of(found), learns
     )
-    return gradient, _empty(scores) if told is None else told.contiguous()
+    return gradient.contiguous(), _empty(scores) if told is None else told.contiguous()
 
 
 @_operator("smoecast::compare_later")

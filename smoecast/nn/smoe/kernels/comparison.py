@@ -17,9 +17,11 @@ from smoecast.nn.smoe import routing
 from smoecast.nn.smoe.kernels.quantile import NOT_FINITE
 from smoecast.nn.smoe.kernels.tiles import (
     BLOCK,
+    as_number,
     count_blocks,
     lay_out,
     new_like,
+    on_its_device,
     power_above,
     share_batch,
 )
@@ -80,7 +82,7 @@ def _compare(
                 pull = tl.load(given + f * g_c, mask=served, other=0.0).to(tl.float32) * factor
                 put = tl.where(expert == chosen, pull, 0.0)
                 tl.store(into + f * w_c, put.to(whole.dtype.element_ty), mask=inside)
-    at = (tl.program_id(2) * (selected * GROUP) + expert) * points + p
+    at = (tl.cast(tl.program_id(2), tl.int64) * (selected * GROUP) + expert) * points + p
     tl.store(error + at, errors, mask=inside)
     if SLOPES:
         tl.store(slope + at, slopes, mask=inside)
@@ -91,7 +93,7 @@ def _win(
     error, scores, index, gradient, losses, selected, points, numel,
     GROUP: tl.constexpr, G_BLOCK: tl.constexpr, P_BLOCK: tl.constexpr,
 ):  # fmt: skip
-    row, k = tl.program_id(2), tl.program_id(1)
+    row, k = tl.cast(tl.program_id(2), tl.int64), tl.program_id(1)
     g = tl.arange(0, G_BLOCK)[:, None]
     p = tl.program_id(0) * P_BLOCK + tl.arange(0, P_BLOCK)[None, :]
     inside = (g < GROUP) & (p < points)
@@ -137,6 +139,7 @@ class Comparison:
     finite: Tensor
 
 
+@on_its_device
 def score_experts(
     values: Tensor,
     grad: Tensor,
@@ -185,7 +188,7 @@ def score_experts(
     factor = float((1.0 + torch.tensor(damping - 1.0)).to(grad.dtype))
     _compare[(*plane, shares)](
         values, grad, index, whole, error, slope, infinite,
-        torch.as_tensor(unit, dtype=torch.float32, device=values.device),
+        as_number(unit, values),
         how.num_selected, points, samples, factor, laid.sample, laid.channel, laid.point,
         given.sample, given.channel, given.point, into.sample, into.channel, into.point,
         GROUP=how.group_size, FILTERS=filters, SHARED=shared, SHARE=share, SLOPES=slopes,
@@ -196,6 +199,7 @@ def score_experts(
     return Comparison(mean, added, whole if spreads else None, infinite == 0)
 
 
+@on_its_device
 def comparative_loss(
     error: Tensor, scores: Tensor, index: Tensor, how: routing.Selection
 ) -> tuple[Tensor, Tensor]:

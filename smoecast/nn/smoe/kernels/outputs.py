@@ -17,10 +17,12 @@ from smoecast.nn.smoe.kernels.places import find_slots
 from smoecast.nn.smoe.kernels.quantile import find_limits
 from smoecast.nn.smoe.kernels.tiles import (
     BLOCK,
+    as_number,
     count_blocks,
     cut_plane,
     lay_out,
     new_like,
+    on_its_device,
     power_above,
     share_batch,
 )
@@ -59,7 +61,7 @@ def _score(
         for f in tl.static_range(FILTERS):
             damped = tl.load(given + f * g_c, mask=chosen, other=0.0).to(tl.float32) * factor
             tl.store(into + f * w_c, damped.to(whole.dtype.element_ty), mask=inside)
-    at = (tl.program_id(2) * experts + e) * points + p
+    at = (tl.cast(tl.program_id(2), tl.int64) * experts + e) * points + p
     tl.store(wrong + at, count, mask=inside)
 
 
@@ -68,7 +70,7 @@ def _blame(
     scores, wrong, slots, gradient, losses, experts, points, group, rivals, shares, share_size,
     numel, FILTERS: tl.constexpr, E_BLOCK: tl.constexpr, P_BLOCK: tl.constexpr,
 ):  # fmt: skip
-    row, begin = tl.program_id(2), tl.program_id(1) * group
+    row, begin = tl.cast(tl.program_id(2), tl.int64), tl.program_id(1) * group
     p = tl.program_id(0) * P_BLOCK + tl.arange(0, P_BLOCK)[None, :]
     plane = experts * points
     incorrect = tl.full([P_BLOCK], 0, tl.float32)
@@ -125,6 +127,7 @@ class Verdict:
     finite: Tensor
 
 
+@on_its_device
 def score_outputs(
     grad: Tensor,
     places: Tensor,
@@ -154,7 +157,7 @@ def score_outputs(
     """
     grad, laid = lay_out(grad)
     margins = routing.LABEL_MARGIN, routing.DAMPING_MARGIN
-    one = torch.as_tensor(unit, dtype=torch.float32, device=grad.device)
+    one = as_number(unit, grad)
     found = find_limits(grad, laid, num_filters, quantile, one, margins)
     samples, experts, points = len(grad), shape[1] // num_filters, shape[2] * shape[3]
     slots = find_slots(places, shape[1], points)
@@ -176,6 +179,7 @@ def score_outputs(
     return Verdict(whole, wrong[None] if shared else wrong[:, None], slots, found.finite)
 
 
+@on_its_device
 def routing_loss(
     scores: Tensor, verdict: Verdict, samples: int, how: routing.Selection
 ) -> tuple[Tensor, Tensor]:

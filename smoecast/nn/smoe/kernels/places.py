@@ -9,7 +9,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from smoecast.nn.smoe.kernels.tiles import count_blocks, cut_plane, lay_out, new_like, share_batch
+from smoecast.nn.smoe.kernels.tiles import (
+    count_blocks,
+    cut_plane,
+    lay_out,
+    new_like,
+    on_its_device,
+    share_batch,
+)
 
 
 @triton.jit
@@ -53,6 +60,7 @@ def _spread(
         tl.store(whole + row * w_b + c * w_c + p * w_p, given, mask=inside)
 
 
+@on_its_device
 def take(values: Tensor, places: Tensor) -> Tensor:
     """Take values (B, K F, H, W) from their places, as `Route` has them, in (B, E F, H, W)."""
     values, laid = lay_out(values)
@@ -70,6 +78,7 @@ def take(values: Tensor, places: Tensor) -> Tensor:
     return out
 
 
+@on_its_device
 def spread(picked: Tensor, places: Tensor, shape: torch.Size) -> Tensor:
     """Put values (B, K F, H, W) at their places among zeros, in the shape (B, E F, H, W)."""
     picked, laid = lay_out(picked)

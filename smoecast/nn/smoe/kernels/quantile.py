@@ -137,12 +137,12 @@ def find_limits(
     experts, points = grad.shape[1] // num_filters, grad.shape[2] * grad.shape[3]
     total = experts * points
     widths = WIDTHS[grad.dtype if num_filters == 1 else torch.float32]
-    rank = quantile * (total - 1)
+    rank = float(quantile * (total - 1))
     below = max(0, min(int(rank), total - 2))
     bins = sum(1 << width for width in widths)
     counts = torch.zeros(samples, bins, dtype=torch.int32, device=device)
-    state = torch.tensor([0, below], dtype=torch.int32).to(device, non_blocking=True)
-    state = state.repeat(samples, 1)
+    state = torch.zeros(samples, 2, dtype=torch.int32, device=device)
+    state[:, 1] = below
     above = torch.full((samples,), LARGEST.value, dtype=torch.int32, device=device)
     limits = torch.empty(samples, 2, dtype=torch.float32, device=device)
     # what lies side by side in memory is read side by side

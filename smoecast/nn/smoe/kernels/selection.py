@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from smoecast.nn.smoe.kernels.tiles import count_blocks, power_above
+from smoecast.nn.smoe.kernels.tiles import count_blocks, on_its_device, power_above
 
 
 @triton.jit
@@ -34,6 +34,7 @@ def _rank(
     tl.store(into + ahead * points + p, tl.cast(e, tl.int64), mask=inside & (ahead < selected))
 
 
+@on_its_device
 def best_experts(scores: Tensor, num_selected: int) -> Tensor:
     """Return the experts with the highest scores, highest first.
 

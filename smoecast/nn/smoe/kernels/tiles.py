@@ -1,10 +1,15 @@
 """How work is cut for a device: blocks of channels and points, and shares of a batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 BLOCK = 1024
 """Values that a program handles at once."""
 PROGRAMS = 1024
@@ -69,3 +74,24 @@ def share_batch(samples: int, programs: int) -> int:
     """Return how many samples a program takes in turn, where `programs` cover one sample."""
     wanted = count_blocks(PROGRAMS, programs)
     return max(1, count_blocks(samples, wanted))
+
+
+def on_its_device(
+    function: Callable[Concatenate[Tensor, _P], _R],
+) -> Callable[Concatenate[Tensor, _P], _R]:
+    """Let a function run on the device of its first tensor: Triton takes the current one."""
+
+    @wraps(function)
+    def run(first: Tensor, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        # a number below 0 changes nothing
+        with torch.cuda.device(first.get_device() if first.is_cuda else -1):
+            return function(first, *args, **kwargs)
+
+    return run
+
+
+def as_number(number: Tensor | float, like: Tensor) -> Tensor:
+    """Return a number on the device of a tensor, without a copy that waits."""
+    if isinstance(number, Tensor):
+        return number.to(like.device, torch.float32)
+    return torch.full((), number, dtype=torch.float32, device=like.device)
