@@ -1,6 +1,7 @@
 """Files of ENS-10 in their exact layout, written with ecCodes on a small grid."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import eccodes
 import numpy as np
@@ -29,10 +30,9 @@ def values(key: Key, month_day: str) -> np.ndarray:
     return field
 
 
-def message(key: Key, month_day: str, shift: int = 0) -> bytes:
-    """Return one message of a hindcast as MARS writes it: GRIB 1, local section 26."""
-    name, level, year, number, step = key
-    sample = "regular_ll_pl_grib1" if level else "regular_ll_sfc_grib1"
+@cache
+def _hindcast(sample: str, month_day: str) -> int:
+    """Return a message as MARS writes it, with all that the messages of a file have in common."""
     handle = eccodes.codes_grib_new_from_samples(sample)
     settings = {
         "setLocalDefinition": 1,
@@ -41,12 +41,8 @@ def message(key: Key, month_day: str, shift: int = 0) -> bytes:
         "type": "pf",
         "stream": "enfh",
         "expver": "0001",
-        "paramId": PARAMS[name],
-        "dataDate": int(f"{year}{month_day}"),
         "dataTime": 0,
-        "step": step,
         "referenceDate": int(f"2018{month_day}"),
-        "perturbationNumber": number + shift,
         "numberOfForecastsInEnsemble": 11,
         "Ni": COLUMNS,
         "Nj": ROWS,
@@ -56,6 +52,23 @@ def message(key: Key, month_day: str, shift: int = 0) -> bytes:
         "longitudeOfLastGridPointInDegrees": 330.0,
         "iDirectionIncrementInDegrees": 30.0,
         "jDirectionIncrementInDegrees": 30.0,
+        "bitsPerValue": 16,
+    }
+    for setting, value in settings.items():
+        eccodes.codes_set(handle, setting, value)
+    return int(handle)
+
+
+def message(key: Key, month_day: str, shift: int = 0) -> bytes:
+    """Return one message of a hindcast as MARS writes it: GRIB 1, local section 26."""
+    name, level, year, number, step = key
+    sample = "regular_ll_pl_grib1" if level else "regular_ll_sfc_grib1"
+    handle = eccodes.codes_clone(_hindcast(sample, month_day))
+    settings = {
+        "paramId": PARAMS[name],
+        "dataDate": int(f"{year}{month_day}"),
+        "step": step,
+        "perturbationNumber": number + shift,
     } | ({"level": level} if level else {})
     try:
         for setting, value in settings.items():
@@ -65,7 +78,6 @@ def message(key: Key, month_day: str, shift: int = 0) -> bytes:
             eccodes.codes_set(handle, "bitmapPresent", 1)
             eccodes.codes_set(handle, "missingValue", 9999.0)
             field = np.where(np.isnan(field), 9999.0, field)
-        eccodes.codes_set(handle, "bitsPerValue", 16)
         eccodes.codes_set_values(handle, field)
         return bytes(eccodes.codes_get_message(handle))
     finally:

@@ -37,7 +37,9 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list
         "orography": (tuple(place), 1e3 * rng.random((7, 12)), {"units": "m"}),
     }
     xr.Dataset(fields, {"time": times, **place}).astype("f4").to_netcdf(folder / "truth.nc")
-    shelf = Shelf({"/output.sfc.20180104": file("sfc", "0104", SURFACE)})
+    # of the steps that nobody asks for, the first year, to be quick
+    whole = file("sfc", "0104", SURFACE, lambda key: key[4] == 48 or key[2] == 1998)
+    shelf = Shelf({"/output.sfc.20180104": whole})
     with pytest.MonkeyPatch.context() as patch, serving(shelf):
         patch.setattr(source, "DATES", (date(2018, 1, 4),))
         settings = [
