@@ -23,8 +23,9 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# three at a time, also on two cores: many tests wait for programs that they started
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow

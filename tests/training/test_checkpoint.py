@@ -104,7 +104,10 @@ def death_after(calls):
     return tick
 
 
-@pytest.mark.parametrize("changes", [{}, EVERYTHING, {**EVERYTHING, "precision": "bf16"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, EVERYTHING, pytest.param({**EVERYTHING, "precision": "bf16"}, marks=pytest.mark.slow)],
+)
 def test_ten_deaths_at_random_steps_leave_no_trace(task, tmp_path, changes):
     """36 steps (or 18), saved after each; killed ten times in their course."""
     task["settings"] = small_settings(save_minutes=1e-9, **changes)

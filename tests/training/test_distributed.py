@@ -177,6 +177,7 @@ def test_a_signal_stops_all_processes_at_one_step_and_another_number_is_refused(
         )
 
 
+@pytest.mark.slow
 def test_a_process_whose_gates_went_astray_is_named_and_nothing_saved(tmp_path):
     """One score of one gate: every process ends with the code of a bad result."""
     done = torchrun(tmp_path, stray=1, check=False)
