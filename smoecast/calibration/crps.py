@@ -7,12 +7,14 @@ Torch in and out, for fitting and for scoring alike. The normal distribution's i
 import math
 
 import torch
-from scipy.special import gammainc
 from torch import Tensor
 from torch.special import erfcx
 
+from smoecast.calibration.incomplete_gamma import incomplete_gamma, log_gamma
+
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_TWO = math.sqrt(2.0)
+_LOG_TWO = math.log(2.0)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 _TINY = 1e-300
 _FAR = -10.0
@@ -87,19 +89,67 @@ def crps_csg(mean: Tensor, std: Tensor, shift: Tensor, target: Tensor) -> Tensor
 
     Notes
     -----
-    Scheuerer & Hamill (2015), doi:10.1175/MWR-D-15-0061.1, their closed form (appendix).
+    Scheuerer & Hamill (2015), doi:10.1175/MWR-D-15-0061.1, their closed form (appendix). Autograd
+    knows the slopes in mean, std and shift, not that in the target.
     """
-    spread = torch.where(std > _POINT * mean, std, mean.clamp(min=_TINY))
-    shape, scale = (mean / spread) ** 2, spread**2 / mean.clamp(min=_TINY)
-    y, c = (target + shift) / scale, shift / scale
-    at_y, at_c = _gamma_cdf(shape, y), _gamma_cdf(shape, c)
-    more_y, more_c = at_y - _step_up(shape, y), at_c - _step_up(shape, c)
-    beta = (math.lgamma(0.5) + torch.lgamma(shape + 0.5) - torch.lgamma(shape + 1.0)).exp()
-    pairs = shape / math.pi * beta * (1.0 - _gamma_cdf(2.0 * shape, 2.0 * c))
-    middle = shape * (1.0 + 2.0 * at_c * more_c - at_c**2 - 2.0 * more_y)
-    score = scale * (y * (2.0 * at_y - 1.0) - c * at_c**2 + middle - pairs)
-    certain = (target - (mean - shift).clamp(min=0.0)).abs()
-    return torch.where(std > _POINT * mean, score, certain)
+    parts = (mean, std, shift)
+    score, *slopes = slopes_csg(*(part.detach() for part in (*parts, target)))
+    for part, slope in zip(parts, slopes, strict=True):
+        if part.requires_grad:
+            # a term that is 0 brings the slope in
+            score = score + slope * (part - part.detach())
+    return score
+
+
+def slopes_csg(
+    mean: Tensor, std: Tensor, shift: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the score of `crps_csg`, and its slopes in mean, std and shift."""
+    wide, least = std > _POINT * mean, mean.clamp(min=_TINY)
+    spread = torch.where(wide, std, least)
+    k, scale = (mean / spread) ** 2, spread**2 / least
+    c = shift / scale
+    y = target / scale + c
+    k, c = k.expand_as(y), c.expand_as(y)
+    (log_half, slope_half), (log_one, slope_one) = log_gamma(k + 0.5), log_gamma(k + 1.0)
+    # Gamma(2 k + 1) = 4^k Gamma(k + 1 / 2) Gamma(k + 1) / sqrt(pi)
+    log_two = 2.0 * _LOG_TWO * k + log_half + log_one - 0.5 * math.log(math.pi)
+    slope_two = _LOG_TWO + 0.5 * (slope_half + slope_one)
+    below, turn, step = incomplete_gamma(
+        torch.stack([k, k, 2.0 * k]),
+        torch.stack([y, c, 2.0 * c]),
+        torch.stack([log_one, log_one, log_two]),
+        torch.stack([slope_one, slope_one, slope_two]),
+    )
+    (below_y, below_c, below_two), (turn_y, turn_c, turn_two) = below, turn
+    step_y, step_c, _ = step
+    # how P(k, x) - P(k + 1, x) grows with k
+    grow_y, grow_c = (
+        step * (x.clamp(min=_TINY).log() - slope_one) for step, x in ((step_y, y), (step_c, c))
+    )
+    half = (log_half - log_one).exp() / _ROOT_PI
+    pairs = k * half * (1.0 - below_two)
+    score = y * (2.0 * below_y - 1.0) + 2.0 * k * (step_y - below_y) + k - pairs
+    square = below_c * below_c
+    score += (k - c) * square - 2.0 * k * below_c * step_c
+    by_k = 2.0 * (y - k) * turn_y + 1.0 + 2.0 * (step_y - below_y) + 2.0 * k * grow_y
+    by_k += 2.0 * (k - c) * below_c * turn_c + square - 2.0 * below_c * step_c
+    by_k -= 2.0 * k * (turn_c * step_c + below_c * grow_c)
+    by_k -= pairs * (1.0 / k + slope_half - slope_one) - 2.0 * k * half * turn_two
+    by_y, by_shift = 2.0 * below_y - 1.0, 2.0 * below_y - 1.0 - square
+    # the score is scale x score(k, y, c)
+    by_scale = score - by_y * y + square * c
+    by_mean = (2.0 * k * by_k * scale - by_scale * scale) / least
+    by_std = 2.0 * (by_scale - k * by_k) * scale / spread
+    score = scale * score
+    if not wide.all():
+        certain = mean - shift
+        error = certain.clamp(min=0.0) - target
+        by_level = error.sign() * (certain > 0)
+        score = torch.where(wide, score, error.abs())
+        by_mean, by_std = torch.where(wide, by_mean, by_level), by_std * wide
+        by_shift = torch.where(wide, by_shift, -by_level)
+    return score, by_mean, by_std, by_shift
 
 
 def _quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -127,30 +177,3 @@ def _far_quotients(m: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
     above = erfcx(z / _ROOT_TWO) / left * fall
     density, hazard = (2.0 / _ROOT_TWO_PI / left * part for part in (fall, 1.0))
     return above, density, 2.0 * erfcx(-m) / left**2 / _ROOT_PI, hazard
-
-
-def _gamma_cdf(shape: Tensor, x: Tensor) -> Tensor:
-    """Return the regularised incomplete gamma function, differentiable also in its shape.
-
-    From scipy, for torch's has 9 digits and no derivative in the shape. That is taken by a central
-    difference, right to eight digits, and brought in as the slope of a term that is 0.
-    """
-    k, at = shape.detach(), x.detach()
-    value = _incomplete(k, at)
-    if x.requires_grad:
-        density = ((k - 1.0) * at.clamp(min=_TINY).log() - at - torch.lgamma(k)).exp()
-        value = value + torch.where(at > 0, density, 0.0).clamp(max=1e100) * (x - at)
-    if shape.requires_grad:
-        h = 1e-4 * k
-        slope = (_incomplete(k + h, at) - _incomplete(k - h, at)) / (2.0 * h)
-        value = value + slope * (shape - k)
-    return value
-
-
-def _incomplete(k: Tensor, x: Tensor) -> Tensor:
-    return torch.as_tensor(gammainc(k.cpu().numpy(), x.cpu().numpy())).to(x)
-
-
-def _step_up(shape: Tensor, x: Tensor) -> Tensor:
-    """Return by how much the distribution function falls when the shape grows by 1."""
-    return (shape * x.clamp(min=_TINY).log() - x - torch.lgamma(shape + 1.0)).exp()

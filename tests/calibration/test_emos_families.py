@@ -13,7 +13,7 @@ from scipy.stats import truncnorm
 from smoecast.calibration import emos, mbm
 from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.bfgs import curvature_of
-from smoecast.calibration.fitting.families import NORMAL, TRUNCATED_NORMAL
+from smoecast.calibration.fitting.families import CSG, NORMAL, TRUNCATED_NORMAL
 from smoecast.calibration.fitting.fit_data import prepare
 from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled
 from smoecast.calibration.fitting.season import season_columns
@@ -240,18 +240,20 @@ def test_every_refusal() -> None:
         mbm.fit(members, truth, where="global")
 
 
-@pytest.mark.parametrize("family", [NORMAL, TRUNCATED_NORMAL, mbm.PLAIN, mbm.FAIR])
+@pytest.mark.parametrize("family", [NORMAL, TRUNCATED_NORMAL, CSG, mbm.PLAIN, mbm.FAIR])
 def test_the_slopes_of_a_score_are_its_derivatives(family: Any) -> None:
     rng = np.random.default_rng(5)
     raw = rng.normal(size=(6, 5, 4))
     raw[0, :2] = np.nan
     raw[1, :, 0] = 1.0
-    data, _ = prepare(raw, rng.normal(size=(6, 4)), None, None, season_columns("none", None, 6))
+    truth = np.abs(rng.normal(size=(6, 4))) if family is CSG else rng.normal(size=(6, 4))
+    data, _ = prepare(raw, truth, None, None, season_columns("none", None, 6))
     data = mbm._with_members(data, raw)
-    theta = torch.tensor([0.1, 0.9, 0.4, -0.8], dtype=torch.float64)[:, None, None]
+    some = [0.1, 0.9, 0.4, -0.8, 0.5, 0.3][: len(family.names)]
+    theta = torch.tensor(some, dtype=torch.float64)[:, None, None]
     scores, slopes = family.slopes(theta, data)
     torch.testing.assert_close(family.crps(theta, data), scores)
-    for number in range(4):
+    for number in range(len(some)):
         step = torch.zeros_like(theta)
         step[number] = 1e-6
         ahead, behind = (family.crps(theta + s * step, data) for s in (1.0, -1.0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smoecast.calibration.crps import crps_csg, slopes_truncated_normal
+from smoecast.calibration.crps import slopes_csg, slopes_truncated_normal
 from smoecast.calibration.fitting.fit_data import FitData
 from smoecast.errors import ConfigError
 from smoecast.nn.losses import crps_slopes, gaussian_crps
@@ -124,7 +124,20 @@ def _chain(theta: Tensor, data: FitData, by_mean: Tensor, by_square: Tensor) -> 
 
 
 def _csg(theta: Tensor, data: FitData) -> Tensor:
-    return crps_csg(*csg_moments(theta, data.mean, data.variance), data.truth)
+    return _csg_slopes(theta, data)[0]
+
+
+def _csg_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
+    a, b, c, d, e, g = theta
+    wet = data.mean.clamp(min=0.0)
+    mean, std, shift = csg_moments(theta, data.mean, data.variance)
+    score, by_mean, by_std, by_shift = slopes_csg(mean, std, shift, data.truth)
+    # nothing moves what is held at its floor
+    by_mean = 2.0 * by_mean * (mean > _LEAST)
+    by_square = by_std / std * (std > _LEAST)
+    spread = [by_square * c, by_square * d * data.variance, by_square * e * wet]
+    parts = [by_mean * a, by_mean * b * wet, *spread, 2.0 * by_shift * g]
+    return score, torch.stack(parts)
 
 
 def normal_start(data: FitData) -> Tensor:
@@ -173,7 +186,7 @@ TRUNCATED_NORMAL = Family(
     _truncated_normal,
     _slopes_truncated_normal,
 )
-CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
+CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg, _csg_slopes)
 
 FAMILIES = {"normal": NORMAL, "truncated_normal": TRUNCATED_NORMAL, "csg": CSG}
 
