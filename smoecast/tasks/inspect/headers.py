@@ -98,7 +98,7 @@ def headers_of_grib(kinds: Sequence[dict[str, Any]]) -> list[Header]:
     Parameters
     ----------
     kinds : sequence of dict
-        See `fields.read.grib.headers.list_kinds`. The control and the members of an ensemble are
+        See `fields.read.grib.keys.list_kinds`. The control and the members of an ensemble are
         one; heights, each of which is a variable of its own, are apart, and levels in Pa, of which
         few are whole numbers of hPa.
     """

@@ -83,7 +83,7 @@ def list_kinds(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        See `fields.read.grib.headers.list_kinds`.
+        See `fields.read.grib.keys.list_kinds`.
 
     Raises
     ------

@@ -14,6 +14,8 @@ _OVER_TIME = ("avg", "max", "min")
 _BY_PARAMETER_ONLY = ("sf",)
 """Other centres have something else under this short name: the water of all snow that fell."""
 
+_HIGHEST = 2000  # hPa
+
 
 def quantity_of(keys: Keys) -> Variable | LeftOut:
     """Return the variable of a message, or what it is where it is none that is read.
@@ -43,6 +45,26 @@ def quantity_of(keys: Keys) -> Variable | LeftOut:
         of_step = keys.texts("shortName", "stepType")
         return LeftOut(f"{short} of step type {step_type}", reason, variable.name, keys=of_step)
     return variable
+
+
+def level_of(keys: Keys, short: str) -> int | LeftOut:
+    """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
+    if keys.whole("edition") == 2:
+        factor = keys.whole_if_there("scaleFactorOfFirstFixedSurface")
+        value = keys.whole_if_there("scaledValueOfFirstFixedSurface")
+    else:
+        in_hpa = keys.text("typeOfLevel") == "isobaricInhPa"
+        factor, value = (-2 if in_hpa else 0), keys.whole_if_there("level")
+    at = ("shortName", "typeOfLevel", "level")
+    if factor is None or value is None:
+        reason = "the message does not tell its level"
+        return LeftOut(f"{short} at no pressure", reason, keys=keys.texts(*at))
+    pascals = value / 10.0**factor
+    level = round(pascals / 100)
+    if not 1 <= level <= _HIGHEST or abs(pascals - 100 * level) > 1e-6:
+        levels = f"levels are whole numbers of hPa up to {_HIGHEST}"
+        return LeftOut(f"{short} at {pascals:g} Pa", levels, keys=keys.texts(*at))
+    return level
 
 
 def _by_short_name(short: str, keys: Keys) -> Variable | None:

@@ -109,9 +109,9 @@ def _answer(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
 
 def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
     # here, and not above: ecCodes may be missing
-    from smoecast.fields.read.grib import headers, walk  # noqa: PLC0415
     from smoecast.fields.read.grib import keys as grib_keys  # noqa: PLC0415
     from smoecast.fields.read.grib import values as grib_values  # noqa: PLC0415
+    from smoecast.fields.read.grib import walk  # noqa: PLC0415
 
     what, begin, rest = request["what"], partial(_begin, desk), AT + request["sent"]
     if request["do"] == "describe":
@@ -119,7 +119,7 @@ def _work(request: dict[str, Any], desk: mmap.mmap) -> dict[str, Any]:
         return to_plain([found]) if isinstance(found, Message) else {"left_out": asdict(found)}
     (file,) = request["files"]
     if request["do"] == "headers":
-        return headers.list_kinds(file, begin)
+        return grib_keys.list_kinds(file, begin)
     if request["do"] == "walk":
         tally = Tally(selection_from_plain(request["selection"]))
         messages, left_out = walk.walk(file, what, begin, tally)

@@ -21,7 +21,8 @@ from smoecast.fields.read.grib.gaps import check_gap
 from smoecast.fields.read.grib.grid import place_of
 from smoecast.fields.read.grib.keys import Keys, open_message
 from smoecast.fields.read.grib.message import Message
-from smoecast.fields.read.grib.quantities import quantity_of
+from smoecast.fields.read.grib.quantities import level_of, quantity_of
+from smoecast.fields.read.grib.repeats import Repeats
 from smoecast.fields.read.grib.sections import Read, fields_of, message_of, number_of
 from smoecast.fields.read.selection import Selection, Tally
 from smoecast.fields.times import YEARS
@@ -43,7 +44,6 @@ _TIME_OF_VALIDITY = 2  # code table 1.2 of GRIB 2
 _MISSING_BYTE = 255
 _REANALYSES = {"ea", "l5"}  # ERA5 and ERA5-Land: their forecasts are read by valid time
 _LONGEST_STEP = timedelta(days=100 * 366)
-_HIGHEST = 2000  # hPa
 _LONGEST = 1 << 28  # bytes of a message, as far as time for it is granted before it is read
 
 
@@ -74,15 +74,23 @@ def walk(
         If a message is broken or cut, if there are bytes that belong to none, or if a quantity
         that smoecast knows stands in a message that cannot be read right.
     """
-    used: list[Message] = []
+    every: list[Message | LeftOut] = []
     tally = tally or Tally(Selection())
-    left_out: dict[LeftOut, None] = {}
-    size, end, number = os.fstat(file).st_size, 0, 0
-    os.lseek(file, 0, os.SEEK_SET)
+    size, end, number, stands_at = os.fstat(file).st_size, 0, 0, 0  # ecCodes stands there
     read = partial(os.pread, file)
-    with os.fdopen(os.dup(file), "rb") as stream:
+    repeats = Repeats(read, size, tally.selection)
+    stream = _open_at(file, 0)
+    try:
         while True:
             begin(number + 1, min(size - end, _LONGEST))
+            header = repeats.look(end)
+            if header and (again := repeats.find(header, number + 1, end)):
+                every.append(again)
+                number, end = number + 1, end + header.length
+                continue
+            if end != stands_at:
+                stream.close()
+                stream = _open_at(file, end)
             if (handle := _next(stream, f"{what}: message {number + 1}")) is None:
                 break
             number += 1
@@ -91,16 +99,18 @@ def walk(
                 offset, length = keys.whole("offset"), keys.whole("totalLength")
                 begin(number, length)
                 check_gap(read, end, offset, f"before message {number}", what)
-                end = offset + length
-                for found in _messages(keys, (number, offset, length), read, what, tally):
-                    if isinstance(found, Message):
-                        used.append(found)
-                    else:
-                        left_out[found] = None
+                found = list(_messages(keys, (number, offset, length), read, what, tally))
             finally:
                 eccodes.codes_release(handle)
+            if header and (offset, length, len(found)) == (end, header.length, 1):
+                repeats.keep(header, found[0])
+            stands_at = end = offset + length
+            every += found
+    finally:
+        stream.close()
     check_gap(read, end, size, f"after message {number}", what)
-    return used, list(left_out)
+    left_out = dict.fromkeys(found for found in every if isinstance(found, LeftOut))
+    return [found for found in every if isinstance(found, Message)], list(left_out)
 
 
 def describe(
@@ -135,6 +145,12 @@ def describe(
         raise InputError(f"{what} holds {len(fields)} fields, where one was asked for")
     with open_message(message, what) as handle:
         return _message(Keys(handle), (number, 0, len(message), 0), what, Tally(Selection()))
+
+
+def _open_at(file: int, at: int) -> BinaryIO:
+    """Return a file for ecCodes, which reads on from here."""
+    os.lseek(file, at, os.SEEK_SET)
+    return os.fdopen(os.dup(file), "rb")
 
 
 def _next(stream: BinaryIO, what: str) -> int | None:
@@ -185,7 +201,7 @@ def _understand(keys: Keys, where: tuple[int, int, int, int], what: str) -> Mess
     if (stream := keys.text("stream")) in _MONTHLY:
         name, of_stream = f"{short} of stream {stream}", keys.texts("shortName", "stream")
         return LeftOut(name, "it is a mean over a month", variable.name, keys=of_stream)
-    level = _level(keys, short) if variable.vertical == "pressure" else None
+    level = level_of(keys, short) if variable.vertical == "pressure" else None
     if isinstance(level, LeftOut):
         return level
     is_sum = variable.step == keys.text("stepType") == "accum"
@@ -214,26 +230,6 @@ def _statistic(keys: Keys) -> str:
         if value := keys.text(key):
             return f"{words} ({key} {value})"
     return ""
-
-
-def _level(keys: Keys, short: str) -> int | LeftOut:
-    """Return the pressure in hPa; ecCodes' own `level` cuts 150.5 hPa of GRIB 2 down to 150."""
-    if keys.whole("edition") == 2:
-        factor = keys.whole_if_there("scaleFactorOfFirstFixedSurface")
-        value = keys.whole_if_there("scaledValueOfFirstFixedSurface")
-    else:
-        in_hpa = keys.text("typeOfLevel") == "isobaricInhPa"
-        factor, value = (-2 if in_hpa else 0), keys.whole_if_there("level")
-    at = ("shortName", "typeOfLevel", "level")
-    if factor is None or value is None:
-        reason = "the message does not tell its level"
-        return LeftOut(f"{short} at no pressure", reason, keys=keys.texts(*at))
-    pascals = value / 10.0**factor
-    level = round(pascals / 100)
-    if not 1 <= level <= _HIGHEST or abs(pascals - 100 * level) > 1e-6:
-        levels = f"levels are whole numbers of hPa up to {_HIGHEST}"
-        return LeftOut(f"{short} at {pascals:g} Pa", levels, keys=keys.texts(*at))
-    return level
 
 
 def _member(keys: Keys, kind: str, what: str) -> int | None:

@@ -6,7 +6,7 @@ import eccodes
 import pytest
 from made_grib import member, message, temperature, write
 
-from smoecast.fields.read.grib import headers
+from smoecast.fields.read.grib import keys
 from smoecast.fields.read.grib.index import list_kinds
 
 
@@ -46,11 +46,11 @@ def test_a_file_that_breaks_off_is_listed_so_far(tmp_path: Path):
 
 
 def test_few_levels_are_kept_of_very_many(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(headers, "MOST", 2)
+    monkeypatch.setattr(keys, "MOST", 2)
     kinds: dict = {}
     for level in (1, 2, 3):
         handle = eccodes.codes_new_from_message(temperature(level=level))
-        headers._add(headers.Keys(handle), kinds)
+        keys._add(keys.Keys(handle), kinds)
         eccodes.codes_release(handle)
     (kind,) = kinds.values()
     assert (kind["fields"], list(kind["levels"])) == (3, ["1", "2"])
