@@ -1,8 +1,15 @@
 """What a person sees of a measurement."""
 
+import pytest
 from made_measurement import MACHINE, SUMMARY
 
 from smoecast.tasks.bench.measuring.tables import say, show
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a pipe, whatever a test before this one left."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def test_a_row_for_each_peer() -> None:
