@@ -108,6 +108,12 @@ def main() -> None:
         with_minutes,
     )
     draw(
+        "claim_planet",
+        "A simulated planet of another seed (no real weather), test years; CPU minutes in brackets",
+        forecasts(page, "## A planet of another seed", three, 72),
+        with_minutes,
+    )
+    draw(
         "claim_forecasts",
         "Simulated planet (no real weather), by steps; CPU minutes of training in brackets",
         forecasts(page, "## Simulated planet, by steps", three, 72),
