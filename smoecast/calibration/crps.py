@@ -1,4 +1,4 @@
-"""Differentiable CRPS of distributions that cannot be negative, in closed form.
+"""CRPS of distributions that cannot be negative, and its slopes, in closed form.
 
 Torch in and out, for fitting and for scoring alike. The normal distribution's is in
 `smoecast.nn.losses.gaussian_crps`.
@@ -89,16 +89,9 @@ def crps_csg(mean: Tensor, std: Tensor, shift: Tensor, target: Tensor) -> Tensor
 
     Notes
     -----
-    Scheuerer & Hamill (2015), doi:10.1175/MWR-D-15-0061.1, their closed form (appendix). Autograd
-    knows the slopes in mean, std and shift, not that in the target.
+    Scheuerer & Hamill (2015), doi:10.1175/MWR-D-15-0061.1, their closed form (appendix).
     """
-    parts = (mean, std, shift)
-    score, *slopes = slopes_csg(*(part.detach() for part in (*parts, target)))
-    for part, slope in zip(parts, slopes, strict=True):
-        if part.requires_grad:
-            # a term that is 0 brings the slope in
-            score = score + slope * (part - part.detach())
-    return score
+    return slopes_csg(mean, std, shift, target)[0]
 
 
 def slopes_csg(

@@ -7,7 +7,6 @@ comes out. No distribution is assumed, fields hang together as the raw members d
 of members may be missing.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +28,6 @@ from smoecast.calibration.fitting.short_records import Record, solve_safely
 from smoecast.errors import ModelError
 
 Values = NDArray[np.float64]
-Slopes = Callable[[Tensor, FitData], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,14 +217,8 @@ def _start(data: FitData) -> Tensor:
     return fit_pooled(NORMAL, replace(data.without_members(), group=group, season=season))[:, 0]
 
 
-def _scores_of(slopes: Slopes) -> Callable[[Tensor, FitData], Tensor]:
-    return lambda theta, data: slopes(theta, data)[0]
-
-
-def _family(slopes: Slopes) -> Family:
-    units = (1.0, 0.0, 1.0, 0.0)
-    scores = _scores_of(slopes)
-    return Family("abcd", units, True, _start, scores, slopes, near=NORMAL, iterations=60)
-
-
-PLAIN, FAIR = _family(_plain), _family(_fair)
+_UNITS = (1.0, 0.0, 1.0, 0.0)
+PLAIN, FAIR = (
+    Family("abcd", _UNITS, True, _start, crps, near=NORMAL, iterations=60)
+    for crps in (_plain, _fair)
+)

@@ -12,6 +12,7 @@ from scipy.stats import truncnorm
 from smoecast.calibration.crps import (
     crps_csg,
     crps_truncated_normal,
+    slopes_csg,
     slopes_truncated_normal,
 )
 from smoecast.scores.crps import crps_gaussian
@@ -70,18 +71,24 @@ def test_certainty_scores_as_the_absolute_error() -> None:
     assert float(near) == pytest.approx(1.0 - 2e-4 / np.sqrt(np.pi), abs=1e-6)
 
 
-def test_gradients() -> None:
-    """Also at certainty they are finite."""
-    some = [t[:20].requires_grad_() for t in tensors(LOCATION, SCALE)]
-    truth = tensors(TRUTH[:20])[0].requires_grad_()
-    assert torch.autograd.gradcheck(crps_truncated_normal, [*some, truth], atol=1e-7)
-    parts = [t[:20].requires_grad_() for t in tensors(MEAN, STD, SHIFT + 0.05)]
-    wet = tensors(TRUTH[:20])[0]
-    assert torch.autograd.gradcheck(lambda m, s, d: crps_csg(m, s, d, wet), parts, atol=1e-7)
-    for score, values in ((crps_truncated_normal, (1.0, 0.0, 3.0)), (crps_csg, (1.0, 0.0, 0.0, 3))):
-        given = [t.requires_grad_() for t in tensors(*values)]
-        score(*given).backward()
-        assert all(t.grad is None or torch.isfinite(t.grad) for t in given)
+def test_slopes_of_the_censored_gamma_are_its_derivatives() -> None:
+    given, truth = tensors(MEAN, STD, SHIFT + 0.05), tensors(TRUTH)[0]
+    _, *slopes = slopes_csg(*given, truth)
+    for number, slope in enumerate(slopes):
+        step = 1e-6 * given[number]
+        ahead, behind = (
+            crps_csg(*given[:number], given[number] + s * step, *given[number + 1 :], truth)
+            for s in (1.0, -1.0)
+        )
+        torch.testing.assert_close(slope, (ahead - behind) / (2.0 * step), rtol=1e-5, atol=1e-6)
+
+
+def test_slopes_at_certainty_are_finite() -> None:
+    for slopes, values in (
+        (slopes_truncated_normal, (1.0, 0.0, 3.0)),
+        (slopes_csg, (1.0, 0.0, 0.0, 3.0)),
+    ):
+        assert all(torch.isfinite(slope) for slope in slopes(*tensors(*values)))
 
 
 def test_slopes_of_the_truncated_normal_are_those_of_autograd() -> None:

@@ -251,10 +251,9 @@ def test_the_slopes_of_a_score_are_its_derivatives(family: Any) -> None:
     data = mbm._with_members(data, raw)
     some = [0.1, 0.9, 0.4, -0.8, 0.5, 0.3][: len(family.names)]
     theta = torch.tensor(some, dtype=torch.float64)[:, None, None]
-    scores, slopes = family.slopes(theta, data)
-    torch.testing.assert_close(family.crps(theta, data), scores)
+    _, slopes = family.crps(theta, data)
     for number in range(len(some)):
         step = torch.zeros_like(theta)
         step[number] = 1e-6
-        ahead, behind = (family.crps(theta + s * step, data) for s in (1.0, -1.0))
+        ahead, behind = (family.crps(theta + s * step, data)[0] for s in (1.0, -1.0))
         torch.testing.assert_close(slopes[number], (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-8)

@@ -13,7 +13,7 @@ from torch import Tensor
 from smoecast.calibration.crps import slopes_csg, slopes_truncated_normal
 from smoecast.calibration.fitting.fit_data import FitData
 from smoecast.errors import ConfigError
-from smoecast.nn.losses import crps_slopes, gaussian_crps
+from smoecast.nn.losses import crps_slopes
 
 _LEAST = 1e-9
 """Floor under a gamma distribution's mean and std, in any unit."""
@@ -36,10 +36,8 @@ class Family:
     start : callable
         `FitData` to the coefficients at which a fit begins, shape (K,).
     crps : callable
-        Coefficients (K, N, S), or shapes that broadcast to it, and `FitData` to scores (N, S).
-    slopes : callable, optional
-        The same to scores (N, S) and their derivatives in the coefficients (K, N, S), where a
-        formula for these is faster than autograd.
+        Coefficients (K, N, S), or shapes that broadcast to it, and `FitData` to scores (N, S) and
+        their derivatives in the coefficients, (K, N, S).
     near : Family, optional
         One without corners, of the same coefficients, whose least score lies near this one's: a fit
         of each point begins there. Its spread is a standard deviation, this one's the mean
@@ -54,8 +52,7 @@ class Family:
     units: tuple[float, ...]
     located: bool
     start: Callable[[FitData], Tensor]
-    crps: Callable[[Tensor, FitData], Tensor]
-    slopes: Callable[[Tensor, FitData], tuple[Tensor, Tensor]] | None = None
+    crps: Callable[[Tensor, FitData], tuple[Tensor, Tensor]]
     near: "Family | None" = None
     iterations: int = 200
     most_cases: int = 1_000_000
@@ -92,12 +89,7 @@ def csg_moments(theta: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, 
     return expected, square.clamp(min=_LEAST**2).sqrt(), g**2
 
 
-def _normal(theta: Tensor, data: FitData) -> Tensor:
-    a, b, c, d = theta
-    return gaussian_crps(a + b * data.mean, spread_of(c, d, data.variance), data.truth)
-
-
-def _normal_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
+def _normal(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
     error = data.truth - a - b * data.mean
@@ -105,15 +97,11 @@ def _normal_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     return error * sign + std * excess, _chain(theta, data, -sign, excess / std)
 
 
-def _slopes_truncated_normal(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
+def _truncated_normal(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     a, b, c, d = theta
     std = spread_of(c, d, data.variance)
     score, by_mean, by_std = slopes_truncated_normal(a + b * data.mean, std, data.truth)
     return score, _chain(theta, data, by_mean, by_std / std)
-
-
-def _truncated_normal(theta: Tensor, data: FitData) -> Tensor:
-    return _slopes_truncated_normal(theta, data)[0]
 
 
 def _chain(theta: Tensor, data: FitData, by_mean: Tensor, by_square: Tensor) -> Tensor:
@@ -123,11 +111,7 @@ def _chain(theta: Tensor, data: FitData, by_mean: Tensor, by_square: Tensor) -> 
     return torch.stack(parts)
 
 
-def _csg(theta: Tensor, data: FitData) -> Tensor:
-    return _csg_slopes(theta, data)[0]
-
-
-def _csg_slopes(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
+def _csg(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     a, b, c, d, e, g = theta
     wet = data.mean.clamp(min=0.0)
     mean, std, shift = csg_moments(theta, data.mean, data.variance)
@@ -175,18 +159,9 @@ def _csg_start(data: FitData) -> Tensor:
     return torch.stack(parts).sqrt()
 
 
-NORMAL = Family(
-    "abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, _normal_slopes, most_cases=4_000_000
-)
-TRUNCATED_NORMAL = Family(
-    "abcd",
-    (1.0, 0.0, 1.0, 0.0),
-    True,
-    normal_start,
-    _truncated_normal,
-    _slopes_truncated_normal,
-)
-CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg, _csg_slopes)
+NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, most_cases=4_000_000)
+TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
+CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
 
 FAMILIES = {"normal": NORMAL, "truncated_normal": TRUNCATED_NORMAL, "csg": CSG}
 

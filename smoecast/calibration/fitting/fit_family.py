@@ -86,11 +86,7 @@ class Objective:
 
     def _part(self, theta: Tensor, part: FitData) -> tuple[Tensor, Tensor]:
         """Return the weighted scores of some dates, (n, S), and their gradient, (K B, P)."""
-        if self.family.slopes is None:
-            at = theta.detach().requires_grad_(True)
-            scores = part.weight * self.family.crps(coefficients(at, part.season), part)
-            return scores.detach(), torch.autograd.grad(scores.sum(), at)[0]
-        scores, slopes = self.family.slopes(coefficients(theta, part.season), part)
+        scores, slopes = self.family.crps(coefficients(theta, part.season), part)
         slopes *= part.weight
         if theta.shape[1] == 1:
             slopes = slopes.sum(2, keepdim=True)
