@@ -1,13 +1,17 @@
-"""`smoecast bench emos`: four coefficients of least CRPS at each point of a grid.
+"""`smoecast bench emos`: coefficients of least CRPS at each point of a grid.
 
-scipy goes from point to point, over a few of them, and its time is scaled to all.
+scipy goes from point to point, over a few of them, and its time is scaled to all. The other
+distributions, and member by member, have no peer: they are set beside the normal distribution.
 """
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smoecast.tasks.bench.measuring.case import OURS, Case, Setting, Task, Way, Work
+
+if TYPE_CHECKING:
+    from smoecast.calibration.distributions import Name
 
 STARTS, GRID, POINTS = 100, (91, 180), 30
 FORMS = {
@@ -20,6 +24,9 @@ FORMS = {
 }
 """Of `scipy.optimize.minimize`. IMPROVER's are the defaults of its
 ``EstimateCoefficientsForEnsembleCalibration``: tolerance 0.02, at most 1000 iterations."""
+NORMAL = "the normal distribution"
+SMALL = (20, 36)
+"""Points that all distributions are fitted at."""
 
 
 def _shape(setting: Setting) -> tuple[int, int]:
@@ -102,6 +109,45 @@ def _by_scipy(form: dict[str, Any], setting: Setting) -> Work:
     return work
 
 
+def draw(what: str, setting: Setting) -> tuple[Any, Any]:
+    """Return ten members of wind or rain a start, and a truth, none of them negative."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    starts, space = (20, (2, 3)) if setting.quick else (STARTS, SMALL)
+    shape = (starts, 10, *space)
+    if what == "wind":
+        middle = rng.gamma(4, 1.2, (starts, 1, *space))
+        members = np.maximum(middle + rng.normal(0, 0.7, shape), 0)
+        return members, np.maximum(0.9 * middle[:, 0] + rng.normal(-0.5, 1.2, (starts, *space)), 0)
+    wet = rng.gamma(0.6, 4.0, (starts, 1, *space))
+    members = np.maximum(wet * rng.lognormal(0, 0.5, shape) - 0.5, 0)
+    return members, np.maximum(0.7 * wet[:, 0] * rng.lognormal(0, 0.7, (starts, *space)) - 0.5, 0)
+
+
+def _by_distribution(name: "Name", what: str, setting: Setting) -> Work:
+    from smoecast.calibration import emos
+
+    members, truth = draw(what, setting)
+
+    def work(_: Path) -> Any:
+        fit = partial(emos.fit, members, truth, where="local", shrinkage=1e-6, folds=0)
+        return fit(distribution=name).to_tensors()
+
+    return work
+
+
+def _by_members(setting: Setting) -> Work:
+    from smoecast.calibration import mbm
+
+    members, truth = draw("wind", setting)
+
+    def work(_: Path) -> Any:
+        return mbm.fit(members, truth, where="local", shrinkage=1e-6, folds=0).to_tensors()
+
+    return work
+
+
 def _count(setting: Setting) -> int:
     return 2 if setting.quick else POINTS
 
@@ -110,7 +156,16 @@ def _tasks(setting: Setting) -> dict[str, Task]:
     rows, columns = _shape(setting)
     share = _count(setting) / (rows * columns)
     peers = {name: Way(partial(_by_scipy, form), share=share) for name, form in FORMS.items()}
-    return {"local, normal, 91 x 180 points": Task({OURS: Way(_by_smoecast), **peers})}
+    ours = {
+        f"{OURS}, truncated normal": Way(partial(_by_distribution, "truncated_normal", "wind")),
+        f"{OURS}, member by member": Way(_by_members),
+        f"{OURS}, censored gamma": Way(partial(_by_distribution, "csg", "rain")),
+    }
+    normal = Way(partial(_by_distribution, "normal", "wind"))
+    return {
+        "local, normal, 91 x 180 points": Task({OURS: Way(_by_smoecast), **peers}),
+        "local, 720 points": Task({**ours, NORMAL: normal}, tuple(ours)),
+    }
 
 
 CASE = Case("EMOS at every point", _tasks, rounds=3)

@@ -11,7 +11,11 @@ from smoecast.tasks.bench.measuring.case import OURS, Setting
 
 
 def test_all_come_to_the_same_score(tmp_path: Path) -> None:
-    (ways,) = do_all("emos", tmp_path).values()
+    ways, others = do_all("emos", tmp_path).values()
+    assert len(others) == 4
+    for coefficients in others.values():
+        assert {values.shape for values in coefficients.values()} == {(2, 3)}
+        assert all(np.isfinite(values).all() for values in coefficients.values())
     members, truth = make_ensemble(Setting(tmp_path, quick=True))
     given = members[:, :, 0, 0].mean(1), members[:, :, 0, 0].var(1, ddof=1), truth[:, 0, 0]
     scores = {name: mean_crps(found, *given) for name, found in ways.items()}

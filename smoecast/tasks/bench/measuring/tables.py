@@ -17,7 +17,11 @@ def show(summary: Mapping[str, Any], *, markdown: bool = False) -> str:
     """Return the machine in one line, and a row for each way of ours and each peer."""
     rows = [row for task in summary["tasks"] for row in _rows(task)]
     body = _markdown(HEADER, rows) if markdown else table(HEADER, rows, width())
-    warning = ["tiny data (--quick): the ratios mean nothing"] if summary["quick"] else []
+    warning = (
+        ["tiny data (--quick), not of the sizes named: the ratios mean nothing"]
+        if summary["quick"]
+        else []
+    )
     return "\n".join([describe(summary["machine"]), "", *warning, body, "", LEGEND])
 
 
