@@ -1,7 +1,8 @@
 """Every source by name, and what a run asks of it."""
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from smoecast.config.run import Config
 from smoecast.data.download.remote_file import About
@@ -15,7 +16,7 @@ from smoecast.data.sources.source import (
 )
 
 
-class Sources(dict[str, Source[R]]):
+class Sources(Mapping[str, Source[R]]):
     """Sources by name, each loaded with all that it needs when it is asked for.
 
     Parameters
@@ -25,15 +26,23 @@ class Sources(dict[str, Source[R]]):
     """
 
     def __init__(self, places: dict[str, str]) -> None:
-        super().__init__()
         self.places = places
+        self.loaded: dict[str, Source[R]] = {}
 
     def __getitem__(self, name: str) -> Source[R]:
         """Return a source; it is loaded if it was not asked for before."""
-        if name not in self:
+        if name not in self.loaded:
             module, _, called = self.places[name].partition(":")
-            self[name] = getattr(import_module(f"smoecast.data.sources.{module}"), called)
-        return cast("Source[R]", super().__getitem__(name))
+            self.loaded[name] = getattr(import_module(f"smoecast.data.sources.{module}"), called)
+        return self.loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names; nothing is loaded."""
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.places)
 
 
 ANALYSES: Sources[AnalysesRequest] = Sources(
@@ -63,7 +72,7 @@ KINDS: tuple[Kind, ...] = ("analyses", "ensembles")
 
 def about() -> list[About]:
     """Return every source, the quickest to use first."""
-    found = [known[name].about for known in (ANALYSES, ENSEMBLES) for name in known.places]
+    found = [source.about for known in (ANALYSES, ENSEMBLES) for source in known.values()]
     return list(dict.fromkeys(found))
 
 
@@ -82,7 +91,7 @@ def requests_of(config: Config) -> list[Request]:
     return [
         asked
         for asked in (request_of(config, kind) for kind in KINDS)
-        if asked.wanted.source in _sources(asked).places and source_of(asked).has_any(asked)
+        if asked.wanted.source in _sources(asked) and source_of(asked).has_any(asked)
     ]
 
 

@@ -65,11 +65,7 @@ def label_of(data: Data, files: Sequence[str] = ()) -> str:
     files : sequence of str
         The truth of ensembles, where they have one of their own.
     """
-    truth = (
-        registry.ANALYSES[data.source].about.truth
-        if data.source in registry.ANALYSES.places
-        else ""
-    )
+    truth = registry.ANALYSES[data.source].about.truth if data.source in registry.ANALYSES else ""
     if files or not truth:
         found = [folder_of(Path(name)).name for name in files or data.files]
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""

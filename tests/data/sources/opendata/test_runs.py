@@ -229,7 +229,7 @@ def test_ensembles_beside_a_simulated_planet(world, monkeypatch):
         return list(made)
 
     planet = replace(registry.ANALYSES["planet"], fetch=simulate)
-    monkeypatch.setitem(registry.ANALYSES, "planet", planet)
+    monkeypatch.setitem(registry.ANALYSES.loaded, "planet", planet)
     wanted = config(*ENSEMBLE, "data.source=planet", "data.constants=[]")
     summary = download(wanted)
     assert summary["source"] == "planet, opendata"
