@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := smoecast tests docs/_ext docs/conf.py
+# hundreds of programs are started: they keep their bytecode, also where the environment says not to
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test slow gpu bench lint docs audit clean
 
