@@ -83,6 +83,13 @@ class Config(Section):
         """Predicted channels: `sample.targets`, or every channel of the store."""
         return self.sample.targets or self.data.channels
 
+    @property
+    def final_network(self) -> Network:
+        """The network of the model that `train` ends with: with filters of points if freed."""
+        tuning = self.training.fine_tuning
+        freed = bool(tuning.epochs) and tuning.free_filters
+        return self.network.model_copy(update={"convolution": "frozen"} if freed else {})
+
     def in_one_process(self) -> "Config":
         """Return the same run without what does not change its results, its section `compute`."""
         return self.model_copy(update={"compute": Compute()})

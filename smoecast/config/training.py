@@ -71,6 +71,11 @@ class FineTuning(Section):
     rollout_steps: Hundreds = Field(
         1, description="steps of the model's own output that it learns from"
     )
+    free_filters: bool = Field(
+        False,
+        description="begin with one filter of each point, the sum of its SMoE experts, which then "
+        "learns by itself",
+    )
 
 
 class TrainingAdvanced(Section):
@@ -180,7 +185,7 @@ class Training(Section):
 
     def for_fine_tuning(self, initial_weights: str) -> "Training":
         """Return how a model is fine-tuned: as before, but for `fine_tuning`."""
-        tuning = self.fine_tuning.model_dump()
+        tuning = self.fine_tuning.model_dump(exclude={"free_filters"})
         gates = {"gate_learning_rate": tuning.pop("gate_learning_rate")}
         changes = {
             "initial_weights": initial_weights,
@@ -197,6 +202,8 @@ class Training(Section):
         unused = set() if self.fine_tuning.epochs else {"fine_tuning"}
         kept = self.model_dump(mode="json", exclude=_INDECISIVE | unused)
         kept["advanced"] = _drop_unset(kept["advanced"], TrainingAdvanced)
+        if not unused:
+            kept["fine_tuning"] = _drop_unset(kept["fine_tuning"], FineTuning)
         return _drop_unset(kept, Training)
 
 
@@ -210,5 +217,5 @@ _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
 
 _LATER = {
     "expert_factor", "optimizer", "accumulate", "warmup_steps", "ema", "precision",
-    "initial_weights", "keep_statistics", "rollout_steps",
+    "initial_weights", "keep_statistics", "rollout_steps", "free_filters",
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """A forecast model as one thing: network, recipe for its inputs, and what it knows of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from smoecast.config.training import Sample
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, starts_within
 from smoecast.data.time_selection import offset_of
-from smoecast.errors import InputError
+from smoecast.errors import InputError, ModelError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
+from smoecast.nn.smoe.model_layers import freeze_tensors, smoe_layers
 from smoecast.tasks.descriptions import (
     CONSTANTS,
     OFFSET,
@@ -30,6 +32,7 @@ from smoecast.tasks.descriptions import (
     read_description,
 )
 from smoecast.training.model_files import load_tensors, of_model
+from smoecast.training.warm_start import adopt
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,5 +202,50 @@ def open_model(folder: Path) -> Model:
         )
         leads = 1 if recipe.lead else len(config.sample.lead_hours)
         check_inputs(state, recipe, tensors, leads)
-        network = restore(config.network, tensors, grid.shape, grid.periodic)
+        network = restore(config.final_network, tensors, grid.shape, grid.periodic)
     return Model(network, recipe, config, state)
+
+
+def take_weights(
+    network: Forecaster,
+    state: Mapping[str, Any],
+    settings: Network,
+    place: Path,
+    keep_statistics: bool,
+) -> None:
+    """Begin with the weights of another model (`training.initial_weights`).
+
+    Parameters
+    ----------
+    network : Forecaster
+        Changed in place.
+    state : mapping
+        What the new model's ``state.json`` will say: inputs and targets must be the other's.
+    settings : Network
+        What `network` was made from. Where it has filters of points and the other model SMoE
+        layers, these are frozen first.
+    place : Path
+        The other model's folder.
+    keep_statistics : bool
+        Take over its normalisation too.
+
+    Raises
+    ------
+    ModelError
+        It is missing or damaged, has other inputs, targets or weights, or cannot be frozen.
+    """
+    theirs = open_model(place)
+    for key in ("inputs", "targets"):
+        old, new = tuple(theirs.state[key]), tuple(state[key])
+        if old != new:
+            raise ModelError(
+                f"{place}: this model has the {key} {', '.join(old)}, the config "
+                f"{', '.join(new)}: start from another model, or from none"
+            )
+    tensors = load_tensors(place, theirs.state)
+    if settings.convolution == "frozen" and smoe_layers(theirs.network):
+        try:
+            tensors = freeze_tensors(theirs.network)
+        except ValueError as error:
+            raise ModelError(f"{place}: there is nothing to freeze: {error}") from None
+    adopt(network, tensors, str(place), keep_statistics)

@@ -1,6 +1,6 @@
 """`smoecast train`: store and config to a run folder with a model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +20,19 @@ from smoecast.data.timed_source import TimedSource
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
-from smoecast.errors import ModelError
+from smoecast.errors import ConfigError
 from smoecast.fields.store import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
+from smoecast.nn.smoe.model_layers import freeze_tensors
 from smoecast.run_record import stage as spend
-from smoecast.tasks.forecast_model import describe, inputs_of, new_network, open_model, samples_of
+from smoecast.tasks.forecast_model import (
+    describe,
+    inputs_of,
+    new_network,
+    samples_of,
+    take_weights,
+)
 from smoecast.training.checkpoint import RESUME, part
 from smoecast.training.distributed import ProcessGroup, join
 from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of, ignore
@@ -36,12 +43,10 @@ from smoecast.training.model_files import (
     TENSORS,
     identity_of,
     load_state,
-    load_tensors,
     save_model,
 )
 from smoecast.training.records.loggers import open_loggers
 from smoecast.training.records.profile import StepProfile
-from smoecast.training.warm_start import adopt
 
 LAST = "last"
 """The folder of the last epoch's model, in that of the best one (`training.keep_last`)."""
@@ -57,6 +62,7 @@ class _Stage:
     config: Config
     folder: Path
     kind: str = ""
+    freed_later: bool = False
 
 
 def train(config: Config, *, fresh: bool = False, profile: bool = False) -> dict[str, Any]:
@@ -119,14 +125,14 @@ def _stages(config: Config, fresh: bool) -> list[_Stage]:
         return [_Stage(config, config, config.model)]
     place = config.model / FIRST
     alone = settings.model_copy(update={"fine_tuning": FineTuning()})
-    before, after = (
-        config.model_copy(update={"training": training})
-        for training in (alone, settings.for_fine_tuning(str(place)))
-    )
+    before = config.model_copy(update={"training": alone})
+    tuned = {"training": settings.for_fine_tuning(str(place)), "network": config.final_network}
+    after = config.model_copy(update=tuned)
     tuning = _Stage(config, after, config.model, "fine-tuning")
     if not fresh and (config.model / RESUME).exists():
         return [tuning]
-    return [_Stage(before, before, place), tuning]
+    first = _Stage(before, before, place, freed_later=settings.fine_tuning.free_filters)
+    return [first, tuning]
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,17 @@ def _prepare(
         config.sample, config.data.step_hours, dataset, inputs, source, settings.rollout_steps
     )
     network = new_network(config.network, config.seed, dataset, samples["train"])
+    if stage.freed_later:
+        try:  # rather now than after a long training
+            freeze_tensors(network)
+        except ValueError as error:
+            raise ConfigError(
+                f"training.fine_tuning.free_filters: there is nothing to free: {error}"
+            ) from None
     state = describe(stage.asked, dataset, inputs)
     if settings.initial_weights and (fresh or not (folder / RESUME).exists()):
-        _start(network, state, zoo.locate(settings.initial_weights), settings.keep_statistics)
+        origin = zoo.locate(settings.initial_weights)
+        take_weights(network, state, config.network, origin, settings.keep_statistics)
     if team.first:
         for name in (STATE, RESUME) if fresh else ():
             (config.model / name).unlink(missing_ok=True)  # also that of the fine-tuning
@@ -219,21 +233,6 @@ def _unroll(network: nn.Module, inputs: Recipe, steps: int) -> nn.Module:
         return network
     sizes = {"states": len(inputs.history), "fields": len(inputs.channels)}
     return Unrolled(network, **sizes, extra=len(inputs.extra_names), steps=steps)
-
-
-def _start(
-    network: nn.Module, state: Mapping[str, Any], place: Path, keep_statistics: bool
-) -> None:
-    """Take over the weights of a model, `training.initial_weights`."""
-    theirs = open_model(place)
-    for key in ("inputs", "targets"):
-        old, new = tuple(theirs.state[key]), tuple(state[key])
-        if old != new:
-            raise ModelError(
-                f"{place}: this model has the {key} {', '.join(old)}, the config "
-                f"{', '.join(new)}: start from another model, or from none"
-            )
-    adopt(network, load_tensors(place, theirs.state), str(place), keep_statistics)
 
 
 def _cache(settings: Training, samples: dict[str, Samples]) -> tuple[Batches, Batches]:

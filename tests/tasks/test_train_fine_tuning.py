@@ -8,7 +8,8 @@ import torch
 from small_world import small_run
 
 from smoecast.config.run import Config
-from smoecast.errors import ConfigError, Interrupted, OutputError
+from smoecast.errors import ConfigError, Interrupted, ModelError, OutputError
+from smoecast.nn.smoe.model_layers import smoe_layers
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
@@ -84,6 +85,55 @@ def test_routing_scores_move_only_if_wished(ready, rate: float, moved: bool) -> 
     scores = [name for name in ours if name.endswith("gate.scores")]
     assert scores
     assert any(not torch.equal(ours[name], first[name]) for name in scores) == moved
+
+
+def test_filters_are_freed_as_by_hand(ready) -> None:
+    freed = (*TUNING, "training.fine_tuning.free_filters=true")
+    config, shared = ready("freed", *freed), ready("shared", *TUNING)
+    train(shared)
+    train(config)
+    assert same(config.model / FIRST, shared.model / FIRST)
+    by_hand = ready(
+        "apart",
+        f"training.initial_weights={shared.model / FIRST}",
+        "network.convolution=frozen",
+        "training.keep_statistics=true",
+        "training.rollout_steps=2",
+        "training.learning_rate=2e-4",
+        "training.epochs=2",
+    )
+    train(by_hand)
+    assert same(config.model, by_hand.model)
+    verify_model(config.model)
+    assert smoe_layers(open_model(config.model / FIRST).network)
+    assert not smoe_layers(open_model(config.model).network)
+    assert not train(config)["trained"]
+    assert forecast(config)["written"]
+    # the same run where nothing is freed is another one, and says by which key
+    with pytest.raises(ConfigError, match=r"training\.fine_tuning\.free_filters"):
+        train(shared.model_copy(update={"name": config.name}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ("network.smoe.layers=none", "it has no SMoE layer"),
+        ("network.smoe.advanced.gate=conv", "the choice of experts depends on the weather"),
+    ],
+)
+def test_what_cannot_be_freed_is_refused_before_anything_is_trained(
+    ready, changed: str, why: str
+) -> None:
+    config = ready("stuck", *TUNING, "training.fine_tuning.free_filters=true", changed)
+    with pytest.raises(ConfigError, match=rf"training\.fine_tuning\.free_filters: .*{why}"):
+        train(config)
+    assert not (config.model / FIRST / RESUME).exists()
+    if "gate" in changed:
+        train(ready("weather", changed))
+        origin = config.folder / "weather" / "model"
+        apart = ("network.convolution=frozen", f"training.initial_weights={origin}")
+        with pytest.raises(ModelError, match=f"nothing to freeze: .*{why}"):
+            train(ready("stuck", *apart))
 
 
 @pytest.mark.parametrize("stop", [3, 40])

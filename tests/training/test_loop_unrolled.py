@@ -93,7 +93,9 @@ def test_one_step_has_the_losses_it_always_had(tmp_path):
 def test_fine_tuning_decides_the_weights_only_where_there_is_one() -> None:
     unused = Training(fine_tuning=FineTuning(rollout_steps=4))
     assert unused.decisive() == Training().decisive()
-    assert Training(fine_tuning=FineTuning(epochs=1)).decisive()["fine_tuning"]["epochs"] == 1
+    tuned = Training(fine_tuning=FineTuning(epochs=1)).decisive()["fine_tuning"]
+    assert tuned["epochs"] == 1
+    assert "free_filters" not in tuned  # older runs go on
 
 
 def test_several_steps_are_learned_gates_included(tmp_path):

@@ -68,7 +68,7 @@ def _facts_of_config(config: Config, subject: Subject) -> dict[str, str]:
         found["forecasts"] = ", ".join(config.targets)
         found["one step"] = _hours(sample.lead_hours)
         found["from"] = _hours(sample.history_hours, "the analysis", "before")
-        found["network"] = _say_network(config.network)
+        found["network"] = _say_network(config.final_network)
     found["data"] = _say_data(config.data)
     if config.data.source != "none":
         found |= _say_split(config.data.split)
@@ -88,7 +88,8 @@ def _say_network(network: Network) -> str:
     asked = network.smoe.layers
     layers = asked if isinstance(asked, str) else ", ".join(asked)
     words = f"{network.kind}, width {network.width}, blocks {network.blocks}"
-    return f"{words}, SMoE layers: {layers}"
+    freed = network.convolution == "frozen" and layers != "none"
+    return f"{words}, SMoE layers: {layers}{', now a filter for each point' if freed else ''}"
 
 
 def _say_data(data: Data) -> str:
