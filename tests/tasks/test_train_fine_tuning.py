@@ -13,6 +13,7 @@ from smoecast.nn.smoe.model_layers import smoe_layers
 from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
+from smoecast.tasks.plot.routing import find_experts
 from smoecast.tasks.preprocess.preprocess import preprocess
 from smoecast.tasks.train import FIRST, train
 from smoecast.training import loop
@@ -107,6 +108,9 @@ def test_filters_are_freed_as_by_hand(ready) -> None:
     verify_model(config.model)
     assert smoe_layers(open_model(config.model / FIRST).network)
     assert not smoe_layers(open_model(config.model).network)
+    # pictures show the experts that the filters came from
+    assert find_experts(config.model) == config.model / FIRST
+    assert find_experts(shared.model) == shared.model
     assert not train(config)["trained"]
     assert forecast(config)["written"]
     # the same run where nothing is freed is another one, and says by which key

@@ -168,8 +168,9 @@ def _of_model(folder: Path, simulated: bool) -> Known:
         from smoecast.training.records.routing_record import ROUTING  # noqa: PLC0415
 
         yield from routing.routing(folder)
-        if (folder / ROUTING).exists():
-            yield from routing_epochs.draw_training(folder)
+        experts = routing.find_experts(folder)
+        if (experts / ROUTING).exists():
+            yield from routing_epochs.draw_training(experts)
 
     history = folder / "history.jsonl"
     return {

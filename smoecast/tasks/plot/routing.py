@@ -20,6 +20,8 @@ from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.cartography.maps import WIDTH, sign
 from smoecast.tasks.plot.cartography.sheets import sheet_of
 from smoecast.tasks.plot.figures import PALETTE, Pictures, bare
+from smoecast.tasks.train import FIRST
+from smoecast.training.model_files import STATE
 
 MOST_PANELS = 6
 """Maps in a picture; a layer that has more has more pictures."""
@@ -33,7 +35,7 @@ def routing(folder: Path) -> Pictures:
     folder : Path
         Of the model.
     """
-    model = open_model(folder)
+    model = open_model(find_experts(folder))
     simulated = model.config.data.source == "planet"
     for layer in layers_of(model):
         names = list(layer.panels)
@@ -46,6 +48,20 @@ def routing(folder: Path) -> Pictures:
             figure = draw(chosen, grid, experts=experts, title=title, simulated=simulated)
             sign(figure, f"model {model.config.name}", simulated)
             yield f"layer{layer.number}" + (f"_{page // MOST_PANELS + 1}" if page else ""), figure
+
+
+def find_experts(folder: Path) -> Path:
+    """Return the folder of the model that has the experts: the first, where filters were freed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a model.
+    """
+    config = open_model(folder).config
+    first = folder / FIRST
+    freed = config.final_network.convolution != config.network.convolution
+    return first if freed and (first / STATE).exists() else folder
 
 
 @dataclass(frozen=True, eq=False)

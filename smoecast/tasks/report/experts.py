@@ -8,7 +8,14 @@ from matplotlib.colors import to_hex
 
 from smoecast.nn.cost import count_parameters
 from smoecast.tasks.forecast_model import open_model
-from smoecast.tasks.plot.routing import LayerMaps, centre, expert_colours, layers_of, spread_out
+from smoecast.tasks.plot.routing import (
+    LayerMaps,
+    centre,
+    expert_colours,
+    find_experts,
+    layers_of,
+    spread_out,
+)
 from smoecast.tasks.report.drawing.frames import Painter
 from smoecast.tasks.report.subjects import Subject
 
@@ -80,7 +87,7 @@ def draw_routing(subjects: Sequence[Subject]) -> list[Routing]:
         grid, columns = centre(model.inputs.grid)
         painter = Painter(grid, subject.is_simulated)
         layers = []
-        for layer in layers_of(model):
+        for layer in layers_of(open_model(find_experts(subject.model))):
             panels = {n: spread_out(p, grid)[:, columns] for n, p in layer.panels.items()}
             layers.append(_draw_layer(replace(layer, panels=panels), painter))
         found.append(Routing(subject, count_parameters(model.network), layers, painter.size))
