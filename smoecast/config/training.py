@@ -1,5 +1,6 @@
 """The config of training, and of the samples that it learns from."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -70,6 +71,9 @@ class FineTuning(Section):
     )
     rollout_steps: Hundreds = Field(
         1, description="steps of the model's own output that it learns from"
+    )
+    schedule: Literal["same", "plateau", "cosine"] = Field(
+        "same", description="when the rate falls; same: as in the first training"
     )
     free_filters: bool = Field(
         False,
@@ -186,6 +190,8 @@ class Training(Section):
     def for_fine_tuning(self, initial_weights: str) -> "Training":
         """Return how a model is fine-tuned: as before, but for `fine_tuning`."""
         tuning = self.fine_tuning.model_dump(exclude={"free_filters"})
+        if tuning["schedule"] == "same":
+            tuning["schedule"] = self.schedule
         gates = {"gate_learning_rate": tuning.pop("gate_learning_rate")}
         changes = {
             "initial_weights": initial_weights,
@@ -203,13 +209,8 @@ class Training(Section):
         kept = self.model_dump(mode="json", exclude=_INDECISIVE | unused)
         kept["advanced"] = _drop_unset(kept["advanced"], TrainingAdvanced)
         if not unused:
-            kept["fine_tuning"] = _drop_unset(kept["fine_tuning"], FineTuning)
+            kept["fine_tuning"] = _drop_unset(kept["fine_tuning"], FineTuning, _LATER_TUNING)
         return _drop_unset(kept, Training)
-
-
-def _drop_unset(kept: dict[str, Any], section: type[Section]) -> dict[str, Any]:
-    fields = section.model_fields
-    return {k: v for k, v in kept.items() if k not in _LATER or v != fields[k].default}
 
 
 _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
@@ -217,5 +218,13 @@ _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
 
 _LATER = {
     "expert_factor", "optimizer", "accumulate", "warmup_steps", "ema", "precision",
-    "initial_weights", "keep_statistics", "rollout_steps", "free_filters",
+    "initial_weights", "keep_statistics", "rollout_steps",
 }  # fmt: skip
+_LATER_TUNING = {"schedule", "free_filters"}
+
+
+def _drop_unset(
+    kept: dict[str, Any], section: type[Section], later: Collection[str] = _LATER
+) -> dict[str, Any]:
+    fields = section.model_fields
+    return {k: v for k, v in kept.items() if k not in later or v != fields[k].default}

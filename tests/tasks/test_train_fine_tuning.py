@@ -89,7 +89,8 @@ def test_routing_scores_move_only_if_wished(ready, rate: float, moved: bool) -> 
 
 
 def test_filters_are_freed_as_by_hand(ready) -> None:
-    freed = (*TUNING, "training.fine_tuning.free_filters=true")
+    later = ("training.fine_tuning.free_filters=true", "training.fine_tuning.schedule=cosine")
+    freed = (*TUNING, *later)
     config, shared = ready("freed", *freed), ready("shared", *TUNING)
     train(shared)
     train(config)
@@ -101,6 +102,7 @@ def test_filters_are_freed_as_by_hand(ready) -> None:
         "training.keep_statistics=true",
         "training.rollout_steps=2",
         "training.learning_rate=2e-4",
+        "training.schedule=cosine",
         "training.epochs=2",
     )
     train(by_hand)
@@ -114,7 +116,7 @@ def test_filters_are_freed_as_by_hand(ready) -> None:
     assert not train(config)["trained"]
     assert forecast(config)["written"]
     # the same run where nothing is freed is another one, and says by which key
-    with pytest.raises(ConfigError, match=r"training\.fine_tuning\.free_filters"):
+    with pytest.raises(ConfigError, match=r"training\.fine_tuning\."):
         train(shared.model_copy(update={"name": config.name}))
 
 
