@@ -4,8 +4,10 @@ Run ``python tests/benchmarks/worlds.py planet --folder F`` for the simulated pl
 another seed than the zoo's, or ``worlds.py gcm --folder F --files 'gcm/*.nc'`` for the circulation
 model that `gcm.py` runs; `evidence.py` says how rows are made. All networks but the ResNet are a
 U-Net of the same width, and all but the bare one have what SMoE has: an offset at each point and
-the inputs at the last layer. All train in the same two stages. Scores are of the validation year,
-with ``--part test`` of the test years; ``--trained`` only scores, ``--show`` only prints.
+the inputs at the last layer. All train in the same two stages. ``worlds.py tuned --folder F`` has
+the zoo's planet, and a second stage of ten steps at once, as ``planet-unet-smoe`` is trained.
+Scores are of the validation year, with ``--part test`` of the test years; ``--trained`` only
+scores, ``--show`` only prints.
 """
 
 import json
@@ -26,6 +28,13 @@ NETWORKS = {
     "U-Net": evidence.NONE,
     **evidence.PLACE,
     evidence.FREED: ["network.convolution=frozen"],
+}
+SHARED = ["training.fine_tuning.free_filters=false"]
+TUNED = {
+    "U-Net": [*evidence.NONE, *SHARED],
+    "locally connected": ["network.convolution=local", *SHARED],
+    evidence.SMOE: SHARED,
+    evidence.FREED: [],
 }
 FOR_ALL = (
     "network.kind=unet",
@@ -66,6 +75,13 @@ WORLDS = {
     "planet": evidence.World(
         "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16, stage=STAGE
     ),
+    "tuned": evidence.World(
+        "planet-unet-smoe",
+        TUNED,
+        score,
+        ("evaluate.baselines=[]", "evaluate.resamples=0"),
+        starts=16,
+    ),
     "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, stage=STAGE),
 }
 
@@ -80,7 +96,7 @@ def main() -> None:
     if asked.files:
         files = f"data.files={json.dumps(asked.files)}"
         world = replace(world, settings=(files, *world.settings))
-    rows = list(cells.chosen(NETWORKS, asked.only))
+    rows = list(cells.chosen(world.networks, asked.only))
     if not asked.show:
         evidence.fill(world, asked, rows)
     evidence.show(asked, rows)
