@@ -84,9 +84,14 @@ def partial(
         raise InputError(
             f"weights of shape {np.shape(weights)} do not fit values of shape {cases.shape}"
         ) from None
-    missing = np.isnan(cases) | (share == 0)
-    total = (np.where(missing, 0.0, cases) * share).sum(axis=over)
-    weight = np.where(missing, 0.0, share).sum(axis=over)
+    missing = np.isnan(cases)
+    if not np.all(weights):  # an infinity without weight counts as little as all else there
+        missing |= share == 0
+    if missing.any():
+        cases, share = (np.where(missing, 0.0, array) for array in (cases, share))
+    else:  # laid out as with a hole, so that sums round alike
+        share = share.copy()
+    total, weight = (cases * share).sum(axis=over), share.sum(axis=over)
     return Partial(np.asarray(total), np.asarray(weight))
 
 

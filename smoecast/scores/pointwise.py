@@ -61,6 +61,28 @@ def squared_error(forecast: ArrayLike, truth: ArrayLike) -> Values:
     return np.asarray(np.square(error(forecast, truth)))
 
 
+def anomalies(
+    forecast: ArrayLike, truth: ArrayLike, climatology: ArrayLike
+) -> tuple[Values, Values]:
+    """Forecast and truth as departures from what is normal.
+
+    Parameters
+    ----------
+    forecast, truth, climatology : array_like
+        One unit, shapes that broadcast.
+
+    Returns
+    -------
+    tuple of two ndarrays of float64
+        In the same unit and of the same shape; both NaN where any input is missing.
+    """
+    own, true = np.broadcast_arrays(error(forecast, climatology), error(truth, climatology))
+    missing = np.isnan(own) | np.isnan(true)
+    if missing.any():
+        own, true = (np.where(missing, np.nan, values) for values in (own, true))
+    return own, true
+
+
 def anomaly_products(
     forecast: ArrayLike, truth: ArrayLike, climatology: ArrayLike
 ) -> tuple[Values, Values, Values]:
@@ -80,11 +102,8 @@ def anomaly_products(
         `climatology`. All three are NaN where any input is missing, so that their means are
         taken over the same points.
     """
-    ahead, actual = error(forecast, climatology), error(truth, climatology)
-    missing = np.isnan(ahead) | np.isnan(actual)
-    products = (ahead * actual, ahead * ahead, actual * actual)
-    cross, own, true = (np.where(missing, np.nan, product) for product in products)
-    return cross, own, true
+    own, true = anomalies(forecast, truth, climatology)
+    return own * true, own * own, true * true
 
 
 def z_score(observation: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Values:

@@ -25,16 +25,17 @@ def forecast_statistics(
     dict of ndarray
         Errors, and the moments of both anomalies (departures from the climatology).
     """
-    products = pointwise.anomaly_products(forecast, truth, climatology)
-    missing = np.isnan(products[0])
-    ahead, actual = pointwise.error(forecast, climatology), pointwise.error(truth, climatology)
+    wrong = pointwise.error(forecast, truth)
+    own, true = pointwise.anomalies(forecast, truth, climatology)
     return {
-        "squared": pointwise.squared_error(forecast, truth),
-        "absolute": pointwise.absolute_error(forecast, truth),
-        "error": pointwise.error(forecast, truth),
-        **dict(zip(("cross", "own", "true"), products, strict=True)),
-        "own_mean": np.where(missing, np.nan, ahead),
-        "true_mean": np.where(missing, np.nan, actual),
+        "squared": np.square(wrong),
+        "absolute": np.abs(wrong),
+        "error": wrong,
+        "cross": own * true,
+        "own": own * own,
+        "true": true * true,
+        "own_mean": own,
+        "true_mean": true,
     }
 
 
