@@ -26,12 +26,8 @@ from smoecast.training.batches import BatchFeeder
 from smoecast.training.checkpoint import SEAL, TrainingProgress, digest, part, seal
 from smoecast.training.distributed import ProcessGroup
 from smoecast.training.model_files import portable
+from smoecast.training.optimizers import OPTIMIZERS
 from smoecast.training.precision import autocast, follow, new_scaler, resolve
-
-OPTIMIZERS: Mapping[str, type[torch.optim.Adam]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
 
 
 class Trainer:

@@ -1,0 +1,29 @@
+"""Optimizers of PyTorch that do not load its compiler.
+
+PyTorch loads torch.compile's tracer, 2 s of computing and 100 MB, at the first call of any
+optimizer, only to keep that call out of what it traces. Nothing traces a step here.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+
+_KEPT_OUT = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+
+
+def _light(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
+    """Return an optimizer whose methods are those of `kind` without what wraps them for a tracer.
+
+    Where another PyTorch wraps nothing, or otherwise, it is `kind` itself that steps.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_OUT}
+    methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return cast("type[torch.optim.Adam]", type(kind.__name__, (kind,), methods))
+
+
+OPTIMIZERS: Mapping[str, type[torch.optim.Adam]] = {
+    "adam": _light(torch.optim.Adam),
+    "adamw": _light(torch.optim.AdamW),
+}
