@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from smoecast import console, signals
 from smoecast.config.run import Compute
@@ -16,6 +18,7 @@ from smoecast.tasks.fan_out import cluster as clusters
 from smoecast.tasks.fan_out.spread import AHEAD, spread
 
 TWO = Compute(workers=2)
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def double(item: int, more: int = 0) -> int:
@@ -47,16 +50,32 @@ def refuse(_: int) -> None:
     raise InputError("a.nc: is damaged")
 
 
-def threads(_: int) -> tuple[int, str]:
-    import torch
-
-    return torch.get_num_threads(), os.environ["OPENBLAS_NUM_THREADS"]
+def threads(_: int) -> list[str]:
+    return [os.environ[name] for name in THREADS]
 
 
-@pytest.mark.parametrize("compute", [Compute(), TWO], ids=["here", "two"])
+@pytest.fixture(scope="module")
+def started() -> Iterator[Client]:
+    """Two processes of this machine for the whole module: to start them takes 2 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in THREADS:
+            patch.delenv(name, raising=False)
+        with clusters.connect(TWO) as client:
+            patch.undo()
+            yield client
+
+
+@pytest.fixture
+def two(started: Client, monkeypatch: pytest.MonkeyPatch) -> Compute:
+    monkeypatch.setattr(clusters, "connect", lambda _: nullcontext(started))
+    return TWO
+
+
+@pytest.mark.parametrize("where", ["here", "two"])
 def test_what_comes_of_each_item_comes_in_order(
-    compute: Compute, capfd: pytest.CaptureFixture[str]
+    where: str, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    compute = Compute() if where == "here" else request.getfixturevalue("two")
     with spread(double, [3, 1, -4, 2], compute, 100) as outcomes:
         found = list(outcomes)
     assert [found[i].get() for i in (0, 1, 3)] == [106, 102, 104]
@@ -99,36 +118,37 @@ def test_no_item_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(outcomes) == []
 
 
-def test_few_items_are_under_way(tmp_path: Path) -> None:
-    with spread(partial(log, tmp_path), range(40), TWO) as outcomes:
+def test_few_items_are_under_way(tmp_path: Path, two: Compute) -> None:
+    with spread(partial(log, tmp_path), range(40), two) as outcomes:
         assert next(outcomes).get() == 0
         time.sleep(0.5)
         assert len(list(tmp_path.iterdir())) <= 2 * AHEAD
 
 
-def test_a_process_that_dies_costs_no_other_item(tmp_path: Path) -> None:
-    with spread(partial(die_at_three, tmp_path), range(8), TWO) as outcomes:
-        found = list(outcomes)
-    assert [one.value for one in found] == [0, 1, 2, None, 4, 5, 6, 7]
-    with pytest.raises(OutputError, match=r"died several times at the same part: .* run it again"):
-        found[3].get()
-    assert len({*(tmp_path / "tries_3").read_text().split()}) == 4
-    assert len({*(tmp_path / "tries_5").read_text().split()}) >= 2
-
-
 def test_what_a_worker_refuses_is_said_once_and_by_this_process(
-    capfd: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str], two: Compute
 ) -> None:
-    with spread(refuse, [1, 2], TWO) as outcomes, pytest.raises(InputError, match="is damaged"):
+    with spread(refuse, [1, 2], two) as outcomes, pytest.raises(InputError, match="is damaged"):
         next(outcomes).get()
     assert capfd.readouterr().err == ""
     assert not {*signals.SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-def test_each_process_has_one_thread() -> None:
-    with spread(threads, [1, 2], TWO) as outcomes:
-        assert [one.get() for one in outcomes] == [(1, "1")] * 2
+def test_each_process_has_one_thread(two: Compute) -> None:
+    """PyTorch and NumPy heed what is there before they are loaded."""
+    with spread(threads, [1, 2], two) as outcomes:
+        assert [one.get() for one in outcomes] == [["1"] * 3] * 2
+
+
+def test_a_process_that_dies_costs_no_other_item(tmp_path: Path, two: Compute) -> None:
+    with spread(partial(die_at_three, tmp_path), range(8), two) as outcomes:
+        found = list(outcomes)
+    assert [one.value for one in found] == [0, 1, 2, None, 4, 5, 6, 7]
+    with pytest.raises(OutputError, match=r"died several times at the same part: .* run it again"):
+        found[3].get()
+    assert len({*(tmp_path / "tries_3").read_text().split()}) == 4
+    assert len({*(tmp_path / "tries_5").read_text().split()}) >= 2
 
 
 def test_a_cluster_does_the_work(cluster: LocalCluster) -> None:

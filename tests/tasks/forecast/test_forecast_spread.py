@@ -86,24 +86,6 @@ def test_a_file_a_start_is_the_same_and_only_what_is_missing_is_made(
     assert changed <= {gone, gone.with_suffix(".config.yaml")}
 
 
-def test_a_worker_that_is_killed_costs_nothing(
-    here: Path, spread: Config, cluster: LocalCluster, tmp_path: Path
-) -> None:
-    with Client(cluster) as client:
-        pid = next(iter(client.run(os.getpid).values()))
-
-    def kill() -> None:
-        while not list(tmp_path.glob("*.nc")):
-            time.sleep(0.01)
-        os.kill(pid, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    assert forecast(spread, init_times=STARTS, output=tmp_path / PATTERN)["made"] == 6
-    killer.join()
-    assert_all_same(here, tmp_path)
-
-
 def test_a_start_that_fails_does_not_take_others_along(
     here: Path, spread: Config, tmp_path: Path
 ) -> None:
@@ -123,6 +105,25 @@ def test_a_model_that_is_replaced_meanwhile_is_refused() -> None:
     piece = pieces.Piece(np.array([], "datetime64[ns]"), 0, 0.0)
     with pytest.raises(ModelError, match="replaced while this run began: run again"):
         pieces._predict_there(PerWorker(lambda: nullcontext(there)), "old", piece)
+
+
+# the last: after it another worker loads PyTorch, which the others here are spared
+def test_a_worker_that_is_killed_costs_nothing(
+    here: Path, spread: Config, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    with Client(cluster) as client:
+        pid = next(iter(client.run(os.getpid).values()))
+
+    def kill() -> None:
+        while not list(tmp_path.glob("*.nc")):
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert forecast(spread, init_times=STARTS, output=tmp_path / PATTERN)["made"] == 6
+    killer.join()
+    assert_all_same(here, tmp_path)
 
 
 @pytest.mark.slow

@@ -81,6 +81,8 @@ def test_a_kill_in_the_middle_resumes_to_the_same_bytes(
     assert tree(killed.store) == tree(whole.store)
 
 
+# the quick test is the next one: its two processes are there already
+@pytest.mark.slow
 def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, raw: Path) -> None:
     one, two = run_of(tmp_path, "one", raw), run_of(tmp_path, "two", raw, "compute.workers=2")
     task.preprocess(one)
@@ -105,6 +107,8 @@ def test_a_cluster_makes_the_same_bytes_and_passes_errors_on(
         task.preprocess(bad)
 
 
+# quick are the first test here, and the SIGKILLs of tests/program/test_kills.py
+@pytest.mark.slow
 def test_sigkill_of_the_command_loses_only_the_chunk_under_way(tmp_path: Path, raw: Path) -> None:
     whole = run_of(tmp_path, "whole", raw)
     task.preprocess(whole)
