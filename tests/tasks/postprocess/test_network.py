@@ -1,7 +1,11 @@
 """Every calibration network goes through fitting, stopping, saving, opening and applying."""
 
 import os
+import shutil
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +59,56 @@ def smoecast(*words: str) -> Any:
     return CliRunner().invoke(app, [*words])
 
 
+@pytest.fixture(scope="module")
+def stores(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `preprocess` makes of the small world, the same for every network."""
+    config = world_run(world, tmp_path_factory.mktemp("stores"), "smoe")
+    assert preprocess(config)["ensembles"]["written"]
+    return config.place
+
+
+def run_on(stores: Path, world: Path, folder: Path, kind: str, *overrides: str) -> Config:
+    """Return a run whose stores are there."""
+    config = world_run(world, folder, kind, *overrides)
+    shutil.copytree(stores, config.place)
+    return config
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A run of one kind, and what its `postprocess` said."""
+
+    config: Config
+    path: Path
+    said: str
+
+
+Fits = Callable[[str], Fitted]
+
+
+@pytest.fixture(scope="module")
+def fitted(stores: Path, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Fits:
+    """Fit one kind from the command line; once, however many tests look at it."""
+
+    @cache
+    def fit(kind: str) -> Fitted:
+        folder = tmp_path_factory.mktemp(kind.replace(" ", "_"))
+        config = run_on(stores, world, folder, kind)
+        path = folder / "run.yaml"
+        path.write_text(yaml_file.dump(config))
+        result = smoecast("preprocess", "-c", str(path))
+        assert "nothing to do" in result.output  # one store serves every network
+        result = smoecast("postprocess", "-c", str(path))
+        assert result.exit_code == 0, result.output
+        return Fitted(config, path, result.output)
+
+    return fit
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path: Path) -> None:
-    config = world_run(world, tmp_path, kind)
-    path = tmp_path / "run.yaml"
-    path.write_text(yaml_file.dump(config))
-    assert smoecast("preprocess", "-q", "-c", str(path)).exit_code == 0
-    result = smoecast("postprocess", "-c", str(path))
-    assert result.exit_code == 0, result.output
-    assert "t2m at 24 h, 48 h, 5 members" in result.output
+def test_from_the_command_line_to_better_scores(kind: str, fitted: Fits) -> None:
+    config, path = fitted(kind).config, fitted(kind).path
+    assert "t2m at 24 h, 48 h, 5 members" in fitted(kind).said
     assert "nothing to do" in smoecast("postprocess", "-c", str(path)).output
     result = smoecast("models", "verify", str(config.calibration))
     assert result.exit_code == 0, result.output
@@ -79,13 +124,14 @@ def test_from_the_command_line_to_better_scores(kind: str, world: Path, tmp_path
 
 @pytest.mark.parametrize("kind", ["transformer", "lenet", "several sizes"])
 def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
-    kind: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    fitted: Fits,
+    stores: Path,
+    world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = world_run(world, tmp_path / "a", kind)
-    cut = world_run(world, tmp_path / "b", kind)
-    for config in (whole, cut):
-        preprocess(config)
-    postprocess(whole)
+    whole, cut = fitted(kind).config, run_on(stores, world, tmp_path, kind)
     batch, calls = fit_network.EnsembleSamples.batch, []
 
     def stopped(samples: Any, indices: Any) -> Any:
@@ -103,20 +149,8 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
     assert all(value.equal(theirs[name]) for name, value in ours.items())
 
 
-@pytest.fixture(scope="module")
-def fitted(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
-    """A run of the transformer, of the MLP for any grid, of the LeNet, and of several sizes."""
-    configs = {}
-    for kind in ("transformer", "mlp for any grid", "lenet", "several sizes"):
-        config = world_run(world, tmp_path_factory.mktemp(kind.replace(" ", "_")), kind)
-        preprocess(config)
-        postprocess(config)
-        configs[kind] = config
-    return configs
-
-
-def test_a_refused_fit_leaves_the_calibration_that_is_there(fitted: dict[str, Config]) -> None:
-    config = fitted["lenet"]
+def test_a_refused_fit_leaves_the_calibration_that_is_there(fitted: Fits) -> None:
+    config = fitted("lenet").config
     before = (config.calibration / "config.yaml").read_bytes()
     with pytest.raises(ConfigError, match="seed"):
         postprocess(config.model_copy(update={"seed": config.seed + 1}))
@@ -138,40 +172,38 @@ def written(config: Config, folder: Path, dataset: xr.Dataset, **settings: Any) 
 
 
 @pytest.mark.parametrize("kind", ["transformer", "mlp for any grid", "lenet", "several sizes"])
-def test_members_may_be_missing_more_or_fewer(
-    kind: str, fitted: dict[str, Config], tmp_path: Path
-) -> None:
+def test_members_may_be_missing_more_or_fewer(kind: str, fitted: Fits, tmp_path: Path) -> None:
     some = ensembles(analyses()).isel(init_time=slice(40, 42))
     gap = some.copy(deep=True)
     for array in gap.data_vars.values():
         array.values[:, :, 3] = np.nan
-    with_gap = written(fitted[kind], tmp_path, gap)
-    without = written(fitted[kind], tmp_path, some.isel(number=[0, 1, 2, 4]))
+    with_gap = written(fitted(kind).config, tmp_path, gap)
+    without = written(fitted(kind).config, tmp_path, some.isel(number=[0, 1, 2, 4]))
     for name in ("t2m_mean", "t2m_std"):
         np.testing.assert_allclose(with_gap[name], without[name], rtol=1e-5)
     assert np.isnan(with_gap["t2m"].values).mean() == 0.2
     twice = xr.concat([some, some.assign_coords(number=np.arange(5, 10))], "number")
-    assert written(fitted[kind], tmp_path, twice)["t2m"].sizes["number"] == 10
+    assert written(fitted(kind).config, tmp_path, twice)["t2m"].sizes["number"] == 10
     with pytest.raises(InputError, match="at least two members"):
-        written(fitted[kind], tmp_path, some.isel(number=[0]))
+        written(fitted(kind).config, tmp_path, some.isel(number=[0]))
 
 
-def test_any_lead_time_as_the_nearest(fitted: dict[str, Config], tmp_path: Path) -> None:
+def test_any_lead_time_as_the_nearest(fitted: Fits, tmp_path: Path) -> None:
     some = ensembles(analyses()).isel(init_time=slice(40, 42), lead_time=[1])
     late = some.assign_coords(lead_time=some["lead_time"] + 24 * HOUR)  # 72 h as 48 h
     for kind in ("transformer", "lenet"):
-        made = written(fitted[kind], tmp_path, late, any_lead=True)
-        same = written(fitted[kind], tmp_path, some, lead_hours=(48,), any_lead=True)
+        made = written(fitted(kind).config, tmp_path, late, any_lead=True)
+        same = written(fitted(kind).config, tmp_path, some, lead_hours=(48,), any_lead=True)
         np.testing.assert_array_equal(made["t2m_mean"], same["t2m_mean"])
 
 
-def test_other_grids(fitted: dict[str, Config], tmp_path: Path) -> None:
+def test_other_grids(fitted: Fits, tmp_path: Path) -> None:
     north = ensembles(analyses()).isel(init_time=slice(40, 42), latitude=slice(4))
-    made = written(fitted["mlp for any grid"], tmp_path, north)
+    made = written(fitted("mlp for any grid").config, tmp_path, north)
     assert made["t2m_mean"].shape == (2, 2, 4, 16)
     for kind in ("transformer", "lenet"):
         with pytest.raises(ModelError, match=r"the calibration on .*; fit one on this grid"):
-            written(fitted[kind], tmp_path, north)
+            written(fitted(kind).config, tmp_path, north)
 
 
 def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, tmp_path: Path) -> None:
@@ -187,9 +219,9 @@ def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, tmp_path: 
         postprocess(config)
 
 
-def test_weights_of_another_network_are_refused(fitted: dict[str, Config], tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(fitted: Fits, tmp_path: Path) -> None:
     """A state whose config was changed by hand."""
-    source, folder = fitted["lenet"].calibration, tmp_path / "model"
+    source, folder = fitted("lenet").config.calibration, tmp_path / "model"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
     state = (source / "state.json").read_text()
@@ -208,7 +240,7 @@ def test_a_network_needs_a_part_to_be_chosen_by(world: Path, tmp_path: Path) -> 
 
 
 def test_a_network_of_several_sizes_knows_how_many_members_there_are(
-    fitted: dict[str, Config], tmp_path: Path
+    fitted: Fits, tmp_path: Path
 ) -> None:
     """Each member twice: the same mean and, but for M - 1, spread; only the number differs."""
     some = ensembles(analyses()).isel(init_time=slice(40, 42))
@@ -216,13 +248,14 @@ def test_a_network_of_several_sizes_knows_how_many_members_there_are(
     shrink = np.sqrt((2 * 5 - 1) / (2 * (5 - 1)))
     wide = twice.mean("number") + shrink * (twice - twice.mean("number"))
     for kind, knows in (("several sizes", True), ("lenet", False)):
-        one, two = (written(fitted[kind], tmp_path, d)["t2m_std"] for d in (some, wide))
+        one, two = (written(fitted(kind).config, tmp_path, d)["t2m_std"] for d in (some, wide))
         assert np.allclose(one, two, rtol=1e-3) != knows
 
 
-def test_no_more_members_are_learned_from_than_there_are(world: Path, tmp_path: Path) -> None:
-    config = world_run(world, tmp_path, "several sizes", f"{COUNTS}[3, 6]")
-    preprocess(config)
+def test_no_more_members_are_learned_from_than_there_are(
+    stores: Path, world: Path, tmp_path: Path
+) -> None:
+    config = run_on(stores, world, tmp_path, "several sizes", f"{COUNTS}[3, 6]")
     with pytest.raises(ConfigError, match=r"has 5 members; .*member_counts asks"):
         postprocess(config)
 
@@ -235,22 +268,22 @@ def test_mean_and_spread_are_no_members_to_choose_from() -> None:
         check_members(settings, 0, Path("store"))
 
 
-def test_what_an_older_calibration_says_of_itself_is_unchanged(fitted: dict[str, Config]) -> None:
-    kept = load_state(fitted["lenet"].calibration)["fitted"]["advanced"]
+def test_what_an_older_calibration_says_of_itself_is_unchanged(fitted: Fits) -> None:
+    kept = load_state(fitted("lenet").config.calibration)["fitted"]["advanced"]
     assert kept == {"correction_units": "spread"}
-    kept = load_state(fitted["several sizes"].calibration)["fitted"]["advanced"]
+    kept = load_state(fitted("several sizes").config.calibration)["fitted"]["advanced"]
     assert kept == {
         "correction_units": "spread", "lead_statistics": "apart", "member_counts": [3, 5]
     }  # fmt: skip
 
 
 def test_statistics_of_a_lead_time_that_are_missing_are_refused(
-    fitted: dict[str, Config],
+    fitted: Fits,
 ) -> None:
-    folder = fitted["several sizes"].calibration
+    folder = fitted("several sizes").config.calibration
     state = load_state(folder)
     tensors = load_tensors(folder, state)
-    settings = fitted["several sizes"].postprocess
+    settings = fitted("several sizes").config.postprocess
     place = place_from_dict(state["grid"])
     open_correction(settings, state, tensors, place)
     for name in ("apart.1.input_mean", "apart.0.target_scale"):
