@@ -1,8 +1,13 @@
 """The classical calibrations through the verbs: member by member, windows, seasons, wind speed."""
 
+import io
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -45,6 +50,31 @@ def variant(world: Path, place: Path, words: str, *overrides: str) -> Config:
     return config
 
 
+ROLLING = ("window", "postprocess.window_days=20", POOLED)
+BY_MEMBER = ("mbm", "postprocess.method=mbm", POOLED)
+
+
+class Made(NamedTuple):
+    """A variant that was fitted and applied once, and what was said."""
+
+    config: Config
+    result: dict[str, Any]
+    said: str
+    written: Any
+
+
+@pytest.fixture(scope="module")
+def made(world: Path, place: Path) -> Callable[..., Made]:
+    @cache
+    def make(*words: str) -> Made:
+        config = variant(world, place, *words)
+        with redirect_stderr(io.StringIO()) as said:
+            result = postprocess(config)
+        return Made(config, result, said.getvalue(), calibrated(config))
+
+    return make
+
+
 def calibrated(config: Config) -> Any:
     postprocess(config)
     with xr.open_dataset(config.place / "calibrated.nc", decode_timedelta=True) as written:
@@ -58,9 +88,8 @@ def crps(config: Config) -> dict[str, float]:
     return {r["forecast"]: r["crps"] for r in scores if r.get("crps") and r["lead_hours"] == 24}
 
 
-def test_member_by_member_keeps_ranks_and_improves(world: Path, place: Path) -> None:
-    config = variant(world, place, "mbm", "postprocess.method=mbm", POOLED)
-    written = calibrated(config)
+def test_member_by_member_keeps_ranks_and_improves(made: Callable[..., Made]) -> None:
+    config, _, _, written = made(*BY_MEMBER)
     raw = store.open_store(config.ensemble_store)["fields"].sel(
         channel="t2m", init_time=written["init_time"]
     )
@@ -93,17 +122,22 @@ def test_one_thread_fits_and_the_others_come_back(
     assert set(seen) == {1}
 
 
-def test_fewer_members_by_member_and_no_more(world: Path, place: Path) -> None:
-    few = ("postprocess.method=mbm", POOLED, "postprocess.members=3")
-    assert calibrated(variant(world, place, "few", *few)).sizes["number"] == 3
-    many = variant(world, place, "many", *few[:2], "postprocess.members=9")
+def test_fewer_members_by_member_and_no_more(
+    world: Path, place: Path, made: Callable[..., Made]
+) -> None:
+    few, many = (
+        variant(world, place, f"of-{members}", *BY_MEMBER[1:], f"postprocess.members={members}")
+        for members in (3, 9)
+    )
+    for config in (few, many):  # the fit is the same
+        shutil.copytree(made(*BY_MEMBER).config.calibration, config.calibration)
+    assert calibrated(few).sizes["number"] == 3
     with pytest.raises(ConfigError, match="9 members cannot come of 5"):
         postprocess(many)
 
 
-def test_a_rolling_window_learns_from_starts_before(world: Path, place: Path) -> None:
-    config = variant(world, place, "window", "postprocess.window_days=20", POOLED)
-    written = calibrated(config)
+def test_a_rolling_window_learns_from_starts_before(made: Callable[..., Made]) -> None:
+    config, _, _, written = made(*ROLLING)
     state = json.loads((config.calibration / "state.json").read_text())
     starts = written["init_time"].values
     assert len(state["windows"]) == len(starts) + 1
@@ -120,18 +154,19 @@ def test_a_rolling_window_learns_from_starts_before(world: Path, place: Path) ->
             early.apply(fields, np.array([outside]), hours)
 
 
-def test_the_future_is_not_used(world: Path, place: Path, tmp_path: Path) -> None:
+def test_the_future_is_not_used(
+    world: Path, place: Path, made: Callable[..., Made], tmp_path: Path
+) -> None:
     """The truth from the first test start on is spoilt; its calibration stays the same."""
-    config = variant(world, place, "honest", "postprocess.window_days=20", POOLED)
-    first = calibrated(config)["init_time"].values[0]
+    first = (honest := made(*ROLLING).written)["init_time"].values[0]
     with xr.open_mfdataset(f"{world}/analyses_*.nc") as dataset:
         spoilt = dataset.load()
     later = spoilt["time"] > first
     spoilt["t2m"] = spoilt["t2m"] + 50.0 * later
     spoilt.to_netcdf(tmp_path / "spoilt.nc")
     truth = f"postprocess.truth=['{tmp_path}/spoilt.nc']"
-    other = variant(world, place, "spoilt", "postprocess.window_days=20", POOLED, truth)
-    found = [calibrated(c)["t2m_mean"] for c in (config, other)]
+    other = variant(world, place, "spoilt", *ROLLING[1:], truth)
+    found = [honest["t2m_mean"], calibrated(other)["t2m_mean"]]
     np.testing.assert_array_equal(found[0][0], found[1][0])
     assert float(np.abs(found[0][-1] - found[1][-1]).max()) > 1
 
@@ -179,8 +214,6 @@ def test_wind_speed_is_never_negative(world: Path, tmp_path: Path) -> None:
 
 
 def test_statistics_alone_are_refused_by_member(world: Path, place: Path) -> None:
-    from smoecast.tasks.postprocess import statistical
-
     config = small_run(world, place, "postprocess.method=mbm")
     fields = store.open_store(config.ensemble_store)["fields"].isel(number=0, drop=True)
     with pytest.raises(ConfigError, match="needs the members"):
@@ -249,14 +282,11 @@ def fitted(config: Config) -> Path:
     return config.calibration
 
 
-def test_a_long_record_is_told_without_a_warning(
-    world: Path, place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = variant(world, place, "long", "postprocess.method=mbm", POOLED)
-    record = postprocess(config)["fitted_to"]
-    assert {r["share"] for r in record} == {1.0}
-    assert all(r["starts"] >= r["fewest"] for r in record)
-    assert "short record" not in capsys.readouterr().err
+def test_a_long_record_is_told_without_a_warning(made: Callable[..., Made]) -> None:
+    _, result, said, _ = made(*BY_MEMBER)
+    assert {r["share"] for r in result["fitted_to"]} == {1.0}
+    assert all(r["starts"] >= r["fewest"] for r in result["fitted_to"])
+    assert "short record" not in said
 
 
 def test_a_record_that_is_none_is_refused(world: Path, place: Path) -> None:
