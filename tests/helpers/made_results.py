@@ -25,13 +25,14 @@ def forecasts(
     latitude: np.ndarray = LATITUDE,
     longitude: np.ndarray = LONGITUDE,
     by_member: bool = True,
+    starts: int = len(STARTS),
 ) -> xr.Dataset:
     """Return random fields around 280, or around 0.5 for shares; each member a block."""
-    sizes = {"init_time": len(STARTS), "lead_time": len(hours)}
+    sizes = {"init_time": starts, "lead_time": len(hours)}
     sizes |= {"number": len(members)} if members else {}
     sizes |= {"latitude": len(latitude), "longitude": len(longitude)}
     chunks = {"init_time": 2} | ({"number": 1} if members and by_member else {})
-    coordinates: dict[str, Any] = {"init_time": STARTS, "lead_time": as_lead(hours)}
+    coordinates: dict[str, Any] = {"init_time": STARTS[:starts], "lead_time": as_lead(hours)}
     coordinates |= {"number": np.array(members), "latitude": latitude, "longitude": longitude}
     rng = np.random.default_rng(0)
     fields = {}
@@ -48,9 +49,9 @@ def forecasts(
     return layout(fields, stack=False).assign_attrs(title="made", seed=3)
 
 
-def calibrated(members: Sequence[int] = (0, 1, 2)) -> xr.Dataset:
+def calibrated(members: Sequence[int] = (0, 1, 2), starts: int = len(STARTS)) -> xr.Dataset:
     """Return t2m as `postprocess` writes it: members, moments, quantiles, probabilities."""
-    made = forecasts("t2m", members=members, by_member=False)
+    made = forecasts("t2m", members=members, by_member=False, starts=starts)
     few = made["t2m"].isel(number=slice(2))
     quantile = few.rename(number="quantile").assign_coords(quantile=[0.1, 0.5])
     above = few.rename(number="t2m_threshold_above").assign_coords(
