@@ -15,6 +15,7 @@ from made_grib import message, temperature, write
 from made_killers import PACKINGS, killer
 
 from smoecast import signals
+from smoecast.cli.main import app
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib import worker as grib_worker
 from smoecast.fields.read.grib.grid import GribGrid
@@ -89,7 +90,8 @@ def test_a_byte_that_ends_the_decoder(tmp_path, packing, capfd):
     """
     path = write(tmp_path / "a.grib", killer(packing))
     after = write(tmp_path / "b.grib", GOOD)
-    for _ in range(2):  # by a worker that lives, and by a new one
+    rounds = 2 if packing == PACKINGS[0] else 1
+    for _ in range(rounds):  # by a worker that lives, and by a new one
         try:
             open_file(path).load()
         except InputError as refusal:
@@ -101,30 +103,18 @@ def test_a_byte_that_ends_the_decoder(tmp_path, packing, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_command_line_says_one_sentence(tmp_path):
+def test_the_command_line_says_one_sentence(tmp_path, monkeypatch, capfd):
     path = write(tmp_path / "a.grib", killer("complex"))
     run = tmp_path / "run.yaml"
     data = f"{{source: files, files: ['{path}'], channels: [t500]}}"
     run.write_text(f"name: a\ndata: {data}\nsample: {{lead_hours: [24]}}\n")
-    command = "from smoecast.cli.main import app; app()"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            command,
-            "preprocess",
-            "-q",
-            "-c",
-            run,
-            "--set",
-            f"folder={tmp_path}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (3, "")
-    assert re.fullmatch(r".*a\.grib: message 1 .*\n", done.stderr)
+    words = ["preprocess", "-q", "-c", str(run), "--set", f"folder={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["smoecast", *words])
+    with pytest.raises(SystemExit) as end:
+        app()
+    said = capfd.readouterr()  # by any process
+    assert (end.value.code, said.out) == (3, "")
+    assert re.fullmatch(r".*a\.grib: message 1 .*\n", said.err)
 
 
 # ---- what a worker may die of
@@ -141,7 +131,10 @@ def test_the_command_line_says_one_sentence(tmp_path):
         ("server.os._exit(7)", r"makes ecCodes crash \(exit 7\): it is damaged"),
         ("raise MemoryError", "wants more memory than a field can need"),
         ("bytearray(1 << 33)", "wants more memory than a field can need"),
-        ("server._begin(desk, 0, 0)\n    while True: pass", "keeps ecCodes busy without end"),
+        (
+            "server.SECONDS = 0\n    server._begin(desk, 0, 0)\n    while True: pass",
+            "keeps ecCodes busy without end",
+        ),
     ],
 )
 def test_ends_of_a_worker(tmp_path, worker_that, code, words):
