@@ -72,6 +72,19 @@ def small_loss(output, target):
     return weighted_mse(output, target, torch.linspace(0.5, 1.0, GRID[0]), torch.ones(1))
 
 
+def new_task(folder):
+    """Keyword arguments of `train`, for a run in this folder."""
+    return {
+        "samples": Fields(22),
+        "validation": Fields(9, seed=1),
+        "loss": small_loss,
+        "settings": small_settings(),
+        "folder": folder,
+        "seed": 3,
+        "identity": {"network": {"width": 4}, "data": "abc"},
+    }
+
+
 def train(model, samples, validation, loss, settings, *, report=None, fresh=False, **task):
     """Train a model on a job of these samples and settings."""
     job = TrainingJob(samples, validation, loss, settings, **task)

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from small_training import small_model, small_settings, train
+from small_training import new_task, small_model, small_settings, train
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
 from smoecast.training.checkpoint import RESUME, SEAL, digest, load, seal
@@ -163,6 +164,21 @@ def test_history_lost_in_a_crash_is_written_again(task):
     assert history.read_text() == expected
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """The folder of a run that came to its end."""
+    task = new_task(tmp_path_factory.mktemp("training") / "run")
+    train(small_model(), **task)
+    return task["folder"]
+
+
+@pytest.fixture
+def ended(task, whole_run):
+    """A task whose folder has a run that came to its end."""
+    shutil.copytree(whole_run, task["folder"])
+    return task
+
+
 @pytest.mark.parametrize(
     ("identity", "named"),
     [
@@ -171,11 +187,10 @@ def test_history_lost_in_a_crash_is_written_again(task):
         ({"network": {"width": 4}}, r'data \("abc", now null\)'),
     ],
 )
-def test_another_identity_is_refused(task, identity, named):
-    train(small_model(), **task)
-    task["identity"] = identity
+def test_another_identity_is_refused(ended, identity, named):
+    ended["identity"] = identity
     with pytest.raises(ConfigError, match=rf"another {named}: choose another run name"):
-        train(small_model(), **task)
+        train(small_model(), **ended)
 
 
 def test_a_run_of_before_the_new_names_goes_on(task):
@@ -272,9 +287,8 @@ def test_another_network_is_refused(task, finished):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "other"])
-def test_a_damaged_file_is_refused(task, damage):
-    train(small_model(), **task)
-    path = task["folder"] / RESUME
+def test_a_damaged_file_is_refused(ended, damage):
+    path = ended["folder"] / RESUME
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[-3] ^= 16
@@ -282,7 +296,7 @@ def test_a_damaged_file_is_refused(task, damage):
         content = save({"weight": torch.ones(2)})
     path.write_bytes({"cut": content[:-100], "garbage": b"pickle"}.get(damage, content))
     with pytest.raises(ModelError, match=r"resume\.safetensors is damaged: add --fresh"):
-        train(small_model(), **task)
+        train(small_model(), **ended)
 
 
 def rewritten(path, change):
@@ -308,11 +322,10 @@ def without_seal(scalars):
         lambda s: "run",
     ],
 )
-def test_scalars_that_were_changed_are_refused(task, change):
-    train(small_model(), **task)
-    rewritten(task["folder"] / RESUME, change)
+def test_scalars_that_were_changed_are_refused(ended, change):
+    rewritten(ended["folder"] / RESUME, change)
     with pytest.raises(ModelError, match="is damaged: add --fresh"):
-        train(small_model(), **task)
+        train(small_model(), **ended)
 
 
 def test_a_run_of_before_without_a_seal_goes_on(task):
@@ -347,7 +360,10 @@ except SmoecastError as error:
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+# that SIGINT ends a command in 130 is held by tests/cli/test_failures.py and test_boundary.py
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_from_outside_saves_and_tells(tmp_path, signum):
     command = [
         sys.executable,
