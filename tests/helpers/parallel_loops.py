@@ -1,5 +1,6 @@
 """Training loops under DistributedDataParallel, each in two processes; run by a test."""
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -116,4 +117,10 @@ def main(folder, rank):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    # DistributedDataParallel and optimizers load it: before there are two, to load all once
+    import torch._dynamo
+
+    child = os.fork()
+    main(Path(sys.argv[1]), 1 if child else 0)
+    if child:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +65,35 @@ with join("cpu") as team:
 """
 
 
+FORKED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import small_training, torch._dynamo  # once, before there are two
+os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv.pop()}
+child = os.fork()
+os.environ |= dict.fromkeys(("RANK", "LOCAL_RANK"), "1" if child else "0")
+"""
+"""What torchrun does for two processes, in a third of its time."""
+WAIT = """
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def fork(folder, **options):
+    """As `torchrun`, of which the slow tests here are, and tests/program/test_recipes.py."""
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-c", FORKED + SCRIPT + WAIT, HERE, str(folder), json.dumps(options)]
+    done = subprocess.run(
+        [*command, port], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["rank 0 of 2", "rank 1 of 2"]
+    return read(folder)
+
+
 def torchrun(folder, *, processes=2, check=True, **options):
     """Train in so many processes; return the lines of history and the tensors, or the process.
 
@@ -79,6 +109,11 @@ def torchrun(folder, *, processes=2, check=True, **options):
     if not check:
         return done
     assert done.returncode == 0, done.stderr
+    return read(folder)
+
+
+def read(folder):
+    """Return the lines of history, and the tensors."""
     lines = (folder / "history.jsonl").read_text().splitlines()
     history = [{**json.loads(line), "seconds": None} for line in lines]
     return history, torch.load(folder / "weights.pt")
@@ -117,7 +152,7 @@ def check_against_one_process(folder, history, tensors, **options):
 def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     """21 samples: steps of 8, 8 and 5, which are parts of 3 and 2."""
     options = {"samples": 21, "optimizer": "adam", "weight_decay": 0.1}
-    found = torchrun(tmp_path / "two", batch_size=4, **options)
+    found = fork(tmp_path / "two", batch_size=4, **options)
     check_against_one_process(tmp_path / "one", *found, batch_size=8, **options)
 
 
