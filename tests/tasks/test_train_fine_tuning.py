@@ -35,6 +35,28 @@ def ready(world: Path, done: Config):
     return make
 
 
+@pytest.fixture(scope="module")
+def trained(world: Path, done: Config) -> Path:
+    """The models of a run that was tuned."""
+    there = (f"folder={done.folder}", f"data.run={done.name}", "name=trained")
+    config = small_run(world, done.folder, *there, *TUNING)
+    assert train(config)["trained"]
+    return config.model
+
+
+@pytest.fixture
+def tuned(ready, trained: Path):
+    """Make a run that was trained as `trained` was."""
+
+    def make(name: str) -> Config:
+        config = ready(name, *TUNING)
+        shutil.copytree(trained, config.model)
+        assert not train(config)["trained"]
+        return config
+
+    return make
+
+
 def same(one: Path, other: Path) -> bool:
     ours, theirs = load_tensors(one), load_tensors(other)
     return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
@@ -65,9 +87,8 @@ def test_it_equals_two_runs_by_hand(ready, capsys: pytest.CaptureFixture[str]) -
     assert not same(both.model, first.model)
 
 
-def test_both_models_are_models_and_say_how_they_were_made(ready) -> None:
-    config = ready("told", *TUNING)
-    train(config)
+def test_both_models_are_models_and_say_how_they_were_made(tuned) -> None:
+    config = tuned("told")
     for place, epochs in ((config.model, 2), (config.model / FIRST, 0)):
         verify_model(place)
         assert open_model(place)
@@ -144,10 +165,9 @@ def test_what_cannot_be_freed_is_refused_before_anything_is_trained(
 
 @pytest.mark.parametrize("stop", [3, 40])
 def test_stopped_anywhere_it_ends_with_the_same_weights(
-    ready, monkeypatch: pytest.MonkeyPatch, stop: int
+    ready, trained: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    whole, cut = ready("whole", *TUNING), ready("cut", *TUNING)
-    train(whole)
+    cut = ready("cut", *TUNING)
     steps = iter(range(10**6))
 
     def agree(run, job, routing, signals, late):
@@ -162,23 +182,21 @@ def test_stopped_anywhere_it_ends_with_the_same_weights(
         train(cut)
     assert (cut.model / RESUME).exists() == (stop == 40)
     train(cut)
-    assert same(whole.model, cut.model)
+    assert same(trained, cut.model)
 
 
 def test_begun_anew_and_stopped_the_old_model_does_not_stay(
-    ready, monkeypatch: pytest.MonkeyPatch
+    tuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = ready("anew", *TUNING)
-    train(config)
+    config = tuned("anew")
     with monkeypatch.context() as patch, pytest.raises(OutputError):
         patch.setattr(loop, "take_step", _full)
         train(config, fresh=True)
     assert train(config)["trained"]
 
 
-def test_begun_anew_in_vain_the_old_model_stays(ready) -> None:
-    config = ready("kept", *TUNING)
-    train(config)
+def test_begun_anew_in_vain_the_old_model_stays(tuned) -> None:
+    config = tuned("kept")
     before = load_tensors(config.model)
     training = config.training.model_copy(update={"initial_weights": "nowhere"})
     with pytest.raises(ConfigError, match="no such model"):
@@ -191,17 +209,15 @@ def _full(*_: object) -> float:
     raise OutputError("the disk is full")
 
 
-def test_tuned_it_does_not_need_the_first_model_any_more(ready) -> None:
-    config = ready("slim", *TUNING)
-    train(config)
+def test_tuned_it_does_not_need_the_first_model_any_more(tuned) -> None:
+    config = tuned("slim")
     shutil.rmtree(config.model / FIRST)
     assert not train(config)["trained"]
     assert not (config.model / FIRST).exists()
 
 
-def test_another_first_training_is_another_run(ready) -> None:
-    config = ready("other", *TUNING)
-    train(config)
+def test_another_first_training_is_another_run(tuned) -> None:
+    config = tuned("other")
     training = config.training.model_copy(update={"epochs": config.training.epochs + 1})
     with pytest.raises(ConfigError, match=r"training\.epochs"):
         train(config.model_copy(update={"training": training}))
