@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-DATES = np.arange("2020-01-01", "2020-01-11", np.timedelta64(6, "h"), dtype="M8[s]")
+DATES = np.arange("2020-01-01", "2020-01-05", np.timedelta64(6, "h"), dtype="M8[s]")
 LATITUDE = np.linspace(90, -90, 7)
 LONGITUDE = np.arange(0, 360, 45.0)
 VARIABLES = (
