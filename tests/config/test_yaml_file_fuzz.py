@@ -106,7 +106,7 @@ def spliced(pieces: list[tuple[int, int, str]]) -> str:
     return text
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(CHANGES, OVERRIDES)
 def test_values(changes: list, overrides: list[str]) -> None:
     refused_or_kept(changed(changes), overrides)

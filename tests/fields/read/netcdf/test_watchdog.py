@@ -17,7 +17,7 @@ from pathlib import Path
 from smoecast.fields import checksums, header_digest
 from smoecast.fields.read import open as reader, results
 from smoecast.fields.read.netcdf import watchdog
-watchdog.CPU_SECONDS = 1.0
+watchdog.CPU_SECONDS, watchdog._LOOK_SECONDS = 0.3, 0.05
 {call}(Path(sys.argv[1]))
 """
 
