@@ -71,7 +71,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "old", "whole", "step"),
     [
-        pytest.param("kill", False, False, 4, id="killed here and there at the end"),
+        pytest.param("kill", False, False, 8, id="killed here and there at the end"),
         pytest.param("kill", False, False, 1, id="killed at the end", marks=SLOW),
         pytest.param("full", False, False, 1, id="disk full at the end", marks=SLOW),
         pytest.param("kill", True, False, 1, id="killed, in the place of another", marks=SLOW),

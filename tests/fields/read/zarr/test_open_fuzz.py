@@ -31,7 +31,7 @@ from smoecast.fields.store import writer as drafts
 SECONDS = 10
 """That reading may take, at most."""
 
-FEW = settings(derandomize=True, deadline=None, max_examples=60)
+FEW = settings(derandomize=True, deadline=None, max_examples=40)
 MANY = settings(deadline=None, max_examples=2000)
 
 CODECS = {
