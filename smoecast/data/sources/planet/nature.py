@@ -5,11 +5,13 @@ on nothing about how its states are later used.
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smoecast.data.sources.planet import dynamics
+from smoecast.data.sources.planet.climate import Climate
 
 SPIN_UP = np.timedelta64(180, "D")
 """Run before the first day and thrown away; the memory of the sea needs longer than the flow."""
@@ -35,6 +37,15 @@ def start_weather(flow: dynamics.Flow, seed: int, start: np.datetime64) -> dynam
             state = later
             break
     return state
+
+
+@lru_cache(maxsize=1)
+def begin(
+    climate: Climate, seed: int, start: np.datetime64
+) -> tuple[dynamics.Flow, dynamics.State]:
+    """Return a planet and its weather at `start`, with which analyses and ensembles begin."""
+    flow = dynamics.build(climate)
+    return flow, start_weather(flow, seed, start)
 
 
 def run(

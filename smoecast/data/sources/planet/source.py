@@ -108,10 +108,11 @@ def _plan(folder: Path, planet: data.Planet, step_hours: int) -> Plan:
 
 def _go_on(plan: Plan, done: int, seed: int, progress: Progress) -> None:
     """Write the files after the first `done`, from the state kept there or from the beginning."""
-    flow, ground = dynamics.build(TRUTH), surface.lay_ground(TRUTH)
+    ground = surface.lay_ground(TRUTH)
     begins, whole = plan.parts[0][1], plan.parts[-1][2] - plan.parts[0][1]
     kept = files.load_state(_state_path(plan.paths[done - 1]), plan.parameters) if done else None
-    done, state = (0, nature.start_weather(flow, seed, begins)) if kept is None else (done, kept)
+    flow, state = (dynamics.build(TRUTH), kept) if kept else nature.begin(TRUTH, seed, begins)
+    done = done if kept else 0
 
     def tell(time: np.datetime64) -> None:
         progress(float((time - begins) / whole))
@@ -248,9 +249,8 @@ def _states(
     progress: Progress,
 ) -> list[ensemble.Starts]:
     """Return the truth before each start date and at it, year by year; none where not missing."""
-    flow = dynamics.build(TRUTH)
     begins = time = np.datetime64(planet.start, "s")
-    state, last = nature.start_weather(flow, planet.seed, begins), years[-1][-1]
+    (flow, state), last = nature.begin(TRUTH, planet.seed, begins), years[-1][-1]
 
     def tell(now: np.datetime64) -> None:
         progress(min(1.0, float((now - begins) / (last - begins))))
