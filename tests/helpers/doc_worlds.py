@@ -48,12 +48,13 @@ class World:
 
 def finish_a_run(place: Path, stack: ExitStack) -> More:
     """Put a run there whose every verb can be called: ``run.yaml`` and ``runs/mine``."""
-    small_world.write_world(place)
+    small_world.write_world(place, days=30)
     text = small_world.CONFIG.replace("name: small", "name: mine").replace("epochs: 2", "epochs: 1")
     text = text.replace("data:\n", f"data:\n  files: ['{place}/analyses_*.nc']\n", 1)
     text = text.replace(
         "postprocess:\n", f"postprocess:\n  method: emos\n  files: ['{place}/ensembles.nc']\n"
     )
+    text = text.replace("lead_hours: [24, 48]", "lead_hours: [24]")
     text = text.replace("network: {width: 8, blocks: 1, smoe: {layers: last}}\n  training: ", "x: ")
     kept = [line for line in text.splitlines() if not line.startswith("  x: ")]
     (place / "run.yaml").write_text("\n".join(kept) + "\nevaluate: {resamples: 20}\n")
@@ -64,13 +65,13 @@ def finish_a_run(place: Path, stack: ExitStack) -> More:
 
 
 def bring_gfs(place: Path, stack: ExitStack) -> More:
-    """Put 48 analyses there as whole GFS files have them, and three that come later."""
+    """Put 32 analyses there as whole GFS files have them, and three that come later."""
     (place / "gfs").mkdir()
     (place / "new").mkdir()
-    for number in range(51):
+    for number in range(35):
         when = np.datetime64("2026-01-01", "h") + number * 6
         day, hour = str(when)[:10].replace("-", ""), int(str(when)[11:13])
-        folder = place / ("gfs" if number < 48 else "new")
+        folder = place / ("gfs" if number < 32 else "new")
         (folder / f"gfs.{day}t{hour:02d}z.f000").write_bytes(_gfs(number, int(day), hour))
     return {}
 
@@ -166,12 +167,12 @@ WORLDS: dict[str, World] = {
             "train": (*LATE, *SMALL, *SHORT),
             "forecast": (*LATE, *SMALL, "-s", "forecast.init_every_hours=2400"),
             "evaluate": (*LATE, *SMALL, *FEW),
-            "plot": (*LATE, *SMALL, "--kind", "maps"),
+            "plot": (*LATE, *SMALL, "--kind", "maps", "--channel", "t2m"),
         },
     ),
     "docs/tutorials/ens10.md": World(slow=True),
     "docs/tutorials/grib.md": World(
-        bring_gfs, {"train": SHORT, "evaluate": FEW, "plot": ("--kind", "maps")}
+        bring_gfs, {"train": SHORT, "evaluate": FEW, "plot": ("--kind", "maps", "--channel", "t2m")}
     ),
     "docs/tutorials/layer.md": World(),
     "docs/tutorials/planet.md": World(slow=True),

@@ -5,9 +5,11 @@ child for each command: a child counts its file operations in the folder of the 
 SIGKILL at one of them, or finds the disk full from there on.
 """
 
+import atexit
 import contextlib
 import ctypes
 import errno
+import gc
 import importlib
 import itertools
 import json
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -33,6 +36,23 @@ SECONDS = 600
 """A child that lives longer, on a machine however busy, is ended by SIGALRM: nothing hangs."""
 
 Trace = Callable[..., None]
+
+WARM = (
+    "smoecast.cli.main",
+    "smoecast.tasks.cycle",
+    "smoecast.tasks.preprocess.preprocess",
+    "smoecast.tasks.train",
+    "dask.array",
+    "dask.distributed",
+    "multiprocessing.synchronize",
+    "pint",
+    "requests",
+    "smoecast.tasks.plot.routing",
+    "sympy",
+    "torch._dynamo",
+    "zarr",
+)
+"""What commands import and takes longest: imported before the first child, not by each anew."""
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -65,14 +85,7 @@ class Runner:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
-        )
+        self.process = _start()
 
     def run(self, *arguments: str, mishap: str = "", at: float | str = 0) -> Outcome:
         """Call a command.
@@ -125,9 +138,20 @@ class Runner:
             for sign in (reached, go):
                 sign.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate("")
+
+@cache
+def _start() -> subprocess.Popen[str]:
+    """Start the warm process, which serves all places in turn until the tests are over."""
+    path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+    )
+    atexit.register(process.communicate, "")
+    return process
 
 
 def _signs(place: str) -> tuple[Path, Path]:
@@ -137,6 +161,11 @@ def _signs(place: str) -> tuple[Path, Path]:
 
 def serve() -> None:
     """Answer requests, a JSON value a line, until there are no more."""
+    for name in WARM:
+        importlib.import_module(name)
+    planet = importlib.import_module("smoecast.data.sources.planet.nature")
+    planet.SPIN_UP //= 60  # weather that has hardly settled is as good to be disturbed
+    gc.freeze()  # or each child copies what its first collection looks at
     for line in sys.stdin:
         print(json.dumps(_answer(**json.loads(line))), flush=True)
 

@@ -1,5 +1,6 @@
 """Files as people have them: ERA5 as NetCDF, whole GFS files, single-level downloads."""
 
+from functools import partial
 from pathlib import Path
 
 import made_grib
@@ -13,7 +14,8 @@ OTHER_LEVELS = (
     *(212, 213, 214, 215, 222, 223, 224, 232, 233, 234, 242, 243, 244),
 )
 """Kinds of level of GRIB 2 on which GFS has fields that are not wanted."""
-PRESSURES = (*range(10, 100, 10), *range(100, 1000, 25))
+PRESSURES = (10, 50, 100, 250, 500, 700, 850, 925, 975)
+"""A part of those of GFS, for each has six fields."""
 _GRID = {
     "Ni": 24,
     "Nj": 12,
@@ -38,12 +40,12 @@ def write_era5(folder: Path) -> None:
 
 
 def write_gfs(folder: Path) -> int:
-    """Write two whole starts and a forecast of one; return how many fields the first has."""
+    """Write two starts with every kind of level and a forecast; return the fields of the first."""
     folder.mkdir()
     whole = _gfs(hour=0, step=0)
     (folder / "gfs.t00z.pgrb2.f000").write_bytes(b"".join(whole))
     (folder / "gfs.t06z.pgrb2.f000").write_bytes(b"".join(_gfs(hour=600, step=0)))
-    (folder / "gfs.t00z.pgrb2.f006").write_bytes(b"".join(_gfs(hour=0, step=6)[-20:]))
+    (folder / "gfs.t00z.pgrb2.f006").write_bytes(b"".join(_ground(hour=0, step=6)))
     return len(whole) + len(PRESSURES) + 1
 
 
@@ -69,12 +71,14 @@ def _kelvin(array: xr.DataArray) -> xr.DataArray:
     return array.assign_attrs(units="K")
 
 
-def _gfs(hour: int, step: int) -> list[bytes]:
-    """Return some 300 fields on 30 kinds of level; both winds of a level are one message."""
+def _one(hour: int, step: int, **keys: object) -> bytes:
     common = {"centre": 7, "dataDate": 20260101, "dataTime": hour, "dataType": "fc"}
+    return made_grib.message("regular_ll_pl_grib2", 250.0, **_GRID, **common, **keys, step=step)
 
-    def one(**keys: object) -> bytes:
-        return made_grib.message("regular_ll_pl_grib2", 250.0, **_GRID, **common, **keys, step=step)
+
+def _gfs(hour: int, step: int) -> list[bytes]:
+    """Return some 100 fields on 30 kinds of level; both winds of a level are one message."""
+    one = partial(_one, hour, step)
 
     def aloft(name: str, level: int) -> bytes:
         return one(shortName=name, typeOfFirstFixedSurface=100, level=level)
@@ -82,11 +86,16 @@ def _gfs(hour: int, step: int) -> list[bytes]:
     scalars = [aloft(name, p) for p in PRESSURES for name in ("gh", "t", "r", "w")]
     winds = [made_grib.joined(aloft("u", p), aloft("v", p)) for p in PRESSURES]
     others = [one(shortName="t", typeOfFirstFixedSurface=kind) for kind in OTHER_LEVELS]
-    ground = [
+    return [*scalars, *winds, *others, *_ground(hour, step)]
+
+
+def _ground(hour: int, step: int) -> list[bytes]:
+    """Return what is near the ground."""
+    one = partial(_one, hour, step)
+    return [
         one(shortName="2t"),
         made_grib.joined(one(shortName="10u"), one(shortName="10v")),
         one(shortName="t", typeOfFirstFixedSurface=103, level=80),
         one(shortName="prmsl", typeOfFirstFixedSurface=101),
         one(shortName="2t", productDefinitionTemplateNumber=8, stepType="max"),
     ]
-    return [*scalars, *winds, *others, *ground]

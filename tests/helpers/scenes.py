@@ -106,6 +106,7 @@ SCENES = (
     Scene(CYCLE),
     Scene(CYCLE, (EARLIER_CYCLE,)),
     Scene("plot -c run.yaml -k routing", (PREPROCESS, TRAIN)),
+    Scene("plot -c run.yaml -k training", (PREPROCESS, TRAIN)),
     Scene("config init new.yaml"),
     Scene("config init run.yaml --force"),
 )
@@ -114,8 +115,14 @@ ONCE = [
     s for s in SCENES if not {"--format", "-o"} & {*s.command.split()} and " over " not in str(s)
 ]
 """Each verb once, with nothing of its own there."""
+_WAYS = ("download", "preprocess", "train", "forecast", "config")
+FEW = [s for s in ONCE if s.command.split()[0] in _WAYS]
+"""Of each way of writing one; the slow tests play all of them.
+
+What every verb says of a full disk, `test_refusals` holds, and of a signal `test_faults`.
+"""
 QUICK = [
-    *ONCE,
+    *(s for s in ONCE if "routing" not in s.command),  # two pictures, which take long to paint
     *(s for s in SCENES if str(s) in [f"{verb} over an older one" for verb in _REPLACED]),
 ]
 """Of those in which an older result is replaced, three; the slow tests play all of them."""
@@ -205,8 +212,8 @@ def open_world(folder: Path) -> Iterator[World]:
     data, kept, place = (folder / name for name in ("data", "kept", "place"))
     for path in (data, kept, place):
         path.mkdir()
-    write_world(data)
-    short = ["evaluate.resamples=20", "folder=runs", "training.epochs=2"]
+    write_world(data, days=30)
+    short = ["evaluate.resamples=20", "folder=runs", "postprocess.lead_hours=[24]"]
     (place / "planet.yaml").write_text(PLANET)
     arrivals.prepare(place)
     (place / "run.yaml").rename(place / "cycle.yaml")
@@ -216,7 +223,6 @@ def open_world(folder: Path) -> Iterator[World]:
     runner = Runner(place)
     shutil.copytree(place, kept / "first")
     yield World(place, kept, runner, {(): kept / "first"})
-    runner.close()
 
 
 def play(world: World, scene: Scene, at: int, mishap: str) -> None:

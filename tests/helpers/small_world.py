@@ -80,11 +80,11 @@ postprocess:
 """
 
 
-def write_world(folder: Path) -> Path:
+def write_world(folder: Path, days: int = 60) -> Path:
     """Write two files of analyses and one of ensembles; return their folder."""
-    truth = analyses()
-    truth.isel(time=slice(None, 120)).to_netcdf(folder / "analyses_a.nc")
-    truth.isel(time=slice(120, None)).to_netcdf(folder / "analyses_b.nc")
+    truth = analyses(days)
+    truth.isel(time=slice(None, 2 * days)).to_netcdf(folder / "analyses_a.nc")
+    truth.isel(time=slice(2 * days, None)).to_netcdf(folder / "analyses_b.nc")
     ensembles(truth).to_netcdf(folder / "ensembles.nc")
     return folder
 

@@ -84,7 +84,6 @@ def place(weather: Path, tmp_path: Path) -> Path:
 def runner(place: Path) -> Iterator[Runner]:
     runner = Runner(place)
     yield runner
-    runner.close()
 
 
 def live(place: Path, runner: Runner) -> Counter[int]:

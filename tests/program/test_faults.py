@@ -54,7 +54,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     runner = Runner(place)
     assert runner.run(*CYCLE).code == 0
     yield place, kept, runner
-    runner.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from scenes import (
+    FEW,
     ONCE,
     QUICK,
     SCENES,
@@ -37,7 +38,7 @@ def test_killed_near_the_end(world: World, scene: Scene) -> None:
     play(world, scene, len(world.end_of(scene).operations) - 1, "before")
 
 
-@pytest.mark.parametrize("scene", ONCE, ids=str)
+@pytest.mark.parametrize("scene", FEW, ids=str)
 def test_stopped_here_and_there(world: World, scene: Scene) -> None:
     count = len(world.end_of(scene).operations)
     stop(world, scene, 1 + count // 2, "stop after")
@@ -59,7 +60,7 @@ def test_killed_at_every_operation(world: World, scene: Scene, mishap: str) -> N
         play(world, scene, at, mishap)
 
 
-@pytest.mark.parametrize("scene", ONCE, ids=str)
+@pytest.mark.parametrize("scene", FEW, ids=str)
 def test_a_disk_that_is_full_from_the_start(world: World, scene: Scene) -> None:
     fill_up(world, scene, 1)
 

@@ -23,11 +23,21 @@ SETTINGS = {
 }
 
 
+@pytest.fixture(scope="module")
+def folder(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where there is a store that all networks learn from."""
+    made = tmp_path_factory.mktemp("runs")
+    preprocess(small_run(world, made, "postprocess.files=[]"))
+    return made
+
+
 @pytest.mark.parametrize("kind", list(SETTINGS))
-def test_a_network_is_trained_saved_and_used(kind: str, world: Path, tmp_path: Path) -> None:
+def test_a_network_is_trained_saved_and_used(
+    kind: str, world: Path, folder: Path, tmp_path: Path
+) -> None:
     steps = "training.fine_tuning={epochs: 1, rollout_steps: 2}" if kind == "rivals" else "seed=0"
-    config = small_run(world, tmp_path, SETTINGS[kind], "training.epochs=1", steps)
-    preprocess(config)
+    own = (f"name={kind}", "data.run=small", "training.epochs=1", steps)
+    config = small_run(world, folder, SETTINGS[kind], *own)
     trained = train(config)
     assert trained["parameters"] == sum(
         p.numel() for p in open_model(config.model).network.parameters()
@@ -41,8 +51,8 @@ def test_a_network_is_trained_saved_and_used(kind: str, world: Path, tmp_path: P
         assert layers == {"layer1", "layer2", "layer3"}
 
 
-def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, tmp_path: Path) -> None:
-    config = small_run(world, tmp_path, "network={kind: unet, levels: 5}")
-    preprocess(config)
+def test_a_network_that_does_not_fit_the_grid_is_refused(world: Path, folder: Path) -> None:
+    own = ("name=deep", "data.run=small")
+    config = small_run(world, folder, "network={kind: unet, levels: 5}", *own)
     with pytest.raises(ConfigError, match="which 8 x 16 points do not allow: take at most 4 lev"):
         train(config)

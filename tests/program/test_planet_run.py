@@ -31,7 +31,7 @@ data:
   channels: [z500, t850, t2m, u250]
   constants: [orography, lsm]
   step_hours: 12
-  planet: {{years: 0.12, ensemble_years: 0.1, members: 3}}
+  planet: {{years: 0.1, ensemble_years: 0.08, members: 3}}
 sample: {{history_hours: [0, 12], lead_hours: [72], targets: [z500, t2m]}}
 network: {{width: 4, blocks: 1}}
 training: {{epochs: 1, threads: 1}}

@@ -38,6 +38,7 @@ data: {{source: files, files: [{UK}], channels: [t2m], step_hours: 1}}
 sample: {{history_hours: [0, 1], lead_hours: [6]}}
 network: {{width: 8, blocks: 1, smoe: {{layers: none}}}}
 training: {{epochs: 2, threads: 1}}
+evaluate: {{resamples: 0}}
 """
     return yaml_file.parse(text, "uk.yaml", overrides)
 
@@ -105,6 +106,7 @@ data: {{source: files, files: [{NCEP}], channels: [tsig995]}}
 network: {{width: 4, blocks: 1}}
 training: {{epochs: 1, threads: 1, batch_size: 128}}
 forecast: {{init_every_hours: 6}}
+evaluate: {{resamples: 0}}
 """
     config = yaml_file.parse(text, "ncep.yaml")
     preprocess(config)

@@ -379,8 +379,10 @@ def test_a_word_that_is_no_event() -> None:
 
 
 def test_histograms_and_reliability_are_drawn(
-    done: Config, whole: Path, scores: dict, tmp_path: Path
+    done: Config, whole: Path, scores: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """How they are painted is tested with the charts."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
     config = done.model_copy(update={"folder": tmp_path})
     config.place.mkdir()
     (config.place / "scores.json").write_text(json.dumps(scores))
