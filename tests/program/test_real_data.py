@@ -98,7 +98,9 @@ def test_hostile_files_end_in_3_or_are_read_whole(tmp_path: Path, path: Path) ->
     assert not (tmp_path / "uk" / "store.zarr").exists()
 
 
+@pytest.mark.slow
 def test_ncep_baselines_are_those_of_the_data(tmp_path: Path) -> None:
+    """`test_zoo` holds persistence and climatology of the same series to the published figures."""
     text = f"""
 name: ncep
 folder: {tmp_path}

@@ -59,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     """A place, what it holds after the whole chain, and what calls commands in it."""
     place, kept = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("kept") / "whole"
     (place / "data").mkdir()
-    write_world(place / "data", days=30)
+    write_world(place / "data", days=20)
     config = small_run(Path("data"), Path("runs"), "evaluate.resamples=20")
     (place / "run.yaml").write_text(yaml_file.dump(config))
     (place / "planet.yaml").write_text(PLANET)

@@ -392,7 +392,7 @@ def dies_at(operation: int, work: Callable[[], object]) -> bool:
     ("name", "step"),
     [
         ("f.nc", 5),
-        ("f.zarr", 47),
+        ("f.zarr", 59),
         ("f.grib", 7),
         pytest.param("f.nc", 1, marks=pytest.mark.slow),
         pytest.param("f.zarr", 1, marks=pytest.mark.slow),

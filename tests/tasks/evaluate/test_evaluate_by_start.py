@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from small_world import analyses, small_run, with_evaluate
@@ -18,6 +19,11 @@ from smoecast.tasks.train import train
 
 PATTERN = "fc_{init_time:%Y%m%d}.nc"
 FEW = ["evaluate.resamples=20", "evaluate.efi_window_days=0"]
+SOME = {
+    forecast: {"init_times": ["2001-02-18/2001-02-20"]},
+    postprocess: {"catch_up": np.timedelta64(2, "D")},
+}
+"""Three starts, where more would say no more."""
 NO_TRAINING = {"train": 0, "validation": 0, "test": 1}
 
 
@@ -56,7 +62,7 @@ def test_files_of_the_same_starts_are_results_of_their_own(done: Config, tmp_pat
 
 
 def test_the_truth_may_come_from_files(done: Config, tmp_path: Path) -> None:
-    forecast(done, output=tmp_path / "each" / PATTERN)
+    forecast(done, output=tmp_path / "each" / PATTERN, **SOME[forecast])
     inputs, config = [str(tmp_path / "each")], asked(done)
     truth = analyses()
     truth.isel(time=slice(0, 200)).to_netcdf(tmp_path / "truth1.nc")
@@ -80,8 +86,10 @@ def test_the_truth_may_come_from_files(done: Config, tmp_path: Path) -> None:
 def test_both_layouts_score_the_same(done: Config, tmp_path: Path, verb: object, key: str) -> None:
     scores = {}
     for layout in ("default", "cdo"):
-        verb(asked(done, f"{key}.layout={layout}"), output=tmp_path / layout / PATTERN)
+        config = asked(done, f"{key}.layout={layout}")
+        verb(config, output=tmp_path / layout / PATTERN, **SOME[verb])
         inputs = [str(tmp_path / layout)]
+        assert len(list((tmp_path / layout).glob("*.nc"))) == 3
         found = evaluate(asked(done), inputs=inputs, output=tmp_path / f"{layout}.json")
         scores[layout] = by_forecast(found)
     assert scores["cdo"] == scores["default"]
