@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def samples() -> list[str]:
     return sorted(name for name in names if not name.startswith(NO_GRIB))
 
 
+@cache
 def sample(name: str) -> bytes:
     """Return a sample as it is."""
     handle = eccodes.codes_grib_new_from_samples(name)
@@ -83,6 +85,7 @@ def changed(content: bytes, gone: bool = False, fill: bool = True, **keys: Any) 
         eccodes.codes_release(handle)
 
 
+@cache
 def made(edition: int, grid: str = "ll", gone: bool = False, **keys: Any) -> bytes:
     """Return a temperature at 500 hPa on a small grid, with other keys."""
     base = sample(f"regular_{grid}_pl_grib{edition}")
