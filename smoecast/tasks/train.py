@@ -39,6 +39,7 @@ from smoecast.training.job import Loss, TrainingJob, TrainingOutcome, device_of,
 from smoecast.training.job import Samples as Batches
 from smoecast.training.loop import train as learn
 from smoecast.training.model_files import (
+    FIRST,
     STATE,
     TENSORS,
     identity_of,
@@ -50,8 +51,6 @@ from smoecast.training.records.profile import StepProfile
 
 LAST = "last"
 """The folder of the last epoch's model, in that of the best one (`training.keep_last`)."""
-FIRST = "first"
-"""The folder of the model before its fine-tuning, in that of the tuned one."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ UNSEALED = 1
 
 TENSORS = "model.safetensors"
 STATE = "state.json"
+FIRST = "first"
+"""The folder of the model before its fine-tuning, in that of the tuned one."""
 MOST_STATE, MOST_TENSORS = 50_000_000, 20_000_000_000
 """Bytes of the two files."""
 

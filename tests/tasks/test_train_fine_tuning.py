@@ -15,10 +15,10 @@ from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import verify_model
 from smoecast.tasks.plot.routing import find_experts
 from smoecast.tasks.preprocess.preprocess import preprocess
-from smoecast.tasks.train import FIRST, train
+from smoecast.tasks.train import train
 from smoecast.training import loop
 from smoecast.training.checkpoint import RESUME
-from smoecast.training.model_files import load_state, load_tensors
+from smoecast.training.model_files import FIRST, load_state, load_tensors
 
 TUNING = ("training.fine_tuning.epochs=2", "training.fine_tuning.rollout_steps=2")
 

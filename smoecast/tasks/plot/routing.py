@@ -20,8 +20,7 @@ from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.cartography.maps import WIDTH, sign
 from smoecast.tasks.plot.cartography.sheets import sheet_of
 from smoecast.tasks.plot.figures import PALETTE, Pictures, bare
-from smoecast.tasks.train import FIRST
-from smoecast.training.model_files import STATE
+from smoecast.training.model_files import FIRST, STATE
 
 MOST_PANELS = 6
 """Maps in a picture; a layer that has more has more pictures."""
