@@ -81,7 +81,7 @@ if child:
 
 
 def fork(folder, **options):
-    """As `torchrun`, of which the slow tests here are, and tests/program/test_recipes.py."""
+    """As `torchrun`, of which the slow tests here are, and one in tests/tasks/test_train.py."""
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
