@@ -177,8 +177,13 @@ def _reopen_streams() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _interrupt(signum: int, _frame: FrameType | None) -> None:
+def _interrupt(signum: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt once; let a second signal end the process at once."""
+    while frame is not None:
+        if frame.f_code is _unraisable.__code__:  # also from here it would be lost
+            _send_again(signum)
+            return
+        frame = frame.f_back
     signals.give_way()
     if not _state.ending:
         _state.signum = signum
@@ -191,10 +196,13 @@ def _unraisable(problem: "sys.UnraisableHookArgs") -> None:
     A signal that came there would be lost: it is sent again.
     """
     if _state.signum and problem.exc_type is KeyboardInterrupt:
-        signum = _state.signum
-        signal.signal(signum, _interrupt)
-        again = threading.Timer(0.01, os.kill, (os.getpid(), signum))
-        again.daemon = True
-        again.start()
+        _send_again(_state.signum)
     elif _state.debug:
         sys.__unraisablehook__(problem)
+
+
+def _send_again(signum: int) -> None:
+    signal.signal(signum, _interrupt)
+    again = threading.Timer(0.01, os.kill, (os.getpid(), signum))
+    again.daemon = True
+    again.start()

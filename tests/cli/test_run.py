@@ -185,6 +185,20 @@ def test_a_signal_that_a_dying_object_swallows_comes_again() -> None:
     assert without_times(done.stderr).startswith("smoecast: stopped by SIGTERM; ")
 
 
+def test_so_does_one_that_comes_again_too_soon() -> None:
+    """As on a busy machine: before Python has left what it calls for a dying object."""
+    how = (
+        "class Dying:\n        def __del__(self): signal.raise_signal(signal.SIGTERM)\n"
+        "    send, boundary._send_again = boundary._send_again, lambda signum: "
+        "(setattr(boundary, '_send_again', send), "
+        "signal.signal(signum, boundary._interrupt), signal.raise_signal(signum))\n"
+        "    Dying()\n    time.sleep(60)"
+    )
+    done = stopped(how)
+    assert done.returncode == 143
+    assert without_times(done.stderr).startswith("smoecast: stopped by SIGTERM; ")
+
+
 def test_a_signal_that_a_library_turns_into_nothing_ends_the_run() -> None:
     how = "try: signal.raise_signal(signal.SIGTERM)\n    except BaseException: pass"
     assert stopped(how).returncode == 143
