@@ -1,9 +1,8 @@
-"""Put a run's model into the zoo, small: routing scores and filters of points as halves.
+"""Put a run's model into the zoo, small: routing scores as halves, the choices of experts the same.
 
 Run ``python tests/benchmarks/publish.py RUN/model NAME``. Scores take most of the space where terms
 are many, and a forecast needs no more of them than which of a group is the highest: a score that
-was the highest, and once rounded is not, is raised to the next half above the others. Filters that
-each point has for itself are rounded.
+was the highest, and once rounded is not, is raised to the next half above the others.
 """
 
 import argparse
@@ -12,7 +11,6 @@ from pathlib import Path
 import torch
 
 from smoecast import zoo
-from smoecast.nn.convolutions import PointConv2d
 from smoecast.nn.smoe.gates import TensorGate
 from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.routing import select
@@ -42,8 +40,6 @@ def main():
         if isinstance(layer, SpatialMoE2d) and isinstance(layer.gate, TensorGate):
             key = f"{name}.gate.scores"
             tensors[key] = halved(tensors[key], layer.objective.how)
-        if isinstance(layer, PointConv2d):
-            tensors[f"{name}.filters"] = tensors[f"{name}.filters"].half()
     save_model(zoo.folder() / asked.name, tensors, state)
 
 
