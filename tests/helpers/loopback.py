@@ -102,11 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for begin in range(0, len(body), step):
                 part = body[begin : begin + step]
+                shelf.sent[path] += len(part)  # before a client that has all of it looks
                 if shelf.length == "chunked":
                     self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
                 else:
                     self.wfile.write(part)
-                shelf.sent[path] += len(part)
                 if shelf.pause:
                     time.sleep(shelf.pause)
             if shelf.length == "chunked" and cut is None:
