@@ -167,8 +167,8 @@ def _of_model(folder: Path, simulated: bool) -> Known:
         from smoecast.tasks.plot import routing, routing_epochs  # noqa: PLC0415  # torch
         from smoecast.training.records.routing_record import ROUTING  # noqa: PLC0415
 
-        yield from routing.routing(folder)
         experts = routing.find_experts(folder)
+        yield from routing.routing(experts)
         if (experts / ROUTING).exists():
             yield from routing_epochs.draw_training(experts)
 

@@ -15,6 +15,7 @@ from smoecast.fields.grid import Grid
 from smoecast.nn.smoe.inspect import rival_map
 from smoecast.nn.smoe.layer import SpatialMoE2d
 from smoecast.nn.smoe.model_layers import smoe_layers
+from smoecast.tasks.descriptions import read_description
 from smoecast.tasks.forecast_model import Model, open_model
 from smoecast.tasks.plot.cartography import coast
 from smoecast.tasks.plot.cartography.maps import WIDTH, sign
@@ -34,7 +35,7 @@ def routing(folder: Path) -> Pictures:
     folder : Path
         Of the model.
     """
-    model = open_model(find_experts(folder))
+    model = open_model(folder)
     simulated = model.config.data.source == "planet"
     for layer in layers_of(model):
         names = list(layer.panels)
@@ -57,7 +58,7 @@ def find_experts(folder: Path) -> Path:
     folder : Path
         Of a model.
     """
-    config = open_model(folder).config
+    config = read_description(folder).config
     first = folder / FIRST
     freed = config.final_network.convolution != config.network.convolution
     return first if freed and (first / STATE).exists() else folder

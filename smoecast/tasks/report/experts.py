@@ -87,7 +87,9 @@ def draw_routing(subjects: Sequence[Subject]) -> list[Routing]:
         grid, columns = centre(model.inputs.grid)
         painter = Painter(grid, subject.is_simulated)
         layers = []
-        for layer in layers_of(open_model(find_experts(subject.model))):
+        place = find_experts(subject.model)
+        trained = model if place == subject.model else open_model(place)
+        for layer in layers_of(trained):
             panels = {n: spread_out(p, grid)[:, columns] for n, p in layer.panels.items()}
             layers.append(_draw_layer(replace(layer, panels=panels), painter))
         found.append(Routing(subject, count_parameters(model.network), layers, painter.size))

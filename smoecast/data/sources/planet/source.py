@@ -111,8 +111,10 @@ def _go_on(plan: Plan, done: int, seed: int, progress: Progress) -> None:
     ground = surface.lay_ground(TRUTH)
     begins, whole = plan.parts[0][1], plan.parts[-1][2] - plan.parts[0][1]
     kept = files.load_state(_state_path(plan.paths[done - 1]), plan.parameters) if done else None
-    flow, state = (dynamics.build(TRUTH), kept) if kept else nature.begin(TRUTH, seed, begins)
-    done = done if kept else 0
+    if kept is None:
+        done, (flow, state) = 0, nature.begin(TRUTH, seed, begins)
+    else:
+        flow, state = dynamics.build(TRUTH), kept
 
     def tell(time: np.datetime64) -> None:
         progress(float((time - begins) / whole))
