@@ -83,26 +83,20 @@ def anomalies(
     return own, true
 
 
-def anomaly_products(
-    forecast: ArrayLike, truth: ArrayLike, climatology: ArrayLike
-) -> tuple[Values, Values, Values]:
+def anomaly_products(own: Values, true: Values) -> tuple[Values, Values, Values]:
     """Three moments whose means make the anomaly correlation (`aggregate.acc`).
 
     Parameters
     ----------
-    forecast, truth : array_like
-        One unit, shapes that broadcast.
-    climatology : array_like
-        What is normal at that place and time, the same for both.
+    own, true : ndarray of float64
+        Forecast and truth as departures, from `anomalies`.
 
     Returns
     -------
     tuple of three ndarrays of float64
-        forecast x truth, forecast squared and truth squared, each as a departure from
-        `climatology`. All three are NaN where any input is missing, so that their means are
-        taken over the same points.
+        own x true, own squared and true squared; all three NaN at the same points, so that their
+        means are taken over the same.
     """
-    own, true = anomalies(forecast, truth, climatology)
     return own * true, own * own, true * true
 
 

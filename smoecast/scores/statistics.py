@@ -31,9 +31,7 @@ def forecast_statistics(
         "squared": np.square(wrong),
         "absolute": np.abs(wrong),
         "error": wrong,
-        "cross": own * true,
-        "own": own * own,
-        "true": true * true,
+        **dict(zip(("cross", "own", "true"), pointwise.anomaly_products(own, true), strict=True)),
         "own_mean": own,
         "true_mean": true,
     }

@@ -63,13 +63,13 @@ def test_acc_of_perfect_opposite_and_scaled_anomalies() -> None:
     truth, climate = RNG.normal(280, 5, size=(2, 4, 1, 3, 4))
     for factor, expected in ((1.0, 1.0), (-2.0, -1.0), (0.1, 1.0)):
         forecast = climate + factor * (truth - climate)
-        products = pointwise.anomaly_products(forecast, truth, climate)
+        products = pointwise.anomaly_products(*pointwise.anomalies(forecast, truth, climate))
         found = aggregate.acc([by_lead(p) for p in products])
         np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
 def test_acc_without_anomaly_is_nan() -> None:
-    products = pointwise.anomaly_products([1.0], [2.0], [1.0])
+    products = pointwise.anomaly_products(*pointwise.anomalies([1.0], [2.0], [1.0]))
     assert np.isnan(aggregate.acc([aggregate.partial(p) for p in products]))
 
 

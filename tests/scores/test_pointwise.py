@@ -21,7 +21,9 @@ def test_differences_of_float32_are_taken_in_float64() -> None:
 
 
 def test_anomaly_products_share_their_gaps() -> None:
-    cross, own, true = pointwise.anomaly_products([4.0, np.nan, 4.0], [2.0, 2.0, np.nan], 1.0)
+    cross, own, true = pointwise.anomaly_products(
+        *pointwise.anomalies([4.0, np.nan, 4.0], [2.0, 2.0, np.nan], 1.0)
+    )
     np.testing.assert_array_equal(cross, [3.0, np.nan, np.nan])
     np.testing.assert_array_equal(own, [9.0, np.nan, np.nan])
     np.testing.assert_array_equal(true, [1.0, np.nan, np.nan])
