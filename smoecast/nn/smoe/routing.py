@@ -206,7 +206,8 @@ def winner_labels(error: Tensor, index: Tensor, how: Selection) -> tuple[Tensor,
     """
     groups = torch.unflatten(error, -3, (how.num_selected, how.group_size))
     least = groups.min(dim=-3)  # (.., K, E / K, H, W) -> (.., K, H, W)
-    clearly = WINNING_MARGIN * groups.abs().amax(dim=-3)
+    largest = torch.maximum(groups.amax(dim=-3), -least.values)  # of the absolute values
+    clearly = WINNING_MARGIN * largest
     beaten = least.values < error.gather(-3, index) - clearly
     first = torch.arange(0, how.num_experts, how.group_size, device=error.device)
     winner = torch.where(beaten, least.indices + first[:, None, None], index)
@@ -228,4 +229,4 @@ def rc_loss_and_gradient(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
         Loss (a number) and (sigmoid(scores) - labels) / numel in the shape of the scores.
     """
     loss = functional.binary_cross_entropy_with_logits(scores, labels)
-    return loss, (torch.sigmoid(scores) - labels) / scores.numel()
+    return loss, torch.sigmoid(scores).sub_(labels).div_(scores.numel())

@@ -277,7 +277,8 @@ def _errors(
     # (b, E F, H, W) -> (b, K, E / K, F, H, W)
     groups = (how.num_selected, how.group_size, filters)
     every = torch.unflatten(values.to(dtype), 1, groups)
-    return ((every - 2.0 * asked) * every).sum(dim=3).flatten(1, 2)
+    errors = (every - 2.0 * asked).mul_(every)
+    return (errors.squeeze(3) if filters == 1 else errors.sum(dim=3)).flatten(1, 2)
 
 
 def _add_products(total: Tensor, values: Tensor, grad: Tensor, objective: RoutingObjective) -> None:

@@ -111,6 +111,8 @@ def remember(error: Tensor, before: Tensor | None, memory: float) -> Tensor:
     if not memory:
         return error
     old = error.nan_to_num(0.0, 0.0, 0.0) if before is None else before.to(error)
+    if error.device.type == "cpu" and bool(error.sum().isfinite()):  # so all are, for one pass
+        return torch.lerp(error, old, memory)
     return torch.where(error.isfinite(), torch.lerp(error, old, memory), old)
 
 

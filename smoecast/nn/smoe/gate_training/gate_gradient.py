@@ -151,14 +151,15 @@ class GateGradient:
 
     def _total(self, evidence: Evidence, before: Tensor | None, rule: Rule) -> Tensor:
         """Return the gradient that evidence amounts to; note the loss, and errors to remember."""
-        gradient, errors = evidence.gradient, evidence.level + evidence.slope
+        gradient, errors = evidence.gradient, _add(evidence.level, evidence.slope)
         if rule.compare is not None and isinstance(errors, Tensor):
             judged = remember(errors, before, rule.memory)
             if rule.memory:
                 self.remembered = judged
             self.loss, compared = rule.compare(judged)
-            gradient = compared + gradient
-        return torch.as_tensor(gradient * rule.factor)
+            gradient = _add(compared, gradient)
+        unscaled = isinstance(rule.factor, float) and rule.factor == 1.0
+        return torch.as_tensor(gradient if unscaled else gradient * rule.factor)
 
     def _goes_on(self, leaf: Tensor | None) -> bool:
         """Whether the next pass adds to those of the window."""
@@ -209,3 +210,8 @@ class GateGradient:
         if window is not None and window.mark == (grad.data_ptr(), grad._version - 1):
             window.left = None if window.left is None else grad.clone()
             window.mark = (grad.data_ptr(), grad._version)
+
+
+def _add(one: Tensor | float, other: Tensor | float) -> Tensor | float:
+    """Add what may be nothing: a pass over all scores is not made for a zero."""
+    return one if isinstance(other, float) and other == 0.0 else one + other
