@@ -23,7 +23,7 @@ from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.nn.smoe.model_layers import freeze_tensors, smoe_layers
+from smoecast.nn.smoe.model_layers import add_experts, freeze_tensors, smoe_layers
 from smoecast.tasks.descriptions import (
     CONSTANTS,
     OFFSET,
@@ -248,4 +248,6 @@ def take_weights(
             tensors = freeze_tensors(theirs.network)
         except ValueError as error:
             raise ModelError(f"{place}: there is nothing to freeze: {error}") from None
+    elif smoe_layers(network) and not smoe_layers(theirs.network):
+        tensors = add_experts(network, tensors)
     adopt(network, tensors, str(place), keep_statistics)

@@ -80,6 +80,23 @@ def test_filters_of_a_frozen_model_learn_apart(ready, done: Config, tmp_path: Pa
     assert (changed > 0).all()
 
 
+def test_experts_are_added_to_a_plain_model(ready) -> None:
+    plain = ready("training.epochs=1", "network.smoe.layers=none", name="plain")
+    before = train(plain)["best_loss"]
+    start = (f"training.initial_weights={plain.model}", "training.keep_statistics=true")
+    grown = ready("training.epochs=1", *start)
+    assert train(grown)["best_loss"] < before
+    assert any(name.endswith("common") for name in load_tensors(grown.model))
+
+
+def test_the_experts_of_the_paper_cannot_be_added(ready) -> None:
+    plain = ready("training.epochs=1", "network.smoe.layers=none", name="plain")
+    train(plain)
+    config = ready(f"training.initial_weights={plain.model}", "network.smoe.preset=paper")
+    with pytest.raises(ModelError, match="do not fit this network at"):
+        train(config)
+
+
 def test_a_model_with_other_targets_is_refused(ready, done: Config) -> None:
     config = ready(f"training.initial_weights={done.model}", "sample.targets=[t2m]")
     with pytest.raises(ModelError, match="has the targets z500, t2m, the config t2m: start from"):

@@ -88,6 +88,37 @@ def freeze_tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
+def add_experts(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of a plain network, with experts that add nothing to it yet.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Says where SMoE layers with a shared filter (`SMoESettings.shared`) are.
+    tensors : mapping of str to Tensor
+        Of the network with `smoecast.nn.convolutions.SameConv2d` in their place. Filters become
+        those that all points share; routing scores are those of `model`.
+    """
+    grown = dict(tensors)
+    for name, layer in model.named_modules():
+        if not isinstance(layer, SpatialMoE2d) or f"{name}.common" in grown:
+            continue
+        plain = grown.pop(f"{name}.weight", None)
+        if plain is None or layer.common is None or plain.shape != layer.common.shape:
+            return dict(tensors)  # of another network, which the caller refuses
+        own = {key: value.clone() for key, value in layer.state_dict().items()}
+        own |= {"common": plain, "weight": torch.zeros_like(layer.weight)}
+        bias = grown.pop(f"{name}.bias", None)
+        if bias is not None and layer.bias is not None:
+            how, terms = layer.objective.how, layer.objective.terms
+            # (D) -> (K / T, T, E / K, F): the experts that serve a channel together add up to it
+            shape = (how.num_selected // terms, terms, how.group_size, layer.objective.num_filters)
+            parts = bias.view(shape[0], 1, 1, -1) / terms
+            own["bias"] = parts.expand(shape).flatten()
+        grown |= {f"{name}.{key}": value for key, value in own.items()}
+    return grown
+
+
 def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> None:
     """Tell every SMoE layer of a network which GradScaler scales the loss; call it once.
 
