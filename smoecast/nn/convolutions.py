@@ -130,53 +130,8 @@ class LocallyConnected2d(nn.Module):
 
     Attributes
     ----------
-    weight : Parameter
-        (D, C k k, H W), the neighbourhood in the order of `torch.nn.functional.unfold`.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        grid: tuple[int, int],
-        kernel_size: int = 3,
-        padding: str = "zeros",
-    ) -> None:
-        super().__init__()
-        check_padding(padding, kernel_size)
-        self.grid, self.kernel_size, self.padding = grid, kernel_size, padding
-        fan_in = in_channels * kernel_size**2
-        self.weight = nn.Parameter(torch.empty(out_channels, fan_in, grid[0] * grid[1]))
-        nn.init.uniform_(self.weight, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) into (B, D, H, W)."""
-        size = self.kernel_size
-        # (D, C k k, H W) -> (D, H, W, k, k, C)
-        filters = self.weight.view(len(self.weight), -1, size, size, *self.grid)
-        return convolve_by_point(x, filters.permute(0, 4, 5, 2, 3, 1), self.padding)
-
-
-class PointConv2d(nn.Module):
-    """A convolution with a filter and a number of its own at every grid point.
-
-    What `smoecast models freeze` makes of a Spatial Mixture-of-Experts: as `LocallyConnected2d`,
-    with a bias, and laid out as it is computed (`convolve_by_point`).
-
-    Parameters
-    ----------
-    in_channels, out_channels, kernel_size, padding
-        As for `SameConv2d`.
-    grid : tuple of int
-        (H, W).
-
-    Attributes
-    ----------
     filters : Parameter
-        (D, H, W, k, k, C).
-    bias : Parameter
-        (D, H, W).
+        (D, H, W, k, k, C), as `convolve_by_point` wants them.
     """
 
     def __init__(
@@ -191,15 +146,60 @@ class PointConv2d(nn.Module):
         super().__init__()
         check_padding(padding, kernel_size)
         self.padding = padding
-        limit = 1 / math.sqrt(in_channels * kernel_size**2)
-        sizes = (out_channels, *grid, kernel_size, kernel_size, in_channels)
-        self.filters = nn.Parameter(torch.empty(sizes))
-        self.bias = nn.Parameter(torch.zeros(out_channels, *grid))
-        nn.init.uniform_(self.filters, -limit, limit)
+        fan_in = in_channels * kernel_size**2
+        drawn = torch.empty(out_channels, fan_in, grid[0] * grid[1])
+        nn.init.uniform_(drawn, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+        self.filters = nn.Parameter(_lay_out(drawn, kernel_size, grid))
+        self.register_load_state_dict_pre_hook(_read_older)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) into (B, D, H, W)."""
-        return convolve_by_point(x, self.filters, self.padding) + self.bias
+        return convolve_by_point(x, self.filters, self.padding)
+
+
+def _lay_out(weights: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
+    """Turn (D, C k k, H W), in the order of `torch.nn.functional.unfold`, to (D, H, W, k, k, C)."""
+    parts = weights.view(len(weights), -1, size, size, *grid)
+    return parts.permute(0, 4, 5, 2, 3, 1).contiguous()
+
+
+def _read_older(layer: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Read ``weight`` of older models, which was laid out as it is drawn."""
+    older = tensors.pop(prefix + "weight", None)
+    if older is not None:
+        height, width, size = layer.get_parameter("filters").shape[1:4]
+        tensors[prefix + "filters"] = _lay_out(older, size, (height, width))
+
+
+class PointConv2d(LocallyConnected2d):
+    """A convolution with a filter and a number of its own at every grid point.
+
+    What `smoecast models freeze` makes of a Spatial Mixture-of-Experts: `LocallyConnected2d` with
+    a bias. Parameters and filters as there.
+
+    Attributes
+    ----------
+    bias : Parameter
+        (D, H, W).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        grid: tuple[int, int],
+        kernel_size: int = 3,
+        padding: str = "zeros",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, grid=grid, kernel_size=kernel_size, padding=padding
+        )
+        self.bias = nn.Parameter(torch.zeros(out_channels, *grid))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) into (B, D, H, W)."""
+        return super().forward(x) + self.bias
 
 
 class LowRankLocal2d(nn.Module):

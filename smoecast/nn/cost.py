@@ -100,11 +100,7 @@ def _linear(module: nn.Linear, _: Tensor, output: Tensor) -> int:
 
 
 def _local(module: LocallyConnected2d, _: Tensor, __: Tensor) -> int:
-    return module.weight.numel()  # (D, C k k, H W): each weight serves one point
-
-
-def _own_filters(module: PointConv2d, _: Tensor, __: Tensor) -> int:
-    return module.filters.numel()
+    return module.filters.numel()  # each weight serves one point
 
 
 def _low_rank(module: LowRankLocal2d, _: Tensor, output: Tensor) -> int:
@@ -129,7 +125,7 @@ _RULES: dict[type[nn.Module], _Rule] = {
     nn.Conv2d: _cost_of_sliding,
     nn.Linear: _linear,
     LocallyConnected2d: _local,
-    PointConv2d: _own_filters,
+    PointConv2d: _local,
     LowRankLocal2d: _low_rank,
     CondConv2d: _cost_of_mixing,
 }

@@ -1,13 +1,12 @@
 """Convolution with filters of their own at every point, as fast as one filter for all.
 
-Each point is a small product of matrices, (D, C k k) with (C k k, B). The fields are laid out point
-by point once, (H, W, C, B), so that what a point sees along a row of the kernel is one piece of
-memory: neighbouring points share it, nothing is copied, and a library for many small products does
-the rest. It is all a locally connected layer does, and all that is left of a Spatial
-Mixture-of-Experts once each point has chosen.
+Each point is a small product of matrices, (D, k k C) with (k k C, B). What the points of a few rows
+see is copied to one piece of memory, small enough to stay in the processor's cache, and a library
+for many small products does the rest. It is all a locally connected layer does, and all that is
+left of a Spatial Mixture-of-Experts once each point has chosen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -17,14 +16,17 @@ from torch.library import custom_op
 
 from smoecast.nn.padding import pad_same, unfold_same
 
+_IN_CACHE = 2**17
+"""So many values may the points of a few rows see together, unless one row sees more."""
+
 
 class _PointConvolution(torch.autograd.Function):
     """Padded input (B, C, H + k - 1, W + k - 1) and filters (D, H, W, k, k, C) to (B, D, H, W)."""
 
     @staticmethod
     def forward(ctx: Any, padded: Tensor, filters: Tensor) -> Tensor:
-        out, by_point = _convolve(padded, filters)
-        ctx.save_for_backward(by_point, filters)
+        out, by_place = _convolve(padded, filters)
+        ctx.save_for_backward(by_place, filters)
         return out
 
     @staticmethod
@@ -37,41 +39,35 @@ _point_convolution: Callable[[Tensor, Tensor], Tensor] = _PointConvolution.apply
 
 
 def _convolve(padded: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the result, and the input point by point, (H + k - 1, W + k - 1, C, B)."""
-    by_point = _by_point(padded)
-    channels, height, width, size = filters.shape[:4]
-    out = padded.new_empty(height, width, channels, len(padded))
-    for row in range(height):
-        for tap in range(size):
-            seen, own = _seen(by_point[row + tap], width, size), _own(filters, row, tap)
-            if tap == 0:
-                torch.bmm(own, seen, out=out[row])
-            else:
-                out[row].baddbmm_(own, seen)
-    return _by_sample(out), by_point
+    """Return the result, and the input place by place, (B, H + k - 1, W + k - 1, C)."""
+    by_place = padded.permute(0, 2, 3, 1).contiguous()
+    channels, height, width = filters.shape[:3]
+    out = padded.new_empty(height * width, channels, len(padded))
+    for points, seen in _look_around(by_place, filters):
+        torch.bmm(_own(filters)[points], seen.transpose(1, 2), out=out[points])
+    return _by_sample(out).view(-1, channels, height, width), by_place
 
 
 def _gradients(
-    grad: Tensor, by_point: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
+    grad: Tensor, by_place: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
 ) -> tuple[Tensor | None, Tensor | None]:
-    grad = _by_point(grad)  # (H, W, D, B)
-    grad_input = _grad_input(grad, filters, by_point.shape) if wants_input else None
-    return grad_input, _grad_filters(grad, by_point, filters) if wants_filters else None
+    grad_input = _grad_input(grad, filters) if wants_input else None
+    return grad_input, _grad_filters(grad, by_place, filters) if wants_filters else None
 
 
 @custom_op("smoecast::convolve_by_point", mutates_args=())
 def _convolve_compiled(padded: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     """Do it for torch.compile, which would unroll the loops over rows."""
-    out, by_point = _convolve(padded, filters)
-    # of one channel and one sample nothing was laid out, and an operator returns what is its own
-    return out, by_point.clone() if by_point.data_ptr() == padded.data_ptr() else by_point
+    out, by_place = _convolve(padded, filters)
+    # of one channel nothing was laid out, and an operator returns what is its own
+    return out, by_place.clone() if by_place.data_ptr() == padded.data_ptr() else by_place
 
 
 @custom_op("smoecast::convolve_by_point_backward", mutates_args=())
 def _gradients_compiled(
-    grad: Tensor, by_point: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
+    grad: Tensor, by_place: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
 ) -> tuple[Tensor, Tensor]:
-    one, other = _gradients(grad, by_point, filters, wants_input, wants_filters)
+    one, other = _gradients(grad, by_place, filters, wants_input, wants_filters)
     return grad.new_empty(0) if one is None else one, grad.new_empty(0) if other is None else other
 
 
@@ -79,14 +75,14 @@ def _gradients_compiled(
 def _fake_convolve(padded: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     batch, channels, height, width = padded.shape
     out = padded.new_empty(batch, *filters.shape[:3])
-    return out, padded.new_empty(height, width, channels, batch)
+    return out, padded.new_empty(batch, height, width, channels)
 
 
 @_gradients_compiled.register_fake
 def _fake_gradients(
-    grad: Tensor, by_point: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
+    grad: Tensor, by_place: Tensor, filters: Tensor, wants_input: bool, wants_filters: bool
 ) -> tuple[Tensor, Tensor]:
-    height, width, channels, batch = by_point.shape
+    batch, height, width, channels = by_place.shape
     one = (batch, channels, height, width) if wants_input else (0,)
     return grad.new_empty(one), grad.new_empty(filters.shape if wants_filters else (0,))
 
@@ -105,52 +101,59 @@ def _back(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 _convolve_compiled.register_autograd(_back, setup_context=_keep)
 
 
-def _seen(row: Tensor, width: int, size: int) -> Tensor:
-    """Return what each point sees of one row (W + k - 1, C, B), without a copy: (W, k C, B)."""
-    channels, batch = row.shape[1:]  # strides of what has one element say nothing
-    return row.as_strided((width, size * channels, batch), (channels * batch, batch, 1))
+def _look_around(by_place: Tensor, filters: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield some points (of H W), and what they see: (points, B, k k C)."""
+    height, width, size, _, channels = filters.shape[1:]
+    batch, _, wide, _ = by_place.shape
+    # a kernel row of a place and its neighbours is one piece of memory; strides of what has one
+    # element say nothing
+    line, sample = wide * channels, by_place.shape[1] * wide * channels
+    at_once = max(1, _IN_CACHE // (width * batch * size**2 * channels))
+    for first in range(0, height, at_once):
+        rows = min(at_once, height - first)
+        around = by_place[:, first:].as_strided(
+            (rows, width, batch, size, size * channels), (line, channels, sample, line, 1)
+        )
+        seen = around.reshape(rows * width, batch, -1)
+        yield slice(first * width, (first + rows) * width), seen
 
 
-def _own(filters: Tensor, row: int, tap: int) -> Tensor:
-    """Return one kernel row of the filters along a row of points: (W, D, k C)."""
-    return filters[:, row, :, tap].flatten(2).transpose(0, 1)
+def _own(filters: Tensor) -> Tensor:
+    """Return the filters point by point: (H W, D, k k C)."""
+    return filters.flatten(3).flatten(1, 2).transpose(0, 1)
 
 
-def _grad_filters(grad: Tensor, by_point: Tensor, filters: Tensor) -> Tensor:
-    out = torch.empty_like(filters)
-    width, size = filters.shape[2:4]
-    for row, one in enumerate(grad):
-        for tap in range(size):
-            seen = _seen(by_point[row + tap], width, size).transpose(1, 2)  # (W, B, k C)
-            _own(out, row, tap).copy_(torch.bmm(one, seen))
+def _grad_filters(grad: Tensor, by_place: Tensor, filters: Tensor) -> Tensor:
+    out, by_point = torch.empty_like(filters), _by_point(grad.flatten(2))  # (H W, D, B)
+    for points, seen in _look_around(by_place, filters):
+        _own(out)[points].copy_(torch.bmm(by_point[points], seen))  # (points, D, k k C)
     return out
 
 
-def _grad_input(grad: Tensor, filters: Tensor, shape: torch.Size) -> Tensor:
-    out = grad.new_zeros(shape)  # (H + k - 1, W + k - 1, C, B)
-    height, width, size = filters.shape[1:4]
-    for place in range(len(out)):
-        # what all kernel rows say to this row of the input, (W, k C, B)
-        first, *others = range(max(0, place - height + 1), min(size, place + 1))
-        parts = torch.bmm(_own(filters, place - first, first).transpose(1, 2), grad[place - first])
-        for tap in others:
-            parts.baddbmm_(_own(filters, place - tap, tap).transpose(1, 2), grad[place - tap])
-        # (W, k C, B) -> k x (W, C, B)
-        for number, part in enumerate(torch.unflatten(parts, 1, (size, -1)).unbind(1)):
-            out[place, number : number + width] += part
-    return _by_sample(out)
+def _grad_input(grad: Tensor, filters: Tensor) -> Tensor:
+    height, width, size, _, channels = filters.shape[1:]
+    out = grad.new_zeros(len(grad), height + size - 1, width + size - 1, channels)
+    by_point = _by_point(grad.flatten(2).transpose(0, 1))  # (H W, B, D)
+    own = _own(filters)
+    for row in range(height):
+        points = slice(row * width, (row + 1) * width)
+        told = torch.bmm(by_point[points], own[points])  # (W, B, k k C)
+        told = torch.unflatten(told, 2, (size, size, channels)).permute(1, 2, 0, 3, 4)
+        for tap in range(size):
+            out[:, row : row + size, tap : tap + width] += told[:, :, :, tap]
+    return out.permute(0, 3, 1, 2).contiguous()
 
 
-def _by_point(fields: Tensor) -> Tensor:
-    """Lay out (B, C, H, W) point by point, (H, W, C, B): two steps are twice as fast as one."""
-    turned = fields.flatten(1).t().contiguous().view(*fields.shape[1:], -1)  # (C, H, W, B)
-    return turned.permute(1, 2, 0, 3).contiguous()
+def _by_point(values: Tensor) -> Tensor:
+    """Lay out (B, D, P) point by point, (P, D, B): two steps are faster than one."""
+    turned = values.transpose(0, 1).contiguous()  # (D, B, P)
+    return turned.flatten(0, 1).t().contiguous().view(-1, *turned.shape[:2])
 
 
-def _by_sample(fields: Tensor) -> Tensor:
-    """Lay out (H, W, C, B) sample by sample, (B, C, H, W)."""
-    turned = fields.permute(2, 0, 1, 3).contiguous()  # (C, H, W, B)
-    return turned.view(-1, turned.shape[3]).t().contiguous().view(-1, *turned.shape[:3])
+def _by_sample(values: Tensor) -> Tensor:
+    """Lay out (P, D, B) sample by sample, (B, D, P)."""
+    turned = values.flatten(1).t().contiguous().view(*values.shape[1:], -1)  # (D, B, P)
+    return turned.transpose(0, 1).contiguous()
 
 
 def convolve_by_point(x: Tensor, filters: Tensor, padding: str) -> Tensor:

@@ -82,7 +82,7 @@ class Trainer:
             parameter.requires_grad_(settings.advanced.gate_learning_rate > 0)
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
-        self.optimizer = _optimizer(model, self.weights, self.gates, settings, device)
+        self.optimizer = _optimizer(model, self.weights, self.gates, settings)
         self.network = DistributedDataParallel(model) if team.size > 1 else model
         self.feeder = BatchFeeder(device)
         self.best: dict[str, Tensor] = {}
@@ -170,7 +170,7 @@ class Trainer:
         Raises
         ------
         ConfigError
-            The saved network is another one.
+            The saved network is another one, or its weights were laid out in another way.
         """
         self.ledger = ledger
         self.best = part(tensors, "best.")
@@ -192,9 +192,19 @@ class Trainer:
             moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self._refuse_strange_moments(path)
         remember_errors(self.model, part(tensors, "errors."))
         self.scaler.load_state_dict(ledger.scaler)
         self._set_random(part(tensors, "random."))
+
+    def _refuse_strange_moments(self, path: Path) -> None:
+        """Refuse moments of weights that another version laid out in another way."""
+        for weights, moments in self.optimizer.state.items():
+            if any(value.dim() and value.shape != weights.shape for value in moments.values()):
+                raise ConfigError(
+                    f"{path} was begun by an older smoecast, whose weights were laid out in "
+                    "another way: end it with that one, or add --fresh to begin again"
+                )
 
     def _random(self) -> dict[str, Tensor]:
         """Return the states of the random generators; of several processes one above the other."""
@@ -218,7 +228,6 @@ def _optimizer(
     weights: list[nn.Parameter],
     gates: list[nn.Parameter],
     settings: Training,
-    device: torch.device,
 ) -> torch.optim.Optimizer:
     """Return the optimizer; each group says which rate it takes, and by what factor."""
     # one group of weights where no factor sets experts apart, as runs of before saved them
@@ -236,10 +245,5 @@ def _optimizer(
     return kind(
         [{"gates": False, "factor": 1.0, **group} for group in groups],
         weight_decay=settings.weight_decay,
-        fused=is_fused(device) or None,
+        fused=True,  # one pass over the weights
     )
-
-
-def is_fused(device: torch.device) -> bool:
-    """Whether one kernel moves all weights of this device at once."""
-    return device.type == "cuda"

@@ -102,8 +102,26 @@ def test_locally_connected_with_equal_weights_is_a_convolution(x):
     conv = SameConv2d(3, 4, bias=False).double()
     layer = LocallyConnected2d(3, 4, grid=GRID).double()
     with torch.no_grad():
-        layer.weight.copy_(conv.weight.flatten(1)[..., None])
+        layer.filters.copy_(conv.weight.permute(0, 2, 3, 1)[:, None, None])
     torch.testing.assert_close(layer(x), conv(x))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_weights_of_older_models_are_read(x, kernel_size):
+    """They were (D, C k k, H W); the same seed draws the same weights."""
+    torch.manual_seed(0)
+    layer = nn.Sequential(LocallyConnected2d(3, 4, grid=GRID, kernel_size=kernel_size)).double()
+    torch.manual_seed(0)
+    older = torch.empty(4, 3 * kernel_size**2, GRID[0] * GRID[1])
+    limit = (3 * kernel_size**2) ** -0.5
+    older = nn.init.uniform_(older, -limit, limit).double()
+    columns = functional.unfold(x, kernel_size, padding=kernel_size // 2)
+    expected = torch.einsum("bcp,dcp->bdp", columns, older).unflatten(2, GRID)
+    torch.testing.assert_close(layer(x), expected)
+    with torch.no_grad():
+        layer[0].filters.zero_()
+    layer.load_state_dict({"0.weight": older})
+    torch.testing.assert_close(layer(x), expected)
 
 
 def test_low_rank_starts_as_a_convolution_and_can_pick_a_basis(x):

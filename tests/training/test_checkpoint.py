@@ -16,6 +16,7 @@ from small_training import new_task, small_model, small_settings, train
 
 from smoecast.errors import ConfigError, Interrupted, ModelError
 from smoecast.training.checkpoint import RESUME, SEAL, digest, load, seal
+from smoecast.training.optimizers import OPTIMIZERS
 
 
 def stop_after(calls):
@@ -284,6 +285,21 @@ def test_another_network_is_refused(task, finished):
             train(small_model(), **task, tick=stop_after(2))
     with pytest.raises(ConfigError, match="holds another network"):
         train(small_model(layers="none"), **task)
+
+
+def test_moments_of_weights_that_were_laid_out_in_another_way_are_refused(task, monkeypatch):
+    with pytest.raises(Interrupted):
+        train(small_model(), **task, tick=stop_after(2))
+    load_state = torch.optim.AdamW.load_state_dict
+
+    def load_older(optimizer, saved):
+        for moments in saved["state"].values():
+            moments["exp_avg"] = moments["exp_avg"][None]
+        load_state(optimizer, saved)
+
+    monkeypatch.setattr(OPTIMIZERS["adamw"], "load_state_dict", load_older)
+    with pytest.raises(ConfigError, match=r"resume\.safetensors was begun by an older smoecast"):
+        train(small_model(), **task)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "other"])

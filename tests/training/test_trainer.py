@@ -1,20 +1,17 @@
-"""The optimizer of a device: one kernel for all weights on CUDA, which PyTorch has for CPUs too."""
+"""The optimizer moves all weights in one pass, and the steps are those of PyTorch's plain one."""
 
 import torch
 from small_training import small_model, small_settings, train
 
 from smoecast.training import trainer
-from smoecast.training.trainer import is_fused
-
-
-def test_cuda_alone_is_fused():
-    assert is_fused(torch.device("cuda"))
-    assert not is_fused(torch.device("cpu"))
 
 
 def test_fused_steps_are_the_same_steps_and_go_on_to_the_bit(task, tmp_path, monkeypatch):
     def run(folder, epochs, fused):
-        monkeypatch.setattr(trainer, "is_fused", lambda _: fused)
+        def make(groups, **settings):
+            return torch.optim.AdamW(groups, **{**settings, "fused": fused})
+
+        monkeypatch.setitem(trainer.OPTIMIZERS, "adamw", make)
         model, settings = small_model(), small_settings(epochs=epochs)
         growing = {"identity": {"epochs": epochs}, "growing": "epochs"}
         train(model, **task | growing | {"settings": settings, "folder": tmp_path / folder})
