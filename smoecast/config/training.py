@@ -89,7 +89,9 @@ class TrainingAdvanced(Section):
         1.0, description="of routing scores; 0: they stay as they are"
     )
     expert_factor: Rate = Field(
-        1.0, description="on the learning rate of SMoE experts, whose values add up at a point"
+        1.0,
+        description="on the learning rate of SMoE experts, whose values add up at a point, and of "
+        "the filters of points that they become",
     )
 
 

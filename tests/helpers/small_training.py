@@ -49,13 +49,13 @@ def small_model(seed=0, layers="all"):
     return forecaster(config, statistics, GRID, True)
 
 
-def pure_model(seed=0, gate="tensor", width=4):
+def pure_model(seed=0, gate="tensor", width=4, **network):
     """A network in which samples of a batch do not see each other, and nothing is random."""
     torch.manual_seed(seed)
     one = torch.ones(1)
     statistics = Statistics(torch.zeros(2), torch.ones(2), one, torch.tensor([0]), torch.zeros(1))
     smoe = smoe_of(layers="all", gate=gate, start="random", damping=0.5)
-    config = Network(width=width, blocks=1, normalization="none", smoe=smoe)
+    config = Network(width=width, blocks=1, normalization="none", smoe=smoe, **network)
     return forecaster(config, statistics, GRID, True)
 
 

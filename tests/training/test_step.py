@@ -261,6 +261,22 @@ def test_experts_have_a_rate_of_their_own(tmp_path):
     assert moved["backbone.last.common"] == pytest.approx(rate, rel=1e-2)
 
 
+def test_filters_that_experts_became_keep_their_rate(tmp_path):
+    settings = small_settings(expert_factor=0.1, clip=0.0)
+    model = pure_model(convolution="frozen")
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    take_step(
+        Trainer(model, settings, CPU, ProcessGroup()), job_of(tmp_path, settings), np.arange(8)
+    )
+    moved = {
+        name: float((p.detach() - before[name]).abs().max())
+        for name, p in model.named_parameters()
+        if p.numel()
+    }
+    # every convolution of this network is one of points
+    assert moved == pytest.approx(dict.fromkeys(moved, 0.1 * settings.learning_rate), rel=1e-2)
+
+
 def test_a_factor_of_one_leaves_older_runs_their_state():
     """A saved optimizer is by the order of its parameters; one group of weights, as before."""
     model = pure_model()

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+from smoecast.nn.convolutions import PointConv2d
 from smoecast.nn.smoe.chosen_filters import choose_filters
 from smoecast.nn.smoe.gate_training.loss_scale import LossScale
 from smoecast.nn.smoe.gates import Gate
@@ -25,8 +26,13 @@ def gate_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 
 def expert_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Return what SMoE layers add to the filters that all points share: experts and biases."""
+    """Return what SMoE layers add to the filters that all points share: experts and biases.
+
+    And the filters and biases of points that were made of them (`freeze_tensors`).
+    """
     parts = [part for layer in smoe_layers(model) for part in (layer.weight, layer.bias)]
+    freed = [m for m in model.modules() if isinstance(m, PointConv2d)]
+    parts += [part for layer in freed for part in (layer.filters, layer.bias)]
     return [part for part in parts if part is not None]
 
 
