@@ -1,4 +1,9 @@
-"""The console script. Before this, Python answers an interrupt with a traceback."""
+"""The console script: what must be said before anything is loaded.
+
+Until then Python answers an interrupt with a traceback. And libraries read when they are loaded how
+long a thread may spin while it waits for the others: on a busy machine the spinning takes the
+processors from those that are waited for (docs/decisions/0063-threads-that-wait.md).
+"""
 
 import os
 import signal
@@ -11,6 +16,10 @@ def _stop(signum: int, _frame: object) -> None:
     os.write(2, f"smoecast: {words}\n".encode())
     os._exit(128 + signum)
 
+
+if "OMP_WAIT_POLICY" not in os.environ:
+    # turns of a loop; what GNU's library takes itself where it has more threads than processors
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 try:
     for _signum in _FIRST:

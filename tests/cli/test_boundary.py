@@ -55,6 +55,21 @@ def test_the_console_script_is_the_guarded_one() -> None:
     assert scripts == {"smoecast": "smoecast.cli.entry:main"}
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_threads_that_wait_do_not_spin_for_long_unless_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], found: str
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    done = run("import smoecast.cli.entry, os; print(os.environ.get('GOMP_SPINCOUNT'))")
+    assert done.stdout.strip() == found
+
+
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
