@@ -243,11 +243,12 @@ def take_weights(
                 f"{', '.join(new)}: start from another model, or from none"
             )
     tensors = load_tensors(place, theirs.state)
-    if settings.convolution == "frozen" and smoe_layers(theirs.network):
+    routed = smoe_layers(theirs.network)
+    if settings.convolution == "frozen" and routed:
         try:
             tensors = freeze_tensors(theirs.network)
         except ValueError as error:
             raise ModelError(f"{place}: there is nothing to freeze: {error}") from None
-    elif smoe_layers(network) and not smoe_layers(theirs.network):
+    elif not routed:
         tensors = add_experts(network, tensors)
     adopt(network, tensors, str(place), keep_statistics)

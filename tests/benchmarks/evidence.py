@@ -13,7 +13,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -64,7 +64,9 @@ class World:
         So many starts are forecast at once where the time of a forecast is taken.
     stage : tuple of str
         What is set for a first training of as many epochs, whose weights the second begins with;
-        none: one training. Without it there is no row `FREED`.
+        none: one training.
+    alone : tuple of str
+        Rows without that first training.
     """
 
     config: str
@@ -73,6 +75,7 @@ class World:
     settings: tuple[str, ...] = ()
     starts: int = 1
     stage: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
 
     def read(self, settings: Sequence[str]) -> Config:
         """Return the config of a run."""
@@ -138,14 +141,16 @@ def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
                     settings += [f"training.epochs={epochs}", f"training.patience={epochs}"]
                     if epochs == world.read(world.networks[name]).training.epochs:
                         continue
-                _fill_cell(world, place, seed, settings, asked.part)
+                staged = world.stage if name not in world.alone else ()
+                _fill_cell(replace(world, stage=staged), place, seed, settings, asked.part)
 
 
 def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: str) -> None:
     first = None
     if world.stage:
         run = [f"folder={place.parent}", f"name={place.name}-first", f"seed={seed}"]
-        freed = "network.convolution=frozen" in settings
+        routed = not set(NONE) <= set(world.stage)
+        freed = routed and "network.convolution=frozen" in settings
         same = [] if freed else settings
         first = world.read([*run, f"data.run={cells.DATA}", *same, *world.stage])
         weights = place / "filters" if freed else first.model

@@ -4,8 +4,9 @@ Run ``python tests/benchmarks/worlds.py planet --folder F`` for the simulated pl
 another seed than the zoo's, or ``worlds.py gcm --folder F --files 'gcm/*.nc'`` for the circulation
 model that `gcm.py` runs; `evidence.py` says how rows are made. All networks but the ResNet are a
 U-Net of the same width, and all but the bare one have what SMoE has: an offset at each point and
-the inputs at the last layer. All train in the same two stages. ``worlds.py tuned --folder F`` has
-the zoo's planet, and a second stage of ten steps at once, as ``planet-unet-smoe`` is trained.
+the inputs at the last layer. All train in the same two stages. ``worlds.py grown --folder F`` has
+a planet drawn from yet another seed, on which experts join a plain U-Net that has learned already,
+as ``planet-unet-smoe`` is trained, and all are tuned on ten steps at once.
 Scores are of the validation year, with ``--part test`` of the test years; ``--trained`` only
 scores, ``--show`` only prints.
 """
@@ -30,12 +31,14 @@ NETWORKS = {
     evidence.FREED: ["network.convolution=frozen"],
 }
 SHARED = ["training.fine_tuning.free_filters=false"]
-TUNED = {
-    "U-Net": [*evidence.NONE, *SHARED],
-    "locally connected": ["network.convolution=local", *SHARED],
-    evidence.SMOE: SHARED,
+PLAIN = ("training.epochs=16", "training.patience=16", "training.initial_weights=''")
+POINTS = "filters of each point, no experts"
+GROWN = {
+    "U-Net": [*evidence.NONE, *SHARED, *PLAIN],
+    POINTS: ["network.convolution=frozen", *SHARED],
     evidence.FREED: [],
 }
+"""Beside the U-Net: what begins with the plain U-Net of as many epochs."""
 FOR_ALL = (
     "network.kind=unet",
     "network.width=16",
@@ -75,12 +78,14 @@ WORLDS = {
     "planet": evidence.World(
         "planet-smoe", NETWORKS, score, ("data.planet.seed=21", *FOR_ALL), starts=16, stage=STAGE
     ),
-    "tuned": evidence.World(
+    "grown": evidence.World(
         "planet-unet-smoe",
-        TUNED,
+        GROWN,
         score,
-        ("evaluate.baselines=[]", "evaluate.resamples=0"),
+        ("data.planet.seed=33", "evaluate.baselines=[]", "evaluate.resamples=0"),
         starts=16,
+        stage=(*evidence.NONE, *SHARED, *PLAIN, "training.fine_tuning.epochs=0"),
+        alone=("U-Net",),
     ),
     "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, stage=STAGE),
 }

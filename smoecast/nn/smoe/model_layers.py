@@ -95,34 +95,57 @@ def freeze_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def add_experts(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state dict of a plain network, with experts that add nothing to it yet.
+    """Return the state dict of a plain network for one that will know places, but does not yet.
 
     Parameters
     ----------
     model : nn.Module
-        Says where SMoE layers with a shared filter (`SMoESettings.shared`) are.
+        Says where SMoE layers with a shared filter (`SMoESettings.shared`) or filters of points
+        (`smoecast.nn.convolutions.PointConv2d`) are.
     tensors : mapping of str to Tensor
         Of the network with `smoecast.nn.convolutions.SameConv2d` in their place. Filters become
-        those that all points share; routing scores are those of `model`.
+        those that all points share, beside experts that add nothing yet, and whose routing scores
+        are those of `model`; or those of every point. What does not fit is left as it is.
     """
     grown = dict(tensors)
     for name, layer in model.named_modules():
-        if not isinstance(layer, SpatialMoE2d) or f"{name}.common" in grown:
+        weight, bias = tensors.get(f"{name}.weight"), tensors.get(f"{name}.bias")
+        if isinstance(layer, PointConv2d) and weight is not None:
+            own = _spread(layer, weight, bias)
+        elif isinstance(layer, SpatialMoE2d) and weight is not None and _is_twin(layer, weight):
+            own = _share(layer, weight, bias)
+        else:
             continue
-        plain = grown.pop(f"{name}.weight", None)
-        if plain is None or layer.common is None or plain.shape != layer.common.shape:
-            return dict(tensors)  # of another network, which the caller refuses
-        own = {key: value.clone() for key, value in layer.state_dict().items()}
-        own |= {"common": plain, "weight": torch.zeros_like(layer.weight)}
-        bias = grown.pop(f"{name}.bias", None)
-        if bias is not None and layer.bias is not None:
-            how, terms = layer.objective.how, layer.objective.terms
-            # (D) -> (K / T, T, E / K, F): the experts that serve a channel together add up to it
-            shape = (how.num_selected // terms, terms, how.group_size, layer.objective.num_filters)
-            parts = bias.view(shape[0], 1, 1, -1) / terms
-            own["bias"] = parts.expand(shape).flatten()
+        for key in ("weight", "bias"):
+            grown.pop(f"{name}.{key}", None)
         grown |= {f"{name}.{key}": value for key, value in own.items()}
     return grown
+
+
+def _is_twin(layer: SpatialMoE2d, weight: Tensor) -> bool:
+    """Whether a filter is that of the plain twin."""
+    return layer.common is not None and weight.shape == layer.common.shape
+
+
+def _spread(layer: PointConv2d, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
+    """Give each point the filter (D, C, k, k) and the number (D) of all."""
+    grid = layer.filters.shape[1:3]
+    filters = weight.permute(0, 2, 3, 1)[:, None, None].expand(-1, *grid, -1, -1, -1)
+    own = layer.bias.new_zeros(len(weight)) if bias is None else bias
+    return {"filters": filters.contiguous(), "bias": own[:, None, None].repeat(1, *grid)}
+
+
+def _share(layer: SpatialMoE2d, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
+    """Make a filter (D, C, k, k) and a number (D) what experts share, who add nothing."""
+    own = {key: value.clone() for key, value in layer.state_dict().items()}
+    own |= {"common": weight, "weight": torch.zeros_like(layer.weight)}
+    if bias is not None and layer.bias is not None:
+        how, terms = layer.objective.how, layer.objective.terms
+        # (D) -> (K / T, T, E / K, F): the experts that serve a channel together add up to it
+        shape = (how.num_selected // terms, terms, how.group_size, layer.objective.num_filters)
+        parts = bias.view(shape[0], 1, 1, -1) / terms
+        own["bias"] = parts.expand(shape).flatten()
+    return own
 
 
 def follow_scaler(network: nn.Module, scaler: torch.amp.GradScaler | None) -> None:
