@@ -78,7 +78,7 @@ class MemberByMember:
         """
         raw = np.asarray(members, np.float64)
         mean, _ = moments(raw)
-        distance = _distance(raw)
+        distance = _distance(np.sort(raw, axis=1), (~np.isnan(raw)).sum(axis=1).astype(np.float64))
         a, b, c, d = (
             at_dates(v, self.season, mean.shape, starts) for v in self.to_tensors().values()
         )
@@ -158,24 +158,24 @@ def fit(
 
 def _with_members(data: FitData, raw: Values) -> FitData:
     """Return the data with the members, and their squared mean distance as variance."""
-    apart = torch.from_numpy(_distance(raw)).reshape(data.mean.shape)  # (N, *space) -> (N, S)
-    # (N, M, *space) -> (N, M, S) -> (N, S, M); what is missing is sorted to the end
-    ordered = (
-        torch.from_numpy(raw).reshape(*raw.shape[:2], -1).transpose(1, 2).contiguous().sort().values
-    )
-    count = (~ordered.isnan()).sum(2).to(torch.float64)
-    ordered -= data.mean[:, :, None]
-    deviations = ordered.nan_to_num_(torch.inf)
-    return replace(data, variance=apart**2, deviations=deviations, count=count)
-
-
-def _distance(raw: Values) -> Values:
-    """Return the mean distance between two different members that are present, (N, *space)."""
     ordered = np.sort(raw, axis=1)
     count = (~np.isnan(raw)).sum(axis=1).astype(np.float64)
+    # (N, *space) -> (N, S)
+    apart = torch.from_numpy(_distance(ordered, count)).reshape(data.mean.shape)
+    # (N, M, *space) -> (M, N, S); what is missing was sorted to the end
+    ranked = torch.from_numpy(ordered).reshape(*raw.shape[:2], -1).transpose(0, 1)
+    deviations = (ranked - data.mean).nan_to_num_(torch.inf)
+    present = torch.from_numpy(count).reshape(data.mean.shape)
+    return replace(data, variance=apart**2, deviations=deviations, count=present)
+
+
+def _distance(ordered: Values, count: Values) -> Values:
+    """Return the mean distance between two different members that are present, (N, *space).
+
+    Of sorted members, NaN at the end; each gap is counted once for every pair it lies between.
+    """
     total = np.zeros(count.shape)
-    # NaN was sorted to the end; each gap is counted once for every pair it lies between
-    for rank in range(1, raw.shape[1]):
+    for rank in range(1, ordered.shape[1]):
         gap = np.nan_to_num(ordered[:, rank] - ordered[:, rank - 1])
         total += rank * (count - rank) * gap
     return np.asarray(2.0 * total / (count * (count - 1.0)))
@@ -188,19 +188,50 @@ def _slopes(theta: Tensor, data: FitData, share: Tensor) -> tuple[Tensor, Tensor
     """
     a, b, c, d = theta
     apart, wanted = data.variance.sqrt(), spread_of(c, d, data.variance)
-    some = torch.where(apart > 0, apart, 1.0)
-    stretch = torch.where(apart > 0, wanted / some, 0.0)
-    error = data.truth - a - b * data.mean
+    # members that are all equal are not stretched
+    equal = apart == 0.0
+    some_equal = bool(equal.any())
+    some = apart.masked_fill(equal, 1.0) if some_equal else apart
+    stretch = wanted / some
+    error = data.truth - a
+    error -= b * data.mean
     # how many members lie below the truth, and the sum of their deviations
-    line = error / torch.where(stretch > 0, stretch, 1.0)
-    below = torch.searchsorted(data.deviations, line[:, :, None])
-    total = data.sums().gather(2, below)[:, :, 0]
-    by_error = (2.0 * below[:, :, 0] - data.count) / data.count
-    by_stretch = -2.0 * total / data.count - 0.5 * share * apart
-    score = error * by_error + stretch * by_stretch
-    by_wanted = torch.where(apart > 0, by_stretch / (wanted * some), 0.0)
-    by_d = by_wanted * d * data.variance
-    return score, torch.stack([-by_error, -by_error * data.mean, by_wanted * c, by_d])
+    below, total = _find_below(data, error / stretch)
+    by_error = (2.0 * below - data.count).div_(data.count)
+    by_stretch = (-2.0 * total).div_(data.count).sub_(0.5 * share * apart)
+    if some_equal:
+        by_stretch.masked_fill_(equal, 0.0)
+    score = error.mul_(by_error).add_(stretch.mul_(by_stretch))
+    by_wanted = by_stretch.div_(wanted.mul_(some))
+    slopes = score.new_empty(4, *score.shape)
+    torch.neg(by_error, out=slopes[0])
+    torch.mul(slopes[0], data.mean, out=slopes[1])
+    torch.mul(by_wanted, c, out=slopes[2])
+    torch.mul(by_wanted * d, data.variance, out=slopes[3])
+    return score, slopes
+
+
+def _find_below(data: FitData, line: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many deviations lie below a line, and their sum, (N, S).
+
+    NumPy adds bytes: a search takes ten times as long where members are few.
+    """
+    at, ranked = line.numpy(), data.deviations.numpy()
+    found = np.zeros(at.shape, np.int8 if len(ranked) < 128 else np.int16)
+    if data.sums is not None:
+        for deviation in ranked:
+            found += deviation < at
+        every = data.sums.numpy().reshape(-1)
+        first = np.arange(0, every.size, data.sums.shape[2]).reshape(at.shape)
+        return torch.from_numpy(found), torch.from_numpy(every.take(first + found))
+    total = np.zeros(at.shape)
+    if np.isinf(ranked[-1]).any():
+        ranked = np.where(np.isinf(ranked), np.finfo(np.float64).max, ranked)
+    for deviation in ranked:
+        below = deviation < at
+        found += below
+        total += deviation * below
+    return torch.from_numpy(found), torch.from_numpy(total)
 
 
 def _plain(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from smoecast.calibration.emos import Emos
 from smoecast.calibration.fitting.bfgs import curvature_of
 from smoecast.calibration.fitting.families import CSG, NORMAL, TRUNCATED_NORMAL
 from smoecast.calibration.fitting.fit_data import prepare
-from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled
+from smoecast.calibration.fitting.fit_family import Objective, fit_local, fit_pooled, measure_date
 from smoecast.calibration.fitting.season import season_columns
 from smoecast.calibration.mbm import MemberByMember
 from smoecast.errors import ConfigError, InputError, ModelError
@@ -135,6 +135,15 @@ def test_descent_finds_what_another_optimiser_finds_at_each_point(strength: floa
         best = minimize(loss, begin[:, point].numpy(), jac=True, options={"gtol": 1e-9})
         assert loss(found[:, point].numpy())[0] <= best.fun * (1 + 1e-10)
         np.testing.assert_allclose(found[:, point].abs(), np.abs(best.x), atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_date_tells_need_not_be_measured_twice() -> None:
+    members, truth = wind()
+    data, _ = prepare(members, truth, None, None, season_columns("none", None, len(truth)))
+    target = fit_pooled(NORMAL, data)
+    known = measure_date(NORMAL, data, target)
+    fitted = [fit_local(NORMAL, data, target, 30.0, known=k) for k in (None, known)]
+    torch.testing.assert_close(*fitted, rtol=0, atol=0)
 
 
 def test_groups_have_their_own_truncated_normal() -> None:

@@ -29,13 +29,13 @@ class FitData:
         Points of one number share their pooled coefficients.
     season : Tensor, shape (N, B)
         Functions of the season; a column of ones where coefficients do not follow it.
-    deviations : Tensor, shape (N, S, M)
+    deviations : Tensor, shape (M, N, S)
         Members less their mean, the least first, infinite where one is missing. M is 0 where they
         do not matter.
     count : Tensor, shape (N, S)
         How many members there are, where they matter.
-    below : Tensor, optional, shape (N, S, M + 1)
-        Sums of no, one, two ... deviations; `sums` makes them, `with_sums` keeps them.
+    sums : Tensor, optional, shape (N, S, M + 1)
+        Of no, one, two ... deviations, the least first; `with_sums` makes them.
     """
 
     mean: Tensor
@@ -46,7 +46,7 @@ class FitData:
     season: Tensor
     deviations: Tensor
     count: Tensor
-    below: Tensor | None = None
+    sums: Tensor | None = None
 
     def at(self, points: Tensor | slice) -> "FitData":
         """Return the same dates at some of the points."""
@@ -57,8 +57,8 @@ class FitData:
             truth=self.truth[:, points],
             weight=self.weight[:, points],
             group=self.group[points],
-            deviations=self.deviations[:, points],
-            below=None if self.below is None else self.below[:, points],
+            deviations=self.deviations[:, :, points],
+            sums=None if self.sums is None else self.sums[:, points],
             count=self.count[:, points],
         )
 
@@ -71,8 +71,8 @@ class FitData:
             truth=self.truth[some],
             weight=self.weight[some],
             season=self.season[some],
-            deviations=self.deviations[some],
-            below=None if self.below is None else self.below[some],
+            deviations=self.deviations[:, some],
+            sums=None if self.sums is None else self.sums[some],
             count=self.count[some],
         )
 
@@ -82,20 +82,16 @@ class FitData:
         weight[dates] = 0.0
         return replace(self, weight=weight)
 
-    def sums(self) -> Tensor:
-        """Return the sums of the least deviations, none to all, (N, S, M + 1)."""
-        if self.below is not None:
-            return self.below
-        known = torch.where(self.deviations.isinf(), 0.0, self.deviations)
-        return torch.nn.functional.pad(known.cumsum(2), (1, 0))
-
     def with_sums(self) -> "FitData":
         """Return the same data, sums kept and deviations in a row: more memory, less time."""
-        return replace(self, deviations=self.deviations.contiguous(), below=self.sums())
+        known = torch.where(self.deviations.isinf(), 0.0, self.deviations).cumsum(0)
+        # (M, N, S) -> (N, S, M): those of a case beside each other
+        sums = torch.nn.functional.pad(known.permute(1, 2, 0), (1, 0)).contiguous()
+        return replace(self, deviations=self.deviations.contiguous(), sums=sums)
 
     def without_members(self) -> "FitData":
         """Return the same data for a fit to which members do not matter."""
-        return replace(self, deviations=self.deviations[:, :, :0], below=None)
+        return replace(self, deviations=self.deviations[:0], sums=None)
 
     def in_units(self, unit: float) -> "FitData":
         """Return the same data in another unit of the variable."""
@@ -180,7 +176,7 @@ def prepare(
         weight=_flat(weight),
         group=torch.tensor(group.astype(np.int64)).reshape(-1),  # (*space) -> (S,)
         season=torch.from_numpy(columns),
-        deviations=torch.empty(len(mean), int(np.prod(space)), 0, dtype=torch.float64),
+        deviations=torch.empty(0, len(mean), int(np.prod(space)), dtype=torch.float64),
         count=torch.zeros(len(mean), int(np.prod(space)), dtype=torch.float64),
     )
     return data, space

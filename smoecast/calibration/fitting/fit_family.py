@@ -74,7 +74,9 @@ class Objective:
         rows = max(1, _VALUES // max(1, self.data.mean.shape[1]))
         loss, gradient = theta.new_zeros(points), torch.zeros_like(theta)
         for first in range(0, len(self.data.mean), rows):
-            part = self.data.dates(slice(first, first + rows))
+            part = self.data
+            if rows < len(part.mean):
+                part = part.dates(slice(first, first + rows))
             scores, slope = self._part(theta, part)
             gradient += slope
             loss += scores.sum(0) if points == scores.shape[1] else scores.sum()
@@ -124,7 +126,8 @@ def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tenso
             start[:2, 0] = torch.tensor([0.0, 1.0])
         begin = _move(start.reshape(-1, 1), centre, count)  # (K, B) -> (K B, 1)
         objective = Objective(family, replace(part, mean=part.mean - centre).with_sums())
-        curvature, free = curvature_of(objective, begin), _free(begin, count, scale_only)
+        free = _free(begin, count, scale_only)
+        curvature = curvature_of(objective, begin)
         found = minimise(objective, begin, curvature, free, family.iterations)
         theta[:, inside] = _move(found, -centre, count)
     return theta
@@ -137,6 +140,7 @@ def fit_local(
     strength: float,
     scale_only: bool = False,
     near: Tensor | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Fit one set of coefficients for each point, drawn towards given ones.
 
@@ -154,21 +158,19 @@ def fit_local(
         As in `fit_pooled`.
     near : Tensor, optional, shape (K B, S)
         Where to begin, if anything is known that lies nearer than the target.
+    known : Tensor, optional, shape (K B, K B)
+        What `measure_date` returns for these data and this target, where several strengths are
+        tried.
 
     Returns
     -------
     Tensor, shape (K B, S)
         Coefficients of every point; the target where a point has no truth.
     """
-    # weights whose mean over the dates of a point is 1: strength then counts dates
-    weight = data.weight * (data.weight > 0).sum(0) / data.weight.sum(0).clamp(min=_TINY)
-    even = replace(data, weight=weight)
-    count, dates = data.season.shape[1], weight.sum(0)
-    centre = _centre(family, data.mean, weight, scale_only)
-    begin = _move(target, centre, count)
-    objective = Objective(family, replace(even, mean=data.mean - centre))
-    # what one date tells about each coefficient, on average over the points
-    known = curvature_of(objective, begin) / dates.sum().clamp(min=_TINY)
+    objective, begin, centre = _even_objective(family, data, target, scale_only)
+    count, dates = data.season.shape[1], objective.data.weight.sum(0)
+    if known is None:
+        known = measure_date(family, data, target, scale_only)
     objective = replace(objective, target=begin, penalty=strength * known)
     if near is None and family.near:
         near = _fit_near(family.near, data, strength, scale_only)
@@ -182,6 +184,37 @@ def fit_local(
         part = replace(part, data=part.data.with_sums())
         found[:, chunk] = minimise(part, first[:, chunk], curvature[chunk], free, family.iterations)
     return _move(found, -centre, count)
+
+
+def measure_date(family: Family, data: FitData, target: Tensor, scale_only: bool = False) -> Tensor:
+    """Return what one date tells about each coefficient, on average over the points.
+
+    Parameters
+    ----------
+    family, data, target, scale_only
+        As in `fit_local`.
+
+    Returns
+    -------
+    Tensor, shape (K B, K B)
+        Second derivatives of the loss at the target.
+    """
+    objective, begin, _ = _even_objective(family, data, target, scale_only)
+    dates = objective.data.weight.sum(0).sum().clamp(min=_TINY)
+    return curvature_of(objective, begin) / dates
+
+
+def _even_objective(
+    family: Family, data: FitData, target: Tensor, scale_only: bool
+) -> tuple[Objective, Tensor, Tensor]:
+    """Return the loss of points whose dates weigh 1 on average, the target there, the centre.
+
+    A strength then counts dates.
+    """
+    weight = data.weight * (data.weight > 0).sum(0) / data.weight.sum(0).clamp(min=_TINY)
+    centre = _centre(family, data.mean, weight, scale_only)
+    objective = Objective(family, replace(data, weight=weight, mean=data.mean - centre))
+    return objective, _move(target, centre, data.season.shape[1]), centre
 
 
 def _fit_near(family: Family, data: FitData, strength: float, scale_only: bool) -> Tensor:

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from smoecast.calibration.fitting.families import Family
 from smoecast.calibration.fitting.fit_data import FitData
-from smoecast.calibration.fitting.fit_family import Objective, coefficients, fit_local, fit_pooled
+from smoecast.calibration.fitting.fit_family import (
+    Objective,
+    coefficients,
+    fit_local,
+    fit_pooled,
+    measure_date,
+)
 from smoecast.errors import ConfigError
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -143,8 +149,9 @@ def _choose_strength(family: Family, data: FitData, blocks: list[slice]) -> floa
     for row, block in zip(scores, blocks, strict=True):
         rest, held_out = few.without(block), Objective(family, few.dates(block))
         near = target = fit_pooled(family, rest)
+        known = measure_date(family, rest, target)
         for number in reversed(range(len(STRENGTHS))):  # each begins where the stronger ended
-            near = fit_local(family, rest, target, STRENGTHS[number], near=near)
+            near = fit_local(family, rest, target, STRENGTHS[number], near=near, known=known)
             row[number] = float(held_out(near)[0].sum())
     worse = scores - scores[:, [scores.mean(0).argmin()]]
     error = worse.std(0, ddof=1) / np.sqrt(len(blocks))
