@@ -6,22 +6,18 @@ Torch in and out, for fitting and for scoring alike. The normal distribution's i
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.special import erfcx
 
-from smoecast.calibration.incomplete_gamma import incomplete_gamma, log_gamma
+from smoecast.calibration.csg_slopes import slopes_of_cases
 
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_TWO = math.sqrt(2.0)
-_LOG_TWO = math.log(2.0)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
-_TINY = 1e-300
 _FAR = -10.0
 """Location in scales below which quotients of tails are taken apart, lest they be 0 / 0."""
-_POINT = 1e-5
-"""A gamma distribution with a std below this share of its mean counts as one number: its shape
-would be past 10^10, where log-gamma has no digits left."""
 
 
 def crps_truncated_normal(location: Tensor, scale: Tensor, target: Tensor) -> Tensor:
@@ -98,50 +94,9 @@ def slopes_csg(
     mean: Tensor, std: Tensor, shift: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the score of `crps_csg`, and its slopes in mean, std and shift."""
-    wide, least = std > _POINT * mean, mean.clamp(min=_TINY)
-    spread = torch.where(wide, std, least)
-    k, scale = (mean / spread) ** 2, spread**2 / least
-    c = shift / scale
-    y = target / scale + c
-    k, c = k.expand_as(y), c.expand_as(y)
-    (log_half, slope_half), (log_one, slope_one) = log_gamma(k + 0.5), log_gamma(k + 1.0)
-    # Gamma(2 k + 1) = 4^k Gamma(k + 1 / 2) Gamma(k + 1) / sqrt(pi)
-    log_two = 2.0 * _LOG_TWO * k + log_half + log_one - 0.5 * math.log(math.pi)
-    slope_two = _LOG_TWO + 0.5 * (slope_half + slope_one)
-    below, turn, step = incomplete_gamma(
-        torch.stack([k, k, 2.0 * k]),
-        torch.stack([y, c, 2.0 * c]),
-        torch.stack([log_one, log_one, log_two]),
-        torch.stack([slope_one, slope_one, slope_two]),
-    )
-    (below_y, below_c, below_two), (turn_y, turn_c, turn_two) = below, turn
-    step_y, step_c, _ = step
-    # how P(k, x) - P(k + 1, x) grows with k
-    grow_y, grow_c = (
-        step * (x.clamp(min=_TINY).log() - slope_one) for step, x in ((step_y, y), (step_c, c))
-    )
-    half = (log_half - log_one).exp() / _ROOT_PI
-    pairs = k * half * (1.0 - below_two)
-    score = y * (2.0 * below_y - 1.0) + 2.0 * k * (step_y - below_y) + k - pairs
-    square = below_c * below_c
-    score += (k - c) * square - 2.0 * k * below_c * step_c
-    by_k = 2.0 * (y - k) * turn_y + 1.0 + 2.0 * (step_y - below_y) + 2.0 * k * grow_y
-    by_k += 2.0 * (k - c) * below_c * turn_c + square - 2.0 * below_c * step_c
-    by_k -= 2.0 * k * (turn_c * step_c + below_c * grow_c)
-    by_k -= pairs * (1.0 / k + slope_half - slope_one) - 2.0 * k * half * turn_two
-    by_y, by_shift = 2.0 * below_y - 1.0, 2.0 * below_y - 1.0 - square
-    # the score is scale x score(k, y, c)
-    by_scale = score - by_y * y + square * c
-    by_mean = (2.0 * k * by_k * scale - by_scale * scale) / least
-    by_std = 2.0 * (by_scale - k * by_k) * scale / spread
-    score = scale * score
-    if not wide.all():
-        certain = mean - shift
-        error = certain.clamp(min=0.0) - target
-        by_level = error.sign() * (certain > 0)
-        score = torch.where(wide, score, error.abs())
-        by_mean, by_std = torch.where(wide, by_mean, by_level), by_std * wide
-        by_shift = torch.where(wide, by_shift, -by_level)
+    given = np.broadcast_arrays(*(v.numpy() for v in (mean, std, shift, target)))
+    found = torch.from_numpy(slopes_of_cases(*(v.reshape(-1) for v in given)))
+    score, by_mean, by_std, by_shift = found.reshape(4, *given[0].shape)
     return score, by_mean, by_std, by_shift
 
 

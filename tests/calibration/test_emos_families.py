@@ -137,6 +137,22 @@ def test_descent_finds_what_another_optimiser_finds_at_each_point(strength: floa
         np.testing.assert_allclose(found[:, point].abs(), np.abs(best.x), atol=1e-4, rtol=1e-4)
 
 
+def test_a_costly_fit_that_begins_on_some_points_ends_where_one_on_all_does() -> None:
+    rng = np.random.default_rng(3)
+    wet = rng.gamma(0.6, 4.0, (100, 1, 320))
+    members = np.maximum(wet * rng.lognormal(0, 0.5, (100, 5, 320)) - 0.5, 0)
+    truth = np.maximum(0.7 * wet[:, 0] * rng.lognormal(0, 0.7, (100, 320)) - 0.5, 0)
+    truth[:, 7] = np.nan
+    data, _ = prepare(members, truth, None, None, season_columns("none", None, 100))
+    data = data.in_units(4.0)
+    begun, whole = (fit_pooled(replace(CSG, costly=c), data)[:, :1] for c in (True, False))
+    scores = [float(Objective(CSG, data)(theta)[0]) for theta in (begun, whole)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-9)
+    lone = np.where(np.arange(320) % 16 == 0, np.nan, truth)  # none of those it would begin on
+    data, _ = prepare(members, lone, None, None, season_columns("none", None, 100))
+    assert torch.isfinite(fit_pooled(CSG, data.in_units(4.0))).all()
+
+
 def test_what_a_date_tells_need_not_be_measured_twice() -> None:
     members, truth = wind()
     data, _ = prepare(members, truth, None, None, season_columns("none", None, len(truth)))

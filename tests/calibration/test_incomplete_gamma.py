@@ -47,6 +47,26 @@ def test_the_slope_as_mpmath_has_it() -> None:
     assert error[~summed].max() < 1e-8
 
 
+@pytest.mark.parametrize("shape", [9.0, 1e3, 1e6])
+@pytest.mark.parametrize("away", [-5.0, -1.0, 0.5, 4.0])
+def test_a_great_shape_as_mpmath_has_it(shape: float, away: float) -> None:
+    """There scipy loses half of its digits: its series ends too soon."""
+    x = max(shape + away * shape**0.5, 0.6 * shape)
+    with mpmath.workdps(40):
+        edges = mpmath.linspace(max(0.0, shape - 14 * shape**0.5), x, 9)
+
+        def mass(a: mpmath.mpf) -> mpmath.mpf:
+            log = mpmath.loggamma(a)
+            return mpmath.quad(lambda t: mpmath.exp((a - 1) * mpmath.log(t) - t - log), edges)
+
+        step = mpmath.mpf(shape) * mpmath.mpf(10) ** -9
+        wanted = float(mass(mpmath.mpf(shape)))
+        slope = float((mass(shape + step) - mass(shape - step)) / (2 * step))
+    value, found, _ = find(np.array([shape]), np.array([x]))
+    np.testing.assert_allclose(value, wanted, rtol=1e-10)
+    np.testing.assert_allclose(found, slope, rtol=1e-8)
+
+
 def test_limits() -> None:
     shape, x = np.array([0.5, 1e-9, 3.0, 1e9]), np.array([0.0, 0.0, 1e6, 1.0])
     value, slope, step = find(shape, x)

@@ -46,6 +46,10 @@ class Family:
         Of a descent; where the score has corners, the last of many gain nothing.
     most_cases : int
         That one pooled set is fitted to: of more, every k-th point.
+    costly : bool
+        A case takes so long to score that a fit does more around it: a pooled one begins on some
+        of the points, and of the points of a local one those that are left go on alone as soon as
+        others have settled.
     """
 
     names: str
@@ -56,6 +60,7 @@ class Family:
     near: "Family | None" = None
     iterations: int = 200
     most_cases: int = 1_000_000
+    costly: bool = False
 
     @property
     def raw(self) -> tuple[float, ...]:
@@ -117,11 +122,16 @@ def _csg(theta: Tensor, data: FitData) -> tuple[Tensor, Tensor]:
     mean, std, shift = csg_moments(theta, data.mean, data.variance)
     score, by_mean, by_std, by_shift = slopes_csg(mean, std, shift, data.truth)
     # nothing moves what is held at its floor
-    by_mean = 2.0 * by_mean * (mean > _LEAST)
-    by_square = by_std / std * (std > _LEAST)
-    spread = [by_square * c, by_square * d * data.variance, by_square * e * wet]
-    parts = [by_mean * a, by_mean * b * wet, *spread, 2.0 * by_shift * g]
-    return score, torch.stack(parts)
+    by_mean *= 2.0 * (mean > _LEAST)
+    by_square = by_std.div_(std).mul_(std > _LEAST)
+    slopes = score.new_empty(6, *score.shape)
+    torch.mul(by_mean, a, out=slopes[0])
+    torch.mul(by_mean.mul_(wet), b, out=slopes[1])
+    torch.mul(by_square, c, out=slopes[2])
+    torch.mul(by_square * data.variance, d, out=slopes[3])
+    torch.mul(by_square.mul_(wet), e, out=slopes[4])
+    torch.mul(by_shift, 2.0 * g, out=slopes[5])
+    return score, slopes
 
 
 def normal_start(data: FitData) -> Tensor:
@@ -161,7 +171,15 @@ def _csg_start(data: FitData) -> Tensor:
 
 NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _normal, most_cases=4_000_000)
 TRUNCATED_NORMAL = Family("abcd", (1.0, 0.0, 1.0, 0.0), True, normal_start, _truncated_normal)
-CSG = Family("abcdeg", (0.5, 0.0, 1.0, 0.0, 0.5, 0.5), False, _csg_start, _csg)
+CSG = Family(
+    "abcdeg",
+    (0.5, 0.0, 1.0, 0.0, 0.5, 0.5),
+    False,
+    _csg_start,
+    _csg,
+    iterations=120,
+    costly=True,
+)
 
 FAMILIES = {"normal": NORMAL, "truncated_normal": TRUNCATED_NORMAL, "csg": CSG}
 

@@ -18,6 +18,11 @@ from smoecast.calibration.fitting.fit_data import FitData
 
 _VALUES = 50_000
 """Cases handled at once, so that they stay in the cache."""
+_SHARE, _SAMPLE = 16, 2_000
+"""A costly pooled fit begins on every k-th point, if they have as many cases as these."""
+_WIDE, _SETTLED = 4096, 0.05
+"""Points of a costly local fit that go together, and the share that has settled when others go on
+alone: the last take many steps, each of which costs the same for one point as for ten."""
 _TINY = 1e-300
 _DISTANCE = 2.0 / math.pi**0.5
 """Mean distance of two draws from a normal distribution, in its standard deviations."""
@@ -127,8 +132,14 @@ def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tenso
         begin = _move(start.reshape(-1, 1), centre, count)  # (K, B) -> (K B, 1)
         objective = Objective(family, replace(part, mean=part.mean - centre).with_sums())
         free = _free(begin, count, scale_only)
-        curvature = curvature_of(objective, begin)
-        found = minimise(objective, begin, curvature, free, family.iterations)
+        few = objective.at(slice(None, None, _SHARE))
+        share = float(few.data.weight.sum() / part.weight.sum().clamp(min=_TINY))
+        if family.costly and few.data.mean.numel() >= _SAMPLE and share > 0:
+            begin = _descend(few, begin, free, curvature_of(few, begin, ahead_only=True))
+            curvature = curvature_of(few, begin, ahead_only=True) / share
+        else:
+            curvature = curvature_of(objective, begin)
+        found = _descend(objective, begin, free, curvature)
         theta[:, inside] = _move(found, -centre, count)
     return theta
 
@@ -177,12 +188,12 @@ def fit_local(
     first = begin if near is None else _move(near, centre, count)
     curvature = (dates[:, None, None] + max(strength, 1e-3)) * known
     free, found = _free(begin, count, scale_only), torch.empty_like(begin)
-    width = max(256, _VALUES // max(1, len(data.mean)))
+    width = max(_WIDE if family.costly else 256, _VALUES // max(1, len(data.mean)))
     for number in range(0, begin.shape[1], width):
         chunk = slice(number, number + width)
         part = objective.at(chunk)
         part = replace(part, data=part.data.with_sums())
-        found[:, chunk] = minimise(part, first[:, chunk], curvature[chunk], free, family.iterations)
+        found[:, chunk] = _descend(part, first[:, chunk], free, curvature[chunk])
     return _move(found, -centre, count)
 
 
@@ -201,7 +212,7 @@ def measure_date(family: Family, data: FitData, target: Tensor, scale_only: bool
     """
     objective, begin, _ = _even_objective(family, data, target, scale_only)
     dates = objective.data.weight.sum(0).sum().clamp(min=_TINY)
-    return curvature_of(objective, begin) / dates
+    return curvature_of(objective, begin, ahead_only=family.costly) / dates
 
 
 def _even_objective(
@@ -215,6 +226,12 @@ def _even_objective(
     centre = _centre(family, data.mean, weight, scale_only)
     objective = Objective(family, replace(data, weight=weight, mean=data.mean - centre))
     return objective, _move(target, centre, data.season.shape[1]), centre
+
+
+def _descend(objective: Objective, begin: Tensor, free: Tensor, curvature: Tensor) -> Tensor:
+    family = objective.family
+    settled = _SETTLED if family.costly else 0.5
+    return minimise(objective, begin, curvature, free, family.iterations, settled)
 
 
 def _fit_near(family: Family, data: FitData, strength: float, scale_only: bool) -> Tensor:

@@ -98,3 +98,17 @@ def test_curvature_of_a_hilltop_is_made_positive() -> None:
     found = curvature_of(loss, torch.zeros(3, 1, dtype=torch.float64))
     wanted = torch.diag(torch.tensor([2.0, 3.0, 3e-6], dtype=torch.float64))
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-12)
+
+
+def test_curvature_by_differences_ahead_has_half_of_the_digits() -> None:
+    level = torch.tensor([0.5, 1.0, 1.5], dtype=torch.float64)
+    theta = torch.stack([level + 0.3, level])
+    whole, half = (curvature_of(Valleys(level), theta, ahead_only=a) for a in (False, True))
+    torch.testing.assert_close(half, whole, rtol=1e-5, atol=1e-3)
+
+
+def test_points_that_go_on_alone_end_where_they_would_have() -> None:
+    loss, start = bowls(50), torch.zeros(3, 50, dtype=torch.float64)
+    square = torch.eye(3, dtype=torch.float64)
+    late, early = (minimise(loss, start, square, FREE, settled=s) for s in (0.5, 0.02))
+    torch.testing.assert_close(early, late, rtol=1e-9, atol=1e-9)
