@@ -82,7 +82,7 @@ WORLDS = {
         "planet-unet-smoe",
         GROWN,
         score,
-        ("data.planet.seed=33", "evaluate.baselines=[]", "evaluate.resamples=0"),
+        ("data.planet.seed=33", "data.run=''", "evaluate.baselines=[]", "evaluate.resamples=0"),
         starts=16,
         stage=(*evidence.NONE, *SHARED, *PLAIN, "training.fine_tuning.epochs=0"),
         alone=("U-Net",),
