@@ -1,12 +1,14 @@
 """Convolution with filters of their own at every point, as fast as one filter for all.
 
-Each point is a small product of matrices, (D, k k C) with (k k C, B). What the points of a few rows
-see is copied to one piece of memory, small enough to stay in the processor's cache, and a library
-for many small products does the rest. It is all a locally connected layer does, and all that is
-left of a Spatial Mixture-of-Experts once each point has chosen.
+Each point is a small product of matrices, (D, k k C) with (k k C, B). Of few samples, what the
+points of some rows see is copied to one piece of memory, small enough to stay in the processor's
+cache; of many, a product is made for each kernel row, which needs no copy. A library for many small
+products does the rest. It is all a locally connected layer does, and all that is left of a Spatial
+Mixture-of-Experts once each point has chosen.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -17,7 +19,9 @@ from torch.library import custom_op
 from smoecast.nn.padding import pad_same, unfold_same
 
 _IN_CACHE = 2**17
-"""So many values may the points of a few rows see together, unless one row sees more."""
+"""So many values may the points of some rows see together, unless one row sees more."""
+_MANY = 16
+"""From so many samples on a copy costs what it saves."""
 
 
 class _PointConvolution(torch.autograd.Function):
@@ -42,9 +46,9 @@ def _convolve(padded: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     """Return the result, and the input place by place, (B, H + k - 1, W + k - 1, C)."""
     by_place = padded.permute(0, 2, 3, 1).contiguous()
     channels, height, width = filters.shape[:3]
-    out = padded.new_empty(height * width, channels, len(padded))
-    for points, seen in _look_around(by_place, filters):
-        torch.bmm(_own(filters)[points], seen.transpose(1, 2), out=out[points])
+    out = padded.new_zeros(height * width, channels, len(padded))
+    for points, taps, seen in _look_around(by_place, filters):
+        out[points].baddbmm_(_own(filters, points, taps), seen.transpose(1, 2))
     return _by_sample(out).view(-1, channels, height, width), by_place
 
 
@@ -101,32 +105,37 @@ def _back(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 _convolve_compiled.register_autograd(_back, setup_context=_keep)
 
 
-def _look_around(by_place: Tensor, filters: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield some points (of H W), and what they see: (points, B, k k C)."""
+def _look_around(by_place: Tensor, filters: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield some points (of H W), some kernel rows, and what they see: (points, B, rows k C)."""
     height, width, size, _, channels = filters.shape[1:]
-    batch, _, wide, _ = by_place.shape
-    # a kernel row of a place and its neighbours is one piece of memory; strides of what has one
-    # element say nothing
-    line, sample = wide * channels, by_place.shape[1] * wide * channels
+    batch, tall, wide, _ = by_place.shape
+    # along a kernel row, what a place and its neighbours hold is one piece of memory; strides of
+    # what has one element say nothing
+    line = wide * channels
+    if batch >= _MANY:
+        for row, tap in product(range(height), range(size)):
+            points, here = slice(row * width, (row + 1) * width), by_place[:, row + tap :]
+            seen = here.as_strided((width, batch, size * channels), (channels, tall * line, 1))
+            yield points, slice(tap, tap + 1), seen
+        return
     at_once = max(1, _IN_CACHE // (width * batch * size**2 * channels))
-    for first in range(0, height, at_once):
-        rows = min(at_once, height - first)
-        around = by_place[:, first:].as_strided(
-            (rows, width, batch, size, size * channels), (line, channels, sample, line, 1)
-        )
-        seen = around.reshape(rows * width, batch, -1)
-        yield slice(first * width, (first + rows) * width), seen
+    for row in range(0, height, at_once):
+        rows = min(at_once, height - row)
+        sizes = (rows, width, batch, size, size * channels)
+        around = by_place[:, row:].as_strided(sizes, (line, channels, tall * line, line, 1))
+        points = slice(row * width, (row + rows) * width)
+        yield points, slice(None), around.reshape(rows * width, batch, -1)
 
 
-def _own(filters: Tensor) -> Tensor:
-    """Return the filters point by point: (H W, D, k k C)."""
-    return filters.flatten(3).flatten(1, 2).transpose(0, 1)
+def _own(filters: Tensor, points: slice, taps: slice = slice(None)) -> Tensor:
+    """Return some kernel rows of some points' filters: (points, D, rows k C)."""
+    return filters.flatten(1, 2)[:, points, taps].flatten(2).transpose(0, 1)
 
 
 def _grad_filters(grad: Tensor, by_place: Tensor, filters: Tensor) -> Tensor:
     out, by_point = torch.empty_like(filters), _by_point(grad.flatten(2))  # (H W, D, B)
-    for points, seen in _look_around(by_place, filters):
-        _own(out)[points].copy_(torch.bmm(by_point[points], seen))  # (points, D, k k C)
+    for points, taps, seen in _look_around(by_place, filters):
+        _own(out, points, taps).copy_(torch.bmm(by_point[points], seen))
     return out
 
 
@@ -134,10 +143,9 @@ def _grad_input(grad: Tensor, filters: Tensor) -> Tensor:
     height, width, size, _, channels = filters.shape[1:]
     out = grad.new_zeros(len(grad), height + size - 1, width + size - 1, channels)
     by_point = _by_point(grad.flatten(2).transpose(0, 1))  # (H W, B, D)
-    own = _own(filters)
     for row in range(height):
         points = slice(row * width, (row + 1) * width)
-        told = torch.bmm(by_point[points], own[points])  # (W, B, k k C)
+        told = torch.bmm(by_point[points], _own(filters, points))  # (W, B, k k C)
         told = torch.unflatten(told, 2, (size, size, channels)).permute(1, 2, 0, 3, 4)
         for tap in range(size):
             out[:, row : row + size, tap : tap + width] += told[:, :, :, tap]

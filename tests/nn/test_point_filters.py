@@ -34,6 +34,9 @@ def draw(batch, channels, out, grid, size, dtype=torch.float64):
         (2, 7, 1, (1, 9), 5),
         (5, 2, 3, (7, 5), 3),
         (2, 6, 9, (3, 4), 7),
+        (17, 3, 2, (4, 5), 3),
+        (16, 1, 1, (3, 1), 3),
+        (2, 60, 2, (9, 30), 3),
     ],
 )
 def test_it_gives_what_unfolding_gives_forward_and_backward(
