@@ -223,7 +223,7 @@ def take_weights(
         What the new model's ``state.json`` will say: inputs and targets must be the other's.
     settings : Network
         What `network` was made from. Where it has filters of points and the other model SMoE
-        layers, these are frozen first.
+        layers, these are frozen first; what a plain model lacks is added to it (`add_experts`).
     place : Path
         The other model's folder.
     keep_statistics : bool
