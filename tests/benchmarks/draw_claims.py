@@ -114,6 +114,12 @@ def main() -> None:
         with_minutes,
     )
     draw(
+        "claim_grown",
+        "Experts that join a plain U-Net (simulated planet, no real weather), test years",
+        forecasts(page, "## Experts that join a U-Net which has learned", three, 72),
+        with_minutes,
+    )
+    draw(
         "claim_forecasts",
         "Simulated planet (no real weather), by steps; CPU minutes of training in brackets",
         forecasts(page, "## Simulated planet, by steps", three, 72),
