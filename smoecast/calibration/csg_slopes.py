@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from smoecast.calibration.incomplete_gamma import incomplete_gamma, log_gamma
@@ -137,8 +136,7 @@ def _functions(
     np.multiply(k, 2.0, out=shape[2])
     np.multiply(c, 2.0, out=x[2])
     log_next, slope_next = np.empty_like(shape), np.empty_like(shape)
-    logs, slopes = log_gamma(torch.from_numpy(np.add.outer([0.5, 1.0], k)))
-    (log_half, log_one), (slope_half, slope_one) = logs.numpy(), slopes.numpy()
+    (log_half, log_one), (slope_half, slope_one) = log_gamma(np.add.outer([0.5, 1.0], k))
     log_next[:2], slope_next[:2] = log_one, slope_one
     # Gamma(2 k + 1) = 4^k Gamma(k + 1 / 2) Gamma(k + 1) / sqrt(pi)
     log_two, slope_two = log_next[2], slope_next[2]
@@ -149,8 +147,7 @@ def _functions(
     np.add(slope_half, slope_one, out=slope_two)
     slope_two *= 0.5
     slope_two += _LOG_TWO
-    given = (torch.from_numpy(v) for v in (shape, x, log_next, slope_next))
-    found = [v.numpy() for v in incomplete_gamma(*given)]
+    found = incomplete_gamma(shape, x, log_next, slope_next)
     grow = np.log(np.maximum(x[:2], _TINY))
     grow -= slope_one
     grow *= found[2][:2]

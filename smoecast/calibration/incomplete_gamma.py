@@ -11,9 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 Values = NDArray[np.float64]
 Way = Callable[[Values, Values, Values, Values], tuple[Values, Values]]
@@ -46,21 +44,16 @@ _FRACTION, _QUADRATURE, _SURE = range(len(_TERMS), len(_TERMS) + 3)
 """Other ways than a series, which are numbered from 0."""
 
 
-def log_gamma(x: Tensor) -> tuple[Tensor, Tensor]:
+def log_gamma(x: Values) -> tuple[Values, Values]:
     """Return the logarithm of the gamma function, and its derivative.
 
-    By Stirling's series: torch's own two take several times as long.
+    By Stirling's series: the two of a library take several times as long.
 
     Parameters
     ----------
-    x : Tensor
+    x : ndarray
         Positive, float64.
     """
-    value, slope = (torch.from_numpy(v).reshape(x.shape) for v in _log_gamma(x.numpy().ravel()))
-    return value, slope
-
-
-def _log_gamma(x: Values) -> tuple[Values, Values]:
     # x (x + 1) ... (x + 6), whose factors but the middle one go together in pairs
     middle, first = x + 3.0, x * (x + 6.0)
     second, third = first + 5.0, first + 8.0
@@ -94,20 +87,20 @@ def _log_gamma(x: Values) -> tuple[Values, Values]:
 
 
 def incomplete_gamma(
-    shape: Tensor, x: Tensor, log_next: Tensor, slope_next: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    shape: Values, x: Values, log_next: Values, slope_next: Values
+) -> tuple[Values, Values, Values]:
     """Return the regularised lower incomplete gamma function P(a, x), and what goes with it.
 
     Parameters
     ----------
-    shape, x : Tensor
-        Of one shape, float64; a positive, x not negative.
-    log_next, slope_next : Tensor
+    shape, x : ndarray
+        a and x, of one size, float64; a positive, x not negative.
+    log_next, slope_next : ndarray
         `log_gamma` of a + 1.
 
     Returns
     -------
-    tuple of Tensor
+    tuple of ndarray
         P(a, x), its derivative in a, and P(a, x) - P(a + 1, x).
 
     Notes
@@ -117,8 +110,8 @@ def incomplete_gamma(
     x > a + 1 Legendre's continued fraction of 1 - P, derived level by level; for a large shape the
     density integrated from x to where it is nothing, by Gauss and Legendre's rule. NaN gives NaN.
     """
-    given = (v.numpy().ravel() for v in (shape, x, log_next, slope_next))
-    value, slope, step = (torch.from_numpy(v).reshape(x.shape) for v in _find(*given))
+    given = (v.ravel() for v in (shape, x, log_next, slope_next))
+    value, slope, step = (v.reshape(x.shape) for v in _find(*given))
     return value, slope, step
 
 

@@ -5,6 +5,7 @@ the comparison layers of Dryden & Hoefler 2022 (arXiv 2211.13491, section 3.1).
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -150,7 +151,6 @@ class LocallyConnected2d(nn.Module):
         drawn = torch.empty(out_channels, fan_in, grid[0] * grid[1])
         nn.init.uniform_(drawn, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
         self.filters = nn.Parameter(_lay_out(drawn, kernel_size, grid))
-        self.register_load_state_dict_pre_hook(_read_older)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) into (B, D, H, W)."""
@@ -163,12 +163,29 @@ def _lay_out(weights: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
     return parts.permute(0, 4, 5, 2, 3, 1).contiguous()
 
 
-def _read_older(layer: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Read ``weight`` of older models, which was laid out as it is drawn."""
-    older = tensors.pop(prefix + "weight", None)
-    if older is not None:
-        height, width, size = layer.get_parameter("filters").shape[1:4]
-        tensors[prefix + "filters"] = _lay_out(older, size, (height, width))
+def translate_older(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict whose locally connected layers are called and laid out as now.
+
+    Until November 2026 a layer had ``weight`` (D, C k k, H W), as it is drawn.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Says where these layers are; it may have no memory.
+    tensors : mapping of str to Tensor
+        Of this network, by any version. What is of another shape is left as it is.
+    """
+    translated = dict(tensors)
+    for name, layer in network.named_modules():
+        prefix = f"{name}." if name else ""
+        older = tensors.get(f"{prefix}weight")
+        if not isinstance(layer, LocallyConnected2d) or older is None:
+            continue
+        channels, height, width, size, _, inputs = layer.filters.shape
+        if older.shape == (channels, inputs * size**2, height * width):
+            del translated[f"{prefix}weight"]
+            translated[f"{prefix}filters"] = _lay_out(older, size, (height, width))
+    return translated
 
 
 class PointConv2d(LocallyConnected2d):

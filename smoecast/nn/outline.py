@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from smoecast.errors import ModelError
+from smoecast.nn.convolutions import translate_older
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,7 +22,7 @@ def restore_tensors(make: Callable[[], Network], tensors: Mapping[str, Tensor]) 
     make : callable
         Makes the network, on torch's default device.
     tensors : mapping of str to Tensor
-        The other one's state dict.
+        The other one's state dict, by any version.
 
     Raises
     ------
@@ -29,7 +30,8 @@ def restore_tensors(make: Callable[[], Network], tensors: Mapping[str, Tensor]) 
         A tensor is missing, too many, of another shape or kind, or not finite; it is named.
     """
     with torch.device("meta"):
-        wanted = make().state_dict()
+        outline = make()
+    wanted, tensors = outline.state_dict(), translate_older(outline, tensors)
     for name in [*wanted, *tensors]:
         mine, theirs = (_told(t.get(name)) for t in (wanted, tensors))
         if mine != theirs:

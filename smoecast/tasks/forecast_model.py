@@ -23,7 +23,7 @@ from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
 from smoecast.nn.normalize import Statistics
-from smoecast.nn.smoe.model_layers import add_experts, freeze_tensors, smoe_layers
+from smoecast.nn.smoe.model_layers import extend_plain, freeze_tensors, smoe_layers
 from smoecast.tasks.descriptions import (
     CONSTANTS,
     OFFSET,
@@ -223,7 +223,7 @@ def take_weights(
         What the new model's ``state.json`` will say: inputs and targets must be the other's.
     settings : Network
         What `network` was made from. Where it has filters of points and the other model SMoE
-        layers, these are frozen first; what a plain model lacks is added to it (`add_experts`).
+        layers, these are frozen first; what a plain model lacks is added to it (`extend_plain`).
     place : Path
         The other model's folder.
     keep_statistics : bool
@@ -242,13 +242,12 @@ def take_weights(
                 f"{place}: this model has the {key} {', '.join(old)}, the config "
                 f"{', '.join(new)}: start from another model, or from none"
             )
-    tensors = load_tensors(place, theirs.state)
-    routed = smoe_layers(theirs.network)
+    tensors, routed = theirs.network.state_dict(), smoe_layers(theirs.network)
     if settings.convolution == "frozen" and routed:
         try:
             tensors = freeze_tensors(theirs.network)
         except ValueError as error:
             raise ModelError(f"{place}: there is nothing to freeze: {error}") from None
     elif not routed:
-        tensors = add_experts(network, tensors)
+        tensors = extend_plain(network, tensors)
     adopt(network, tensors, str(place), keep_statistics)

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from smoecast.config.training import Training
 from smoecast.disk.atomic import write_atomic
 from smoecast.errors import ConfigError, OutputError
+from smoecast.nn.convolutions import translate_older
 from smoecast.nn.smoe.model_layers import (
     expert_parameters,
     gate_parameters,
@@ -170,22 +171,21 @@ class Trainer:
         Raises
         ------
         ConfigError
-            The saved network is another one, or its weights were laid out in another way.
+            The saved network is another one, or its weights were arranged in another way.
         """
         self.ledger = ledger
-        self.best = part(tensors, "best.")
+        self.best = translate_older(self.model, part(tensors, "best."))
         self.routing = part(tensors, "routing.")
+        now = translate_older(self.model, part(tensors, "model."))
         try:
-            self.model.load_state_dict(part(tensors, "model.") or self.best)
+            self.model.load_state_dict(now or self.best)
         except RuntimeError:
             raise ConfigError(
                 f"{path} holds another network than the one described: choose another run name, "
                 "or add --fresh to begin again"
             ) from None
-        if not part(tensors, "model."):
+        if not now:
             return  # the best alone: nothing follows
-        if self.judged is not self.model:
-            self.judged.load_state_dict(part(tensors, "average."))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in part(tensors, "optimizer.").items():
             index, key = name.split(".")
@@ -193,16 +193,18 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self._refuse_strange_moments(path)
+        if self.judged is not self.model:
+            self.judged.load_state_dict(part(tensors, "average."))
         remember_errors(self.model, part(tensors, "errors."))
         self.scaler.load_state_dict(ledger.scaler)
         self._set_random(part(tensors, "random."))
 
     def _refuse_strange_moments(self, path: Path) -> None:
-        """Refuse moments of weights that another version laid out in another way."""
+        """Refuse moments of weights that another version ordered or laid out in another way."""
         for weights, moments in self.optimizer.state.items():
             if any(value.dim() and value.shape != weights.shape for value in moments.values()):
                 raise ConfigError(
-                    f"{path} was begun by an older smoecast, whose weights were laid out in "
+                    f"{path} was begun by an older smoecast, whose weights were arranged in "
                     "another way: end it with that one, or add --fresh to begin again"
                 )
 

@@ -149,8 +149,8 @@ def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: 
     first = None
     if world.stage:
         run = [f"folder={place.parent}", f"name={place.name}-first", f"seed={seed}"]
-        routed = not set(NONE) <= set(world.stage)
-        freed = routed and "network.convolution=frozen" in settings
+        # where the first training is plain, there is nothing to freeze
+        freed = not set(NONE) <= set(world.stage) and "network.convolution=frozen" in settings
         same = [] if freed else settings
         first = world.read([*run, f"data.run={cells.DATA}", *same, *world.stage])
         weights = place / "filters" if freed else first.model

@@ -28,7 +28,8 @@ NETWORKS = {
     "U-Net, bare": [*evidence.NONE, "network.local_bias=false", "network.input_skip=false"],
     "U-Net": evidence.NONE,
     **evidence.PLACE,
-    evidence.FREED: ["network.convolution=frozen"],
+    # these tables were made before freed filters kept the experts' part of the rate
+    evidence.FREED: ["network.convolution=frozen", "training.advanced.expert_factor=1"],
 }
 SHARED = ["training.fine_tuning.free_filters=false"]
 PLAIN = ("training.epochs=16", "training.patience=16", "training.initial_weights=''")

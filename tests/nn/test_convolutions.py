@@ -12,6 +12,7 @@ from smoecast.nn.convolutions import (
     LocallyConnected2d,
     LowRankLocal2d,
     SameConv2d,
+    translate_older,
 )
 from smoecast.nn.padding import check_padding, conv2d_same, pad_same, unfold_same
 
@@ -120,8 +121,15 @@ def test_weights_of_older_models_are_read(x, kernel_size):
     torch.testing.assert_close(layer(x), expected)
     with torch.no_grad():
         layer[0].filters.zero_()
-    layer.load_state_dict({"0.weight": older})
+    layer.load_state_dict(translate_older(layer, {"0.weight": older}))
     torch.testing.assert_close(layer(x), expected)
+
+
+def test_what_no_older_model_had_is_not_translated():
+    layer = nn.Sequential(LocallyConnected2d(3, 4, grid=GRID))
+    other = {"0.weight": torch.zeros(4, 3, 3, 3), "1.weight": torch.zeros(4, 27, 1)}
+    assert translate_older(layer, other) == other
+    assert translate_older(layer, layer.state_dict()).keys() == {"0.filters"}
 
 
 def test_low_rank_starts_as_a_convolution_and_can_pick_a_basis(x):

@@ -20,7 +20,7 @@ from smoecast.tasks.forecast_model import open_model
 from smoecast.tasks.models import freeze_model, verify_model
 from smoecast.tasks.postprocess.postprocess import postprocess
 from smoecast.tasks.train import LAST, train
-from smoecast.training.model_files import load_state, load_tensors
+from smoecast.training.model_files import load_state, load_tensors, save_model
 
 
 @pytest.fixture
@@ -78,6 +78,22 @@ def test_filters_of_a_frozen_model_learn_apart(ready, done: Config, tmp_path: Pa
     name = next(n for n in ours if ours[n].ndim == 6)  # filters of points
     changed = (ours[name] - frozen[name]).flatten(2).abs().amax(dim=(0, 1))
     assert (changed > 0).all()
+
+
+def test_a_locally_connected_model_of_before_is_read_and_begun_with(ready) -> None:
+    local = ("network.convolution=local", "training.epochs=1")
+    config = ready(*local, name="local")
+    train(config)
+    tensors = load_tensors(config.model)
+    name = next(n for n in tensors if n.endswith("last.filters"))
+    # (D, H, W, k, k, C) -> (D, C k k, H W)
+    weight = tensors[name].permute(0, 5, 3, 4, 1, 2).flatten(1, 3).flatten(2)
+    older = {n: t for n, t in tensors.items() if n != name}
+    older[name.removesuffix("filters") + "weight"] = weight
+    save_model(config.model, older, load_state(config.model))
+    network = open_model(config.model).network
+    assert torch.equal(network.get_parameter(name), tensors[name])
+    assert train(ready(*local, f"training.initial_weights={config.model}"))["trained"]
 
 
 def test_experts_are_added_to_a_plain_model(ready) -> None:

@@ -287,7 +287,7 @@ def test_another_network_is_refused(task, finished):
         train(small_model(layers="none"), **task)
 
 
-def test_moments_of_weights_that_were_laid_out_in_another_way_are_refused(task, monkeypatch):
+def test_moments_of_weights_that_were_arranged_in_another_way_are_refused(task, monkeypatch):
     with pytest.raises(Interrupted):
         train(small_model(), **task, tick=stop_after(2))
     load_state = torch.optim.AdamW.load_state_dict

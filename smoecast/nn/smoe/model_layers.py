@@ -94,7 +94,7 @@ def freeze_tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def add_experts(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def extend_plain(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state dict of a plain network for one that will know places, but does not yet.
 
     Parameters
@@ -109,22 +109,27 @@ def add_experts(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Te
     """
     grown = dict(tensors)
     for name, layer in model.named_modules():
-        weight, bias = tensors.get(f"{name}.weight"), tensors.get(f"{name}.bias")
-        if isinstance(layer, PointConv2d) and weight is not None:
-            own = _spread(layer, weight, bias)
-        elif isinstance(layer, SpatialMoE2d) and weight is not None and _is_twin(layer, weight):
-            own = _share(layer, weight, bias)
-        else:
+        if not isinstance(layer, PointConv2d | SpatialMoE2d):
             continue
+        weight, bias = tensors.get(f"{name}.weight"), tensors.get(f"{name}.bias")
+        if weight is None or weight.shape != _plain_shape(layer):
+            continue
+        if isinstance(layer, PointConv2d):
+            own = _spread(layer, weight, bias)
+        else:
+            own = _share(layer, weight, bias)
         for key in ("weight", "bias"):
             grown.pop(f"{name}.{key}", None)
         grown |= {f"{name}.{key}": value for key, value in own.items()}
     return grown
 
 
-def _is_twin(layer: SpatialMoE2d, weight: Tensor) -> bool:
-    """Whether a filter is that of the plain twin."""
-    return layer.common is not None and weight.shape == layer.common.shape
+def _plain_shape(layer: PointConv2d | SpatialMoE2d) -> tuple[int, ...] | None:
+    """Return the shape of a plain layer's filter, (D, C, k, k); None where none has a place."""
+    if isinstance(layer, SpatialMoE2d):
+        return None if layer.common is None else tuple(layer.common.shape)
+    channels, _, _, size, _, inputs = layer.filters.shape
+    return channels, inputs, size, size
 
 
 def _spread(layer: PointConv2d, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import torch
 from golden_arrays import GOLDEN, SMOE, golden, layer_of
 from torch.nn import functional
 
-from smoecast.nn.convolutions import LocallyConnected2d
+from smoecast.nn.convolutions import LocallyConnected2d, translate_older
 from smoecast.nn.smoe.gates import FixedGate
 
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="../shared/golden is not here")
@@ -68,7 +68,7 @@ def test_input_gradient_of_the_main_loss_alone(name):
 def test_locally_connected():
     arrays = golden("locally_connected")
     layer = LocallyConnected2d(3, 4, grid=(6, 8)).double()
-    layer.load_state_dict({"weight": arrays["weight"]})  # (D, C k k, H W)
+    layer.load_state_dict(translate_older(layer, {"weight": arrays["weight"]}))  # (D, C k k, H W)
     x = arrays["x"].clone().requires_grad_()
     output = layer(x)
     output.backward(arrays["grad_output"])

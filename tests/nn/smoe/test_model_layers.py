@@ -6,7 +6,7 @@ import torch
 from smoecast.config.network import Network, Smoe
 from smoecast.nn.build import forecaster
 from smoecast.nn.normalize import Statistics
-from smoecast.nn.smoe.model_layers import add_experts, gate_parameters, smoe_layers
+from smoecast.nn.smoe.model_layers import extend_plain, gate_parameters, smoe_layers
 
 GRID = (5, 6)
 
@@ -33,7 +33,7 @@ def plain():
 def test_the_network_is_the_plain_one_at_first(plain, layers, terms):
     grown = build(1, layers=layers, expansion=4 * terms, experts_per_channel=terms)
     scores = [gate.detach().clone() for gate in gate_parameters(grown)]
-    grown.load_state_dict(add_experts(grown, plain.state_dict()))
+    grown.load_state_dict(extend_plain(grown, plain.state_dict()))
     x = torch.randn(3, 2, *GRID)
     torch.testing.assert_close(grown(x), plain(x))
     assert smoe_layers(grown)
@@ -44,7 +44,7 @@ def test_the_network_is_the_plain_one_at_first(plain, layers, terms):
 @pytest.mark.parametrize("layers", ["last", "all"])
 def test_every_point_begins_with_the_filter_of_all(plain, layers):
     grown = build(1, "frozen", layers=layers)
-    grown.load_state_dict(add_experts(grown, plain.state_dict()))
+    grown.load_state_dict(extend_plain(grown, plain.state_dict()))
     x = torch.randn(3, 2, *GRID)
     torch.testing.assert_close(grown(x), plain(x))
 
@@ -52,17 +52,19 @@ def test_every_point_begins_with_the_filter_of_all(plain, layers):
 def test_a_network_that_has_them_is_left_alone():
     grown = build(0, layers="last")
     tensors = grown.state_dict()
-    assert add_experts(grown, tensors).keys() == tensors.keys()
+    assert extend_plain(grown, tensors).keys() == tensors.keys()
 
 
+@pytest.mark.parametrize("convolution", ["smoe", "frozen"])
 @pytest.mark.parametrize("other", ["no shared filter", "no such layer", "another width"])
-def test_what_does_not_fit_is_left_for_the_caller_to_refuse(plain, other):
+def test_what_does_not_fit_is_left_for_the_caller_to_refuse(plain, other, convolution):
     shared = {"advanced": {"shared": False}} if other == "no shared filter" else {}
-    grown = build(0, layers="last", **shared)
+    convolution = "smoe" if shared else convolution  # only experts may share
+    grown = build(0, convolution, layers="last", **shared)
     tensors = dict(plain.state_dict())
     name = next(n for n in tensors if n.startswith("backbone.last") and n.endswith("weight"))
     if other == "no such layer":
         del tensors[name]
     if other == "another width":
         tensors[name] = tensors[name][:, :1]
-    assert add_experts(grown, tensors) == tensors
+    assert extend_plain(grown, tensors) == tensors

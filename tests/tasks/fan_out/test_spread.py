@@ -147,8 +147,8 @@ def test_a_process_that_dies_costs_no_other_item(tmp_path: Path, two: Compute) -
     assert [one.value for one in found] == [0, 1, 2, None, 4, 5, 6, 7]
     with pytest.raises(OutputError, match=r"died several times at the same part: .* run it again"):
         found[3].get()
-    # on a busy machine Dask may give it to a process of which it has not heard yet that it is gone
-    assert 2 <= len({*(tmp_path / "tries_3").read_text().split()}) <= 4
+    # Dask also counts the death of a process by item 5 while this one waited there to be begun
+    assert len({*(tmp_path / "tries_3").read_text().split()}) in (3, 4)
     assert len({*(tmp_path / "tries_5").read_text().split()}) >= 2
 
 
