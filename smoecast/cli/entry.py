@@ -18,8 +18,8 @@ def _stop(signum: int, _frame: object) -> None:
 
 
 if "OMP_WAIT_POLICY" not in os.environ:
-    # turns of a loop; what GNU's library takes itself where it has more threads than processors
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # turns of a loop, of 300,000: enough to bridge the gap between two small operations
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 try:
     for _signum in _FIRST:

@@ -57,7 +57,7 @@ def test_the_console_script_is_the_guarded_one() -> None:
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
 )
 def test_threads_that_wait_do_not_spin_for_long_unless_somebody_says_so(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], found: str
