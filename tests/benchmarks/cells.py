@@ -44,7 +44,7 @@ def cell(
     )
     place.mkdir(parents=True, exist_ok=True)
     for store in (config.store, config.ensemble_store):
-        if not store.exists():
+        if not store.is_symlink():
             store.symlink_to(Path("..") / DATA / store.name)
     result = {"settings": settings, **make(config)}
     write_atomic(done, json.dumps(result, indent=1).encode())

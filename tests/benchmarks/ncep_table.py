@@ -1,8 +1,8 @@
-"""The networks on two years over North America, compared: SMoE, its plain twin, filters of a point.
+"""The networks on two years over North America, compared: SMoE and its plain twin.
 
 Run ``python tests/benchmarks/ncep_table.py --folder F --part test`` for the table; `evidence.py`
 says how rows are made. The config is ``ncep-air-24h`` of the zoo, which forecasts 6 and 24 h ahead
-at once; all rows have its position fields and its dropout. ``--trained`` only scores, ``--show``
+at once; both have its position fields and its dropout. ``--trained`` only scores, ``--show``
 only prints.
 """
 
@@ -13,12 +13,7 @@ import evidence
 import iberia_table
 
 CONFIG = "ncep-air-24h"
-NETWORKS = {
-    "ResNet": evidence.NONE,
-    # in the hidden layer, where SMoE is too, it would have 27 million weights
-    "locally connected": ["network.convolution=local", "network.smoe.layers=[last]"],
-    evidence.SMOE: [],
-}
+NETWORKS = {"ResNet": evidence.NONE, evidence.SMOE: []}
 
 
 def main() -> None:
