@@ -17,9 +17,10 @@ class Shelf:
     """What is served and how.
 
     `statuses` are answered before anything else, `cuts` end the next bodies after so many bytes.
+    A file larger than memory is a view of where it is mapped; `etags` would read all of it.
     """
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes | memoryview] = field(default_factory=dict)
     statuses: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
@@ -94,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._body(shelf, path, body[first:end])
         return None
 
-    def _body(self, shelf: Shelf, path: str, body: bytes) -> None:
+    def _body(self, shelf: Shelf, path: str, body: bytes | memoryview) -> None:
         cut = shelf.cuts.pop(0) if shelf.cuts else None
         body = body if cut is None else body[:cut]
         step = 1 << 14

@@ -1,7 +1,9 @@
-"""Files of ENS-10 in their exact layout, written with ecCodes on a small grid."""
+"""Files of ENS-10 in their exact layout, written with ecCodes on a small grid or on their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import product
+from pathlib import Path
 
 import eccodes
 import numpy as np
@@ -14,6 +16,7 @@ PARAMS = {
     "t2m": 167, "msl": 151, "sst": 34, "tp": 228, "t": 130, "z": 129, "d": 155, "skt": 235,
     "tcw": 136, "tcwv": 137, "cp": 143, "tcc": 164, "u10": 165, "v10": 166,
 }  # fmt: skip
+SURFACE = ("sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt")
 LEVELS = {"pl": (850, 500), "sfc": (0,)}
 
 Key = tuple[str, int, int, int, int]
@@ -26,13 +29,14 @@ def values(key: Key, month_day: str) -> np.ndarray:
     seed = [PARAMS[name], level, year, number, step, int(month_day)]
     field = 280.0 + 5.0 * np.random.default_rng(seed).normal(size=ROWS * COLUMNS)
     if name == "sst":
-        field[:3] = np.nan  # land
+        field[: field.size // 28] = np.nan  # land
     return field
 
 
 @cache
-def _hindcast(sample: str, month_day: str) -> int:
+def _hindcast(sample: str, month_day: str, rows: int, columns: int) -> int:
     """Return a message as MARS writes it, with all that the messages of a file have in common."""
+    north_south, west_east = 180.0 / (rows - 1), 360.0 / columns
     handle = eccodes.codes_grib_new_from_samples(sample)
     settings = {
         "setLocalDefinition": 1,
@@ -44,14 +48,14 @@ def _hindcast(sample: str, month_day: str) -> int:
         "dataTime": 0,
         "referenceDate": int(f"2018{month_day}"),
         "numberOfForecastsInEnsemble": 11,
-        "Ni": COLUMNS,
-        "Nj": ROWS,
+        "Ni": columns,
+        "Nj": rows,
         "latitudeOfFirstGridPointInDegrees": 90.0,
         "latitudeOfLastGridPointInDegrees": -90.0,
         "longitudeOfFirstGridPointInDegrees": 0.0,
-        "longitudeOfLastGridPointInDegrees": 330.0,
-        "iDirectionIncrementInDegrees": 30.0,
-        "jDirectionIncrementInDegrees": 30.0,
+        "longitudeOfLastGridPointInDegrees": 360.0 - west_east,
+        "iDirectionIncrementInDegrees": west_east,
+        "jDirectionIncrementInDegrees": north_south,
         "bitsPerValue": 16,
     }
     for setting, value in settings.items():
@@ -61,26 +65,54 @@ def _hindcast(sample: str, month_day: str) -> int:
 
 def message(key: Key, month_day: str, shift: int = 0) -> bytes:
     """Return one message of a hindcast as MARS writes it: GRIB 1, local section 26."""
+    handle = _encode(key, month_day, shift)
+    try:
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)
+
+
+def _encode(key: Key, month_day: str, shift: int = 0) -> int:
+    """Return the handle of one message; whoever asks releases it."""
     name, level, year, number, step = key
     sample = "regular_ll_pl_grib1" if level else "regular_ll_sfc_grib1"
-    handle = eccodes.codes_clone(_hindcast(sample, month_day))
+    handle = int(eccodes.codes_clone(_hindcast(sample, month_day, ROWS, COLUMNS)))
     settings = {
         "paramId": PARAMS[name],
         "dataDate": int(f"{year}{month_day}"),
         "step": step,
         "perturbationNumber": number + shift,
     } | ({"level": level} if level else {})
-    try:
-        for setting, value in settings.items():
-            eccodes.codes_set(handle, setting, value)
-        field = values(key, month_day)
-        if np.isnan(field).any():
-            eccodes.codes_set(handle, "bitmapPresent", 1)
-            eccodes.codes_set(handle, "missingValue", 9999.0)
-            field = np.where(np.isnan(field), 9999.0, field)
-        eccodes.codes_set_values(handle, field)
-        return bytes(eccodes.codes_get_message(handle))
-    finally:
+    for setting, value in settings.items():
+        eccodes.codes_set(handle, setting, value)
+    field = values(key, month_day)
+    if np.isnan(field).any():
+        eccodes.codes_set(handle, "bitmapPresent", 1)
+        eccodes.codes_set(handle, "missingValue", 9999.0)
+        field = np.where(np.isnan(field), 9999.0, field)
+    eccodes.codes_set_values(handle, field)
+    return handle
+
+
+def _keys(kind: str, names: Sequence[str]) -> Iterator[Key]:
+    """Return what a whole file holds, in its order."""
+    for year, step, member, name in product(YEARS, STEPS, NUMBERS, names):
+        yield from ((name, level, year, member, step) for level in LEVELS[kind])
+
+
+def write_large(path: Path, kind: str, month_day: str, names: Sequence[str]) -> None:
+    """Write a whole file quickly: a member has the same values in all years and at all steps."""
+    handles: dict[tuple[str, int, int], int] = {}
+    with path.open("wb") as out:
+        for key in _keys(kind, names):
+            name, level, year, number, step = key
+            which = (name, level, number)
+            if which not in handles:
+                handles[which] = _encode(key, month_day)
+            eccodes.codes_set(handles[which], "dataDate", int(f"{year}{month_day}"))
+            eccodes.codes_set(handles[which], "step", step)
+            out.write(eccodes.codes_get_message(handles[which]))
+    for handle in handles.values():
         eccodes.codes_release(handle)
 
 
@@ -92,15 +124,8 @@ def file(
     number: int = 0,
 ) -> bytes:
     """Return a whole file: 20 years, 10 members, 3 steps, every variable on every level."""
-    keys = (
-        (name, level, year, member, step)
-        for year in YEARS
-        for step in STEPS
-        for member in NUMBERS
-        for name in names
-        for level in LEVELS[kind]
-    )
-    return b"".join(message(key, month_day, number) for key in keys if kept(key))
+    keys = filter(kept, _keys(kind, names))
+    return b"".join(message(key, month_day, number) for key in keys)
 
 
 def lean(kept: Callable[[Key], bool] = lambda key: True) -> Callable[[Key], bool]:

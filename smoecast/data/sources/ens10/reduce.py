@@ -21,7 +21,8 @@ from smoecast.data.members import over_land
 from smoecast.errors import InputError, OutputError
 from smoecast.fields import channels as fields_channels
 from smoecast.fields.channels import layout
-from smoecast.fields.read.grib.index import describe, index
+from smoecast.fields.left_out import LeftOut
+from smoecast.fields.read.grib.index import index
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.open import open_grib
 from smoecast.fields.times import as_hours, iso
@@ -57,22 +58,13 @@ class Request:
     lead_hours: tuple[int, ...]
     keep: Literal["members", "statistics"]
 
-    def wants(self, message: bytes, number: int, what: str) -> bool:
-        """Whether a message is one of those wanted.
-
-        Raises
-        ------
-        InputError
-            It is broken, or of a known quantity and cannot be read right.
-        """
-        found = describe(message, number, f"{what}: message {number}")
-        return isinstance(found, Message) and self._is_mine(found)
-
-    def _is_mine(self, message: Message) -> bool:
+    def wants(self, found: Message | LeftOut) -> bool:
+        """Whether a message is one of those wanted."""
         return (
-            message.channel in self.channels
-            and message.member is not None
-            and float(as_hours(message.lead_time)) in self.lead_hours
+            isinstance(found, Message)
+            and found.channel in self.channels
+            and found.member is not None
+            and float(as_hours(found.lead_time)) in self.lead_hours
         )
 
 

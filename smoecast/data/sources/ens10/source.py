@@ -28,6 +28,7 @@ from smoecast.data.sources.remote import remote_source
 from smoecast.data.sources.source import EnsemblesRequest, size_ensembles
 from smoecast.disk.atomic import stage
 from smoecast.errors import ConfigError
+from smoecast.fields.read.grib.index import Describer
 from smoecast.fields.times import iso
 
 ABOUT = About(
@@ -119,8 +120,12 @@ def hooks(asked: EnsemblesRequest) -> Hooks:
     requests = {_remote(request, "").name: request for request in _requests_of(asked.wanted)}
 
     def part(path: Path, remote: RemoteFile) -> GribSieve:
-        request, what = requests[remote.name], shown(remote.url)
-        return GribSieve(path, lambda message, number: request.wants(message, number, what), what)
+        request, what, stream = requests[remote.name], shown(remote.url), Describer()
+
+        def is_wanted(message: bytes, number: int) -> bool:
+            return request.wants(stream.describe(message, number, f"{what}: message {number}"))
+
+        return GribSieve(path, is_wanted, what)
 
     def inspect(path: Path, remote: RemoteFile) -> dict[str, Any]:
         request = requests[remote.name]

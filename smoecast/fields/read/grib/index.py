@@ -13,6 +13,7 @@ from smoecast.fields.left_out import LeftOut
 from smoecast.fields.read.grib import server, worker
 from smoecast.fields.read.grib.grid import GribGrid
 from smoecast.fields.read.grib.message import Message, from_plain
+from smoecast.fields.read.grib.repeats import Repeats
 from smoecast.fields.read.selection import Leaving, NotSelectedError, Selection
 
 
@@ -118,6 +119,28 @@ def describe(message: bytes, number: int, what: str) -> Message | LeftOut:
     """
     found = worker.ask("describe", what, sent=message, number=number)
     return LeftOut(**found["left_out"]) if "left_out" in found else from_plain(found)[0]
+
+
+class Describer:
+    """Understands the messages of one stream, and asks ecCodes only of headers that are new."""
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, Message | LeftOut] = {}
+
+    def describe(self, message: bytes, number: int, what: str) -> Message | LeftOut:
+        """Understand one message in memory; see the function `describe`."""
+        repeats = Repeats(
+            lambda size, at: message[at : at + size], len(message), Selection(), self._found
+        )
+        header = repeats.look(0)
+        if header and header.length != len(message):
+            header = None
+        if header and (again := repeats.find(header, number, 0)):
+            return again
+        found = describe(message, number, what)
+        if header:
+            repeats.keep(header, found)
+        return found
 
 
 def texts(path: Path, messages: Sequence[Message], keys: Sequence[str]) -> list[list[str]]:

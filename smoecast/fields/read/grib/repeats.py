@@ -81,12 +81,14 @@ class Repeats:
         Of the file.
     selection : Selection
         Which messages are used.
+    found : dict
+        What came of them, by what is alike in them.
     """
 
     read: Read
     size: int
     selection: Selection
-    _found: dict[bytes, Message | LeftOut] = field(default_factory=dict)
+    found: dict[bytes, Message | LeftOut] = field(default_factory=dict)
 
     @property
     def _is_timeless(self) -> bool:
@@ -124,7 +126,7 @@ class Repeats:
         number, at : int
             Its number in the file, and where it begins.
         """
-        found = self._found.get(header.alike)
+        found = self.found.get(header.alike)
         if not isinstance(found, Message):
             return found
         step = found.lead_time if header.step is None else np.timedelta64(header.step, "ns")
@@ -140,11 +142,11 @@ class Repeats:
 
     def keep(self, header: Header, found: Message | LeftOut) -> None:
         """Remember what a message is; not where ecCodes says other than what is read here."""
-        if len(self._found) >= _MOST:
+        if len(self.found) >= _MOST:
             return
-        self._found[header.alike] = found
+        self.found[header.alike] = found
         if isinstance(found, Message) and self.find(header, found.number, found.offset) != found:
-            del self._found[header.alike]
+            del self.found[header.alike]
 
 
 def _first_edition(head: bytes, read: Read, at: int, length: int) -> Header | None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 from loopback import Shelf, serving
-from made_ens10 import file, lean
+from made_ens10 import SURFACE, file, lean
 from typer.testing import CliRunner
 
 from smoecast.cli.main import app
@@ -21,7 +21,6 @@ from smoecast.tasks.postprocess import fit_network
 from smoecast.training.job import TrainingJob
 from smoecast.training.model_files import load_state, load_tensors
 
-SURFACE = ["sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt"]
 ROWS, COLUMNS = 90 - 30.0 * np.arange(7), 30.0 * np.arange(12)
 
 

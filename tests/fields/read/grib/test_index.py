@@ -5,12 +5,12 @@ import re
 import eccodes
 import numpy as np
 import pytest
-from made_grib import message, pressure, refused, step_of_30, temperature, write
+from made_grib import member, message, pressure, refused, step_of_30, temperature, write
 
 from smoecast.errors import InputError
 from smoecast.fields.channels import channels_of
 from smoecast.fields.left_out import LeftOut, describe, left_out_of
-from smoecast.fields.read.grib import index, walk
+from smoecast.fields.read.grib import index, walk, worker
 from smoecast.fields.read.grib.message import Message
 from smoecast.fields.read.grib.open import open_grib
 
@@ -276,3 +276,16 @@ def test_one_message_in_memory():
     with pytest.raises(InputError, match="the stream: message 8 is broken or cut"):
         index.describe(b"", 8, "the stream: message 8")
     assert index.describe(b"\0", 9, "it") == LeftOut("unknown on unknown level")
+
+
+def test_messages_of_a_stream_ask_once_what_their_headers_say(monkeypatch):
+    days = [{"dataDate": 20200101 + day} for day in range(3)]
+    kinds = [(member, 1, {}), (member, 2, {}), (temperature, 1.0, {"shortName": "d"})]
+    messages = [make(one, **more, **day) for day in days for make, one, more in kinds]
+    messages += [messages[0][:-4] + b"7778", messages[0] + b"7777"]  # no longer what they were
+    wanted = [index.describe(one, n, "it") for n, one in enumerate(messages)]
+    asked, ask = [], worker.ask
+    monkeypatch.setattr(worker, "ask", lambda *a, **k: asked.append(k["number"]) or ask(*a, **k))
+    stream = index.Describer()
+    assert [stream.describe(one, n, "it") for n, one in enumerate(messages)] == wanted
+    assert asked == [0, 1, 2, 9, 10]
