@@ -18,14 +18,17 @@ from functools import partial
 from pathlib import Path
 
 import cells
+import numpy as np
 import torch
 
 from smoecast import zoo
 from smoecast.config import yaml_file
 from smoecast.config.run import Config
+from smoecast.data.samples import load, starts_within
 from smoecast.disk.atomic import write_atomic
+from smoecast.fields.store.store import open_store, rows_of
 from smoecast.nn.cost import count_parameters, multiply_adds
-from smoecast.tasks.forecast_model import open_model
+from smoecast.tasks.forecast_model import inputs_of, open_model, samples_of
 from smoecast.tasks.models import freeze_model
 from smoecast.tasks.train import train
 
@@ -169,12 +172,15 @@ def _epochs_in_smoe_time(world: World, folder: Path, name: str) -> int:
     """Return for how many epochs a network trains in the time that SMoE took with seed 0.
 
     Rather one more than one less; a tenth of one is the clock's. A fine-tuning stays as it is; a
-    step of it counts as many passes as it has steps.
+    step of it counts as many passes as it has steps. So does a first training whose epochs are
+    set; where they are not, it has as many as the second.
     """
     smoe, mine = (_minutes(folder, row) for row in (_row_to_match(folder), name))
     training = world.read(world.networks[name]).training
     tuning = training.fine_tuning
     passes = training.epochs + tuning.epochs * tuning.rollout_steps
+    if name not in world.alone and any(s.startswith("training.epochs=") for s in world.stage):
+        passes += world.read(world.stage).training.epochs
     return max(1, math.ceil(training.epochs + passes * (smoe / mine - 1) - 0.1))
 
 
@@ -185,6 +191,36 @@ def _row_to_match(folder: Path) -> str:
 
 def _minutes(folder: Path, name: str) -> float:
     return cells.found(folder, name, [0])[0]["cpu_minutes"]
+
+
+def score_direct(config: Config, part: str) -> dict[str, float]:
+    """Return the RMSE of a network that forecasts in one leap on a part of the split.
+
+    By channel and lead time. The sums are those of ``smoecast forecast`` and ``smoecast evaluate``,
+    without a file between.
+    """
+    dataset, sample = open_store(config.store), config.sample
+    source = load(rows_of(config.store))
+    inputs = inputs_of(config.data, sample, dataset, config.store)
+    samples = samples_of(sample, config.data.step_hours, dataset, inputs, source)["validation"]
+    mask = dataset[part].values
+    starts = starts_within(mask, samples.history_steps, samples.lead_steps, part)
+    samples = replace(samples, starts=starts)
+    network = open_model(config.model).network.eval()
+    squares = []
+    with torch.inference_mode():
+        for some in np.array_split(np.arange(len(samples)), -(-len(samples) // 256)):
+            fields, truth = samples.batch(some)
+            squares.append(((network(fields) - truth).double() ** 2).mean(dim=3).numpy())
+    rows = np.concatenate(squares).mean(axis=0)  # (B, L D, H) to (L D, H)
+    errors = np.sqrt((rows * inputs.grid.weights()).mean(axis=1)).tolist()
+    keys = [f"{target} {hours} h" for hours in sample.lead_hours for target in config.targets]
+    found = dict(zip(keys, errors, strict=True))
+    return {
+        f"{t} {hours} h": found[f"{t} {hours} h"]
+        for t in config.targets
+        for hours in sample.lead_hours
+    }
 
 
 def show(

@@ -10,7 +10,6 @@ import os
 
 import cells
 import evidence
-import iberia_table
 
 CONFIG = "ncep-air-24h"
 NETWORKS = {"ResNet": evidence.NONE, evidence.SMOE: []}
@@ -21,7 +20,7 @@ def main() -> None:
     asked = evidence.parser(__doc__.splitlines()[0]).parse_args()
     rows = list(cells.chosen(NETWORKS, asked.only))
     if not asked.show:
-        evidence.fill(evidence.World(CONFIG, NETWORKS, iberia_table.score), asked, rows)
+        evidence.fill(evidence.World(CONFIG, NETWORKS, evidence.score_direct), asked, rows)
     evidence.show(asked, rows)
 
 
