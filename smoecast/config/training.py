@@ -77,8 +77,8 @@ class FineTuning(Section):
     )
     free_filters: bool = Field(
         False,
-        description="begin with one filter of each point, the sum of its SMoE experts, which then "
-        "learns by itself",
+        description="begin with one filter for each point at smoe.layers, the sum of its experts "
+        "or (network.convolution: plain) that of all points, which then learns by itself",
     )
 
 
@@ -160,6 +160,12 @@ class Training(Section):
         description="then once more, from the best epoch's weights",
         json_schema_extra=RARE,
     )
+    compile: bool = Field(
+        False,
+        description="make a program of the network first (torch.compile): minutes once, with a C++ "
+        "compiler, then shorter steps",
+        json_schema_extra=RARE,
+    )
     save_minutes: Rate = Field(
         10.0,
         description="a crash loses no more than this (beside the save at each epoch's end)",
@@ -220,7 +226,7 @@ _INDECISIVE = {"threads", "device", "cache", "save_minutes", "keep_last", "log"}
 
 _LATER = {
     "expert_factor", "optimizer", "accumulate", "warmup_steps", "ema", "precision",
-    "initial_weights", "keep_statistics", "rollout_steps",
+    "initial_weights", "keep_statistics", "rollout_steps", "compile",
 }  # fmt: skip
 _LATER_TUNING = {"schedule", "free_filters"}
 

@@ -61,7 +61,8 @@ def train(
     ------
     ConfigError
         The folder holds a run of another identity or number of processes, or the device does not
-        exist or lacks the precision, or more epochs are asked for than a finished run can be given.
+        exist or lacks the precision, or more epochs are asked for than a finished run can be given,
+        or there is nothing to compile with.
     ModelError
         The saved state is damaged.
     OutputError
@@ -175,8 +176,7 @@ def _validate(run: Trainer, job: TrainingJob, signals: SignalWatcher) -> float:
     mine = [np.arange(start, min(start + size, count)) for start in starts]
     for indices, then in zip(mine, [*mine[1:], None], strict=True):
         inputs, targets = run.feeder.give(job.validation, indices, then)
-        with run.autocast():
-            output = run.judged(inputs)
+        output = run.judge(inputs)
         total += float(job.loss(output.to(targets.dtype), targets)) * len(indices)
         if job.team.size == 1:
             _stop_on_signal(run, job, signals.signum)

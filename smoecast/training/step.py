@@ -51,8 +51,7 @@ def take_step(run: Trainer, job: TrainingJob, order: NDArray[np.int64]) -> float
         with run.without_sync(not final):
             inputs, targets = run.feeder.give(job.samples, indices, following[number - 1])
             job.mark("preparing")
-            with run.autocast():
-                output = run.network(inputs)
+            output = run.forward(inputs)
             job.mark("forward")
             # in float32, whatever the precision of the network
             loss = job.loss(output.to(targets.dtype), targets)

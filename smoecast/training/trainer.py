@@ -25,6 +25,7 @@ from smoecast.nn.smoe.model_layers import (
 )
 from smoecast.training.batches import BatchFeeder
 from smoecast.training.checkpoint import SEAL, TrainingProgress, digest, part, seal
+from smoecast.training.compiling import compile_network, without_program
 from smoecast.training.distributed import ProcessGroup
 from smoecast.training.model_files import portable
 from smoecast.training.optimizers import OPTIMIZERS
@@ -60,11 +61,13 @@ class Trainer:
         Which expert served each point at some epochs: see `routing_record`.
     precision : str
         What the passes are computed in: bf16, fp16 or float32.
+    compiled_for : int
+        Samples of a pass for which the network is compiled; 0: it is not.
 
     Raises
     ------
     ConfigError
-        The device cannot compute in `settings.precision`.
+        The device cannot compute in `settings.precision`, or there is nothing to compile with.
     """
 
     def __init__(
@@ -84,6 +87,9 @@ class Trainer:
         chosen = {id(parameter) for parameter in self.gates}
         self.weights = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
         self.optimizer = _optimizer(model, self.weights, self.gates, settings)
+        self.compiled_for = settings.batch_size if settings.compile else 0
+        if self.compiled_for:
+            compile_network(model, device)
         self.network = DistributedDataParallel(model) if team.size > 1 else model
         self.feeder = BatchFeeder(device)
         self.best: dict[str, Tensor] = {}
@@ -93,6 +99,19 @@ class Trainer:
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of a forward pass."""
         return autocast(self.precision, self.device)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return what the network makes of the inputs (B, C, H, W) of one pass, to learn from."""
+        other = 0 < self.compiled_for != len(inputs)
+        with self.autocast(), without_program(other):
+            output: Tensor = self.network(inputs)
+        return output
+
+    def judge(self, inputs: Tensor) -> Tensor:
+        """Return what the network that is kept makes of inputs (B, C, H, W)."""
+        with self.autocast(), without_program(self.compiled_for > 0):
+            output: Tensor = self.judged(inputs)
+        return output
 
     def backward(self, loss: Tensor, share: float) -> None:
         """Gather the gradients of one pass, which sees this share of a step's samples."""

@@ -34,6 +34,7 @@ class Networks:
     def _open(self, said: Description) -> "Model":
         if said.identity in self._opened:
             return self._opened[said.identity]
+        from smoecast.nn.memory_format import put_channels_last  # noqa: PLC0415
         from smoecast.tasks.forecast_model import open_model  # noqa: PLC0415
 
         model = open_model(said.folder)
@@ -41,4 +42,5 @@ class Networks:
             raise ModelError(
                 f"{said.folder}: the model was replaced while this run began: run again"
             )
+        put_channels_last(model.network)
         return model

@@ -160,6 +160,7 @@ def _load(
     folder: Path, settings: Postprocess, state: dict[str, Any], grid: Grid | ProjectedGrid
 ) -> "tuple[Apply, int]":
     from smoecast.nn.cost import count_parameters  # noqa: PLC0415
+    from smoecast.nn.memory_format import put_channels_last  # noqa: PLC0415
     from smoecast.tasks.postprocess import statistical  # noqa: PLC0415
     from smoecast.tasks.postprocess.network import open_correction  # noqa: PLC0415
 
@@ -169,6 +170,7 @@ def _load(
         if state["kind"] not in NETWORKS:
             return statistical.open_coefficients(settings, state, tensors, grid.shape), size
         apply, network = open_correction(settings, state, tensors, grid)
+        put_channels_last(network)
         return apply, count_parameters(network)
 
 
