@@ -1,10 +1,12 @@
-"""What a network costs: its parameters, and the multiply-adds of one forecast.
+"""What a network costs: its parameters, the multiply-adds of one forecast, the memory of a step.
 
 Counted are the products of weights and values in convolutions, linear maps and the layers of this
 package. Not counted: offsets, activations, normalisation, the sorting of scores.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -75,6 +77,44 @@ def multiply_adds(
         for module, mode in modes.items():
             module.training = mode
     return sum(counts)
+
+
+def peak_of_tensors(call: Callable[[], object], device: str) -> int:
+    """Return the most bytes that tensors held at once beyond what they held before a call."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - held
+    with _without_stderr(), torch.profiler.profile(profile_memory=True) as profile:
+        call()
+    recorded: Any = profile.profiler
+    events = [event for event in recorded.kineto_results.events() if event.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Keep from the terminal what the profiler's C++ says there of itself."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed: nobody hears
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 _Rule = Callable[[Any, Tensor, Tensor], int]

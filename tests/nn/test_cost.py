@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from smoecast.config.network import Network, Smoe
 from smoecast.nn.build import build
 from smoecast.nn.convolutions import CondConv2d, ConvThenLocal2d, LowRankLocal2d, SameConv2d
-from smoecast.nn.cost import count_parameters, multiply_adds
+from smoecast.nn.cost import count_parameters, multiply_adds, peak_of_tensors
 from smoecast.nn.smoe.layer import SpatialMoE2d
 
 GRID = (4, 6)
@@ -86,3 +86,25 @@ def test_a_shared_gate_counts_once():
         return count_parameters(build(Network(width=8, blocks=2, smoe=smoe), 3, 2, GRID, True))
 
     assert count(False) - count(True) == 3 * 16 * POINTS
+
+
+def hold_two_of_three():
+    first = torch.ones(1000)
+    del first
+    second, third = torch.ones(2000), torch.ones(3000)
+    return float(second.sum() + third.sum())
+
+
+def test_the_peak_is_what_tensors_hold_at_once_and_nothing_is_said(capfd):
+    assert 20_000 <= peak_of_tensors(hold_two_of_three, "cpu") <= 20_100
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_closed_stderr_is_none_to_be_kept_clean(monkeypatch):
+    def refuse(_):
+        raise OSError(9, "Bad file descriptor")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smoecast.nn.cost.os.dup", refuse)
+        peak = peak_of_tensors(hold_two_of_three, "cpu")
+    assert 20_000 <= peak <= 20_100

@@ -14,7 +14,7 @@ from smoecast.config.run import Config
 from smoecast.data.store_plan import plan_stores
 from smoecast.fields.grid import Grid
 from smoecast.fields.store import store
-from smoecast.nn.cost import count_parameters, multiply_adds
+from smoecast.nn.cost import count_parameters, multiply_adds, peak_of_tensors
 from smoecast.nn.normalize import Statistics
 from smoecast.tasks.postprocess.network import (
     check_members,
@@ -90,14 +90,14 @@ def _network(
     if settings.method == "transformer":
         count += (members - 1) * len(settings.channels)
     adds = multiply_adds(network, (count, *grid))
-    kept, seconds = _try_network(network, torch.randn(1, count, *grid), settings.training.threads)
+    held, seconds = _try_network(network, torch.randn(1, count, *grid), settings.training.threads)
     batch = settings.training.batch_size
     batch_bytes = 4 * batch * count * height * width
     return {
         "parameters": parameters,
         "multiply_adds": round(adds * larger),
         "batch_bytes": batch_bytes,
-        "memory": batch_bytes + round(batch * kept * larger) + 16 * parameters,
+        "memory": batch_bytes + round(batch * held * larger) + 16 * parameters,
         "epochs": settings.training.epochs,
         "seconds_per_sample": seconds * larger,
         "hours": seconds * larger * samples * settings.training.epochs / 3600,
@@ -127,21 +127,17 @@ def _new_network(
 
 
 def _try_network(network: nn.Module, inputs: Tensor, wanted: int) -> tuple[int, float]:
-    """Return bytes kept for the way back, and seconds of a sample's way there and back."""
-    kept: dict[int, int] = {}
+    """Return bytes that a sample's way there and back holds at most, and its seconds."""
 
-    def note(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+    def step() -> None:
+        network(inputs).sum().backward()
 
     network.train()
     if wanted:
         torch.set_num_threads(wanted)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        network(inputs).sum().backward()
+    step()  # the gradients of weights are there from now on
+    held = peak_of_tensors(step, "cpu")
     began = time.perf_counter()
     for _ in range(3):
-        network(inputs).sum().backward()
-    seconds = (time.perf_counter() - began) / 3
-    own = sum(4 * parameter.numel() for parameter in network.parameters())
-    return max(0, sum(kept.values()) - own), seconds
+        step()
+    return held, (time.perf_counter() - began) / 3

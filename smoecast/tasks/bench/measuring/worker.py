@@ -105,7 +105,8 @@ def do_among_others(work: Work, known: Among, setting: Setting) -> dict[str, Any
     The first time, which does not count, the memory of its tensors is seen. Afterwards a short task
     is done untimed before it is timed: what was done before has left the cache.
     """
-    from smoecast.tasks.bench.measuring.tensors import peak_of_tensors, seconds_of
+    from smoecast.nn.cost import peak_of_tensors
+    from smoecast.tasks.bench.measuring.device_time import seconds_of
 
     def call() -> object:
         return work(setting.folder)
