@@ -272,8 +272,8 @@ class Network(Section):
     )
     convolution: Literal["smoe", "plain", "coordconv", "lowrank", "local", "frozen"] = Field(
         "smoe",
-        description="what stands at smoe.layers: SMoE, what it is compared with, or (frozen) what "
-        "`smoecast models freeze` made of it",
+        description="what stands at smoe.layers: SMoE, what it is compared with, or (frozen) a "
+        "filter for each point, as `smoecast models freeze` makes it of SMoE",
     )
     smoe: Smoe = Field(Smoe(), description="Spatial Mixture-of-Experts layers")
     advanced: NetworkAdvanced = Field(

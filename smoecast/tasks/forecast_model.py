@@ -18,7 +18,7 @@ from smoecast.config.training import Sample
 from smoecast.data.inputs import Inputs
 from smoecast.data.samples import Samples, Source, starts_within
 from smoecast.data.time_selection import offset_of
-from smoecast.errors import InputError, ModelError
+from smoecast.errors import ConfigError, InputError, ModelError
 from smoecast.fields.grid import Grid, grid_of
 from smoecast.fields.store.store import details_of
 from smoecast.nn.build import Forecaster, forecaster, restore
@@ -251,3 +251,21 @@ def take_weights(
     elif not routed:
         tensors = extend_plain(network, tensors)
     adopt(network, tensors, str(place), keep_statistics)
+
+
+def check_filters(settings: Network, network: Forecaster) -> None:
+    """Refuse what `fine_tuning.free_filters` would find nothing in, before a long training.
+
+    Raises
+    ------
+    ConfigError
+        There are neither plain layers at `smoe.layers` nor experts that can be added up.
+    """
+    if settings.convolution == "plain" and settings.smoe.layers != "none":
+        return  # each point begins with the filter of all
+    try:
+        freeze_tensors(network)
+    except ValueError as error:
+        raise ConfigError(
+            f"training.fine_tuning.free_filters: there is nothing to free: {error}"
+        ) from None

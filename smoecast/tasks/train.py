@@ -16,17 +16,18 @@ from smoecast.config.training import FineTuning, Training
 from smoecast.config.yaml_file import dump
 from smoecast.data.inputs import Inputs as Recipe
 from smoecast.data.samples import InMemory, OnDevice, RolledSamples, Samples, load
+from smoecast.data.sources.registry import request_of
+from smoecast.data.store_origin import check_origin
 from smoecast.data.timed_source import TimedSource
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
-from smoecast.errors import ConfigError
 from smoecast.fields.store import store
 from smoecast.nn.losses import weighted_mse
 from smoecast.nn.rollout import Unrolled
-from smoecast.nn.smoe.model_layers import freeze_tensors
 from smoecast.run_record import stage as spend
 from smoecast.tasks.forecast_model import (
+    check_filters,
     describe,
     inputs_of,
     new_network,
@@ -102,6 +103,7 @@ def train(config: Config, *, fresh: bool = False, profile: bool = False) -> dict
             with spend("inputs"):
                 held = opened.enter_context(hold_inputs(stores=[config.store]))
                 dataset = opened.enter_context(store.open_store(config.store))
+                check_origin(request_of(config), dataset)
                 run_record.add_stores([config.store])
             timing = StepProfile(device_of(config.training.device)) if profile else None
             for stage in _stages(config, fresh):
@@ -163,12 +165,7 @@ def _prepare(
     )
     network = new_network(config.network, config.seed, dataset, samples["train"])
     if stage.freed_later:
-        try:  # rather now than after a long training
-            freeze_tensors(network)
-        except ValueError as error:
-            raise ConfigError(
-                f"training.fine_tuning.free_filters: there is nothing to free: {error}"
-            ) from None
+        check_filters(config.network, network)
     state = describe(stage.asked, dataset, inputs)
     if settings.initial_weights and (fresh or not (folder / RESUME).exists()):
         origin = zoo.locate(settings.initial_weights)

@@ -141,10 +141,35 @@ def test_filters_are_freed_as_by_hand(ready) -> None:
         train(shared.model_copy(update={"name": config.name}))
 
 
+def test_filters_of_points_begin_with_a_plain_one_as_by_hand(ready) -> None:
+    plain, freed = "network.convolution=plain", "training.fine_tuning.free_filters=true"
+    config, first = ready("points", *TUNING, plain, freed), ready("plain", plain)
+    train(first)
+    train(config)
+    assert same(config.model / FIRST, first.model)
+    by_hand = ready(
+        "apart",
+        f"training.initial_weights={first.model}",
+        "network.convolution=frozen",
+        "training.keep_statistics=true",
+        "training.rollout_steps=2",
+        "training.learning_rate=2e-4",
+        "training.epochs=2",
+    )
+    train(by_hand)
+    assert same(config.model, by_hand.model)
+    verify_model(config.model)
+    assert any(name.endswith(".filters") for name in load_tensors(config.model))
+    # nobody ever chose among experts
+    assert find_experts(config.model) == config.model
+    assert forecast(config)["written"]
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
         ("network.smoe.layers=none", "it has no SMoE layer"),
+        ("network.convolution=local", "it has no SMoE layer"),
         ("network.smoe.advanced.gate=conv", "the choice of experts depends on the weather"),
     ],
 )

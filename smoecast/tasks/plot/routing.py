@@ -60,7 +60,7 @@ def find_experts(folder: Path) -> Path:
     """
     config = read_description(folder).config
     first = folder / FIRST
-    freed = config.final_network.convolution != config.network.convolution
+    freed = config.network.convolution == "smoe" != config.final_network.convolution
     return first if freed and (first / STATE).exists() else folder
 
 

@@ -18,6 +18,8 @@ from smoecast.config.yaml_file import dump
 from smoecast.data import raw
 from smoecast.data.members import check_sizes
 from smoecast.data.readings import of_analyses
+from smoecast.data.sources.registry import request_of
+from smoecast.data.store_origin import check_origin
 from smoecast.data.unchanged import Inputs
 from smoecast.disk.atomic import write_atomic
 from smoecast.disk.locks import lock
@@ -72,6 +74,7 @@ def fit(config: Config, held: Inputs | None = None) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder), store.open_store(source) as ensembles:
         check_sizes(ensembles, str(source))
+        check_origin(request_of(config, "ensembles"), ensembles)
         # where results went is no part of the calibration
         whole = config.model_dump(mode="json", exclude={"folder"})
         state = _describe(settings, config.seed, whole, ensembles)

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from smoecast import zoo
 from smoecast.config.data import Data, Split
-from smoecast.config.network import Network
 from smoecast.config.run import Config
 from smoecast.fields.grid import place_from_dict
 from smoecast.tasks.report.subjects import Subject
@@ -68,7 +67,7 @@ def _facts_of_config(config: Config, subject: Subject) -> dict[str, str]:
         found["forecasts"] = ", ".join(config.targets)
         found["one step"] = _hours(sample.lead_hours)
         found["from"] = _hours(sample.history_hours, "the analysis", "before")
-        found["network"] = _say_network(config.final_network)
+        found["network"] = _say_network(config)
     found["data"] = _say_data(config.data)
     if config.data.source != "none":
         found |= _say_split(config.data.split)
@@ -84,12 +83,24 @@ def _hours(hours: Sequence[int], zero: str = "0 h", after: str = "") -> str:
     return ", ".join(f"{h} h {after}".rstrip() if h else zero for h in hours)
 
 
-def _say_network(network: Network) -> str:
-    asked = network.smoe.layers
-    layers = asked if isinstance(asked, str) else ", ".join(asked)
+_LAYERS = {
+    "smoe": "SMoE layers",
+    "frozen": "a filter for each point",
+    "local": "locally connected layers",
+    "lowrank": "low-rank local layers",
+    "coordconv": "CoordConv layers",
+}
+
+
+def _say_network(config: Config) -> str:
+    network = config.final_network
     words = f"{network.kind}, width {network.width}, blocks {network.blocks}"
-    freed = network.convolution == "frozen" and layers != "none"
-    return f"{words}, SMoE layers: {layers}{', now a filter for each point' if freed else ''}"
+    asked = network.smoe.layers
+    if asked == "none" or network.convolution == "plain":
+        return f"{words}, plain"
+    layers = asked if isinstance(asked, str) else ", ".join(asked)
+    made = network.convolution == "frozen" and config.network.convolution == "smoe"
+    return f"{words}, {_LAYERS[network.convolution]}: {layers}{', made of experts' if made else ''}"
 
 
 def _say_data(data: Data) -> str:
