@@ -29,6 +29,16 @@ def test_each_verb_has_help_with_exit_codes(verb: str) -> None:
     assert "Exit codes" in result.output
 
 
+def test_python_runs_it_where_its_script_is_not_on_the_path() -> None:
+    words = [sys.executable, "-m", "smoecast"]
+    done = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == run(app, ["--version"]).output
+    done = subprocess.run([*words, "bake"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "smoecast: " in done.stderr
+    assert "'bake'" in done.stderr
+
+
 def test_config_promises_the_commands_that_it_has() -> None:
     text = " ".join(run(app, ["config", "--help"]).output.split())
     assert "Write, check and show configs, and print their schema." in text
