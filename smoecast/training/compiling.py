@@ -1,6 +1,7 @@
 """Networks that `torch.compile` makes a program of, where a run asks for it."""
 
 import os
+import shlex
 import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -8,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
+from smoecast import console
 from smoecast.errors import ConfigError
 from smoecast.nn.rollout import Unrolled
 
@@ -26,11 +28,14 @@ def compile_network(model: nn.Module, device: torch.device) -> None:
         There is no C++ compiler, which code for a CPU is made by.
     """
     name = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
-    if device.type == "cpu" and shutil.which(name) is None:
+    if device.type == "cpu" and shutil.which(shlex.split(name)[0]) is None:
         raise ConfigError(
             f"training.compile: there is no C++ compiler {name} here: install it, name another in "
             "the variable CXX, or leave the key out"
         )
+    console.say(
+        "training.compile: the first step takes minutes, for it makes a program of the network"
+    )
     network = model.network if isinstance(model, Unrolled) else model
     network.compile(backend=BACKEND, dynamic=False)
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import warnings
 
 import pytest
@@ -43,6 +44,8 @@ def programs(monkeypatch):
         return run
 
     monkeypatch.setattr(compiling, "BACKEND", look)
+    # any program, for none is called; that of a wrapper has arguments
+    monkeypatch.setenv("CXX", f"{sys.executable} --fast")
     return sizes
 
 
@@ -52,11 +55,13 @@ def learn(model, task, folder, **changes):
     return [json.loads(line)["train_loss"] for line in lines]
 
 
-def test_whole_batches_are_learned_by_one_program(task, tmp_path, programs):
+def test_whole_batches_are_learned_by_one_program(task, tmp_path, programs, capsys):
     plain = learn(pure_model(), task, tmp_path / "plain")
     assert not programs
+    assert "program" not in capsys.readouterr().err
     compiled = learn(pure_model(), task, tmp_path / "compiled", compile=True)
     assert compiled == pytest.approx(plain, rel=1e-5)
+    assert "the first step takes minutes" in capsys.readouterr().err
     # 22 samples: five batches of 4, and one of 2 that is not compiled; nor is the validation
     assert programs == [[4] * 5 * 3]
 
