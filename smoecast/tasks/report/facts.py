@@ -67,7 +67,7 @@ def _facts_of_config(config: Config, subject: Subject) -> dict[str, str]:
         found["forecasts"] = ", ".join(config.targets)
         found["one step"] = _hours(sample.lead_hours)
         found["from"] = _hours(sample.history_hours, "the analysis", "before")
-        found["network"] = _say_network(config)
+        found["network"] = describe_network(config)
     found["data"] = _say_data(config.data)
     if config.data.source != "none":
         found |= _say_split(config.data.split)
@@ -92,7 +92,8 @@ _LAYERS = {
 }
 
 
-def _say_network(config: Config) -> str:
+def describe_network(config: Config) -> str:
+    """Return the network that a training of this config ends with, in a few words."""
     network = config.final_network
     words = f"{network.kind}, width {network.width}, blocks {network.blocks}"
     asked = network.smoe.layers
