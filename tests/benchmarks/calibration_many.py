@@ -63,6 +63,8 @@ ROWS = {
         APART,
         "postprocess.network.smoe.layers=[hidden.8,last]",
     ],
+    # as long as SMoE in one layer takes
+    "nine epochs, three lead times apart": [PLAIN, APART, "postprocess.training.epochs=9"],
     "three lead times apart, 3, 5, 10, 20 members": [PLAIN, APART, f"{COUNTS}[3,5,10,20]"],
 }
 """Networks of a quarter of the width of the zoo's, to be trained in a minute or two."""
