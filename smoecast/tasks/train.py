@@ -103,7 +103,6 @@ def train(config: Config, *, fresh: bool = False, profile: bool = False) -> dict
             with spend("inputs"):
                 held = opened.enter_context(hold_inputs(stores=[config.store]))
                 dataset = opened.enter_context(store.open_store(config.store))
-                check_origin(request_of(config), dataset)
                 run_record.add_stores([config.store])
             timing = StepProfile(device_of(config.training.device)) if profile else None
             for stage in _stages(config, fresh):
@@ -160,6 +159,7 @@ def _prepare(
     rows = store.rows_of(config.store)
     source = rows if settings.cache == "disk" else load(rows)
     inputs = inputs_of(config.data, config.sample, dataset, config.store)
+    check_origin(request_of(config), dataset)
     samples = samples_of(
         config.sample, config.data.step_hours, dataset, inputs, source, settings.rollout_steps
     )
