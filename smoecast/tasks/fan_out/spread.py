@@ -21,6 +21,11 @@ AHEAD = 2
 LEAST_AHEAD = 16
 """Items under way on a cluster, which may grow only when there is work waiting."""
 
+PATIENCE = 30.0
+"""Seconds between two looks at whether there is a process left that works."""
+LOOKS = 4
+"""So often none may be there in a row: one that died is started again meanwhile."""
+
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
 
@@ -86,7 +91,7 @@ def spread(
     ConfigError
         No scheduler answers at the address.
     OutputError
-        The cluster went away.
+        The cluster went away, or no process of this machine is left to work.
     """
     more = () if shared is None else (shared,)
     if items and is_spread(compute, len(items)):
@@ -177,18 +182,37 @@ class _Window:
 
         try:
             try:
-                found: _Told = future.result()
+                found = self._wait_patiently(future.result)
             except KilledWorker:
                 for _, other in self.under_way:
-                    other.exception()  # waits
-                found = again().result()
+                    self._wait_patiently(other.exception)
+                found = self._wait_patiently(again().result)
         except KilledWorker:
             words = (
                 "a worker process died several times at the same part: most likely memory ran out; "
                 "take fewer workers (compute.workers), then run it again"
             )
             return Outcome(problem=OutputError(words)), []
-        return found
+        return cast(_Told, found)
+
+    def _wait_patiently(self, ask: Callable[[float], Any]) -> Any:
+        """Return what a future says, unless nobody is left to work at it.
+
+        Raises
+        ------
+        ConnectionError
+            No process of this machine is there, and none comes: Dask does not start one again that
+            died before it had told that it was there.
+        """
+        missed = 0
+        while True:
+            try:
+                return ask(PATIENCE)
+            except TimeoutError:
+                here = self.compute.scheduler or self.client.nthreads()
+                missed = 0 if here else missed + 1
+                if missed == LOOKS:
+                    raise ConnectionError("no process is left that works") from None
 
     def give_up(self) -> None:
         """Leave what is not done, and have workers that stay close what they opened."""

@@ -15,6 +15,7 @@ from smoecast import console, signals
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError, InputError, OutputError
 from smoecast.tasks.fan_out import cluster as clusters
+from smoecast.tasks.fan_out import spread as spreading
 from smoecast.tasks.fan_out.spread import AHEAD, spread
 
 TWO = Compute(workers=2)
@@ -167,6 +168,20 @@ def test_a_cluster_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         running.close()
         with pytest.raises(OutputError, match=r"tcp:.*: went away while there was work to do"):
             next(outcomes)
+
+
+def test_processes_that_do_not_come_back_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spreading, "PATIENCE", 0.2)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as running:
+        monkeypatch.setattr(clusters, "_start", lambda _: nullcontext(running))
+        with spread(time.sleep, [0, 60, 60], TWO) as outcomes:
+            next(outcomes).get()
+            running.scale(0)
+            words = r"the worker processes: went away while there was work to do .* again for the"
+            with pytest.raises(OutputError, match=words):
+                next(outcomes)
 
 
 def test_no_scheduler_at_the_address_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
