@@ -31,7 +31,7 @@ data:
 sample: {{lead_hours: [6]}}
 """
 DOCUMENTED = {0, 2, 3, 4, 5, 6, 75}
-FEW = settings(derandomize=True, deadline=None, max_examples=25)
+FEW = settings(derandomize=True, deadline=None, max_examples=15)
 MANY = settings(deadline=None, max_examples=2000)
 SEEDS = st.integers(0, 2**32)
 
