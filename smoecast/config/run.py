@@ -90,6 +90,11 @@ class Config(Section):
         freed = bool(tuning.epochs) and tuning.free_filters
         return self.network.model_copy(update={"convolution": "frozen"} if freed else {})
 
+    @property
+    def adds_experts_up(self) -> bool:
+        """Whether `train` makes a filter for each point of what its experts have learned."""
+        return self.network.convolution == "smoe" and self.final_network.convolution == "frozen"
+
     def in_one_process(self) -> "Config":
         """Return the same run without what does not change its results, its section `compute`."""
         return self.model_copy(update={"compute": Compute()})

@@ -102,8 +102,8 @@ class Trainer:
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return what the network makes of the inputs (B, C, H, W) of one pass, to learn from."""
-        other = 0 < self.compiled_for != len(inputs)
-        with self.autocast(), without_program(other):
+        is_other = self.compiled_for > 0 and len(inputs) != self.compiled_for
+        with self.autocast(), without_program(is_other):
             output: Tensor = self.network(inputs)
         return output
 

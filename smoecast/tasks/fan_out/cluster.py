@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
@@ -80,3 +81,19 @@ def _start(workers: int) -> LocalCluster:
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         )
+
+
+def start_again(client: Client) -> None:
+    """Start those processes of this machine again that died while they started.
+
+    Dask starts any other again by itself; of these it still waits to hear that they are there.
+
+    Parameters
+    ----------
+    client : Client
+        Of `connect`, without a scheduler.
+    """
+    cluster: Any = client.cluster
+    for nanny in cluster.workers.values():
+        if nanny.process is None or not nanny.process.is_alive():
+            cluster.sync(nanny.restart)

@@ -21,10 +21,10 @@ AHEAD = 2
 LEAST_AHEAD = 16
 """Items under way on a cluster, which may grow only when there is work waiting."""
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds between two looks at whether there is a process left that works."""
-LOOKS = 4
-"""So often none may be there in a row: one that died is started again meanwhile."""
+LOOKS = 12
+"""So often none may be there in a row; meanwhile they are started again."""
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -182,7 +182,7 @@ class _Window:
 
         try:
             try:
-                found = self._wait_patiently(future.result)
+                found: _Told = self._wait_patiently(future.result)
             except KilledWorker:
                 for _, other in self.under_way:
                     self._wait_patiently(other.exception)
@@ -193,26 +193,32 @@ class _Window:
                 "take fewer workers (compute.workers), then run it again"
             )
             return Outcome(problem=OutputError(words)), []
-        return cast(_Told, found)
+        return found
 
     def _wait_patiently(self, ask: Callable[[float], Any]) -> Any:
         """Return what a future says, unless nobody is left to work at it.
 
+        Processes of this machine are started again where all have died.
+
         Raises
         ------
         ConnectionError
-            No process of this machine is there, and none comes: Dask does not start one again that
-            died before it had told that it was there.
+            None of them comes.
         """
+        from smoecast.tasks.fan_out.cluster import start_again  # noqa: PLC0415
+
         missed = 0
         while True:
             try:
                 return ask(PATIENCE)
             except TimeoutError:
-                here = self.compute.scheduler or self.client.nthreads()
-                missed = 0 if here else missed + 1
-                if missed == LOOKS:
-                    raise ConnectionError("no process is left that works") from None
+                if self.compute.scheduler or self.client.nthreads():
+                    missed = 0
+                    continue
+                missed += 1
+            if missed == LOOKS:
+                raise ConnectionError("no process is left that works")
+            start_again(self.client)
 
     def give_up(self) -> None:
         """Leave what is not done, and have workers that stay close what they opened."""

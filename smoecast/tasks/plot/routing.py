@@ -60,8 +60,7 @@ def find_experts(folder: Path) -> Path:
     """
     config = read_description(folder).config
     first = folder / FIRST
-    freed = config.network.convolution == "smoe" != config.final_network.convolution
-    return first if freed and (first / STATE).exists() else folder
+    return first if config.adds_experts_up and (first / STATE).exists() else folder
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,8 +100,8 @@ def describe_network(config: Config) -> str:
     if asked == "none" or network.convolution == "plain":
         return f"{words}, plain"
     layers = asked if isinstance(asked, str) else ", ".join(asked)
-    made = network.convolution == "frozen" and config.network.convolution == "smoe"
-    return f"{words}, {_LAYERS[network.convolution]}: {layers}{', made of experts' if made else ''}"
+    origin = ", made of experts" if config.adds_experts_up else ""
+    return f"{words}, {_LAYERS[network.convolution]}: {layers}{origin}"
 
 
 def _say_data(data: Data) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
+from distributed.core import Status
 
 from smoecast import console, signals
 from smoecast.config.run import Compute
@@ -168,6 +169,21 @@ def test_a_cluster_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         running.close()
         with pytest.raises(OutputError, match=r"tcp:.*: went away while there was work to do"):
             next(outcomes)
+
+
+def test_processes_that_died_while_they_started_are_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dask leaves them, as it takes their end for a part of their start."""
+    monkeypatch.setattr(spreading, "PATIENCE", 1.0)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as running:
+        monkeypatch.setattr(clusters, "_start", lambda _: nullcontext(running))
+        with spread(double, range(12), TWO) as outcomes:
+            assert next(outcomes).get() == 0
+            for nanny in running.workers.values():
+                nanny.status = Status.starting
+                os.kill(nanny.pid, signal.SIGKILL)
+            assert [one.get() for one in outcomes] == [2 * item for item in range(1, 12)]
 
 
 def test_processes_that_do_not_come_back_are_not_waited_for(
