@@ -13,6 +13,7 @@ from smoecast.data.sources.registry import request_of
 from smoecast.data.store_origin import check_origin
 from smoecast.errors import InputError
 from smoecast.fields.store.store import open_store
+from smoecast.tasks.forecast.forecast import forecast
 from smoecast.tasks.postprocess.fit import fit
 from smoecast.tasks.train import train
 
@@ -33,6 +34,16 @@ def test_another_split_is_not_learned_from(
         verb(config)
     assert not list(config.place.glob("*/model.safetensors"))
     shutil.rmtree(config.place)
+
+
+def test_a_part_of_another_split_is_not_forecast(world: Path, done: Config, tmp_path: Path) -> None:
+    there = (f"folder={done.folder}", f"data.run={done.name}", "name=other", f"data.split={OTHER}")
+    config = small_run(world, done.folder, *there)
+    with pytest.raises(InputError, match=r"store\.zarr: was made with data\.split = "):
+        forecast(config, models=[done.model], init_times=["test"], output=tmp_path / "no.nc")
+    assert not list(tmp_path.iterdir())
+    # a time is of no part, whatever the split
+    forecast(config, models=[done.model], init_times=["2001-01-03"], output=tmp_path / "fc.nc")
 
 
 def test_what_an_older_version_did_not_say_is_not_compared(done: Config) -> None:

@@ -23,7 +23,7 @@ def _do_task(title: str, task: Task, setting: Setting) -> dict[str, object]:
     for number, (words, way) in enumerate(task.ways.items()):
         if way.needs and not is_installed(way.needs):
             continue
-        place = setting.folder / f"way{number}_{title.encode().hex()[:60]}"  # cdo knows no spaces
+        place = setting.folder / f"way{number}_{title.encode().hex()[:80]}"  # cdo knows no spaces
         place.mkdir()
         found[words] = way.make(setting)(place)
     return found

@@ -9,6 +9,8 @@ from typing import Any
 from smoecast.tasks.bench.measuring.case import OURS, Setting, Task, Way, Work
 
 TWIN = "the plain twin"
+FEW = f"{OURS}, compared on 4 samples"
+AS_WRITTEN = "the same step, not compiled"
 MEMORY = {
     "experts_per_channel_at": {"last": 8},
     "expansion_at": {"last": 8},
@@ -27,7 +29,7 @@ LAST: dict[str, dict[str, Any]] = {
     "a locally connected last layer": {"convolution": "local"},
     "a low-rank local last layer": {"convolution": "lowrank"},
     "CoordConv as the last layer": {"convolution": "coordconv"},
-    f"{OURS}, compared on 4 samples": _smoe(4),
+    FEW: _smoe(4),
     f"{OURS}, frozen": {"convolution": "frozen"},
 }
 """What differs in each network. The first compares its experts on every sample."""
@@ -141,6 +143,26 @@ def steps(setting: Setting) -> dict[str, Task]:
     }
 
 
+def compiled_steps(setting: Setting) -> dict[str, Task]:
+    """Return tasks: a step of a network that `training.compile` made a program of.
+
+    None on a GPU: to make the programs takes minutes, which a lent one has not.
+    """
+    if setting.device != "cpu":
+        return {}
+    return {
+        f"a compiled step of a {words}{kind}, {body.batch} samples": Task(
+            {
+                OURS: Way(partial(_make_step, body, name, with_program=True), needs="g++"),
+                AS_WRITTEN: Way(partial(_make_step, body, name)),
+            },
+            together=True,
+        )
+        for words, body in bodies(setting).items()
+        for name, kind in ((TWIN, ""), (FEW, " with SMoE, compared on 4 samples"))
+    }
+
+
 def passes(setting: Setting) -> dict[str, Task]:
     """Return tasks: a pass of a forecast."""
     return {
@@ -158,8 +180,15 @@ def _task(body: Body, make: Any) -> Task:
     return Task(ways, ours, together=True)
 
 
-def _make_step(body: Body, name: str, setting: Setting) -> Work:
+def _make_step(body: Body, name: str, setting: Setting, *, with_program: bool = False) -> Work:
     run = NetworkRun(body, name, setting)
+    if with_program:
+        import torch
+
+        from smoecast.training.compiling import compile_network
+
+        compile_network(run.model, torch.device(setting.device))
+        run.step()  # which makes the program
 
     def work(_: Path) -> None:
         run.step()

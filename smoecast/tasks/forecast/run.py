@@ -17,10 +17,13 @@ from smoecast.config.forecast import Forecast
 from smoecast.config.run import Compute, Config
 from smoecast.data import time_selection
 from smoecast.data.readings import of_analyses
+from smoecast.data.sources.registry import request_of
+from smoecast.data.store_origin import check_origin
 from smoecast.data.unchanged import Inputs, hold_inputs
 from smoecast.fields.left_out import left_out_of_files, to_attribute
 from smoecast.fields.read.open import open_file
 from smoecast.fields.read.opened import OpenedFiles
+from smoecast.fields.store.store import open_store
 from smoecast.fields.times import iso
 from smoecast.fields.write.memory import InMemory
 from smoecast.run_record import stage
@@ -220,6 +223,9 @@ def open_run(
     whole = order.digests and not order.name.is_pattern
     with hold_inputs(order.paths, stores, describe=whole) as held:
         with stage("input"):
+            if split:
+                with open_store(config.store) as dataset:
+                    check_origin(request_of(config), dataset, "split")
             model, paths = ensemble.model, order.paths
             opener = partial(opened_files.open, load=True) if opened_files else open_file
             open_one = partial(opener, reading=of_analyses(config.data))

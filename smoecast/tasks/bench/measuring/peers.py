@@ -12,6 +12,7 @@ PEERS = {
     "cdo": ["cdo", "--version"],
     "curl": ["curl", "--version"],
     "aria2": ["aria2c", "--version"],
+    "g++": ["g++", "--version"],
     "scipy": [],
     "xarray-regrid": [],
     "cfgrib": [],
