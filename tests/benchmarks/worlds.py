@@ -6,7 +6,8 @@ model that `gcm.py` runs; `evidence.py` says how rows are made. All networks but
 U-Net of the same width, and all but the bare one have what SMoE has: an offset at each point and
 the inputs at the last layer. All train in the same two stages. ``worlds.py grown --folder F`` has
 a planet drawn from yet another seed, on which experts join a plain U-Net that has learned already,
-as ``planet-unet-smoe`` is trained, and all are tuned on ten steps at once.
+as ``planet-unet-smoe`` is trained, and all are tuned on ten steps at once; ``worlds.py grown-gcm``
+has the circulation model for the same.
 Scores are of the validation year, with ``--part test`` of the test years; ``--trained`` only
 scores, ``--show`` only prints.
 """
@@ -55,6 +56,17 @@ FOR_ALL = (
     "evaluate.baselines=[]",
     "evaluate.resamples=0",
 )
+AS_PLANET_UNET_SMOE = (
+    *FOR_ALL,
+    "training.epochs=2",
+    "training.schedule=plateau",
+    "training.precision=auto",
+    "training.keep_statistics=true",
+    "training.fine_tuning.epochs=1",
+    "training.fine_tuning.schedule=cosine",
+    "training.fine_tuning.free_filters=true",
+)
+"""What the config of the circulation model lacks of that one."""
 STAGE = ("training.schedule=plateau",)
 """Half of the epochs at a steady rate, then as many along a cosine, SMoE's filters apart."""
 SCORED, LEADS = ("z500", "t850", "t2m"), (72, 120)
@@ -74,6 +86,7 @@ def score(config: Config, part: str) -> dict[str, float]:
     }
 
 
+FIRST = (*evidence.NONE, *SHARED, *PLAIN, "training.fine_tuning.epochs=0")
 GCM = str(Path(__file__).with_name("gcm.yaml"))
 WORLDS = {
     "planet": evidence.World(
@@ -85,8 +98,11 @@ WORLDS = {
         score,
         ("data.planet.seed=33", "data.run=''", "evaluate.baselines=[]", "evaluate.resamples=0"),
         starts=16,
-        stage=(*evidence.NONE, *SHARED, *PLAIN, "training.fine_tuning.epochs=0"),
+        stage=FIRST,
         alone=("U-Net",),
+    ),
+    "grown-gcm": evidence.World(
+        GCM, GROWN, score, AS_PLANET_UNET_SMOE, starts=16, stage=FIRST, alone=("U-Net",)
     ),
     "gcm": evidence.World(GCM, NETWORKS, score, FOR_ALL, starts=16, stage=STAGE),
 }
