@@ -10,9 +10,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_TOLERANCE = 1e-11
-"""Gain that a step promises, as a share of the loss, below which a point counts as settled: so
-little that what is chosen by held-out dates does not hang on where a descent stopped."""
 _SHORTEST = 1e-8
 """Share of the wanted step below which a point counts as settled."""
 
@@ -34,6 +31,7 @@ def minimise(
     free: Tensor,
     iterations: int = 200,
     settled: float = 0.5,
+    tolerance: float = 1e-11,
 ) -> Tensor:
     """Find the coefficients of least loss of each point (Nocedal & Wright 2006, chapter 6).
 
@@ -51,6 +49,9 @@ def minimise(
         At most.
     settled : float
         Share of the points above which those that are left go on alone.
+    tolerance : float
+        Gain that a step promises, as a share of the loss, below which a point counts as settled: so
+        little that what is chosen by held-out dates does not hang on where a descent stopped.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def minimise(
     for _ in range(iterations):
         step = -torch.einsum("pij,jp->ip", now.inverse, now.gradient)
         slope = (step * now.gradient).sum(0).clamp(max=0.0)
-        done |= (-slope * share <= _TOLERANCE * now.value.abs()) | (share < _SHORTEST)
+        done |= (-slope * share <= tolerance * now.value.abs()) | (share < _SHORTEST)
         if int(done.sum()) >= settled * len(live):
             found[:, live] = now.theta
             left = (~done).nonzero().flatten()

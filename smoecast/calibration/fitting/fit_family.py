@@ -23,6 +23,8 @@ _SHARE, _SAMPLE = 16, 2_000
 _WIDE, _SETTLED = 4096, 0.05
 """Points of a costly local fit that go together, and the share that has settled when others go on
 alone: the last take many steps, each of which costs the same for one point as for ten."""
+_NEAR_ENOUGH = 1e-9
+"""Tolerance of a costly fit: the last two of its steps gain less than this share of the score."""
 _TINY = 1e-300
 _DISTANCE = 2.0 / math.pi**0.5
 """Mean distance of two draws from a normal distribution, in its standard deviations."""
@@ -208,9 +210,13 @@ def measure_date(family: Family, data: FitData, target: Tensor, scale_only: bool
     Returns
     -------
     Tensor, shape (K B, K B)
-        Second derivatives of the loss at the target.
+        Second derivatives of the loss at the target; of a costly family at some of the points, if
+        these have cases enough.
     """
     objective, begin, _ = _even_objective(family, data, target, scale_only)
+    few = objective.at(slice(None, None, _SHARE))
+    if family.costly and int((few.data.weight > 0).sum()) >= _SAMPLE:
+        objective, begin = few, begin[:, ::_SHARE]
     dates = objective.data.weight.sum(0).sum().clamp(min=_TINY)
     return curvature_of(objective, begin, ahead_only=family.costly) / dates
 
@@ -230,8 +236,8 @@ def _even_objective(
 
 def _descend(objective: Objective, begin: Tensor, free: Tensor, curvature: Tensor) -> Tensor:
     family = objective.family
-    settled = _SETTLED if family.costly else 0.5
-    return minimise(objective, begin, curvature, free, family.iterations, settled)
+    costly = (_SETTLED, _NEAR_ENOUGH) if family.costly else ()
+    return minimise(objective, begin, curvature, free, family.iterations, *costly)
 
 
 def _fit_near(family: Family, data: FitData, strength: float, scale_only: bool) -> Tensor:
