@@ -6,8 +6,8 @@ model that `gcm.py` runs; `evidence.py` says how rows are made. All networks but
 U-Net of the same width, and all but the bare one have what SMoE has: an offset at each point and
 the inputs at the last layer. All train in the same two stages. ``worlds.py grown --folder F`` has
 a planet drawn from yet another seed, on which experts join a plain U-Net that has learned already,
-as ``planet-unet-smoe`` is trained, and all are tuned on ten steps at once; ``worlds.py grown-gcm``
-has the circulation model for the same.
+as in ``planet-unet-smoe``, and all are tuned on ten steps at once; ``worlds.py grown-gcm`` has the
+circulation model for the same.
 Scores are of the validation year, with ``--part test`` of the test years; ``--trained`` only
 scores, ``--show`` only prints.
 """
@@ -32,13 +32,12 @@ NETWORKS = {
     # these tables were made before freed filters kept the experts' part of the rate
     evidence.FREED: ["network.convolution=frozen", "training.advanced.expert_factor=1"],
 }
-SHARED = ["training.fine_tuning.free_filters=false"]
 PLAIN = ("training.epochs=16", "training.patience=16", "training.initial_weights=''")
 POINTS = "filters of each point, no experts"
 GROWN = {
-    "U-Net": [*evidence.NONE, *SHARED, *PLAIN],
-    POINTS: ["network.convolution=frozen", *SHARED],
-    evidence.FREED: [],
+    "U-Net": [*evidence.NONE, *PLAIN],
+    POINTS: ["network.convolution=frozen"],
+    evidence.FREED: ["training.fine_tuning.free_filters=true"],
 }
 """Beside the U-Net: what begins with the plain U-Net of as many epochs."""
 FOR_ALL = (
@@ -64,7 +63,6 @@ AS_PLANET_UNET_SMOE = (
     "training.keep_statistics=true",
     "training.fine_tuning.epochs=1",
     "training.fine_tuning.schedule=cosine",
-    "training.fine_tuning.free_filters=true",
 )
 """What the config of the circulation model lacks of that one."""
 STAGE = ("training.schedule=plateau",)
@@ -86,7 +84,12 @@ def score(config: Config, part: str) -> dict[str, float]:
     }
 
 
-FIRST = (*evidence.NONE, *SHARED, *PLAIN, "training.fine_tuning.epochs=0")
+FIRST = (
+    *evidence.NONE,
+    *PLAIN,
+    "training.fine_tuning.epochs=0",
+    "training.fine_tuning.free_filters=false",
+)
 GCM = str(Path(__file__).with_name("gcm.yaml"))
 WORLDS = {
     "planet": evidence.World(
