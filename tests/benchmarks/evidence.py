@@ -67,7 +67,7 @@ class World:
         So many starts are forecast at once where the time of a forecast is taken.
     stage : tuple of str
         What is set for a first training of as many epochs, whose weights the second begins with;
-        none: one training.
+        none: one training. One of a plain network is made once for all rows, and counts in each.
     alone : tuple of str
         Rows without that first training.
     """
@@ -97,13 +97,14 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def make(config: Config, starts: int, first: Config | None = None) -> dict:
     """Train one network, after the `first` that it begins with, and measure its cost."""
-    before = time.process_time()
+    before, earlier = time.process_time(), 0.0
     if first is not None:
-        train(first)
+        earlier = train_once(first)
+        before = time.process_time()
         if Path(config.training.initial_weights) != first.model:
             freeze_model(first.model, Path(config.training.initial_weights))
     trained = train(config)
-    seconds = time.process_time() - before
+    seconds = earlier + time.process_time() - before
     model = open_model(config.model)
     shape = (len(model.inputs.names), *model.inputs.grid.shape)
     return {
@@ -114,6 +115,17 @@ def make(config: Config, starts: int, first: Config | None = None) -> dict:
         "validation_loss": trained["best_loss"],
         "best_epoch": trained["best_epoch"],
     }
+
+
+def train_once(config: Config) -> float:
+    """Train, and return the CPU seconds that it took, now or for an earlier row."""
+    told = config.place / "cpu_seconds.json"
+    if not told.exists():
+        before = time.process_time()
+        train(config)
+        write_atomic(told, json.dumps(time.process_time() - before).encode())
+    seconds: float = json.loads(told.read_text())
+    return seconds
 
 
 def forecast_seconds(network: torch.nn.Module, fields: torch.Tensor) -> float:
@@ -151,10 +163,12 @@ def fill(world: World, asked: argparse.Namespace, rows: Sequence[str]) -> None:
 def _fill_cell(world: World, place: Path, seed: int, settings: list[str], part: str) -> None:
     first = None
     if world.stage:
-        run = [f"folder={place.parent}", f"name={place.name}-first", f"seed={seed}"]
-        # where the first training is plain, there is nothing to freeze
-        freed = not set(NONE) <= set(world.stage) and "network.convolution=frozen" in settings
-        same = [] if freed else settings
+        # a plain first training is the same for all, and there is nothing to freeze
+        plain = set(NONE) <= set(world.stage)
+        freed = not plain and "network.convolution=frozen" in settings
+        same = [] if plain or freed else settings
+        name = f"first-{seed}" if plain else f"{place.name}-first"
+        run = [f"folder={place.parent}", f"name={name}", f"seed={seed}"]
         first = world.read([*run, f"data.run={cells.DATA}", *same, *world.stage])
         weights = place / "filters" if freed else first.model
         settings = [*settings, f"training.initial_weights={weights}"]
