@@ -20,11 +20,14 @@ WAIT = "20s"
 """For a scheduler to answer."""
 
 _LOCAL = {
-    # one thread each: a process a core is what was asked for. Dask's own MALLOC_TRIM_THRESHOLD_ is
-    # left out: with it each layer of a network gets its memory from the system anew
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
-        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
-    ),
+    # one thread each: a process a core is what was asked for. And in the place of Dask's own
+    # MALLOC_TRIM_THRESHOLD_, by which arrays get their memory from the system anew, what
+    # `smoecast.cli.entry` tells the C library
+    "distributed.nanny.pre-spawn-environ": {
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
+        "MALLOC_MMAP_THRESHOLD_": 32 << 20,
+        "MALLOC_TRIM_THRESHOLD_": 256 << 20,
+    },
     # what died with its worker is tried once more in the crowd, then alone (`spread`)
     "distributed.scheduler.allowed-failures": 1,
 }
