@@ -1,7 +1,6 @@
 """The console script in odd surroundings: closed, full or broken streams, interrupts."""
 
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -69,30 +68,6 @@ def test_threads_that_wait_do_not_spin_for_long_unless_somebody_says_so(
         monkeypatch.setenv(name, value)
     done = run("import smoecast.cli.entry, os; print(os.environ.get('GOMP_SPINCOUNT'))")
     assert done.stdout.strip() == found
-
-
-FAULTS = """
-import smoecast.cli.entry, resource
-for _ in range(4):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    held = [bytearray(16 << 20) for _ in range(4)]
-    del held
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize())
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-@pytest.mark.parametrize(
-    ("given", "fetched"), [({}, False), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, True)]
-)
-def test_memory_that_was_freed_is_used_again_unless_somebody_says_so(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], fetched: bool
-) -> None:
-    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    assert (int(run(FAULTS).stdout) > 32 << 20) == fetched
 
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

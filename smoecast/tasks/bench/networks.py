@@ -143,7 +143,7 @@ def steps(setting: Setting) -> dict[str, Task]:
     }
 
 
-def compiled_steps(setting: Setting) -> dict[str, Task]:
+def steps_of_programs(setting: Setting) -> dict[str, Task]:
     """Return tasks: a step of a network that `training.compile` made a program of.
 
     None on a GPU: to make the programs takes minutes, which a lent one has not.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from smoecast.tasks.bench.made_files import make_analyses
 from smoecast.tasks.bench.measuring.case import OURS, Case, Setting, Task, Way, Work
-from smoecast.tasks.bench.networks import autocast, compiled_steps, steps
+from smoecast.tasks.bench.networks import autocast, steps, steps_of_programs
 
 if TYPE_CHECKING:
     from smoecast.config.run import Config
@@ -263,7 +263,7 @@ def _tasks(setting: Setting) -> dict[str, Task]:
     return {
         **epochs,
         **steps(setting),
-        **compiled_steps(setting),
+        **steps_of_programs(setting),
         "a step of heat diffusion": Task(heat, together=True),
         "640 shuffled samples read": Task(reading, (OURS, IN_MEMORY)),
     }

@@ -12,7 +12,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from smoecast import signals
+from smoecast import freed_memory, signals
 from smoecast.config.run import Compute
 from smoecast.errors import ConfigError
 
@@ -20,13 +20,11 @@ WAIT = "20s"
 """For a scheduler to answer."""
 
 _LOCAL = {
-    # one thread each: a process a core is what was asked for. And in the place of Dask's own
-    # MALLOC_TRIM_THRESHOLD_, by which arrays get their memory from the system anew, what
-    # `smoecast.cli.entry` tells the C library
+    # one thread each: a process a core is what was asked for. And Dask's own MALLOC_TRIM_THRESHOLD_
+    # has arrays get their memory from the system anew
     "distributed.nanny.pre-spawn-environ": {
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
-        "MALLOC_MMAP_THRESHOLD_": 32 << 20,
-        "MALLOC_TRIM_THRESHOLD_": 256 << 20,
+        **freed_memory.VARIABLES,
     },
     # what died with its worker is tried once more in the crowd, then alone (`spread`)
     "distributed.scheduler.allowed-failures": 1,

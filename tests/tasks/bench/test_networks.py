@@ -14,8 +14,8 @@ from smoecast.tasks.bench.networks import (
     TWIN,
     NetworkRun,
     bodies,
-    compiled_steps,
     passes,
+    steps_of_programs,
 )
 
 
@@ -33,5 +33,5 @@ def test_a_gpu_has_the_paper_s_network_too() -> None:
     assert PAPER in bodies(Setting(Path(), device="cuda")).values()
     assert {*PAPER.layers} == {OURS, TWIN}
     assert "a pass of a U-Net, 1 start" in passes(Setting(Path()))
-    assert len(compiled_steps(Setting(Path()))) == 4
-    assert not compiled_steps(Setting(Path(), device="cuda"))
+    assert len(steps_of_programs(Setting(Path()))) == 4
+    assert not steps_of_programs(Setting(Path(), device="cuda"))

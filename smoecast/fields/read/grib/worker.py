@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from smoecast import signals
+from smoecast import freed_memory, signals
 from smoecast.errors import InputError, SmoecastError
 from smoecast.fields.read.grib.server import AT, DESK, OUT_OF_MEMORY
 
@@ -35,8 +35,7 @@ server.serve(int(sys.argv[1]))
 _SETTINGS = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     # keep the memory of one message for the next: half of the time went into getting it anew
-    "MALLOC_MMAP_THRESHOLD_": f"{32 << 20}",
-    "MALLOC_TRIM_THRESHOLD_": f"{256 << 20}",
+    **{name: str(size) for name, size in freed_memory.VARIABLES.items()},
 }
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from smoecast import freed_memory
 from smoecast.tasks.bench.measuring.case import Case, Setting, Work
 from smoecast.tasks.bench.measuring.usage import cpu_seconds, peak_bytes
 
@@ -44,6 +45,8 @@ def main() -> None:
         way = line.rstrip("\n")
         try:
             if way not in works:
+                if way in task.ours and not task.together:
+                    freed_memory.keep()  # as the command does
                 works[way], among[way] = task.ways[way].make(setting), Among()
             if task.together:
                 answer = do_among_others(works[way], among[way], setting)
