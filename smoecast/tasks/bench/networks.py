@@ -197,7 +197,10 @@ def _make_step(body: Body, name: str, setting: Setting, *, with_program: bool = 
 
 
 def _make_pass(starts: int, body: Body, name: str, setting: Setting) -> Work:
+    from smoecast.nn.memory_format import put_channels_last
+
     run = NetworkRun(body, name, setting)
+    put_channels_last(run.model)  # as a forecast does
 
     def work(_: Path) -> None:
         run.predict(starts)
