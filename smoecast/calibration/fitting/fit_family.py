@@ -19,7 +19,8 @@ from smoecast.calibration.fitting.fit_data import FitData
 _VALUES = 50_000
 """Cases handled at once, so that they stay in the cache."""
 _SHARE, _SAMPLE = 16, 2_000
-"""A costly pooled fit begins on every k-th point, if they have as many cases as these."""
+"""A costly pooled fit begins on every k-th point, and what one date tells is measured there, if
+they have as many cases as these."""
 _WIDE, _SETTLED = 4096, 0.05
 """Points of a costly local fit that go together, and the share that has settled when others go on
 alone: the last take many steps, each of which costs the same for one point as for ten."""
@@ -134,13 +135,13 @@ def fit_pooled(family: Family, data: FitData, scale_only: bool = False) -> Tenso
         begin = _move(start.reshape(-1, 1), centre, count)  # (K, B) -> (K B, 1)
         objective = Objective(family, replace(part, mean=part.mean - centre).with_sums())
         free = _free(begin, count, scale_only)
-        few = objective.at(slice(None, None, _SHARE))
-        share = float(few.data.weight.sum() / part.weight.sum().clamp(min=_TINY))
-        if family.costly and few.data.mean.numel() >= _SAMPLE and share > 0:
-            begin = _descend(few, begin, free, curvature_of(few, begin, ahead_only=True))
-            curvature = curvature_of(few, begin, ahead_only=True) / share
-        else:
+        few = _find_few(objective)
+        if few is None:
             curvature = curvature_of(objective, begin)
+        else:
+            begin = _descend(few, begin, free, curvature_of(few, begin, ahead_only=True))
+            share = few.data.weight.sum() / part.weight.sum()
+            curvature = curvature_of(few, begin, ahead_only=True) / share
         found = _descend(objective, begin, free, curvature)
         theta[:, inside] = _move(found, -centre, count)
     return theta
@@ -214,11 +215,19 @@ def measure_date(family: Family, data: FitData, target: Tensor, scale_only: bool
         these have cases enough.
     """
     objective, begin, _ = _even_objective(family, data, target, scale_only)
-    few = objective.at(slice(None, None, _SHARE))
-    if family.costly and int((few.data.weight > 0).sum()) >= _SAMPLE:
+    few = _find_few(objective)
+    if few is not None:
         objective, begin = few, begin[:, ::_SHARE]
     dates = objective.data.weight.sum(0).sum().clamp(min=_TINY)
     return curvature_of(objective, begin, ahead_only=family.costly) / dates
+
+
+def _find_few(objective: Objective) -> Objective | None:
+    """Return what is costly at every k-th point, where these have cases enough."""
+    if not objective.family.costly:
+        return None
+    few = objective.at(slice(None, None, _SHARE))
+    return few if int((few.data.weight > 0).sum()) >= _SAMPLE else None
 
 
 def _even_objective(
@@ -236,8 +245,10 @@ def _even_objective(
 
 def _descend(objective: Objective, begin: Tensor, free: Tensor, curvature: Tensor) -> Tensor:
     family = objective.family
-    costly = (_SETTLED, _NEAR_ENOUGH) if family.costly else ()
-    return minimise(objective, begin, curvature, free, family.iterations, *costly)
+    wanted = (objective, begin, curvature, free, family.iterations)
+    if family.costly:
+        return minimise(*wanted, settled=_SETTLED, tolerance=_NEAR_ENOUGH)
+    return minimise(*wanted)
 
 
 def _fit_near(family: Family, data: FitData, strength: float, scale_only: bool) -> Tensor:

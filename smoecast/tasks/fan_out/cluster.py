@@ -20,8 +20,8 @@ WAIT = "20s"
 """For a scheduler to answer."""
 
 _LOCAL = {
-    # one thread each: a process a core is what was asked for. And Dask's own MALLOC_TRIM_THRESHOLD_
-    # has arrays get their memory from the system anew
+    # one thread each: a process a core is what was asked for. And not Dask's own
+    # MALLOC_TRIM_THRESHOLD_, with which each array gets its memory from the system anew
     "distributed.nanny.pre-spawn-environ": {
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
         **freed_memory.VARIABLES,
